@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swift: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let c: [CSetting] = [.treatAllWarnings(as: .error)]
+
+/// A library target of the package; every one is checked with warnings as errors.
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: swift)
+}
+
+let package = Package(
+  name: "swift-peft",
+  products: [
+    .executable(name: "swift-peft", targets: ["swift-peft"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  ],
+  targets: [
+    // The base: errors with exit codes, JSON with line numbers.
+    library("Diagnostics"),
+    library("StrictJSON", ["Diagnostics"]),
+
+    // Computing: C kernels, GEMM, memory; differentiable operations.
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .target(name: "CKernels", cSettings: c),
+    library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics"]),
+    library("Autograd", ["Kernels"]),
+
+    // Files in, values out.
+    library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),
+    library("Tokenizers", ["StrictJSON", "Diagnostics"]),
+    library("Tasks", ["Diagnostics"]),
+    library("Configuration", ["StrictJSON", "Diagnostics"]),
+    library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
+
+    // The product.
+    library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
+    library("Models", ["Autograd", "Adapters", "Checkpoints", "Diagnostics"]),
+    library(
+      "Training",
+      [
+        "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
+        "Diagnostics",
+      ]),
+    .executableTarget(
+      name: "swift-peft",
+      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swift),
+
+    tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
+    tests("KernelsTests", ["Kernels", "CKernels"]),
+    tests("AutogradTests", ["Autograd", "Kernels"]),
+    tests("CheckpointsTests", ["Checkpoints", "Kernels", "Diagnostics"]),
+    tests("TokenizersTests", ["Tokenizers", "Diagnostics"]),
+    tests("TasksTests", ["Tasks", "Diagnostics"]),
+    tests("ConfigurationTests", ["Configuration", "StrictJSON", "Diagnostics"]),
+    tests("RunStoreTests", ["RunStore", "Diagnostics"]),
+    tests("AdaptersTests", ["Adapters", "Checkpoints", "Kernels", "Diagnostics"]),
+    tests("ModelsTests", ["Models", "Autograd", "Adapters", "Checkpoints", "Kernels"]),
+    tests(
+      "TrainingTests",
+      [
+        "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
+        "Kernels", "Diagnostics",
+      ]),
+    tests("CommandLineTests", ["swift-peft", "StrictJSON"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

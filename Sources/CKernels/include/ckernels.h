@@ -1,0 +1,1 @@
+int swift_peft_placeholder(void);

@@ -1,0 +1,28 @@
+/// The candidate that a person most likely meant by `name`, or nil where none is near.
+///
+/// Near means a Damerau–Levenshtein distance of at most a third of the longer name (at least 1).
+public func nearestName(to name: String, among candidates: some Sequence<String>) -> String? {
+  var best: (name: String, distance: Int)?
+  for candidate in candidates {
+    let distance = editDistance(name.lowercased(), candidate.lowercased())
+    let reach = max(1, max(name.count, candidate.count) / 3)
+    if distance <= reach, distance < best?.distance ?? .max { best = (candidate, distance) }
+  }
+  return best?.name
+}
+
+/// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`.
+func editDistance(_ a: String, _ b: String) -> Int {
+  let a = Array(a), b = Array(b)
+  var twoAgo = [Int](), previous = Array(0...b.count)
+  for i in 0..<a.count {
+    var current = [i + 1]
+    for j in 0..<b.count {
+      var cost = min(previous[j + 1] + 1, current[j] + 1, previous[j] + (a[i] == b[j] ? 0 : 1))
+      if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { cost = min(cost, twoAgo[j - 1] + 1) }
+      current.append(cost)
+    }
+    (twoAgo, previous) = (previous, current)
+  }
+  return previous[b.count]
+}

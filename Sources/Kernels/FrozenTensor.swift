@@ -1,0 +1,107 @@
+/// How a number is stored.
+public enum ElementType: String, Sendable, CaseIterable {
+  case float32 = "F32"
+  case float16 = "F16"
+  case bfloat16 = "BF16"
+
+  /// Bytes of one number.
+  public var byteCount: Int { self == .float32 ? 4 : 2 }
+}
+
+/// A read-only tensor: a checkpoint's weight in the type it has on disk, memory-mapped, or an array of our own.
+///
+/// Row-major. Matrices of linear maps have the shape [out, in] as in PyTorch.
+public struct FrozenTensor: Sendable {
+  /// Lengths of the dimensions, slowest first.
+  public let shape: [Int]
+  /// How the numbers are stored.
+  public let elementType: ElementType
+  private let storage: Storage
+  private let byteOffset: Int
+
+  private enum Storage: Sendable {
+    case file(MappedFile)
+    case floats(OwnedFloats)
+  }
+
+  /// The tensor that starts at `byteOffset` of `file`. The caller has checked that it lies inside.
+  public init(file: MappedFile, byteOffset: Int, shape: [Int], elementType: ElementType) {
+    self.shape = shape
+    self.elementType = elementType
+    self.byteOffset = byteOffset
+    storage = .file(file)
+    precondition(byteOffset >= 0 && byteOffset + count * elementType.byteCount <= file.count)
+  }
+
+  /// A float32 tensor that holds `values`.
+  public init(_ values: [Float], shape: [Int]) {
+    precondition(values.count == shape.reduce(1, *))
+    self.shape = shape
+    elementType = .float32
+    byteOffset = 0
+    storage = .floats(OwnedFloats(values))
+  }
+
+  /// How many numbers there are.
+  public var count: Int { shape.reduce(1, *) }
+  /// The first dimension's length.
+  public var rows: Int { shape.first ?? 1 }
+  /// Numbers in each row.
+  public var columns: Int { shape.dropFirst().reduce(1, *) }
+
+  /// The stored bytes, valid while the tensor lives. They may not be aligned for their element type.
+  public var bytes: UnsafeRawPointer {
+    switch storage {
+    case .file(let file): file.bytes.baseAddress.unsafelyUnwrapped + byteOffset
+    case .floats(let floats): UnsafeRawPointer(floats.base)
+    }
+  }
+
+  /// All numbers, widened to float32.
+  public func floats() -> [Float] {
+    [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+      if let base = buffer.baseAddress { widen(range: 0..<count, into: base) }
+      initialized = count
+    }
+  }
+
+  /// Writes the numbers of `range` as float32 to `destination`.
+  public func widen(range: Range<Int>, into destination: UnsafeMutablePointer<Float>) {
+    let source = bytes + range.lowerBound * elementType.byteCount
+    switch elementType {
+    case .float32: UnsafeMutableRawPointer(destination).copyMemory(from: source, byteCount: range.count * 4)
+    case .bfloat16:
+      for i in 0..<range.count {
+        let bits = source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)
+        destination[i] = Float(bitPattern: UInt32(bits) << 16)
+      }
+    case .float16:
+      for i in 0..<range.count {
+        destination[i] = float(halfBits: source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
+      }
+    }
+  }
+}
+
+/// IEEE half precision to single, exactly; also where the platform's Swift has no `Float16`.
+private func float(halfBits bits: UInt16) -> Float {
+  let sign = UInt32(bits & 0x8000) << 16
+  let exponent = UInt32(bits >> 10 & 0x1F), fraction = UInt32(bits & 0x3FF)
+  switch exponent {
+  case 0: return Float(bitPattern: sign | (Float(fraction) * 0x1p-24).bitPattern)
+  case 31: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
+  default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+  }
+}
+
+/// Heap memory that is written once, in `init`.
+private final class OwnedFloats: Sendable {
+  nonisolated(unsafe) let base: UnsafeMutablePointer<Float>
+
+  init(_ values: [Float]) {
+    base = .allocate(capacity: max(1, values.count))
+    base.initialize(from: values, count: values.count)
+  }
+
+  deinit { base.deallocate() }
+}
