@@ -28,10 +28,10 @@ let package = Package(
     library("StrictJSON", ["Diagnostics"]),
 
     // Computing: C kernels, GEMM, memory; differentiable operations.
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CKernels", cSettings: c),
     library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics"]),
-    library("Autograd", ["Kernels"]),
+    library("Autograd", ["Kernels", "CKernels"]),
 
     // Files in, values out.
     library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),

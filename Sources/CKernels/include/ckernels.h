@@ -1,1 +1,81 @@
-int swift_peft_placeholder(void);
+// Vector kernels that need run-time CPU dispatch. Everything is float32 and row-major; `long` counts elements.
+#ifndef SWIFT_PEFT_CKERNELS_H
+#define SWIFT_PEFT_CKERNELS_H
+#include <stdint.h>
+
+enum ck_activation {
+  ck_gelu,        // x Phi(x), exact, by erf
+  ck_gelu_tanh,   // the tanh approximation (gelu_new, gelu_fast, gelu_pytorch_tanh)
+  ck_quick_gelu,  // x sigmoid(1.702 x)
+  ck_relu,
+  ck_silu,        // x sigmoid(x)
+  ck_tanh,
+  ck_mish,        // x tanh(ln(1 + e^x))
+  ck_relu2,       // max(0, x)^2
+  ck_sigmoid,
+  ck_identity,
+};
+
+// y[r, c] += bias[c]
+void ck_add_bias(float *y, const float *bias, long rows, long columns);
+
+// pre[r, c] += bias[c] (bias may be null); y = f(pre)
+void ck_bias_activation(enum ck_activation kind, float *pre, const float *bias, float *y, long rows, long columns);
+
+// dy[i] *= f'(pre[i])
+void ck_activation_backward(enum ck_activation kind, const float *pre, float *dy, long count);
+
+// x = multiplier ∘ (x + bias) + residual (bias, multiplier, residual may be null), y = norm(x) gamma + beta, one row.
+// Writes 1 / standard deviation and the mean.
+void ck_residual_layer_norm(float *x, const float *bias, const float *multiplier, const float *residual,
+                            const float *gamma, const float *beta, float epsilon, float *y, float *mean,
+                            float *reciprocal_deviation, long columns);
+
+// The gradient of layer norm with respect to its input, one row: dx from dy, the input x and its saved statistics.
+void ck_layer_norm_backward(const float *dy, const float *x, const float *gamma, float mean,
+                            float reciprocal_deviation, float *dx, long columns);
+
+// One row of scores: s <- softmax(scale s); returns log sum exp(scale s).
+float ck_softmax(float *s, float scale, long count);
+
+// s <- exp(scale s - log_sum): the same probabilities from the saved log-sum.
+void ck_softmax_again(float *s, float scale, float log_sum, long count);
+
+// dp <- p (multiplier dp - delta) scale, the gradient of a row of scores (multiplier may be null).
+void ck_softmax_backward(const float *p, float *dp, const float *multiplier, float delta, float scale, long count);
+
+float ck_dot(const float *a, const float *b, long count);
+double ck_sum_of_squares(const float *a, long count);
+void ck_add(float *y, const float *x, long count);               // y += x
+void ck_multiply(float *y, const float *x, long count);          // y *= x
+void ck_scale(float *y, float factor, long count);               // y *= factor
+long ck_count_non_finite(const float *x, long count);
+
+// Philox4x32-10: 4 words for each of `blocks` counters {first + i, c1, c2, c3}.
+void ck_philox(uint32_t *out, long blocks, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key);
+
+// Dropout multipliers: out[i] = 0 where the i-th 16-bit random number is below threshold, else `kept`.
+// Uses one Philox block for eight numbers, starting at block `first`.
+void ck_dropout_multipliers(float *out, long count, uint32_t threshold, float kept, uint32_t first, uint32_t c1,
+                            uint32_t c2, uint32_t c3, uint64_t key);
+
+struct ck_adamw {
+  float rate, beta1, beta2, epsilon, decay;
+  float correction1;       // 1 - beta1^t
+  float root_correction2;  // sqrt(1 - beta2^t)
+  float gradient_scale;    // clipping
+};
+
+// One AdamW step with decoupled decay (Loshchilov & Hutter), in the order of torch.optim.AdamW.
+void ck_adamw_step(float *value, const float *gradient, float *first, float *second, struct ck_adamw step, long count);
+
+// Widening to float32.
+void ck_widen_bfloat16(float *out, const uint16_t *in, long count);
+
+// Runs `rounds` rounds of independent fused multiply-adds in registers; returns how many floating-point operations
+// that were. Timing it gives the instruction peak of one core.
+double ck_peak_fma(long rounds, float *sink);
+
+// "avx512", "avx2" or "portable": what the dispatched kernels use here.
+const char *ck_instruction_set(void);
+#endif

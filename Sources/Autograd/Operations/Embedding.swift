@@ -1,0 +1,24 @@
+import Kernels
+
+extension Tape {
+  /// y_t = Σ_k table_k[ids_k[t]]: the sum of rows of frozen tables [V, C] → [N, C]. Ids are checked by the caller.
+  public func embedding(_ layout: PackedLayout, _ tables: [(table: FrozenTensor, ids: [Int32])]) -> Tensor {
+    let columns = tables[0].table.columns
+    let y = make(layout, columns: columns, needsGradient: false)
+    let row = workspace.allocate(columns)
+    for (index, (table, ids)) in tables.enumerated() {
+      precondition(ids.count == layout.rows && table.columns == columns)
+      for (token, id) in ids.enumerated() {
+        let start = Int(id) * columns
+        precondition(id >= 0 && start + columns <= table.count)
+        if index == 0 {
+          table.widen(range: start..<(start + columns), into: y.row(token))
+        } else {
+          table.widen(range: start..<(start + columns), into: row.base)
+          addFloats(y.row(token), row.base, columns)
+        }
+      }
+    }
+    return y
+  }
+}

@@ -1,0 +1,27 @@
+/// How the rows of a tensor form sequences: whole sequences end to end, no padding.
+public final class PackedLayout: Sendable {
+  /// Row where each sequence starts, and the number of rows at the end: B + 1 numbers.
+  public let offsets: [Int]
+  /// Each sequence's number within the optimiser step; dropout masks are keyed by it.
+  public let examples: [Int]
+
+  /// A layout of sequences with the given lengths.
+  public init(lengths: [Int], examples: [Int]) {
+    precondition(lengths.count == examples.count)
+    var offsets = [0]
+    for length in lengths { offsets.append(offsets[offsets.count - 1] + length) }
+    self.offsets = offsets
+    self.examples = examples
+  }
+
+  /// B.
+  public var sequences: Int { examples.count }
+  /// N, all sequences' tokens.
+  public var rows: Int { offsets[offsets.count - 1] }
+  /// The rows of sequence `index`.
+  public func range(_ index: Int) -> Range<Int> { offsets[index]..<offsets[index + 1] }
+  /// The same sequences, one row each.
+  public func oneRowEach() -> PackedLayout {
+    PackedLayout(lengths: Array(repeating: 1, count: sequences), examples: examples)
+  }
+}

@@ -1,0 +1,81 @@
+#include "common.h"
+
+// Each activation is a pair f, f'; EACH names them all once.
+INLINE float f_gelu(float x) { return 0.5f * x * (1.0f + verf(x * 0.70710678f)); }
+INLINE float d_gelu(float x) {
+  return 0.5f * (1.0f + verf(x * 0.70710678f)) + x * 0.39894228f * vexp(-0.5f * x * x);
+}
+INLINE float gelu_tanh_inner(float x) { return vtanh(0.79788456f * (x + 0.044715f * x * x * x)); }
+INLINE float f_gelu_tanh(float x) { return 0.5f * x * (1.0f + gelu_tanh_inner(x)); }
+INLINE float d_gelu_tanh(float x) {
+  float t = gelu_tanh_inner(x);
+  return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * 0.79788456f * (1.0f + 0.134145f * x * x);
+}
+INLINE float f_quick_gelu(float x) { return x * vsigmoid(1.702f * x); }
+INLINE float d_quick_gelu(float x) {
+  float s = vsigmoid(1.702f * x);
+  return s + 1.702f * x * s * (1.0f - s);
+}
+INLINE float f_relu(float x) { return x < 0.0f ? 0.0f : x; }
+INLINE float d_relu(float x) { return x > 0.0f ? 1.0f : 0.0f; }
+INLINE float f_silu(float x) { return x * vsigmoid(x); }
+INLINE float d_silu(float x) {
+  float s = vsigmoid(x);
+  return s + x * s * (1.0f - s);
+}
+INLINE float f_tanh(float x) { return vtanh(x); }
+INLINE float d_tanh(float x) {
+  float t = vtanh(x);
+  return 1.0f - t * t;
+}
+// tanh(ln(1 + e^x)) = (e^2x + 2 e^x) / (e^2x + 2 e^x + 2)
+INLINE float mish_inner(float x) {
+  float e = vexp(x > 20.0f ? 20.0f : x), n = e * (e + 2.0f);
+  return n / (n + 2.0f);
+}
+INLINE float f_mish(float x) { return x * mish_inner(x); }
+INLINE float d_mish(float x) {
+  float t = mish_inner(x);
+  return t + x * (1.0f - t * t) * vsigmoid(x);
+}
+INLINE float f_relu2(float x) { return x < 0.0f ? 0.0f : x * x; }
+INLINE float d_relu2(float x) { return x > 0.0f ? 2.0f * x : 0.0f; }
+INLINE float f_sigmoid(float x) { return vsigmoid(x); }
+INLINE float d_sigmoid(float x) {
+  float s = vsigmoid(x);
+  return s * (1.0f - s);
+}
+INLINE float f_identity(float x) { return x; }
+INLINE float d_identity(float x) { return x < 0.0f ? 1.0f : 1.0f; }
+
+#define EACH(CASE) \
+  CASE(gelu) CASE(gelu_tanh) CASE(quick_gelu) CASE(relu) CASE(silu) CASE(tanh) CASE(mish) CASE(relu2) CASE(sigmoid) \
+  CASE(identity)
+
+#define ROWS(name) \
+  DISPATCHED static void rows_##name(float *pre, const float *bias, float *y, long rows, long columns) { \
+    for (long r = 0; r < rows; r++, pre += columns, y += columns) { \
+      if (bias) for (long c = 0; c < columns; c++) pre[c] += bias[c]; \
+      for (long c = 0; c < columns; c++) y[c] = f_##name(pre[c]); \
+    } \
+  } \
+  DISPATCHED static void backward_##name(const float *pre, float *dy, long count) { \
+    for (long i = 0; i < count; i++) dy[i] *= d_##name(pre[i]); \
+  }
+EACH(ROWS)
+
+void ck_bias_activation(enum ck_activation kind, float *pre, const float *bias, float *y, long rows, long columns) {
+  switch (kind) {
+#define CALL(name) case ck_##name: rows_##name(pre, bias, y, rows, columns); break;
+    EACH(CALL)
+#undef CALL
+  }
+}
+
+void ck_activation_backward(enum ck_activation kind, const float *pre, float *dy, long count) {
+  switch (kind) {
+#define CALL(name) case ck_##name: backward_##name(pre, dy, count); break;
+    EACH(CALL)
+#undef CALL
+  }
+}

@@ -1,0 +1,74 @@
+// What the kernel files share: run-time dispatch and the elementary functions that the compiler can vectorise.
+#ifndef SWIFT_PEFT_CKERNELS_COMMON_H
+#define SWIFT_PEFT_CKERNELS_COMMON_H
+#include "ckernels.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+#define DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define DISPATCHED
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+// Sums run in 16 lanes, so that their order is the same whatever the vector width.
+#define LANES 16
+
+INLINE float from_bits(uint32_t bits) { union { uint32_t u; float f; } v = {bits}; return v.f; }
+INLINE uint32_t to_bits(float x) { union { float f; uint32_t u; } v = {x}; return v.u; }
+
+// e^x to 1 ulp or so; clamped to the finite range, NaN stays NaN. Cephes' polynomial, Cody and Waite's reduction.
+INLINE float vexp(float x) {
+  x = x > 88.37f ? 88.37f : x;
+  x = x < -87.33f ? -87.33f : x;
+  float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to the nearest whole number
+  float n = shifted - 12582912.0f;
+  float r = x - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
+  float p = 1.9875691500e-4f;
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  return p * from_bits((to_bits(shifted) - 0x4B400000u + 127u) << 23);
+}
+
+// erf(x) to 1 ulp or so (N. Juffa's minimax polynomials).
+INLINE float verf(float a) {
+  float t = from_bits(to_bits(a) & 0x7FFFFFFFu), s = a * a;
+  float r = -1.72853470e-5f * t + 3.83197126e-4f, u = -3.88396438e-3f * t + 2.42546219e-2f;
+  r = r * s + u;
+  r = r * t + -1.06777877e-1f;
+  r = r * t + -6.34846687e-1f;
+  r = r * t + -1.28717512e-1f;
+  r = r * t + -t;
+  float large = from_bits(to_bits(1.0f - vexp(r)) | (to_bits(a) & 0x80000000u));
+  float q = -5.96761703e-4f;
+  q = q * s + 4.99119423e-3f;
+  q = q * s + -2.67681349e-2f;
+  q = q * s + 1.12819925e-1f;
+  q = q * s + -3.76125336e-1f;
+  q = q * s + 1.28379166e-1f;
+  float small = q * a + a;
+  return t > 0.927734375f ? large : small;
+}
+
+INLINE float vsigmoid(float x) { return 1.0f / (1.0f + vexp(-x)); }
+
+// tanh(x); near zero by its odd polynomial (Cephes), so that small values keep their relative accuracy.
+INLINE float vtanh(float x) {
+  float s = x * x;
+  float p = -5.70498872745e-3f;
+  p = p * s + 2.06390887954e-2f;
+  p = p * s + -5.37397155531e-2f;
+  p = p * s + 1.33314422036e-1f;
+  p = p * s + -3.33332819422e-1f;
+  float small = p * s * x + x;
+  float t = from_bits(to_bits(x) & 0x7FFFFFFFu);
+  float large = 1.0f - 2.0f / (vexp(2.0f * t) + 1.0f);
+  large = from_bits(to_bits(large) | (to_bits(x) & 0x80000000u));
+  return t > 0.625f ? large : small;
+}
+#endif

@@ -1,0 +1,130 @@
+#include <math.h>
+
+#include "common.h"
+
+INLINE float lane_sum(const float *lanes) {
+  float halves[8];
+  for (int i = 0; i < 8; i++) halves[i] = lanes[i] + lanes[i + 8];
+  for (int i = 0; i < 4; i++) halves[i] += halves[i + 4];
+  return (halves[0] + halves[2]) + (halves[1] + halves[3]);
+}
+
+DISPATCHED void ck_add_bias(float *y, const float *bias, long rows, long columns) {
+  for (long r = 0; r < rows; r++, y += columns)
+    for (long c = 0; c < columns; c++) y[c] += bias[c];
+}
+
+DISPATCHED void ck_residual_layer_norm(float *x, const float *bias, const float *multiplier, const float *residual,
+                                       const float *gamma, const float *beta, float epsilon, float *y, float *mean,
+                                       float *reciprocal_deviation, long columns) {
+  if (bias) for (long c = 0; c < columns; c++) x[c] += bias[c];
+  if (multiplier) for (long c = 0; c < columns; c++) x[c] *= multiplier[c];
+  if (residual) for (long c = 0; c < columns; c++) x[c] += residual[c];
+  float sums[LANES] = {0}, squares[LANES] = {0};
+  long whole = columns - columns % LANES;
+  for (long c = 0; c < whole; c += LANES)
+    for (int l = 0; l < LANES; l++) sums[l] += x[c + l];
+  for (long c = whole; c < columns; c++) sums[c - whole] += x[c];
+  float center = lane_sum(sums) / (float)columns;
+  for (long c = 0; c < whole; c += LANES)
+    for (int l = 0; l < LANES; l++) squares[l] += (x[c + l] - center) * (x[c + l] - center);
+  for (long c = whole; c < columns; c++) squares[c - whole] += (x[c] - center) * (x[c] - center);
+  float reciprocal = 1.0f / sqrtf(lane_sum(squares) / (float)columns + epsilon);
+  for (long c = 0; c < columns; c++) y[c] = (x[c] - center) * reciprocal * gamma[c] + beta[c];
+  *mean = center;
+  *reciprocal_deviation = reciprocal;
+}
+
+// With g = dy gamma and n the normalised input: dx = rstd (g - mean(g) - n mean(g n)).
+DISPATCHED void ck_layer_norm_backward(const float *dy, const float *x, const float *gamma, float mean,
+                                       float reciprocal_deviation, float *dx, long columns) {
+  float sums[LANES] = {0}, products[LANES] = {0};
+  long whole = columns - columns % LANES;
+  for (long c = 0; c < whole; c += LANES)
+    for (int l = 0; l < LANES; l++) {
+      float g = dy[c + l] * gamma[c + l];
+      sums[l] += g;
+      products[l] += g * (x[c + l] - mean);
+    }
+  for (long c = whole; c < columns; c++) {
+    float g = dy[c] * gamma[c];
+    sums[c - whole] += g;
+    products[c - whole] += g * (x[c] - mean);
+  }
+  float average = lane_sum(sums) / (float)columns;
+  float slope = lane_sum(products) * reciprocal_deviation * reciprocal_deviation / (float)columns;
+  for (long c = 0; c < columns; c++)
+    dx[c] = reciprocal_deviation * (dy[c] * gamma[c] - average - (x[c] - mean) * slope);
+}
+
+DISPATCHED float ck_softmax(float *s, float scale, long count) {
+  float tops[LANES];
+  for (int l = 0; l < LANES; l++) tops[l] = -INFINITY;
+  long whole = count - count % LANES;
+  for (long i = 0; i < whole; i += LANES)
+    for (int l = 0; l < LANES; l++) tops[l] = s[i + l] > tops[l] ? s[i + l] : tops[l];
+  for (long i = whole; i < count; i++) tops[i - whole] = s[i] > tops[i - whole] ? s[i] : tops[i - whole];
+  float top = tops[0];
+  for (int l = 1; l < LANES; l++) top = tops[l] > top ? tops[l] : top;
+  float sums[LANES] = {0};
+  for (long i = 0; i < whole; i += LANES)
+    for (int l = 0; l < LANES; l++) {
+      float e = vexp((s[i + l] - top) * scale);
+      s[i + l] = e;
+      sums[l] += e;
+    }
+  for (long i = whole; i < count; i++) sums[i - whole] += s[i] = vexp((s[i] - top) * scale);
+  float sum = lane_sum(sums), reciprocal = 1.0f / sum;
+  for (long i = 0; i < count; i++) s[i] *= reciprocal;
+  return top * scale + logf(sum);
+}
+
+DISPATCHED void ck_softmax_again(float *s, float scale, float log_sum, long count) {
+  for (long i = 0; i < count; i++) s[i] = vexp(s[i] * scale - log_sum);
+}
+
+DISPATCHED void ck_softmax_backward(const float *p, float *dp, const float *multiplier, float delta, float scale,
+                                    long count) {
+  if (multiplier) for (long i = 0; i < count; i++) dp[i] *= multiplier[i];
+  for (long i = 0; i < count; i++) dp[i] = p[i] * (dp[i] - delta) * scale;
+}
+
+DISPATCHED float ck_dot(const float *a, const float *b, long count) {
+  float sums[LANES] = {0};
+  long whole = count - count % LANES;
+  for (long i = 0; i < whole; i += LANES)
+    for (int l = 0; l < LANES; l++) sums[l] += a[i + l] * b[i + l];
+  for (long i = whole; i < count; i++) sums[i - whole] += a[i] * b[i];
+  return lane_sum(sums);
+}
+
+DISPATCHED double ck_sum_of_squares(const float *a, long count) {
+  double sums[8] = {0};
+  long whole = count - count % 8;
+  for (long i = 0; i < whole; i += 8)
+    for (int l = 0; l < 8; l++) sums[l] += (double)a[i + l] * (double)a[i + l];
+  for (long i = whole; i < count; i++) sums[i - whole] += (double)a[i] * (double)a[i];
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
+DISPATCHED void ck_add(float *y, const float *x, long count) {
+  for (long i = 0; i < count; i++) y[i] += x[i];
+}
+
+DISPATCHED void ck_multiply(float *y, const float *x, long count) {
+  for (long i = 0; i < count; i++) y[i] *= x[i];
+}
+
+DISPATCHED void ck_scale(float *y, float factor, long count) {
+  for (long i = 0; i < count; i++) y[i] *= factor;
+}
+
+DISPATCHED long ck_count_non_finite(const float *x, long count) {
+  long found = 0;
+  for (long i = 0; i < count; i++) found += (to_bits(x[i]) & 0x7F800000u) == 0x7F800000u;
+  return found;
+}
+
+DISPATCHED void ck_widen_bfloat16(float *out, const uint16_t *in, long count) {
+  for (long i = 0; i < count; i++) out[i] = from_bits((uint32_t)in[i] << 16);
+}

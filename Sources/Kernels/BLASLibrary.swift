@@ -1,0 +1,76 @@
+import CKernels
+import COpenBLAS
+import Foundation
+
+/// The BLAS that was loaded, and what it gives on this machine.
+public struct BLASLibrary: Sendable {
+  /// Version and build options, as the library tells them.
+  public let configuration: String
+  /// The kernel set it chose: `Cooperlake`, `Haswell`, `Zen`, …
+  public let core: String
+  /// The value of `OPENBLAS_CORETYPE` that pinned the choice, if any.
+  public let pin: String?
+
+  /// Makes OpenBLAS single-threaded (the workers are the threads) and asks what it is.
+  public static func prepare() -> BLASLibrary {
+    openblas_set_num_threads(1)
+    let pin = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"]
+    return BLASLibrary(
+      configuration: String(cString: openblas_get_config()), core: String(cString: openblas_get_corename()),
+      pin: pin.flatMap { $0.isEmpty ? nil : $0 })
+  }
+
+  /// The name of the instruction set that our own vector kernels use: `avx512`, `avx2` or `portable`.
+  public static var instructionSet: String { String(cString: ck_instruction_set()) }
+}
+
+/// Rates of one core in GFLOP/s (10⁹ floating-point operations a second).
+public struct MachineRates: Sendable {
+  /// Fused multiply-adds out of registers: what the hardware can do at most.
+  public let instructionPeak: Double
+  /// A 512×768×768 product, the commonest shape of RoBERTa-base.
+  public let gemm: Double
+
+  /// The product's share of the peak, 0 … 1.
+  public var efficiency: Double { gemm / instructionPeak }
+
+  /// Measures both; takes about `seconds`. Each figure is the best of several tries, since others share the machine.
+  public static func measure(seconds: Double = 0.05) -> MachineRates {
+    MachineRates(instructionPeak: measurePeak(seconds: seconds / 4), gemm: measureGemm(512, 768, 768, seconds: seconds))
+  }
+
+  /// GFLOP/s of an m×k by k×n product with the second matrix transposed, as linear maps use it.
+  public static func measureGemm(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
+    let workspace = Workspace()
+    let a = workspace.allocate(m * k), b = workspace.allocate(n * k), c = workspace.allocate(m * n)
+    a.base.update(repeating: 0.5, count: m * k)
+    b.base.update(repeating: 0.25, count: n * k)
+    return best(seconds: seconds) {
+      multiply(
+        m, n, k, MatrixView(a.base, stride: k), MatrixView(b.base, stride: k).transposed, MatrixView(c.base, stride: n))
+      return 2 * Double(m) * Double(n) * Double(k)
+    }
+  }
+
+  private static func measurePeak(seconds: Double) -> Double {
+    var sink: Float = 0
+    return best(seconds: seconds) { ck_peak_fma(20_000, &sink) }
+  }
+
+  private static func best(seconds: Double, _ work: () -> Double) -> Double {
+    _ = work()
+    var best = 0.0
+    let clock = ContinuousClock(), start = clock.now
+    repeat {
+      let before = clock.now
+      let operations = work()
+      best = max(best, operations / (clock.now - before).inSeconds * 1e-9)
+    } while (clock.now - start).inSeconds < seconds
+    return best
+  }
+}
+
+extension Duration {
+  /// The length in seconds.
+  public var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

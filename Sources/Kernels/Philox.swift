@@ -1,0 +1,105 @@
+import CKernels
+import Foundation
+
+/// What a random number is for. Numbers for different purposes never meet.
+public enum RandomPurpose: Sendable, Equatable {
+  case initialization
+  case shuffle
+  /// Dropout at place `site` of the model; sites are numbered by the model's forward code.
+  case dropout(site: Int)
+
+  var counter: UInt32 {
+    switch self {
+    case .initialization: 1
+    case .shuffle: 2
+    case .dropout(let site): 0x100 + UInt32(truncatingIfNeeded: site)
+    }
+  }
+}
+
+/// Counted randomness: Philox4x32-10, a function from (seed, purpose, stream, index) to numbers, without state.
+///
+/// J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+public struct Philox: Sendable {
+  /// The run's seed.
+  public let seed: UInt64
+
+  /// Randomness of a run.
+  public init(seed: UInt64) { self.seed = seed }
+
+  /// `count` words of the stream named by `purpose` and the 64-bit `stream` number.
+  public func words(_ count: Int, purpose: RandomPurpose, stream: UInt64) -> [UInt32] {
+    let blocks = (count + 3) / 4
+    var words = [UInt32](repeating: 0, count: 4 * blocks)
+    ck_philox(
+      &words, blocks, 0, UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32), purpose.counter,
+      seed)
+    words.removeLast(words.count - count)
+    return words
+  }
+
+  /// `count` numbers of U(-bound, bound).
+  public func uniform(_ count: Int, bound: Float, stream: UInt64) -> [Float] {
+    words(count, purpose: .initialization, stream: stream).map { word in
+      (2 * (Float(word >> 8) + 0.5) * 0x1p-24 - 1) * bound
+    }
+  }
+
+  /// `count` numbers of N(0, deviation²), by Box and Muller's transformation.
+  public func normal(_ count: Int, deviation: Double, stream: UInt64) -> [Float] {
+    let words = words(2 * ((count + 1) / 2), purpose: .initialization, stream: stream)
+    var numbers: [Float] = []
+    numbers.reserveCapacity(words.count)
+    for pair in stride(from: 0, to: words.count, by: 2) {
+      let radius = (-2 * log((Double(words[pair]) + 0.5) * 0x1p-32)).squareRoot() * deviation
+      let angle = 2 * Double.pi * Double(words[pair + 1]) * 0x1p-32
+      numbers.append(Float(radius * cos(angle)))
+      numbers.append(Float(radius * sin(angle)))
+    }
+    numbers.removeLast(numbers.count - count)
+    return numbers
+  }
+
+  /// A permutation of 0 ..< count: Fisher and Yates's shuffle, for the given epoch.
+  public func permutation(_ count: Int, epoch: Int) -> [Int] {
+    var order = Array(0..<count)
+    let words = words(2 * max(0, count - 1), purpose: .shuffle, stream: UInt64(epoch))
+    for last in stride(from: count - 1, to: 0, by: -1) {
+      let place = 2 * (count - 1 - last)
+      let random = UInt64(words[place]) << 32 | UInt64(words[place + 1])
+      // The high half of a 128-bit product: uniform to 2^-64 without rejection.
+      order.swapAt(last, Int(random.multipliedFullWidth(by: UInt64(last) + 1).high))
+    }
+    return order
+  }
+
+  /// Names one row of a dropout mask.
+  public struct Row {
+    /// Place in the model.
+    public let site: Int
+    /// Optimiser step, from 0.
+    public let step: Int
+    /// The example's number within the step, so that a mask does not depend on how the batch was cut into shards.
+    public let example: Int
+    /// Row within the example (token, or head · tokens + token).
+    public let row: Int
+
+    /// A row.
+    public init(site: Int, step: Int, example: Int, row: Int) {
+      self.site = site
+      self.step = step
+      self.example = example
+      self.row = row
+    }
+  }
+
+  /// Writes `count` dropout multipliers of `row`: 0 with probability p (to 1/65536), else 1 / (1 − p).
+  public func dropout(_ row: Row, probability: Float, into multipliers: UnsafeMutablePointer<Float>, count: Int) {
+    let threshold = UInt32((probability * 65536).rounded())
+    let groups = (count + 127) / 128  // the C kernel makes 128 numbers from 16 blocks
+    ck_dropout_multipliers(
+      multipliers, count, threshold, 65536 / Float(65536 - threshold),
+      UInt32(truncatingIfNeeded: row.row * groups * 16), UInt32(truncatingIfNeeded: row.example),
+      UInt32(truncatingIfNeeded: row.step), RandomPurpose.dropout(site: row.site).counter, seed)
+  }
+}

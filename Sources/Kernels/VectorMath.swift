@@ -1,0 +1,120 @@
+import CKernels
+
+/// Element-wise functions between linear maps; Hugging Face's names are parsed in `Checkpoints`.
+public enum ActivationKind: Sendable, CaseIterable {
+  /// x Φ(x), exact.
+  case gelu
+  /// GELU by the tanh approximation.
+  case geluTanh
+  /// x σ(1.702 x).
+  case quickGELU
+  case relu
+  /// x σ(x).
+  case silu
+  case tanh
+  /// x tanh(ln(1 + eˣ)).
+  case mish
+  /// max(0, x)².
+  case relu2
+  case sigmoid
+  case identity
+
+  var kernel: ck_activation {
+    switch self {
+    case .gelu: ck_gelu
+    case .geluTanh: ck_gelu_tanh
+    case .quickGELU: ck_quick_gelu
+    case .relu: ck_relu
+    case .silu: ck_silu
+    case .tanh: ck_tanh
+    case .mish: ck_mish
+    case .relu2: ck_relu2
+    case .sigmoid: ck_sigmoid
+    case .identity: ck_identity
+    }
+  }
+
+  /// pre ← pre + bias, y ← f(pre), for `rows` rows.
+  public func forward(
+    pre: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>, rows: Int,
+    columns: Int
+  ) {
+    ck_bias_activation(kernel, pre, bias, y, rows, columns)
+  }
+
+  /// dy ← dy · f'(pre).
+  public func backward(pre: UnsafePointer<Float>, dy: UnsafeMutablePointer<Float>, count: Int) {
+    ck_activation_backward(kernel, pre, dy, count)
+  }
+}
+
+/// Hyper-parameters of one AdamW step (Loshchilov & Hutter, arXiv 1711.05101), as torch.optim.AdamW applies them.
+public struct AdamWStep: Sendable {
+  /// Learning rate of this step.
+  public var learningRate: Double
+  /// Decay of the first moment.
+  public var beta1: Double
+  /// Decay of the second moment.
+  public var beta2: Double
+  /// Added to the root of the second moment.
+  public var epsilon: Double
+  /// Decoupled weight decay.
+  public var weightDecay: Double
+  /// 1-based count of steps, for the bias correction.
+  public var step: Int
+  /// Factor on the gradient (clipping).
+  public var gradientScale: Double
+
+  /// Hyper-parameters of step number `step`.
+  public init(
+    learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, step: Int,
+    gradientScale: Double
+  ) {
+    self.learningRate = learningRate
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+    self.step = step
+    self.gradientScale = gradientScale
+  }
+
+  /// Applies the step to the numbers of `range` in all four storages.
+  public func apply(
+    range: Range<Int>, values: FloatStorage, gradients: FloatStorage, firstMoments: FloatStorage,
+    secondMoments: FloatStorage
+  ) {
+    precondition(range.upperBound <= min(values.count, gradients.count, firstMoments.count, secondMoments.count))
+    let step = ck_adamw(
+      rate: Float(learningRate), beta1: Float(beta1), beta2: Float(beta2), epsilon: Float(epsilon),
+      decay: Float(weightDecay), correction1: Float(1 - power(beta1, self.step)),
+      root_correction2: Float((1 - power(beta2, self.step)).squareRoot()), gradient_scale: Float(gradientScale))
+    let at = range.lowerBound
+    ck_adamw_step(
+      values.base + at, gradients.base + at, firstMoments.base + at, secondMoments.base + at, step, range.count)
+  }
+
+  private func power(_ base: Double, _ exponent: Int) -> Double {
+    var result = 1.0, base = base, exponent = exponent
+    while exponent > 0 {
+      if exponent & 1 == 1 { result *= base }
+      base *= base
+      exponent >>= 1
+    }
+    return result
+  }
+}
+
+extension FloatStorage {
+  /// self ← self + other.
+  public func add(_ other: FloatStorage) {
+    precondition(count == other.count)
+    ck_add(base, other.base, count)
+  }
+
+  /// The Euclidean norm, summed in double precision.
+  public var norm: Double { ck_sum_of_squares(base, count).squareRoot() }
+
+  /// How many numbers are NaN or infinite.
+  public var nonFiniteCount: Int { ck_count_non_finite(base, count) }
+}

@@ -1,0 +1,105 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// One worker's memory for activations: address space reserved once, handed out lowest address first.
+///
+/// A block returns to the workspace when the last reference to its `Buffer` goes, so what an operation does not keep
+/// for its backward pass is used again at once, while it is still in the core's cache. The steady state calls no
+/// allocator of the system. A workspace belongs to one thread at a time.
+public final class Workspace {
+  private let base: UnsafeMutablePointer<Float>
+  private let capacity: Int
+  /// Free blocks in order of address; neighbours are joined.
+  private var free: [(offset: Int, count: Int)]
+  /// The most bytes that were in use at any time, counted to the end of the highest block.
+  public private(set) var peakBytes = 0
+
+  private static let alignment = 16  // floats: one cache line
+
+  /// Reserves address space, 64 GiB or the largest power of two below it that the system allows; pages are taken as
+  /// they are touched.
+  public init() {
+    var bytes = 1 << 36
+    var mapped: UnsafeMutableRawPointer?
+    while bytes >= 1 << 20 {
+      let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+      if let region = mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0), region != MAP_FAILED {
+        mapped = region
+        break
+      }
+      bytes >>= 1
+    }
+    guard let mapped else { preconditionFailure("no address space left for activations") }
+    #if os(Linux)
+      madvise(mapped, bytes, 14)  // MADV_HUGEPAGE
+    #endif
+    base = mapped.bindMemory(to: Float.self, capacity: bytes / 4)
+    capacity = bytes / 4
+    free = [(0, capacity)]
+  }
+
+  deinit { munmap(base, capacity * 4) }
+
+  /// A block of `count` floats with undefined contents.
+  public func allocate(_ count: Int) -> Buffer {
+    let rounded = max(1, (count + Self.alignment - 1) / Self.alignment) * Self.alignment
+    guard let index = free.firstIndex(where: { $0.count >= rounded }) else {
+      preconditionFailure("activations need more than \(capacity * 4) bytes")
+    }
+    let offset = free[index].offset
+    if free[index].count == rounded {
+      free.remove(at: index)
+    } else {
+      free[index] = (offset + rounded, free[index].count - rounded)
+    }
+    peakBytes = max(peakBytes, (offset + rounded) * 4)
+    return Buffer(base: base + offset, count: count, reserved: rounded, workspace: self)
+  }
+
+  /// A block of `count` zeros.
+  public func allocateZeros(_ count: Int) -> Buffer {
+    let buffer = allocate(count)
+    buffer.base.update(repeating: 0, count: count)
+    return buffer
+  }
+
+  fileprivate func release(_ block: UnsafeMutablePointer<Float>, _ count: Int) {
+    let offset = block - base
+    let index = free.firstIndex { $0.offset > offset } ?? free.count
+    var block = (offset: offset, count: count)
+    var range = index..<index
+    if index < free.count, offset + count == free[index].offset {
+      block.count += free[index].count
+      range = index..<(index + 1)
+    }
+    if index > 0, free[index - 1].offset + free[index - 1].count == offset {
+      block = (free[index - 1].offset, free[index - 1].count + block.count)
+      range = (index - 1)..<range.upperBound
+    }
+    free.replaceSubrange(range, with: CollectionOfOne(block))
+  }
+}
+
+/// A block of a workspace, given back when the last reference goes.
+public final class Buffer {
+  /// The first float.
+  public let base: UnsafeMutablePointer<Float>
+  /// Floats that were asked for.
+  public let count: Int
+  private let reserved: Int
+  private let workspace: Workspace
+
+  fileprivate init(base: UnsafeMutablePointer<Float>, count: Int, reserved: Int, workspace: Workspace) {
+    self.base = base
+    self.count = count
+    self.reserved = reserved
+    self.workspace = workspace
+  }
+
+  deinit { workspace.release(base, reserved) }
+}
