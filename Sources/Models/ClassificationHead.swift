@@ -1,0 +1,50 @@
+import Checkpoints
+import Kernels
+
+/// One trained tensor of a classification head.
+public struct HeadTensor: Sendable, Equatable {
+  /// Name as in transformers: `classifier.out_proj.weight`.
+  public let name: String
+  /// Length of the first dimension.
+  public let rows: Int
+  /// Length of the second dimension; nil for a vector.
+  public let columns: Int?
+
+  /// Dimensions, as in files.
+  public var shape: [Int] { columns.map { [rows, $0] } ?? [rows] }
+  /// How many numbers.
+  public var count: Int { rows * (columns ?? 1) }
+  /// Weight decay acts on matrices, not on biases.
+  public var decays: Bool { columns != nil }
+
+  /// The head of a family for `labels` outputs: BERT's `BertForSequenceClassification`, RoBERTa's
+  /// `RobertaClassificationHead`.
+  public static func all(config: ModelConfig, labels: Int) -> [HeadTensor] {
+    let hidden = config.hiddenSize
+    switch config.family {
+    case .roberta:
+      return [
+        HeadTensor(name: "classifier.dense.weight", rows: hidden, columns: hidden),
+        HeadTensor(name: "classifier.dense.bias", rows: hidden, columns: nil),
+        HeadTensor(name: "classifier.out_proj.weight", rows: labels, columns: hidden),
+        HeadTensor(name: "classifier.out_proj.bias", rows: labels, columns: nil),
+      ]
+    case .bert, .gpt2, .llama:
+      return [
+        HeadTensor(name: "classifier.weight", rows: labels, columns: hidden),
+        HeadTensor(name: "classifier.bias", rows: labels, columns: nil),
+      ]
+    }
+  }
+
+  /// The start of a fresh head: N(0, initializer_range²) for matrices as in transformers, 0 for biases.
+  public func freshValues(philox: Philox, deviation: Double) -> [Float] {
+    guard columns != nil else { return [Float](repeating: 0, count: count) }
+    return philox.normal(count, deviation: deviation, stream: stableHash("head." + name))
+  }
+}
+
+/// The 64-bit FNV-1a hash of a name: which random numbers it starts from.
+func stableHash(_ name: String) -> UInt64 {
+  name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+}

@@ -1,0 +1,75 @@
+import Autograd
+import Checkpoints
+import Kernels
+
+/// The transformer encoder that BERT and RoBERTa share (Devlin et al., arXiv 1810.04805): post-norm layers of
+/// self-attention and a two-layer perceptron.
+struct EncoderStack: Sendable {
+  struct Layer: Sendable {
+    let query: LinearSlot, key: LinearSlot, value: LinearSlot
+    let attentionOutput: LinearSlot
+    let attentionNorm: LayerNormWeights
+    let intermediate: LinearSlot
+    let output: LinearSlot
+    let outputNorm: LayerNormWeights
+  }
+
+  let config: ModelConfig
+  let layers: [Layer]
+
+  init(weights: ModelWeights) {
+    config = weights.config
+    layers = (0..<weights.config.layers).map { index in
+      let path = "encoder.layer.\(index)."
+      return Layer(
+        query: weights.linear(path + "attention.self.query"), key: weights.linear(path + "attention.self.key"),
+        value: weights.linear(path + "attention.self.value"),
+        attentionOutput: weights.linear(path + "attention.output.dense"),
+        attentionNorm: weights.layerNorm(path + "attention.output.LayerNorm"),
+        intermediate: weights.linear(path + "intermediate.dense"), output: weights.linear(path + "output.dense"),
+        outputNorm: weights.layerNorm(path + "output.LayerNorm"))
+    }
+  }
+
+  /// The last layer's state of each sequence's first token: x [N, C] → [B, C].
+  ///
+  /// The classifier reads nothing else, so the last layer asks for queries of those tokens alone: their keys and
+  /// values still come from every token, and the result is the same.
+  func firstTokenStates(_ x: Tensor, _ context: ForwardContext) -> Tensor {
+    var x = x
+    for index in layers.indices {
+      x = forward(layer: index, x, onlyFirst: index == layers.count - 1, context)
+    }
+    return layers.isEmpty ? context.tape.selectFirst(x) : x
+  }
+
+  private func forward(layer index: Int, _ x: Tensor, onlyFirst: Bool, _ context: ForwardContext) -> Tensor {
+    let tape = context.tape, layer = layers[index]
+    let residual: Tensor
+    let q: Tensor, k: Tensor, v: Tensor
+    if onlyFirst {
+      residual = tape.selectFirst(x)
+      q = tape.linear(residual, context.adapted(layer.query))
+      let keyValue = tape.linear(x, [context.adapted(layer.key), context.adapted(layer.value)])
+      (k, v) = (keyValue[0], keyValue[1])
+    } else {
+      residual = x
+      let projections = tape.linear(
+        x, [context.adapted(layer.query), context.adapted(layer.key), context.adapted(layer.value)])
+      (q, k, v) = (projections[0], projections[1], projections[2])
+    }
+    let attended = tape.attention(
+      q: q, k: k, v: v, heads: config.heads, dropout: config.attentionDropout,
+      site: DropoutPlace.attention(layer: index))
+    let middle = tape.residualLayerNorm(
+      tape.linear(attended, context.adapted(layer.attentionOutput, addsBias: false)),
+      bias: layer.attentionOutput.linear.bias, dropout: config.hiddenDropout,
+      site: DropoutPlace.attentionOutput(layer: index), residual: residual, layer.attentionNorm)
+    let wide = tape.activation(
+      tape.linear(middle, context.adapted(layer.intermediate, addsBias: false)),
+      bias: layer.intermediate.linear.bias, config.activation.kind)
+    return tape.residualLayerNorm(
+      tape.linear(wide, context.adapted(layer.output, addsBias: false)), bias: layer.output.linear.bias,
+      dropout: config.hiddenDropout, site: DropoutPlace.output(layer: index), residual: middle, layer.outputNorm)
+  }
+}

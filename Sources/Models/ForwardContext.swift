@@ -1,0 +1,58 @@
+import Autograd
+
+/// Token ids of a shard: whole sequences end to end.
+public struct PackedTokens: Sendable {
+  /// Token ids, N of them.
+  public let ids: [Int32]
+  /// 0 for the first sentence, 1 for the second.
+  public let typeIDs: [Int32]
+  /// Where each sequence lies.
+  public let layout: PackedLayout
+
+  /// Packs `sequences`; `examples` numbers them within the step.
+  public init(_ sequences: [(ids: [Int32], typeIDs: [Int32])], examples: [Int]) {
+    ids = sequences.flatMap(\.ids)
+    typeIDs = sequences.flatMap(\.typeIDs)
+    layout = PackedLayout(lengths: sequences.map(\.ids.count), examples: examples)
+  }
+}
+
+/// What a model's forward code needs beside its frozen weights: the tape, and what is trained at present.
+public struct ForwardContext {
+  /// Records the operations.
+  public let tape: Tape
+  /// For each linear map of the model, numbered as in its geometry, the adapter it has.
+  public let adapters: [LowRankAdapter?]
+  /// The head's tensors, in the order of `HeadTensor.all`.
+  public let head: [ParameterReference]
+
+  /// A context for one shard.
+  public init(tape: Tape, adapters: [LowRankAdapter?], head: [ParameterReference]) {
+    self.tape = tape
+    self.adapters = adapters
+    self.head = head
+  }
+
+  /// `slot`'s map with its adapter.
+  func adapted(_ slot: LinearSlot, addsBias: Bool = true) -> AdaptedLinear {
+    AdaptedLinear(slot.linear, adapter: adapters[slot.site], addsBias: addsBias)
+  }
+}
+
+/// A frozen linear map and its number among the model's sites.
+struct LinearSlot: Sendable {
+  let linear: FrozenLinear
+  let site: Int
+}
+
+/// Numbers the places of a model where dropout acts, so that each has random numbers of its own.
+public enum DropoutPlace {
+  static let embeddings = 0
+  static let classifierInput = 1
+  static let classifierHidden = 2
+  static func attention(layer: Int) -> Int { 16 + 4 * layer }
+  static func attentionOutput(layer: Int) -> Int { 17 + 4 * layer }
+  static func output(layer: Int) -> Int { 18 + 4 * layer }
+  /// Dropout on the input of the adapter of site `site`.
+  public static func adapter(site: Int) -> Int { 0x10000 + site }
+}
