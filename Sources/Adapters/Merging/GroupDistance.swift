@@ -38,7 +38,7 @@ struct GroupDistance {
       squares.1 += Double(second[i]) * Double(second[i])
     }
     if squares.0 == 0 || squares.1 == 0 { return squares.0 == squares.1 ? 0 : 1 }
-    return 1 - product / (squares.0.squareRoot() * squares.1.squareRoot())
+    return max(0, 1 - product / (squares.0.squareRoot() * squares.1.squareRoot()))
   }
 
   /// ‖D A‖_F² = Σ over the rows d of D of d (A Aᵀ) dᵀ, so that the [out, in] product is never formed.
