@@ -1,0 +1,66 @@
+import Diagnostics
+import Kernels
+
+/// A memory-mapped safetensors file whose header has been checked whole.
+///
+///     let file = try SafetensorsFile(path: "model.safetensors")
+///     let weight = try file.tensor("embeddings.word_embeddings.weight")
+public struct SafetensorsFile: Sendable {
+  /// What the header says about a tensor.
+  public struct Info: Sendable, Equatable {
+    /// Lengths of the dimensions, slowest first.
+    public let shape: [Int]
+    /// The type of its numbers.
+    public let dtype: SafetensorsType
+    /// Bytes of its data.
+    public let byteCount: Int
+  }
+
+  /// Where the file is.
+  public let path: String
+  /// The tensors, in the order of their data.
+  public let names: [String]
+  /// The header's `__metadata__`; empty where there is none.
+  public let metadata: [String: String]
+  private let file: MappedFile
+  private let dataStart: Int
+  private let entries: [String: SafetensorsHeader.Entry]
+
+  /// Maps the file and checks its header. Throws `FileError` (66) or `SafetensorsError` (65).
+  public init(path: String) throws {
+    file = try MappedFile(path: path)
+    let header = try SafetensorsHeader(file.bytes, path: path)
+    self.path = path
+    names = header.entries.map(\.name)
+    metadata = header.metadata
+    dataStart = header.dataStart
+    entries = Dictionary(header.entries.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// Shape and type of the tensor `name`; nil where there is no such tensor.
+  public func info(_ name: String) -> Info? {
+    entries[name].map { Info(shape: $0.shape, dtype: $0.type, byteCount: $0.bytes.count) }
+  }
+
+  /// The tensor `name`, not copied. Throws where it is missing or is not F32, F16 or BF16.
+  public func tensor(_ name: String) throws -> FrozenTensor {
+    let entry = try entry(name)
+    guard let type = entry.type.elementType else {
+      throw SafetensorsError(path: path, problem: .unusableType(tensor: name, type: entry.type))
+    }
+    return FrozenTensor(
+      file: file, byteOffset: dataStart + entry.bytes.lowerBound, shape: entry.shape, elementType: type)
+  }
+
+  /// A copy of the tensor's bytes as they are in the file, whatever its type.
+  public func bytes(of name: String) throws -> [UInt8] {
+    let entry = try entry(name)
+    return file.copy((dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound))
+  }
+
+  private func entry(_ name: String) throws -> SafetensorsHeader.Entry {
+    if let entry = entries[name] { return entry }
+    throw SafetensorsError(
+      path: path, problem: .missingTensor(name, nearest: nearestName(to: name, among: names)))
+  }
+}

@@ -1,0 +1,69 @@
+import Kernels
+
+/// A number type of the safetensors format, by its name in the header.
+///
+/// The order is the reference implementation's: a file stores the tensors of later types first.
+public enum SafetensorsType: String, Sendable, CaseIterable {
+  case bool = "BOOL"
+  case float4 = "F4"
+  case float6E2M3 = "F6_E2M3"
+  case float6E3M2 = "F6_E3M2"
+  case uint8 = "U8"
+  case int8 = "I8"
+  case float8E5M2 = "F8_E5M2"
+  case float8E4M3 = "F8_E4M3"
+  case float8E8M0 = "F8_E8M0"
+  case float8E4M3FNUZ = "F8_E4M3FNUZ"
+  case float8E5M2FNUZ = "F8_E5M2FNUZ"
+  case int16 = "I16"
+  case uint16 = "U16"
+  case float16 = "F16"
+  case bfloat16 = "BF16"
+  case int32 = "I32"
+  case uint32 = "U32"
+  case float32 = "F32"
+  case complex64 = "C64"
+  case float64 = "F64"
+  case int64 = "I64"
+  case uint64 = "U64"
+
+  /// Bits of one number.
+  public var bitCount: Int {
+    switch self {
+    case .float4: 4
+    case .float6E2M3, .float6E3M2: 6
+    case .bool, .uint8, .int8, .float8E5M2, .float8E4M3, .float8E8M0, .float8E4M3FNUZ, .float8E5M2FNUZ: 8
+    case .int16, .uint16, .float16, .bfloat16: 16
+    case .int32, .uint32, .float32: 32
+    case .complex64, .float64, .int64, .uint64: 64
+    }
+  }
+
+  /// The type as a `FrozenTensor` has it; nil for the types that are no weights of ours.
+  public var elementType: ElementType? { ElementType(rawValue: rawValue) }
+
+  /// The type of a `FrozenTensor`.
+  public init(_ type: ElementType) {
+    switch type {
+    case .float32: self = .float32
+    case .float16: self = .float16
+    case .bfloat16: self = .bfloat16
+    }
+  }
+
+  /// Bytes of a tensor of `shape`; nil where they are no whole number of bytes or don't fit `Int`.
+  ///
+  /// A zero among the lengths does not hide an overflow of the others.
+  func byteCount(shape: [Int]) -> Int? {
+    var count = 1
+    for length in shape {
+      let (product, overflow) = count.multipliedReportingOverflow(by: max(1, length))
+      if length < 0 || overflow { return nil }
+      count = product
+    }
+    let (bits, overflow) = count.multipliedReportingOverflow(by: bitCount)
+    if overflow { return nil }
+    if shape.contains(0) { return 0 }
+    return bits % 8 == 0 ? bits / 8 : nil
+  }
+}
