@@ -35,7 +35,8 @@ public enum AdapterError: UserFacingError, Equatable {
       let (limit, dimension) = inFeatures <= outFeatures ? (inFeatures, "in_features") : (outFeatures, "out_features")
       return "adapter.r: \(rank) is above the smaller dimension of \(path) (\(dimension) \(limit))"
     case .shapesDiffer(let strategy, let side, let module, let first, let second):
-      return "adapter.strategy: \(strategy) shares \(side.rawValue) of \(module), but \(first) and \(second) differ in shape"
+      let shared = "\(strategy) shares \(side.rawValue) of \(module)"
+      return "adapter.strategy: \(shared), but \(first) and \(second) differ in shape"
     case .noTargets: return "adapter.target_modules: empty, name at least one module or \"all-linear\""
     case .unmatchedTarget(let target, let nearest):
       let names = nearest.map { "\"\($0)\"" }.joined(separator: ", ")
@@ -49,7 +50,7 @@ public enum AdapterError: UserFacingError, Equatable {
     case .mergesDoNotFit(let start, let interval, let merges, let total):
       return """
         adapter.aslora.num_merges: the last merge would be at step start_step + num_merges * merge_interval = \
-        \(start) + \(merges) * \(interval) = \(start + merges * interval), but the run has \(total) steps
+        \(start) + \(merges) * \(interval), but the run has \(total) steps
         """
     }
   }

@@ -20,6 +20,11 @@ import Testing
     #expect(throws: AdapterError.mergesDoNotFit(startStep: 10, mergeInterval: 10, numMerges: 3, totalSteps: 39)) {
       try ASLoRAPlan(startStep: 10, mergeInterval: 10, numMerges: 3, totalSteps: 39, layers: 4)
     }
+    #expect(
+      AdapterError.mergesDoNotFit(startStep: 10, mergeInterval: 10, numMerges: 3, totalSteps: 39).description == """
+        adapter.aslora.num_merges: the last merge would be at step start_step + num_merges * merge_interval = \
+        10 + 3 * 10, but the run has 39 steps
+        """)
     _ = try ASLoRAPlan(startStep: 10, mergeInterval: 10, numMerges: 3, totalSteps: 40, layers: 4)
     #expect(throws: AdapterError.tooManyMerges(numMerges: 4, layers: 4)) {
       try ASLoRAPlan(numMerges: 4, totalSteps: 1000, layers: 4)
