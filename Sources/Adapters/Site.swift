@@ -12,15 +12,50 @@ public struct Site: Sendable, Hashable {
   public let outFeatures: Int
   /// Whether this is a query, key or value projection (`share-*-qkv` treats these apart).
   public let isQueryKeyValue: Bool
+  /// Where the map is some rows of a fused one (the query of GPT-2's `c_attn`): which.
+  public let slice: Slice?
+
+  /// Rows of a fused linear map.
+  public struct Slice: Sendable, Hashable {
+    /// Full path of the fused map.
+    public let path: String
+    /// The row of the fused weight that the slice starts at; it has as many rows as its site has outputs.
+    public let firstRow: Int
+
+    /// The rows of `path` from `firstRow`.
+    public init(path: String, firstRow: Int) {
+      self.path = path
+      self.firstRow = firstRow
+    }
+  }
 
   /// A site.
-  public init(layer: Int, module: String, path: String, inFeatures: Int, outFeatures: Int, isQueryKeyValue: Bool) {
+  public init(
+    layer: Int, module: String, path: String, inFeatures: Int, outFeatures: Int, isQueryKeyValue: Bool,
+    slice: Slice? = nil
+  ) {
     self.layer = layer
     self.module = module
     self.path = path
     self.inFeatures = inFeatures
     self.outFeatures = outFeatures
     self.isQueryKeyValue = isQueryKeyValue
+    self.slice = slice
+  }
+
+  /// A site whose module's name tells whether it is a query, key or value projection.
+  public init(
+    layer: Int, module: String, path: String, inFeatures: Int, outFeatures: Int, slice: Slice? = nil
+  ) {
+    self.init(
+      layer: layer, module: module, path: path, inFeatures: inFeatures, outFeatures: outFeatures,
+      isQueryKeyValue: Self.isQueryKeyValue(module: module), slice: slice)
+  }
+
+  /// Whether a module of this name is a query, key or value projection in any of the model families.
+  public static func isQueryKeyValue(module: String) -> Bool {
+    let names = ["query", "key", "value", "q_proj", "k_proj", "v_proj", "c_attn", "c_attn.q", "c_attn.k", "c_attn.v"]
+    return names.contains { module == $0 || module.hasSuffix("." + $0) }
   }
 }
 
@@ -46,30 +81,5 @@ public struct TensorKey: Sendable, Hashable {
     self.side = side
     self.module = module
     self.layer = layer
-  }
-}
-
-/// A sharing method: which A and which B a site uses at the start of training.
-///
-/// A new method is one small file with one value of this type, listed in `SharingStrategy.all`.
-public struct SharingStrategy: Sendable {
-  /// The name in configs: `share-a`.
-  public let name: String
-  /// One sentence for help texts.
-  public let summary: String
-  /// The key of the tensor that `site` uses as its A or B.
-  public let key: @Sendable (_ side: Side, _ site: Site) -> TensorKey
-  /// Whether B's are merged while training (ASLoRA).
-  public let mergesWhileTraining: Bool
-
-  /// A method.
-  public init(
-    name: String, summary: String, mergesWhileTraining: Bool = false,
-    key: @escaping @Sendable (_ side: Side, _ site: Site) -> TensorKey
-  ) {
-    self.name = name
-    self.summary = summary
-    self.mergesWhileTraining = mergesWhileTraining
-    self.key = key
   }
 }

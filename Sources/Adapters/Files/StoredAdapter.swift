@@ -1,0 +1,94 @@
+/// An adapter as it is on disk: the table of sharing, each distinct tensor once, and the task's head.
+public struct StoredAdapter: Sendable, Equatable {
+  /// Which tensors every adapted map uses, ASLoRA's groups as they were.
+  public var table: SiteTable
+  /// The numbers of each distinct tensor, row-major.
+  public var tensors: [TensorKey: [Float]]
+  /// The head's tensors by their names in the model: `classifier.weight`. Files put `head.` before them.
+  public var head: [String: HeadTensor]
+  /// What the config file says beside the sharing.
+  public var metadata: AdapterMetadata
+
+  /// An adapter. Every tensor of `table` must be there in its shape.
+  public init(
+    table: SiteTable, tensors: [TensorKey: [Float]], head: [String: HeadTensor], metadata: AdapterMetadata
+  ) {
+    self.table = table
+    self.tensors = tensors
+    self.head = head
+    self.metadata = metadata
+  }
+
+  /// s in h = W x + s · B A x.
+  public var scale: Double { metadata.scale(rank: table.rank) }
+
+  /// Every adapted map with its own A and B, whatever they share.
+  public var expanded: ExpandedAdapter {
+    let entries = table.sites.enumerated().map { position, site in
+      ExpandedAdapter.Entry(
+        site: site, rank: table.rank, scale: scale,
+        a: tensors[table.key(.a, ofSiteAt: position)] ?? [], b: tensors[table.key(.b, ofSiteAt: position)] ?? [])
+    }
+    return ExpandedAdapter(entries: entries, head: head)
+  }
+}
+
+/// One tensor of a task's head.
+public struct HeadTensor: Sendable, Equatable {
+  /// Lengths of the dimensions, slowest first.
+  public let shape: [Int]
+  /// The numbers, row-major.
+  public let values: [Float]
+
+  /// A tensor.
+  public init(shape: [Int], values: [Float]) {
+    self.shape = shape
+    self.values = values
+  }
+}
+
+/// What `adapter_config.json` says beside r, strategy and sharing.
+public struct AdapterMetadata: Sendable, Equatable {
+  /// Directory or Hub id of the base model.
+  public var baseModel: String
+  /// `bert`, `roberta`, `gpt2` or `llama`.
+  public var modelType: String
+  /// PEFT's task type: `SEQ_CLS`, `CAUSAL_LM`.
+  public var taskType: String
+  /// The classes' names by class number; empty for regression and language modelling.
+  public var labels: [String]
+  /// alpha in s = alpha / r.
+  public var loraAlpha: Double
+  /// The probability of dropping an input of A in training.
+  public var loraDropout: Double
+  /// Whether s = alpha / √r.
+  public var useRSLoRA: Bool
+  /// `target_modules` as in the run's config.
+  public var targetModules: [String]
+
+  /// The values of a run's config.
+  public init(
+    baseModel: String, modelType: String, taskType: String, labels: [String], loraAlpha: Double,
+    loraDropout: Double = 0, useRSLoRA: Bool = false, targetModules: [String]
+  ) {
+    self.baseModel = baseModel
+    self.modelType = modelType
+    self.taskType = taskType
+    self.labels = labels
+    self.loraAlpha = loraAlpha
+    self.loraDropout = loraDropout
+    self.useRSLoRA = useRSLoRA
+    self.targetModules = targetModules
+  }
+
+  /// s = alpha / r, or alpha / √r for rsLoRA.
+  public func scale(rank: Int) -> Double {
+    loraScale(alpha: loraAlpha, rank: rank, useRSLoRA: useRSLoRA)
+  }
+}
+
+/// s = alpha / r, or alpha / √r for rsLoRA; 0 for rank 0.
+public func loraScale(alpha: Double, rank: Int, useRSLoRA: Bool) -> Double {
+  if rank < 1 { return 0 }
+  return alpha / (useRSLoRA ? Double(rank).squareRoot() : Double(rank))
+}
