@@ -38,6 +38,8 @@ public enum TaskError: UserFacingError, Equatable {
   case blankLine(file: String, line: Int)
   /// A row is too short.
   case missingField(file: String, line: Int, column: String, fields: Int)
+  /// A line of a text of pairs hasn't two fields.
+  case notAPair(file: String, line: Int, fields: Int)
   /// A row has no label.
   case emptyLabel(file: String, line: Int)
   /// A label isn't one of the known classes.
@@ -97,6 +99,8 @@ public enum TaskError: UserFacingError, Equatable {
       "\(file):\(line): blank line"
     case .missingField(let file, let line, let column, let fields):
       "\(file):\(line): no field for column \(column); the line has \(fields == 1 ? "1 field" : "\(fields) fields")"
+    case .notAPair(let file, let line, let fields):
+      "\(file):\(line): a pair is two fields with a TAB between them; the line has \(fields)"
     case .emptyLabel(let file, let line):
       "\(file):\(line): the label is empty"
     case .unknownLabel(let file, let line, let label, let known):
@@ -144,9 +148,12 @@ struct ProblemList {
     count += 1
   }
 
+  /// The kept errors, and how many more there are.
+  var all: [TaskError] {
+    count > Self.shown ? problems + [.andMore(file: file, count: count - Self.shown)] : problems
+  }
+
   func throwIfAny() throws {
-    var all: [any UserFacingError] = problems
-    if count > Self.shown { all.append(TaskError.andMore(file: file, count: count - Self.shown)) }
     try ErrorList.throwIfAny(all)
   }
 }
