@@ -1,0 +1,159 @@
+import Diagnostics
+
+/// What can be wrong with a task's data, or with the way a config names it.
+public enum TaskError: UserFacingError, Equatable {
+  /// No task has this name.
+  case unknownTask(String)
+  /// The task has no such split.
+  case noSuchSplit(task: String, split: Split, splits: [Split])
+  /// Neither `data_dir` nor the split's own file is given.
+  case noFileGiven(task: String, split: Split)
+  /// The official columns of a GLUE task can't be replaced.
+  case columnsAreFixed(task: String)
+  /// `tsv` needs one or two text columns.
+  case textColumnCount(Int)
+  /// `tsv` needs a label column to train or to evaluate.
+  case labelColumnMissing(split: Split)
+  /// A column is named, but the file has no header.
+  case nameWithoutHeader(Column)
+  /// A column's number is below 0.
+  case negativeColumn(Int)
+  /// The labels of a saved head aren't the task's.
+  case otherLabels(task: String, given: LabelSpace, expected: LabelSpace)
+
+  /// A split's file isn't there.
+  case missingFile(file: String, task: String, split: Split)
+  /// A file can't be read.
+  case unreadable(file: String, reason: String)
+  /// A file holds nothing.
+  case emptyFile(file: String)
+  /// A file holds no row but its header.
+  case onlyHeader(file: String)
+  /// A file lacks a column.
+  case missingColumn(file: String, column: Column, header: [String]?)
+
+  /// A line isn't UTF-8.
+  case invalidUTF8(file: String, line: Int)
+  /// A line within the file is blank.
+  case blankLine(file: String, line: Int)
+  /// A row is too short.
+  case missingField(file: String, line: Int, column: String, fields: Int)
+  /// A line of a text of pairs hasn't two fields.
+  case notAPair(file: String, line: Int, fields: Int)
+  /// A row has no label.
+  case emptyLabel(file: String, line: Int)
+  /// A label isn't one of the known classes.
+  case unknownLabel(file: String, line: Int, label: String, known: [String])
+  /// A score isn't a number.
+  case labelNotNumber(file: String, line: Int, label: String)
+  /// A label is NaN or infinite, or too large.
+  case labelNotFinite(file: String, line: Int, label: String)
+  /// All labels of a training file are the same.
+  case oneClass(file: String, label: String)
+  /// More errors of a file than are worth showing.
+  case andMore(file: String, count: Int)
+
+  /// 66 where a file is missing, else 65.
+  public var exitStatus: ExitStatus {
+    switch self {
+    case .missingFile, .unreadable: .missingInput
+    default: .badInput
+    }
+  }
+
+  /// One sentence.
+  public var description: String {
+    switch self {
+    case .unknownTask(let name):
+      "task.name: no task \"\(name)\"" + meant(name, TaskDefinition.names)
+        + "; the tasks are \(TaskDefinition.names.joined(separator: ", "))"
+    case .noSuchSplit(let task, let split, let splits):
+      "\(task) has no split \(split.rawValue); its splits are \(splits.map(\.rawValue).joined(separator: ", "))"
+    case .noFileGiven(let task, let split):
+      "task: neither \(split.fileKey) nor data_dir is given, so \(task) has no file for \(split.rawValue)"
+    case .columnsAreFixed(let task):
+      "task: text_columns, label_column and has_header are for \"tsv\"; \(task) has its own"
+    case .textColumnCount(let count):
+      "task.text_columns: \"tsv\" needs one or two columns, found \(count)"
+    case .labelColumnMissing(let split):
+      "task.label_column: \"tsv\" needs one for the \(split.rawValue) split"
+    case .nameWithoutHeader(let column):
+      "task: has_header is false, so column \(column) must be given by its 0-based number"
+    case .negativeColumn(let index):
+      "task: a column's number is 0 or more, found \(index)"
+    case .otherLabels(let task, let given, let expected):
+      "the head was trained on \(given), but \(task) has \(expected)"
+    case .missingFile(let file, let task, let split):
+      "\(file): no such file; looked for the \(split.rawValue) split of \(task)"
+    case .unreadable(let file, let reason):
+      "\(file): \(reason)"
+    case .emptyFile(let file):
+      "\(file): the file is empty"
+    case .onlyHeader(let file):
+      "\(file): no rows after the header"
+    case .missingColumn(let file, let column, let header):
+      "\(file):1: no column \(column)" + missingColumnHint(column, header)
+    case .invalidUTF8(let file, let line):
+      "\(file):\(line): not UTF-8"
+    case .blankLine(let file, let line):
+      "\(file):\(line): blank line"
+    case .missingField(let file, let line, let column, let fields):
+      "\(file):\(line): no field for column \(column); the line has \(fields == 1 ? "1 field" : "\(fields) fields")"
+    case .notAPair(let file, let line, let fields):
+      "\(file):\(line): a pair is two fields with a TAB between them; the line has \(fields)"
+    case .emptyLabel(let file, let line):
+      "\(file):\(line): the label is empty"
+    case .unknownLabel(let file, let line, let label, let known):
+      "\(file):\(line): unknown label \"\(label)\"; the labels are \(listed(known))"
+    case .labelNotNumber(let file, let line, let label):
+      "\(file):\(line): label \"\(label)\" is not a number"
+    case .labelNotFinite(let file, let line, let label):
+      "\(file):\(line): label \"\(label)\" is not a finite number"
+    case .oneClass(let file, let label):
+      "\(file): every label is \"\(label)\"; classification needs at least two classes"
+    case .andMore(let file, let count):
+      "\(file): and \(count) more"
+    }
+  }
+}
+
+private func meant(_ name: String, _ candidates: [String]) -> String {
+  nearestName(to: name, among: candidates).map { ", did you mean \"\($0)\"?" } ?? ""
+}
+
+private func missingColumnHint(_ column: Column, _ header: [String]?) -> String {
+  guard let header else { return "; the first line has fewer fields" }
+  var hint = ""
+  if case .name(let name) = column { hint = meant(name, header) }
+  return "\(hint); the header has \(listed(header))"
+}
+
+/// `"a", "b", "c"`, the first twenty.
+func listed(_ names: [String]) -> String {
+  let shown = names.prefix(20).map { "\"\($0)\"" }.joined(separator: ", ")
+  return names.count > 20 ? "\(shown) and \(names.count - 20) more" : shown
+}
+
+/// The errors of one file, of which the first twenty are kept and the rest counted.
+struct ProblemList {
+  static let shown = 20
+  let file: String
+  private(set) var problems: [TaskError] = []
+  private(set) var count = 0
+
+  init(file: String) { self.file = file }
+
+  mutating func add(_ problem: TaskError) {
+    if count < Self.shown { problems.append(problem) }
+    count += 1
+  }
+
+  /// The kept errors, and how many more there are.
+  var all: [TaskError] {
+    count > Self.shown ? problems + [.andMore(file: file, count: count - Self.shown)] : problems
+  }
+
+  func throwIfAny() throws {
+    try ErrorList.throwIfAny(all)
+  }
+}

@@ -1,0 +1,150 @@
+import Diagnostics
+import Foundation
+import Testing
+
+@testable import Tasks
+
+/// A directory of files that is gone after the test.
+final class Folder {
+  let path: String
+
+  init(_ files: [String: String]) throws {
+    path = NSTemporaryDirectory() + "swift-peft-tasks-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    for (name, text) in files { try Data(text.utf8).write(to: URL(fileURLWithPath: path + "/" + name)) }
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+@Suite struct TaskDataTests {
+  @Test func loadsSST2() throws {
+    let folder = try Folder([
+      "train.tsv": "sentence\tlabel\ngood \t1\nbad \t0\nfine \t1\n", "dev.tsv": "label\tsentence\r\n1\tok\r\n",
+      "test.tsv": "index\tsentence\n0\tso so\n",
+    ])
+    let task = try TaskData(TaskSource(name: "sst2", dataDirectory: folder.path, maxTrainSamples: 2))
+    #expect(task.labels == .classes(["0", "1"]))
+    #expect(task.metrics == [.accuracy])
+    #expect(task.availableSplits == [.train, .validation, .test])
+    let train = try task.load(.train)
+    #expect(
+      train.examples == [
+        Example(text: "good ", label: .classIndex(1), line: 2), Example(text: "bad ", label: .classIndex(0), line: 3),
+      ])
+    #expect(train.file == folder.path + "/train.tsv")
+    #expect(try task.load(.validation).examples == [Example(text: "ok", label: .classIndex(1), line: 2)])
+    #expect(try task.load(.test).examples == [Example(text: "so so", line: 2)])
+  }
+
+  @Test func loadsBothLayoutsOfCoLA() throws {
+    let folder = try Folder([
+      "dev.tsv": "gj04\t1\t\tThe sailors rode.\nclc95\t0\t*\tThem saw.\n", "test.tsv": "index\tsentence\n0\tBill.\n",
+    ])
+    let task = try TaskData(TaskSource(name: "cola", dataDirectory: folder.path))
+    #expect(try task.load(.validation).examples.map(\.label) == [.classIndex(1), .classIndex(0)])
+    #expect(try task.load(.validation).examples.map(\.line) == [1, 2])
+    #expect(try task.load(.test).examples == [Example(text: "Bill.", line: 2)])
+    let labelled = TaskSource(name: "cola", testFile: folder.path + "/dev.tsv")
+    #expect(try TaskData(labelled).load(.test).examples.map(\.label) == [.classIndex(1), .classIndex(0)])
+  }
+
+  @Test func loadsMNLIsTwoDevelopmentSets() throws {
+    let header = "index\tsentence1\tsentence2\tlabel1\tgold_label\n"
+    let folder = try Folder([
+      "dev_matched.tsv": header + "0\ta\t\tneutral\tcontradiction\n",
+      "dev_mismatched.tsv": header + "0\tc\td\tneutral\tneutral\n",
+      "test.tsv": "index\tsentence1\tsentence2\n0\te\tf\n",
+    ])
+    let task = try TaskData(TaskSource(name: "mnli", dataDirectory: folder.path + "/"))
+    #expect(task.availableSplits == [.validation, .validationMismatched, .test])
+    #expect(
+      try task.load(.validation).examples == [Example(text: "a", pair: "", label: .classIndex(2), line: 2)])
+    #expect(try task.load(.validationMismatched).examples.map(\.label) == [.classIndex(1)])
+    #expect(try task.load(.test).examples == [Example(text: "e", pair: "f", line: 2)])
+  }
+
+  @Test func aSavedHeadDecidesTheOrderOfClasses() throws {
+    let source = TaskSource(name: "mnli", dataDirectory: "d")
+    let order = LabelSpace.classes(["contradiction", "entailment", "neutral"])
+    #expect(try TaskData(source, knownLabels: order).labels == order)
+    let other = LabelSpace.classes(["0", "1", "2"])
+    let expected = LabelSpace.classes(["entailment", "neutral", "contradiction"])
+    #expect(throws: TaskError.otherLabels(task: "mnli", given: other, expected: expected)) {
+      try TaskData(source, knownLabels: other)
+    }
+  }
+
+  @Test func findsTheClassesOfATSVInItsWholeTrainingFile() throws {
+    let folder = try Folder(["t.tsv": "yes\tx\nyes\ty\nno\tz\n", "d.tsv": "maybe\tx\nno\ty\n\tz\n"])
+    let source = TaskSource(
+      name: "tsv", trainFile: folder.path + "/t.tsv", validationFile: folder.path + "/d.tsv",
+      textColumns: [.index(1)], labelColumn: .index(0), hasHeader: false, maxTrainSamples: 1)
+    let task = try TaskData(source)
+    #expect(task.labels == .classes(["no", "yes"]))
+    #expect(try task.load(.train).examples == [Example(text: "x", label: .classIndex(1), line: 1)])
+    let error = #expect(throws: ErrorList.self) { try task.load(.validation) }
+    #expect(
+      error?.description == """
+        \(folder.path)/d.tsv:1: unknown label "maybe"; the labels are "no", "yes"
+        \(folder.path)/d.tsv:3: the label is empty
+        """)
+    #expect(try TaskData(source, knownLabels: .classes(["maybe", "no"])).labels.outputs == 2)
+  }
+
+  @Test func aTSVOfFractionsIsRegression() throws {
+    let folder = try Folder(["train.tsv": "a\tb\tscore\nx\ty\t1\nx\t\t2.5\n", "test.tsv": "a\tb\nx\ty\n"])
+    let source = TaskSource(
+      name: "tsv", dataDirectory: folder.path, textColumns: [.name("a"), .name("b")], labelColumn: .name("score"))
+    let task = try TaskData(source)
+    #expect(task.labels == .regression)
+    #expect(task.metrics == [.pearson, .spearman])
+    #expect(try task.load(.train).examples.map(\.label) == [.score(1), .score(2.5)])
+    #expect(try task.load(.train).examples.map(\.pair) == ["y", ""])
+    #expect(try task.load(.test).examples == [Example(text: "x", pair: "y", line: 2)])
+  }
+
+  @Test func gathersTheErrorsOfAFile() throws {
+    let folder = try Folder(["dev.tsv": "sentence\tlabel\nno label\n\nfine\t1\nbad\n"])
+    let task = try TaskData(TaskSource(name: "sst2", dataDirectory: folder.path))
+    let error = #expect(throws: ErrorList.self) { try task.load(.validation) }
+    let file = folder.path + "/dev.tsv"
+    #expect(
+      error?.errors as? [TaskError] == [
+        .missingField(file: file, line: 2, column: "\"label\"", fields: 1), .blankLine(file: file, line: 3),
+        .missingField(file: file, line: 5, column: "\"label\"", fields: 1),
+      ])
+  }
+
+  @Test func reportsTheRareBrokenRowsOfQQP() throws {
+    let header = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n", good = "1\t2\t3\ta\tb\t1\n"
+    let broken = "1\t2\t3\ta\n"
+    let many = header + String(repeating: good, count: 1999) + broken
+    let folder = try Folder(["train.tsv": many, "dev.tsv": header + good + broken])
+    let task = try TaskData(TaskSource(name: "qqp", dataDirectory: folder.path))
+    let train = try task.load(.train)
+    #expect(train.examples.count == 1999)
+    #expect(
+      train.skipped == [
+        .missingField(file: folder.path + "/train.tsv", line: 2001, column: "\"question2\"", fields: 4)
+      ])
+    #expect(throws: TaskError.self) { try task.load(.validation) }
+  }
+
+  @Test func readsTextsToPredict() throws {
+    let single = try TaskData(TaskSource(name: "sst2"))
+    #expect(
+      try single.plainExamples(bytes: Array("a\tb\n\nc\r\n".utf8), name: "stdin").examples
+        == [Example(text: "a\tb", line: 1), Example(text: "", line: 2), Example(text: "c", line: 3)])
+    #expect(
+      try single.load(bytes: Array("sentence\nhello\n".utf8), name: "stdin").examples
+        == [Example(text: "hello", line: 2)])
+    let pair = try TaskData(TaskSource(name: "rte"))
+    #expect(
+      try pair.plainExamples(bytes: Array("a\t\n".utf8), name: "stdin").examples
+        == [Example(text: "a", pair: "", line: 1)])
+    #expect(throws: TaskError.notAPair(file: "stdin", line: 1, fields: 1)) {
+      try pair.plainExamples(bytes: Array("a".utf8), name: "stdin")
+    }
+  }
+}
