@@ -1,0 +1,76 @@
+import Diagnostics
+import Foundation
+import StrictJSON
+
+extension RunConfig {
+  /// Reads a config file (JSON; comments and trailing commas are accepted).
+  ///
+  /// `overrides` are `path.to.key=value`, the last one on a key counts; `outputDir` and `database` stand before them.
+  /// Throws everything that is wrong at once, each problem with its place.
+  public static func load(
+    path: String, overrides: [String] = [], outputDir: String? = nil, database: String? = nil
+  ) throws -> RunConfig {
+    try load(
+      bytes: read(path), file: path, name: fileStem(path), overrides: overrides, outputDir: outputDir,
+      database: database)
+  }
+
+  /// Reads a config from `text`; `file` names it in errors, `name` is the run's name where the text gives none.
+  public static func load(
+    text: String, file: String = "config", name: String = "config", overrides: [String] = [],
+    outputDir: String? = nil, database: String? = nil
+  ) throws -> RunConfig {
+    try load(
+      bytes: Array(text.utf8), file: file, name: name, overrides: overrides, outputDir: outputDir, database: database)
+  }
+
+  private static func load(
+    bytes: [UInt8], file: String, name: String, overrides: [String], outputDir: String?, database: String?
+  ) throws -> RunConfig {
+    var node = try JSONParser.parse(bytes, file: file, dialect: .config)
+    var misuses: [ConfigError] = []
+    var replaced: [Override] = []
+    for text in overrides {
+      do { replaced.append(try Override(parsing: text)) } catch { misuses.append(error) }
+    }
+    if let outputDir { replaced.append(Override(flag: "--output-dir", path: "output_dir", value: .string(outputDir))) }
+    if let database { replaced.append(Override(flag: "--database", path: "database", value: .string(database))) }
+    for override in replaced { node = node.replacing(override.path.split(separator: "."), with: override.value) }
+
+    var problems = ProblemList(file: file, overrides: replaced)
+    var config = RunConfig.read(node, path: "", problems: &problems)
+    for rule in ConfigRule.all where ([rule.path] + rule.others).allSatisfy({ !problems.concerns($0) }) {
+      if let problem = rule.problem(config) {
+        problems.add(rule.path, line: node.line(of: rule.path.split(separator: ".")), problem)
+      }
+    }
+    try ErrorList.throwIfAny(misuses + problems.errors)
+    if config.name.isEmpty { config.name = name }
+    if config.outputDir.isEmpty { config.outputDir = "runs/\(config.name)" }
+    return config
+  }
+
+  private static func read(_ path: String) throws -> [UInt8] {
+    do {
+      return try Array(Data(contentsOf: URL(fileURLWithPath: path)))
+    } catch let error as CocoaError where error.code == .fileReadNoSuchFile {
+      throw ConfigError.missing(file: path)
+    } catch {
+      throw ConfigError.unreadable(file: path, reason: reason(for: error, at: path))
+    }
+  }
+
+  private static func reason(for error: any Error, at path: String) -> String {
+    var isDirectory: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
+      return "is a directory"
+    }
+    let code = (error as? CocoaError)?.code
+    return code == .fileReadNoPermission ? "permission denied" : (error as NSError).localizedDescription
+  }
+
+  /// The file's name without its last extension.
+  private static func fileStem(_ path: String) -> String {
+    URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
+  }
+}

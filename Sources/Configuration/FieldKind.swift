@@ -1,0 +1,157 @@
+import Diagnostics
+import StrictJSON
+
+/// What reading one value gave.
+enum Reading<Value> {
+  case value(Value)
+  /// What would have been right, to complete the sentence "must be …".
+  case expected(String)
+
+  func map<Other>(_ transform: (Value) -> Other) -> Reading<Other> {
+    switch self {
+    case .value(let value): .value(transform(value))
+    case .expected(let what): .expected(what)
+    }
+  }
+}
+
+/// How values of one type and range are read from JSON and written back.
+///
+///     .integer(1...)    .number(0..<1)    .choice    .text
+struct FieldKind<Value: Sendable>: Sendable {
+  let read: @Sendable (JSONNode) -> Reading<Value>
+  let write: @Sendable (Value) -> JSONValue
+
+  /// The same values, and null for "not given".
+  var orNull: FieldKind<Value?> {
+    FieldKind<Value?>(
+      read: { node in
+        if node.isNull { return .value(nil) }
+        switch self.read(node) {
+        case .value(let value): return .value(value)
+        case .expected(let what): return .expected(what + " or null")
+        }
+      },
+      write: { value in value.map(self.write) ?? .null })
+  }
+}
+
+extension FieldKind where Value == Bool {
+  static var truth: Self {
+    Self(read: { $0.bool.map { .value($0) } ?? .expected("true or false") }, write: { .bool($0) })
+  }
+}
+
+extension FieldKind where Value == String {
+  /// Text that is not empty.
+  static var text: Self {
+    Self(
+      read: { node in
+        guard let text = node.string, !text.isEmpty else { return .expected("text that is not empty") }
+        return .value(text)
+      },
+      write: { .string($0) })
+  }
+
+  /// One of `names`.
+  static func name(of names: [String]) -> Self {
+    Self(
+      read: { node in
+        guard let text = node.string, names.contains(text) else { return .expected(oneOf(names, given: node)) }
+        return .value(text)
+      },
+      write: { .string($0) })
+  }
+}
+
+extension FieldKind where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
+  /// One of the cases' names.
+  static var choice: Self {
+    Self(
+      read: { node in
+        guard let value = node.string.flatMap(Value.init(rawValue:)) else {
+          return .expected(oneOf(Value.allCases.map(\.rawValue), given: node))
+        }
+        return .value(value)
+      },
+      write: { .string($0.rawValue) })
+  }
+}
+
+extension FieldKind where Value == Int {
+  /// Counts stop here, so that products of a few of them can't overflow.
+  static var largestCount: Int { Int(Int32.max) }
+
+  /// A whole number of at least `range.lowerBound`, at most `limit`.
+  static func integer(_ range: PartialRangeFrom<Int>, limit: Int = largestCount) -> Self {
+    Self(
+      read: { node in
+        guard let integer = node.integer, integer >= range.lowerBound else {
+          return .expected("a whole number of at least \(range.lowerBound)")
+        }
+        return integer <= limit ? .value(integer) : .expected("a whole number of at most \(limit)")
+      },
+      write: { .integer($0) })
+  }
+}
+
+extension FieldKind where Value == Double {
+  static func number(_ range: PartialRangeFrom<Double>) -> Self {
+    number("of at least \(shortest(range.lowerBound))") { range.contains($0) }
+  }
+
+  static func number(_ range: Range<Double>) -> Self {
+    number("of at least \(shortest(range.lowerBound)) and below \(shortest(range.upperBound))") { range.contains($0) }
+  }
+
+  static func number(_ range: ClosedRange<Double>) -> Self {
+    number("from \(shortest(range.lowerBound)) to \(shortest(range.upperBound))") { range.contains($0) }
+  }
+
+  static func number(above bound: Double, atMost limit: Double = .infinity) -> Self {
+    let end = limit < .infinity ? " and of at most \(shortest(limit))" : ""
+    return number("above \(shortest(bound))\(end)") { $0 > bound && $0 <= limit }
+  }
+
+  private static func number(_ what: String, where holds: @escaping @Sendable (Double) -> Bool) -> Self {
+    Self(
+      read: { node in
+        guard let number = node.number, holds(number) else { return .expected("a number " + what) }
+        return .value(number)
+      },
+      write: { Int(exactly: $0).map { .integer($0) } ?? .number($0) })
+  }
+}
+
+extension FieldKind {
+  /// A list of one to `most` values of another kind, none of them twice; `what` names it.
+  static func list<Element: Hashable & Sendable>(
+    _ what: String, of element: FieldKind<Element>, most: Int = .max
+  ) -> Self where Value == [Element] {
+    Self(
+      read: { node in
+        guard let nodes = node.array, (1...most).contains(nodes.count) else { return .expected(what) }
+        var values: [Element] = []
+        for node in nodes {
+          guard case .value(let value) = element.read(node) else { return .expected(what) }
+          guard !values.contains(value) else { return .expected(what + ", none of them twice") }
+          values.append(value)
+        }
+        return .value(values)
+      },
+      write: { .array($0.map { JSONNode(element.write($0)) }) })
+  }
+}
+
+/// "one of a, b", with the one that was meant, where that is plain.
+private func oneOf(_ names: [String], given node: JSONNode) -> String {
+  if let near = node.string.flatMap({ nearestName(to: $0, among: names) }) {
+    return "one of \(names.joined(separator: ", ")) (did you mean \(near)?)"
+  }
+  return "one of \(names.joined(separator: ", "))"
+}
+
+/// 0.5 as it is, 1.0 as 1.
+func shortest(_ number: Double) -> String {
+  Int(exactly: number).map(String.init) ?? String(describing: number)
+}

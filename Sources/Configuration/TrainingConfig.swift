@@ -1,0 +1,123 @@
+import StrictJSON
+
+/// How long, how fast and in what precision is trained; names and meanings are those of HF `TrainingArguments`.
+public struct TrainingConfig: Sendable, Equatable {
+  /// Passes over the training data; may be fractional.
+  public var numTrainEpochs = 3.0
+  /// Above 0: ends the run after so many optimiser steps, whatever the epochs.
+  public var maxSteps = -1
+  /// Examples per micro-batch.
+  public var trainBatchSize = 32
+  /// Examples per batch of an evaluation.
+  public var evalBatchSize = 64
+  /// Micro-batches per optimiser step.
+  public var gradientAccumulationSteps = 1
+  /// The schedule's peak.
+  public var learningRate = 4e-4
+  /// AdamW's decoupled decay.
+  public var weightDecay = 0.1
+  /// AdamW's decay rate of the first moment.
+  public var adamBeta1 = 0.9
+  /// AdamW's decay rate of the second moment.
+  public var adamBeta2 = 0.999
+  /// AdamW's ε.
+  public var adamEpsilon = 1e-8
+  /// Gradients are scaled down to this norm; 0: never.
+  public var maxGradNorm = 1.0
+  /// The learning rate's course.
+  public var lrSchedulerType = LRSchedulerType.linear
+  /// The share of all steps that warms up, where `warmup_steps` is 0.
+  public var warmupRatio = 0.06
+  /// Steps that warm up; above 0 it stands before `warmup_ratio`.
+  public var warmupSteps = 0
+  /// The seed of initialisation, shuffling and dropout.
+  public var seed = 42
+  /// Whether every epoch has an order of its own; else that of the file.
+  public var shuffle = true
+  /// What the matrix products compute in.
+  public var precision = Precision.float32
+  /// Steps between two log lines.
+  public var loggingSteps = 10
+  /// When the validation data is scored.
+  public var evalStrategy = EvalStrategy.epoch
+  /// Steps between two evaluations, for `eval_strategy` "steps".
+  public var evalSteps = 0
+  /// Steps between two checkpoints; 0: none but the end's.
+  public var saveSteps = 500
+  /// How many checkpoints are kept; 0 or nil: all.
+  public var saveTotalLimit: Int? = 2
+  /// The validation metric that ranks models, without HF's prefix `eval_`.
+  public var metricForBestModel: String?
+  /// Whether the run ends with its best model instead of its last.
+  public var loadBestModelAtEnd = false
+  /// Evaluations without progress after which the run stops; 0: never.
+  public var earlyStoppingPatience = 0
+
+  /// Every default.
+  public init() {}
+
+  /// The metric that ranks models: the one given, or the loss as in HF.
+  public var rankingMetric: String { metricForBestModel ?? "loss" }
+  /// Whether more of `rankingMetric` is better.
+  public var greaterIsBetter: Bool { !["loss", "perplexity"].contains(rankingMetric) }
+}
+
+extension TrainingConfig: ConfigSection {
+  static let initial = TrainingConfig()
+
+  static let fields: [Field<TrainingConfig>] = [
+    Field("num_train_epochs", \.numTrainEpochs, .number(above: 0, atMost: 1e6)),
+    Field("max_steps", \.maxSteps, .integer((-1)...)),
+    Field("train_batch_size", \.trainBatchSize, .integer(1...)),
+    Field("eval_batch_size", \.evalBatchSize, .integer(1...)),
+    Field("gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(1...)),
+    Field("learning_rate", \.learningRate, .number(above: 0)),
+    Field("weight_decay", \.weightDecay, .number(0...)),
+    Field("adam_beta1", \.adamBeta1, .number(0..<1)),
+    Field("adam_beta2", \.adamBeta2, .number(0..<1)),
+    Field("adam_epsilon", \.adamEpsilon, .number(above: 0)),
+    Field("max_grad_norm", \.maxGradNorm, .number(0...)),
+    Field("lr_scheduler_type", \.lrSchedulerType, .choice),
+    Field("warmup_ratio", \.warmupRatio, .number(0...1)),
+    Field("warmup_steps", \.warmupSteps, .integer(0...)),
+    Field("seed", \.seed, .integer(0..., limit: .max)),
+    Field("shuffle", \.shuffle, .truth),
+    Field("precision", \.precision, .choice),
+    Field("logging_steps", \.loggingSteps, .integer(1...)),
+    Field("eval_strategy", \.evalStrategy, .choice),
+    Field("eval_steps", \.evalSteps, .integer(0...)),
+    Field("save_steps", \.saveSteps, .integer(0...)),
+    Field("save_total_limit", optional: \.saveTotalLimit, .integer(0...)),
+    Field("metric_for_best_model", optional: \.metricForBestModel, .metric),
+    Field("load_best_model_at_end", \.loadBestModelAtEnd, .truth),
+    Field("early_stopping_patience", \.earlyStoppingPatience, .integer(0...)),
+  ]
+}
+
+/// The learning rate's course after the warm-up.
+public enum LRSchedulerType: String, Sendable, CaseIterable {
+  case linear, cosine
+  /// No warm-up either.
+  case constant
+  case constantWithWarmup = "constant_with_warmup"
+}
+
+/// What the matrix products compute in.
+public enum Precision: String, Sendable, CaseIterable {
+  case float32, bfloat16
+}
+
+/// When the validation data is scored.
+public enum EvalStrategy: String, Sendable, CaseIterable {
+  case no, steps, epoch
+}
+
+extension FieldKind where Value == String {
+  /// A metric's name, with or without HF's prefix `eval_`.
+  static var metric: Self {
+    let text = text
+    return Self(
+      read: { node in text.read(node).map { $0.hasPrefix("eval_") ? String($0.dropFirst("eval_".count)) : $0 } },
+      write: text.write)
+  }
+}
