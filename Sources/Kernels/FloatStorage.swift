@@ -33,3 +33,12 @@ public final class FloatStorage: @unchecked Sendable {
   /// Sets every float to zero.
   public func clear() { base.update(repeating: 0, count: count) }
 }
+
+extension FloatStorage {
+  /// A storage of its own with the same numbers.
+  public func copy() -> FloatStorage {
+    let copy = FloatStorage(zeros: count)
+    copy.base.update(from: base, count: count)
+    return copy
+  }
+}

@@ -2,7 +2,7 @@ import Checkpoints
 import Kernels
 
 /// One trained tensor of a classification head.
-public struct HeadTensor: Sendable, Equatable {
+public struct HeadParameter: Sendable, Equatable {
   /// Name as in transformers: `classifier.out_proj.weight`.
   public let name: String
   /// Length of the first dimension.
@@ -19,20 +19,20 @@ public struct HeadTensor: Sendable, Equatable {
 
   /// The head of a family for `labels` outputs: BERT's `BertForSequenceClassification`, RoBERTa's
   /// `RobertaClassificationHead`.
-  public static func all(config: ModelConfig, labels: Int) -> [HeadTensor] {
+  public static func all(config: ModelConfig, labels: Int) -> [HeadParameter] {
     let hidden = config.hiddenSize
     switch config.family {
     case .roberta:
       return [
-        HeadTensor(name: "classifier.dense.weight", rows: hidden, columns: hidden),
-        HeadTensor(name: "classifier.dense.bias", rows: hidden, columns: nil),
-        HeadTensor(name: "classifier.out_proj.weight", rows: labels, columns: hidden),
-        HeadTensor(name: "classifier.out_proj.bias", rows: labels, columns: nil),
+        HeadParameter(name: "classifier.dense.weight", rows: hidden, columns: hidden),
+        HeadParameter(name: "classifier.dense.bias", rows: hidden, columns: nil),
+        HeadParameter(name: "classifier.out_proj.weight", rows: labels, columns: hidden),
+        HeadParameter(name: "classifier.out_proj.bias", rows: labels, columns: nil),
       ]
     case .bert, .gpt2, .llama:
       return [
-        HeadTensor(name: "classifier.weight", rows: labels, columns: hidden),
-        HeadTensor(name: "classifier.bias", rows: labels, columns: nil),
+        HeadParameter(name: "classifier.weight", rows: labels, columns: hidden),
+        HeadParameter(name: "classifier.bias", rows: labels, columns: nil),
       ]
     }
   }

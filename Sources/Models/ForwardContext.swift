@@ -23,7 +23,7 @@ public struct ForwardContext {
   public let tape: Tape
   /// For each linear map of the model, numbered as in its geometry, the adapter it has.
   public let adapters: [LowRankAdapter?]
-  /// The head's tensors, in the order of `HeadTensor.all`.
+  /// The head's tensors, in the order of `HeadParameter.all`.
   public let head: [ParameterReference]
 
   /// A context for one shard.

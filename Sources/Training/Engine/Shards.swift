@@ -1,0 +1,35 @@
+/// Cuts the examples of a batch into shards: whole sequences, about equally many tokens each.
+///
+/// A shard is the unit of work of one worker. How a batch is cut depends on the batch alone and never on the number of
+/// threads, so results don't either.
+public struct ShardPlan: Sendable, Equatable {
+  /// For each shard, the positions of its examples in the batch, ascending.
+  public let shards: [[Int]]
+
+  /// Tokens a shard has at the most, unless one sequence alone has more: what keeps activations near the core.
+  public static let targetTokens = 512
+  /// Shards a batch gives at the least where it has tokens for them, so that several cores have work.
+  static let minimumShards = 8
+  /// Smaller shards than this are not worth their products' lower rate.
+  static let minimumTokens = 128
+
+  /// Longest sequences first, each to the shard with the fewest tokens so far.
+  public init(lengths: [Int]) {
+    let total = lengths.reduce(0, +)
+    let wanted = max(
+      (total + Self.targetTokens - 1) / Self.targetTokens, min(Self.minimumShards, total / Self.minimumTokens), 1)
+    let count = min(lengths.count, wanted)
+    guard count > 0 else {
+      shards = []
+      return
+    }
+    var shards = Array(repeating: [Int](), count: count), tokens = Array(repeating: 0, count: count)
+    let order = lengths.indices.sorted { (lengths[$1], $0) < (lengths[$0], $1) }
+    for example in order {
+      let lightest = tokens.indices.min { (tokens[$0], $0) < (tokens[$1], $1) } ?? 0
+      shards[lightest].append(example)
+      tokens[lightest] += lengths[example]
+    }
+    self.shards = shards.map { $0.sorted() }
+  }
+}

@@ -1,0 +1,129 @@
+import Adapters
+import Autograd
+import Checkpoints
+import Configuration
+import Diagnostics
+import Kernels
+import Models
+import Tasks
+import Tokenizers
+
+/// A plan with its model, tokenizer and labels loaded and checked: ready to train, score or predict.
+public struct LoadedRun: Sendable {
+  /// What the config means.
+  public let plan: RunPlan
+  /// The task's files and labels.
+  public let task: TaskData
+  /// Text to ids.
+  public let tokenizer: Tokenizer
+  /// The frozen model.
+  public let classifier: LoadedClassifier
+  /// The workers.
+  public let pool: WorkerPool
+  /// The run's counted randomness.
+  public let philox: Philox
+
+  /// Loads everything that `plan` names. `knownLabels` are those of a saved head.
+  public init(_ plan: RunPlan, knownLabels: LabelSpace? = nil, threads: Int) throws {
+    self.plan = plan
+    pool = WorkerPool(threads: threads)
+    philox = Philox(seed: UInt64(truncatingIfNeeded: plan.config.training.seed))
+    task = try TaskData(TaskSource(plan.config.task), knownLabels: knownLabels)
+    tokenizer = try Tokenizer(modelDirectory: plan.config.model, modelType: plan.model.family.rawValue)
+    classifier = try LoadedClassifier(
+      path: plan.config.model, config: plan.model, labels: task.labels.outputs, philox: philox)
+  }
+
+  /// A tokenized split, its ids checked against the model's vocabulary.
+  public func load(_ split: Split) throws -> EncodedDataset { try encode(task.load(split).examples) }
+
+  /// Tokenized examples, their ids checked against the model's vocabulary.
+  public func encode(_ examples: [Example]) throws -> EncodedDataset {
+    let data = EncodedDataset(
+      examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, pool: pool)
+    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
+    return data
+  }
+
+  /// The splits that are scored while training: validation, and MNLI's second one, where their files are there.
+  public func evaluationSets() throws -> [(split: Split, data: EncodedDataset)] {
+    let present = task.availableSplits
+    return try [Split.validation, .validationMismatched].filter(present.contains).map { ($0, try load($0)) }
+  }
+
+  /// The engine that runs the model with adapters scaled by `scale`.
+  public func engine(scale: Double) -> ClassifierEngine {
+    ClassifierEngine(
+      model: classifier.model, sites: plan.sites, scale: scale, loraDropout: plan.config.adapter.loraDropout,
+      pool: pool)
+  }
+
+  /// A fresh start: the adapter drawn from the seed (or `init_from`), the head as stored or drawn.
+  public func freshState() throws -> TrainableState {
+    var state = TrainableState(table: plan.table, head: plan.head(task.labels))
+    state.initializeAdapter(philox: philox)
+    for (index, parameter) in state.head.enumerated() {
+      state[head: index] =
+        classifier.storedHead?[index]
+        ?? parameter.freshValues(philox: philox, deviation: Double(plan.model.initializerRange))
+    }
+    if let directory = plan.config.adapter.initFrom { try initialize(&state, from: directory) }
+    return state
+  }
+
+  /// Takes the tensors of a native or PEFT adapter directory. A head of another shape (another task's) is left out.
+  private func initialize(_ state: inout TrainableState, from directory: String) throws {
+    let source = try AdapterSource.read(directory, plan: plan)
+    for (key, values) in try source.expanded.initialise(state.table) { state[key] = values }
+    for (index, parameter) in state.head.enumerated() {
+      if let stored = source.expanded.head[parameter.name], stored.shape == parameter.shape {
+        state[head: index] = stored.values
+      }
+    }
+  }
+
+  /// What a finished state is stored as.
+  public func stored(_ state: TrainableState) -> StoredAdapter {
+    let config = plan.config.adapter
+    return StoredAdapter(
+      table: state.table, tensors: Dictionary(uniqueKeysWithValues: state.table.tensors.map { ($0, state[$0]) }),
+      head: Dictionary(
+        uniqueKeysWithValues: state.head.enumerated().map {
+          ($1.name, HeadTensor(shape: $1.shape, values: state[head: $0]))
+        }),
+      metadata: AdapterMetadata(
+        baseModel: plan.config.model, modelType: plan.model.family.rawValue, taskType: "SEQ_CLS",
+        labels: task.labels.names, loraAlpha: config.loraAlpha, loraDropout: config.loraDropout,
+        useRSLoRA: config.useRSLoRA, targetModules: config.targetModules.names))
+  }
+}
+
+/// An adapter directory of either kind.
+public struct AdapterSource: Sendable {
+  /// Every adapted map with its own A and B.
+  public let expanded: ExpandedAdapter
+  /// A native adapter's own form, with its sharing; nil for PEFT's.
+  public let native: StoredAdapter?
+
+  /// Reads a native or an HF PEFT adapter directory.
+  public static func read(_ directory: String, plan: RunPlan) throws -> AdapterSource {
+    if try AdapterFile.isNative(directory) {
+      let stored = try AdapterFile.read(directory)
+      return AdapterSource(expanded: stored.expanded, native: stored)
+    }
+    let geometry = ModelGeometry(plan.model)
+    let peft = try PEFTAdapter.read(directory, modelSites: geometry.sites, basePrefix: geometry.basePrefix)
+    return AdapterSource(expanded: peft.expanded, native: nil)
+  }
+
+  /// The labels the head was trained for, where they are known.
+  public var labels: LabelSpace? { native.flatMap { LabelSpace(names: $0.metadata.labels) } }
+}
+
+extension LabelSpace {
+  /// Class names in the order of the head's outputs; none for a regression.
+  public var names: [String] { if case .classes(let names) = self { names } else { [] } }
+
+  /// The opposite of `names`.
+  init(names: [String]) { self = names.isEmpty ? .regression : .classes(names) }
+}

@@ -1,0 +1,79 @@
+import Adapters
+import Checkpoints
+import Configuration
+import Diagnostics
+import Foundation
+import StrictJSON
+
+/// The directory that a run writes.
+public struct OutputDirectory: Sendable {
+  /// Where it is.
+  public let path: String
+
+  /// The names that make a run.
+  private static let runFiles = [
+    AdapterFile.tensorsName, AdapterFile.configName, "run_config.json", "eval_results.json", "checkpoints",
+  ]
+
+  /// The directory at `path`; nothing is touched yet.
+  public init(_ path: String) { self.path = path }
+
+  /// Throws where a run is already here and may not be replaced.
+  public func refuseIfTaken(overwrite: Bool) throws {
+    var isDirectory: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue {
+      throw RunError.outputUnusable(directory: path, reason: "there is a file of that name")
+    }
+    if !overwrite, let file = existing.first { throw RunError.outputTaken(directory: path, file: file) }
+  }
+
+  /// Makes the directory, and deletes an earlier run's files (and nothing else) where that is allowed.
+  public func prepare(overwrite: Bool) throws {
+    try refuseIfTaken(overwrite: overwrite)
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      for file in existing { try FileManager.default.removeItem(atPath: "\(path)/\(file)") }
+    } catch {
+      throw RunError.outputUnusable(directory: path, reason: Self.reason(error))
+    }
+  }
+
+  /// Writes `run_config.json`: the config as resolved.
+  public func write(config: RunConfig) throws { try AtomicFile.write(config.jsonText(), to: "\(path)/run_config.json") }
+
+  /// Writes the adapter's two files.
+  public func write(adapter: StoredAdapter) throws { try AdapterFile.write(adapter, to: path) }
+
+  /// Writes `eval_results.json` for the scores of one or more splits; the first one is the file's main object, others
+  /// stand in it under their names.
+  public func write(results: [EvaluationReport]) throws {
+    guard let first = results.first else { return }
+    var object = first.json
+    for other in results.dropFirst() { object[other.split.rawValue] = JSONNode(.object(other.json)) }
+    try AtomicFile.write(JSONWriter.text(.object(object), pretty: true), to: "\(path)/eval_results.json")
+  }
+
+  private var existing: [String] {
+    Self.runFiles.filter { FileManager.default.fileExists(atPath: "\(path)/\($0)") }
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+    if let underlying, underlying.domain == NSPOSIXErrorDomain {
+      return String(cString: strerror(Int32(underlying.code)))
+    }
+    return error.localizedDescription
+  }
+}
+
+extension EvaluationReport {
+  /// `{"split": …, "step": …, "<metric>": value, …, "loss": …, "examples": …}`
+  public var json: JSONObject {
+    var object = JSONObject()
+    object["split"] = JSONNode(.string(split.rawValue))
+    object["step"] = JSONNode(.integer(step))
+    for metric in metrics { object[metric.name] = JSONNode(.number(metric.value)) }
+    object["examples"] = JSONNode(.integer(examples))
+    return object
+  }
+}

@@ -1,0 +1,41 @@
+import Diagnostics
+
+/// What can keep a run from starting, beside its inputs.
+public enum RunError: UserFacingError, Equatable {
+  /// A value that the contract knows and this version does not.
+  case unsupported(field: String, value: String, instead: String)
+  /// A run is already in the output directory.
+  case outputTaken(directory: String, file: String)
+  /// The output directory cannot be made.
+  case outputUnusable(directory: String, reason: String)
+  /// A directory without a run in it.
+  case notARun(directory: String)
+  /// A training split without examples.
+  case noExamples(file: String)
+  /// The adapter was trained for other labels.
+  case headMismatch(directory: String, tensor: String, found: [Int], expected: [Int])
+
+  /// What is wrong, where, and what would be right.
+  public var description: String {
+    switch self {
+    case .unsupported(let field, let value, let instead):
+      "\(field): \(value) is not supported by this version, which offers \(instead)"
+    case .outputTaken(let directory, let file):
+      "\(directory): already holds a run (\(file)); choose another output_dir, or pass --overwrite to replace it"
+    case .outputUnusable(let directory, let reason): "\(directory): cannot be created: \(reason)"
+    case .notARun(let directory): "\(directory): holds no run (run_config.json is missing)"
+    case .noExamples(let file): "\(file): has no training examples"
+    case .headMismatch(let directory, let tensor, let found, let expected):
+      "\(directory): the head's \(tensor) has the shape \(found), this task needs \(expected)"
+    }
+  }
+
+  /// As in the contract.
+  public var exitStatus: ExitStatus {
+    switch self {
+    case .outputTaken, .outputUnusable: .cannotCreate
+    case .notARun: .missingInput
+    case .unsupported, .noExamples, .headMismatch: .badInput
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import Adapters
+import Checkpoints
+import Configuration
+import Diagnostics
+import Models
+import Tasks
+
+/// What a config means for a model, from `config.json` alone: which maps are adapted, what is trained, how large it is.
+public struct RunPlan: Sendable {
+  /// The config, resolved.
+  public let config: RunConfig
+  /// Sizes of the model.
+  public let model: ModelConfig
+  /// All linear maps of the model.
+  public let sites: [Site]
+  /// Which A and which B every adapted map starts with.
+  public let table: SiteTable
+  /// How A and B are shared.
+  public let strategy: SharingStrategy
+
+  /// Checks the config against the model's sizes. Throws what does not fit.
+  public init(_ config: RunConfig) throws {
+    self.config = config
+    try Self.refuseUnsupported(config)
+    model = try ModelConfig(directory: config.model)
+    guard config.task.maxSeqLength <= model.maximumSequenceLength else {
+      throw ModelError.tooLong(
+        tokens: config.task.maxSeqLength, limit: model.maximumSequenceLength, path: config.model)
+    }
+    let geometry = ModelGeometry(model)
+    sites = geometry.sites
+    strategy = try SharingStrategy.named(config.adapter.strategy)
+    let adapted =
+      config.adapter.strategy == "none"
+      ? []
+      : try TargetSelection(config.adapter.targetModules.names).select(from: sites, basePrefix: geometry.basePrefix)
+    table = try SiteTable(sites: adapted, strategy: strategy, r: config.adapter.r)
+    if strategy.mergesWhileTraining, let merges = config.adapter.aslora.numMerges {
+      try ASLoRAPlan.check(numMerges: merges, layers: table.layerCount)
+    }
+  }
+
+  /// The head for `labels`.
+  public func head(_ labels: LabelSpace) -> [HeadParameter] {
+    HeadParameter.all(config: model, labels: labels.outputs)
+  }
+
+  /// alpha / r, or alpha / √r.
+  public var scale: Double {
+    loraScale(alpha: config.adapter.loraAlpha, rank: config.adapter.r, useRSLoRA: config.adapter.useRSLoRA)
+  }
+
+  /// ASLoRA's merges over a run of `totalSteps`, or nil for other strategies.
+  public func merging(totalSteps: Int) throws -> ASLoRAPlan? {
+    guard strategy.mergesWhileTraining else { return nil }
+    let options = config.adapter.aslora
+    return try ASLoRAPlan(
+      startStep: options.startStep, mergeInterval: options.mergeInterval, numMerges: options.numMerges,
+      candidates: options.candidates == .all ? .all : .adjacent,
+      metric: options.metric.planned, direction: options.direction == .average ? .average : .lowerUsesUpper,
+      totalSteps: totalSteps, layers: table.layerCount)
+  }
+
+  private static func refuseUnsupported(_ config: RunConfig) throws {
+    var errors: [any UserFacingError] = []
+    if config.training.precision == .bfloat16 {
+      errors.append(RunError.unsupported(field: "training.precision", value: "bfloat16", instead: "float32"))
+    }
+    if !config.task.name.isGLUE, config.task.name != .tsv {
+      errors.append(
+        RunError.unsupported(field: "task.name", value: config.task.name.rawValue, instead: "the GLUE tasks and tsv"))
+    }
+    try ErrorList.throwIfAny(errors)
+  }
+}
+
+extension ASLoRAConfig.Metric {
+  var planned: ASLoRAPlan.Metric {
+    switch self {
+    case .l2: .l2
+    case .effective: .effective
+    case .cosine: .cosine
+    }
+  }
+}
+
+extension TargetModules {
+  /// The targets as `TargetSelection` takes them.
+  var names: [String] {
+    switch self {
+    case .allLinear: [TargetSelection.allLinear]
+    case .suffixes(let names): names
+    }
+  }
+}
+
+extension TaskSource {
+  /// The task section of a config.
+  init(_ task: TaskConfig) {
+    self.init(
+      name: task.name.rawValue, dataDirectory: task.dataDir, trainFile: task.trainFile,
+      validationFile: task.validationFile, testFile: task.testFile,
+      textColumns: (task.textColumns ?? []).map(Tasks.Column.init),
+      labelColumn: task.labelColumn.map(Tasks.Column.init),
+      hasHeader: task.hasHeader, maxTrainSamples: task.maxTrainSamples, maxEvalSamples: task.maxEvalSamples)
+  }
+}
+
+extension Tasks.Column {
+  fileprivate init(_ column: Configuration.Column) {
+    switch column {
+    case .name(let name): self = .name(name)
+    case .index(let index): self = .index(index)
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import Adapters
+import Configuration
+import Diagnostics
+import Tasks
+
+/// A trained adapter (or the bare base model) over its loaded model, to score and predict with.
+public struct ScoringRun: Sendable {
+  /// Model, tokenizer and task.
+  public let run: LoadedRun
+  /// The tensors.
+  public let state: TrainableState
+  private let evaluator: Evaluator
+
+  /// Loads the adapter in `adapterDirectory`, or with nil the base model with its head as stored, else a fresh one.
+  ///
+  /// The adapter's own sharing and scale count, not those of the config.
+  public init(_ config: RunConfig, adapterDirectory: String?, step: Int = 0, threads: Int) throws {
+    var config = config
+    if adapterDirectory == nil { config.adapter.strategy = "none" }
+    config.adapter.initFrom = nil
+    let plan = try RunPlan(config)
+    let source = try adapterDirectory.map { try AdapterSource.read($0, plan: plan) }
+    run = try LoadedRun(plan, knownLabels: source?.labels, threads: threads)
+    guard let source, let directory = adapterDirectory else {
+      state = try run.freshState()
+      evaluator = Evaluator(engine: run.engine(scale: 1), batchSize: config.training.evalBatchSize)
+      return
+    }
+    let scale: Double
+    var loaded: TrainableState
+    if let native = source.native {
+      try native.check(fits: plan.sites, directory: directory)
+      loaded = TrainableState(table: native.table, head: plan.head(run.task.labels))
+      for (key, values) in native.tensors { loaded[key] = values }
+      scale = native.scale
+    } else {
+      let uniform = try source.expanded.uniform()
+      loaded = TrainableState(table: uniform.table, head: plan.head(run.task.labels))
+      for (key, values) in uniform.tensors { loaded[key] = values }
+      scale = uniform.scale
+    }
+    for (index, parameter) in loaded.head.enumerated() {
+      guard let stored = source.expanded.head[parameter.name] else {
+        throw RunError.headMismatch(
+          directory: directory, tensor: parameter.name, found: [], expected: parameter.shape)
+      }
+      guard stored.shape == parameter.shape else {
+        throw RunError.headMismatch(
+          directory: directory, tensor: parameter.name, found: stored.shape, expected: parameter.shape)
+      }
+      loaded[head: index] = stored.values
+    }
+    loaded.step = step
+    state = loaded
+    evaluator = Evaluator(engine: run.engine(scale: scale), batchSize: config.training.evalBatchSize)
+  }
+
+  /// Scores one split.
+  public func score(_ split: Split, progress: (Int, Int) -> Void = { _, _ in }) throws -> (
+    report: EvaluationReport, labels: [Label?]
+  ) {
+    let data = try run.load(split)
+    let report = evaluator.report(
+      split, data.items, metrics: run.task.metrics, state: state, epoch: 0, progress: { progress($0, data.items.count) }
+    )
+    return (report, data.items.map(\.label))
+  }
+
+  /// Rows of logits for `examples`.
+  public func logits(_ examples: [Example]) throws -> [[Float]] {
+    evaluator.run(try run.encode(examples).items, state: state).logits
+  }
+}
