@@ -16,23 +16,22 @@ extension FrozenTensor {
   }
 
   /// The first number whose bits without the sign are `bound` or more.
+  @inline(__always)
   private func first<Bits: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
     of type: Bits.Type, atLeast bound: Bits
   ) -> Int? {
     let base = bytes, count = count, size = MemoryLayout<Bits>.size, block = 4096
-    var start = 0
-    while start < count {
-      let end = min(start + block, count)
+    for start in stride(from: 0, to: count, by: block) {
+      let numbers = base + start * size
+      let length = min(block, count - start)
       var largest: Bits = 0
-      for i in start..<end {
-        largest = max(largest, base.loadUnaligned(fromByteOffset: i * size, as: type) & (Bits.max >> 1))
+      for i in 0..<length {
+        largest = max(largest, numbers.loadUnaligned(fromByteOffset: i &* size, as: type) & (Bits.max >> 1))
       }
-      if largest >= bound {
-        return (start..<end).first {
-          base.loadUnaligned(fromByteOffset: $0 * size, as: type) & (Bits.max >> 1) >= bound
-        }
-      }
-      start = end
+      if largest < bound { continue }
+      return (0..<length).first {
+        numbers.loadUnaligned(fromByteOffset: $0 &* size, as: type) & (Bits.max >> 1) >= bound
+      }.map { start + $0 }
     }
     return nil
   }
