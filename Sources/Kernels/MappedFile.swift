@@ -15,6 +15,12 @@ public struct FileError: UserFacingError, Equatable {
   /// The system's error number.
   public let code: Int32
 
+  /// The error `code` about the file `path`.
+  public init(path: String, code: Int32) {
+    self.path = path
+    self.code = code
+  }
+
   /// `path: No such file or directory`.
   public var description: String { "\(path): \(String(cString: strerror(code)))" }
   /// 66: an input is missing or cannot be opened.
