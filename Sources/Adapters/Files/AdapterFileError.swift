@@ -8,6 +8,12 @@ public struct AdapterFileError: UserFacingError, Equatable {
   /// What is wrong there.
   public let problem: Problem
 
+  /// `problem` at `place`.
+  public init(place: String, problem: Problem) {
+    self.place = place
+    self.problem = problem
+  }
+
   /// What can be wrong.
   public enum Problem: Sendable, Equatable {
     case notAnObject
@@ -22,7 +28,10 @@ public struct AdapterFileError: UserFacingError, Equatable {
     case missingTensor(String, user: String)
     case unusedTensor(String)
     case wrongShape(tensor: String, shape: [Int], expected: [Int])
+    case notAMatrix(tensor: String, shape: [Int])
     case notFinite(String)
+    /// Two entries of `sites` for one module of one layer.
+    case duplicateSite(module: String, layer: Int)
     /// The sharing in the file is not that of its strategy.
     case wrongSharing(path: String, side: Side, named: String, expected: String)
     /// The adapter is for a map that the model does not have.
@@ -52,6 +61,8 @@ extension AdapterFileError.Problem {
     case .unusedTensor(let tensor): return "tensor \"\(tensor)\" belongs to nothing that is adapted"
     case .wrongShape(let tensor, let shape, let expected):
       return "tensor \"\(tensor)\" has the shape \(shape), expected \(expected)"
+    case .notAMatrix(let tensor, let shape): return "tensor \"\(tensor)\" has the shape \(shape), expected a matrix"
+    case .duplicateSite(let module, let layer): return "sites: \(module) of layer \(layer) occurs twice"
     case .notFinite(let tensor): return "tensor \"\(tensor)\" holds NaN or infinite numbers"
     case .wrongSharing(let path, let side, let named, let expected):
       return "sites.\(path).\(side.rawValue): \"\(named)\", but the strategy makes it \"\(expected)\""

@@ -51,7 +51,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
     for key in table.tensors {
       let users = table.users(of: key).compactMap { byPath[table.sites[$0].path] }
       guard let first = users.first else { continue }
-      if let odd = users.first(where: { $0.rank != table.rank }) {
+      if key.side == .a, let odd = users.first(where: { $0.rank != table.rank }) {
         errors.append(.rankDiffers(path: odd.site.path, adapter: odd.rank, config: table.rank))
       }
       let value = first.values(key.side)
@@ -72,7 +72,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
   /// up with zeros, and B's of another scale are multiplied by the ratio.
   public func uniform() throws -> (table: SiteTable, tensors: [TensorKey: [Float]], scale: Double) {
     let rank = entries.map(\.rank).max() ?? 0
-    let scale = entries.first?.scale ?? 0
+    let scale = entries.map(\.scale).first { $0 != 0 } ?? 0
     let table = try SiteTable(sites: entries.map(\.site), strategy: .lora, r: rank)
     var tensors: [TensorKey: [Float]] = [:]
     for (position, entry) in entries.enumerated() {

@@ -1,0 +1,46 @@
+import Checkpoints
+
+/// The tensors of an adapter's safetensors file, each to be taken once; what is left over is an error.
+struct AdapterTensors {
+  private let file: SafetensorsFile
+  private var untaken: Set<String>
+
+  init(path: String) throws {
+    file = try SafetensorsFile(path: path)
+    untaken = Set(file.names)
+  }
+
+  /// Names in the order of the file.
+  var names: [String] { file.names }
+
+  /// The shape of a tensor that is there.
+  func shape(_ name: String) -> [Int]? { file.info(name)?.shape }
+
+  /// The numbers of the tensor `name`, which `user` uses and which must have the shape `expected`.
+  mutating func take(_ name: String, user: String, expected: [Int]) throws -> [Float] {
+    guard let shape = shape(name) else { throw failure(.missingTensor(name, user: user)) }
+    guard shape == expected else { throw failure(.wrongShape(tensor: name, shape: shape, expected: expected)) }
+    return try take(name)
+  }
+
+  /// The tensor `name`, of whatever shape, for the head.
+  mutating func takeHead(_ name: String) throws -> HeadTensor {
+    HeadTensor(shape: shape(name) ?? [], values: try take(name))
+  }
+
+  /// Throws where a tensor has not been taken.
+  func requireAllTaken() throws {
+    if let name = file.names.first(where: untaken.contains) { throw failure(.unusedTensor(name)) }
+  }
+
+  func failure(_ problem: AdapterFileError.Problem) -> AdapterFileError {
+    AdapterFileError(place: file.path, problem: problem)
+  }
+
+  private mutating func take(_ name: String) throws -> [Float] {
+    let values = try file.tensor(name).floats()
+    guard values.allSatisfy(\.isFinite) else { throw failure(.notFinite(name)) }
+    untaken.remove(name)
+    return values
+  }
+}

@@ -1,0 +1,169 @@
+import Adapters
+import Checkpoints
+import Diagnostics
+import Foundation
+import StrictJSON
+import Testing
+
+/// A directory that is removed at the end of the test.
+final class TemporaryDirectory {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func text(_ name: String) throws -> String { try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8) }
+
+  func replace(_ old: String, with new: String, in name: String) throws {
+    let text = try text(name)
+    #expect(text.contains(old))
+    try AtomicFile.write(text.replacingOccurrences(of: old, with: new), to: "\(path)/\(name)")
+  }
+}
+
+@Suite struct AdapterFileTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  private func adapter(_ strategy: SharingStrategy, sites: [Site]? = nil) throws -> StoredAdapter {
+    var random = SplitMix(state: 3)
+    var table = try SiteTable(sites: sites ?? queryValue(layers: 4, hidden: 6), strategy: strategy, r: 2)
+    if strategy.mergesWhileTraining {
+      table.mergeB(module: "attention.self.query", lowerLayer: 0, upperLayer: 2)
+      table.mergeB(module: "attention.self.query", lowerLayer: 2, upperLayer: 3)
+      table.mergeB(module: "attention.self.value", lowerLayer: 1, upperLayer: 2)
+    }
+    var tensors: [TensorKey: [Float]] = [:]
+    for key in table.tensors { tensors[key] = random.floats(table.shape(key).reduce(1, *)) }
+    return StoredAdapter(
+      table: table, tensors: tensors,
+      head: ["classifier.weight": HeadTensor(shape: [2, 3], values: [1, 2, 3, 4, 5, 6])],
+      metadata: AdapterMetadata(
+        baseModel: "models/tiny", modelType: "bert", taskType: "SEQ_CLS", labels: ["no", "yes"], loraAlpha: 16,
+        loraDropout: 0.1, useRSLoRA: true, targetModules: ["query", "value"]))
+  }
+
+  @Test(arguments: SharingStrategy.all.map(\.name))
+  func whatIsWrittenIsReadAgain(strategy: String) throws {
+    let adapter = try adapter(.named(strategy))
+    try AdapterFile.write(adapter, to: directory.path)
+    #expect(try AdapterFile.isNative(directory.path))
+    #expect(try AdapterFile.read(directory.path) == adapter)
+    let file = try SafetensorsFile(path: "\(directory.path)/adapter_model.safetensors")
+    let numbers = file.names.reduce(0) { $0 + (file.info($1)?.byteCount ?? 0) } / 4
+    #expect(numbers == adapter.table.parameterCount + 6, "each distinct number once")
+  }
+
+  @Test func slicesAreReadAgain() throws {
+    let sites = (0..<2).map { layer in
+      Site(
+        layer: layer, module: "attn.c_attn.q", path: "h.\(layer).attn.c_attn.q", inFeatures: 6, outFeatures: 6,
+        slice: .init(path: "h.\(layer).attn.c_attn", firstRow: 0))
+    }
+    let adapter = try adapter(.shareA, sites: sites)
+    try AdapterFile.write(adapter, to: directory.path)
+    #expect(try AdapterFile.read(directory.path) == adapter)
+  }
+
+  @Test func configNamesTheTensorsOfEverySite() throws {
+    try AdapterFile.write(adapter(.aslora), to: directory.path)
+    let config = try JSONParser.parse(directory.text("adapter_config.json"))
+    let site = config["sites"]?["encoder.layer.0.attention.self.query"]
+    #expect(site?["A"]?.string == "shared.attention.self.query.lora_A.weight")
+    #expect(site?["B"]?.string == "encoder.layer.3.attention.self.query.lora_B.weight")
+    #expect(config["lora_alpha"]?.value == .integer(16))
+    #expect(config["strategy"]?.string == "aslora" && config["r"]?.integer == 2)
+  }
+
+  @Test(arguments: [
+    ("\"share-a\"", "\"share_a\"", "strategy: expected one of"),
+    ("\"share-a\"", "\"lora\"", "the strategy makes it \"encoder.layer.0.attention.self.query.lora_A.weight\""),
+    ("\"r\": 2", "\"r\": 3", "has the shape [2, 6], expected [3, 6]"),
+    ("\"r\": 2", "\"rank\": 2", "unknown key \"rank\""),
+    ("\"r\": 2", "\"r\": \"2\"", ":5: r: expected a whole number"),
+    ("\"format\": \"swift-peft\"", "\"peft_type\": \"LORA\"", "not a native adapter of swift-peft"),
+    ("\"format_version\": 1", "\"format_version\": 2", "written by a newer program (format_version 2)"),
+    (
+      "layer.1.attention.self.query.lora_B", "layer.9.attention.self.query.lora_B",
+      "no tensor \"encoder.layer.9.attention.self.query.lora_B.weight\", which encoder.layer.1.attention.self.query uses"
+    ),
+    ("\"layer\": 1", "\"layer\": 0", "sites: attention.self.query of layer 0 occurs twice"),
+  ])
+  func damagedConfigsAreRefused(old: String, new: String, message: String) throws {
+    try AdapterFile.write(adapter(.shareA), to: directory.path)
+    try directory.replace(old, with: new, in: "adapter_config.json")
+    let error = #expect(throws: (any Error).self) { try AdapterFile.read(directory.path) }
+    #expect((error as? any UserFacingError)?.description.contains(message) == true, "\(String(describing: error))")
+  }
+
+  @Test func leftOverAndNonFiniteTensorsAreRefused() throws {
+    var adapter = try adapter(.lora)
+    try AdapterFile.write(adapter, to: directory.path)
+    let path = "\(directory.path)/adapter_model.safetensors"
+    let stored = try SafetensorsFile(path: path)
+    var tensors = try stored.names.map { SafetensorsTensor(name: $0, try stored.tensor($0)) }
+    tensors.append(SafetensorsTensor(name: "extra.lora_A.weight", shape: [1], [1]))
+    try SafetensorsWriter.write(tensors, to: path)
+    #expect(throws: AdapterFileError(place: path, problem: .unusedTensor("extra.lora_A.weight"))) {
+      try AdapterFile.read(directory.path)
+    }
+    let key = adapter.table.tensors[1]
+    adapter.tensors[key]?[3] = .nan
+    try AdapterFile.write(adapter, to: directory.path)
+    #expect(throws: AdapterFileError(place: path, problem: .notFinite(adapter.table.name(of: key)))) {
+      try AdapterFile.read(directory.path)
+    }
+  }
+
+  @Test func theModelMustHaveTheMaps() throws {
+    let table = try adapter(.lora).table
+    try table.requireFit(modelSites: table.sites, place: "a")
+    let error = #expect(throws: ErrorList.self) {
+      try table.requireFit(modelSites: queryValue(layers: 3, hidden: 6), place: "a")
+    }
+    #expect(
+      error?.description.hasPrefix("a: encoder.layer.3.attention.self.query is no linear map of the model") == true)
+    #expect(throws: ErrorList.self) {
+      try table.requireFit(modelSites: queryValue(layers: 4, hidden: 8), place: "a")
+    }
+  }
+
+  @Test func expandedAdaptersStartOtherStrategies() throws {
+    let shared = try adapter(.shareA)
+    let lora = try SiteTable(sites: shared.table.sites, strategy: .lora, r: 2)
+    let start = try shared.expanded.initialise(lora)
+    for position in lora.sites.indices {
+      for side in Side.allCases {
+        #expect(
+          start[lora.key(side, ofSiteAt: position)] == shared.tensors[shared.table.key(side, ofSiteAt: position)])
+      }
+    }
+    #expect(try shared.expanded.initialise(shared.table) == shared.tensors)
+    let tied = try SiteTable(sites: shared.table.sites, strategy: .shareAB, r: 2)
+    let error = #expect(throws: ErrorList.self) { try shared.expanded.initialise(tied) }
+    #expect(
+      error?.description == """
+        adapter.init_from: lora_B of attention.self.query differs between layer 0 and layers 1, 2, 3, \
+        but share-ab shares it
+        adapter.init_from: lora_B of attention.self.value differs between layer 0 and layers 1, 2, 3, \
+        but share-ab shares it
+        """)
+  }
+
+  @Test func initialisationNeedsTheSameMapsAndRank() throws {
+    let adapter = try adapter(.lora)
+    let fewer = try SiteTable(sites: Array(adapter.table.sites.dropLast()), strategy: .lora, r: 2)
+    #expect(throws: InitFromError.unusedSites(["encoder.layer.3.attention.self.value"])) {
+      try adapter.expanded.initialise(fewer)
+    }
+    let more = try SiteTable(sites: queryValue(layers: 5, hidden: 6), strategy: .lora, r: 2)
+    #expect(throws: InitFromError.self) { try adapter.expanded.initialise(more) }
+    let other = try SiteTable(sites: queryValue(layers: 4, hidden: 6), strategy: .lora, r: 3)
+    #expect(throws: ErrorList.self) { try adapter.expanded.initialise(other) }
+  }
+}

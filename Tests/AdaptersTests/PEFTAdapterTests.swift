@@ -1,0 +1,112 @@
+import Adapters
+import Checkpoints
+import Diagnostics
+import Foundation
+import Testing
+
+/// The fixture is written, and the expected numbers are printed, by scripts/golden/peft_adapter.py.
+@Suite struct PEFTAdapterTests {
+  static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Golden/peft-lora"
+  let sites = stack(
+    layers: 2, [("attention.self.query", 8, 8), ("attention.self.key", 8, 8), ("attention.self.value", 8, 8)])
+
+  /// A copy of the fixture that a test may damage.
+  private func copy() throws -> TemporaryDirectory {
+    let directory = try TemporaryDirectory()
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+      try FileManager.default.copyItem(atPath: "\(Self.golden)/\(name)", toPath: "\(directory.path)/\(name)")
+    }
+    return directory
+  }
+
+  private func read(_ path: String = golden) throws -> PEFTAdapter {
+    try PEFTAdapter.read(path, modelSites: sites, basePrefix: "bert")
+  }
+
+  @Test func updatesEqualThoseOfPEFT() throws {
+    let expected: [(path: String, rank: Int, scale: Double, sum: Double, corner: Double)] = [
+      ("encoder.layer.0.attention.self.query", 2, 4.0, 64.5267231, -5.03265047),
+      ("encoder.layer.0.attention.self.value", 4, 2.0, -26.8000519, -0.30360058),
+      ("encoder.layer.1.attention.self.query", 2, 4.0, 20.1773832, -15.5968847),
+      ("encoder.layer.1.attention.self.value", 4, 1.0, 4.70019037, -2.16301918),
+    ]
+    #expect(try AdapterFile.isNative(Self.golden) == false)
+    let adapter = try read()
+    #expect(adapter.expanded.entries.map(\.site.path) == expected.map(\.path))
+    #expect(Set(adapter.targetModules) == ["query", "value"])
+    #expect(adapter.expanded.head.mapValues(\.shape) == ["classifier.weight": [3, 8], "classifier.bias": [3]])
+    for (entry, expected) in zip(adapter.expanded.entries, expected) {
+      #expect((entry.rank, entry.scale) == (expected.rank, expected.scale))
+      let update = product(b: entry.b, a: entry.a, rank: entry.rank, scale: entry.scale)
+      #expect(abs(update.reduce(0, +) - expected.sum) < 1e-4)
+      #expect(abs(update[0] - expected.corner) < 1e-5)
+    }
+    let uniform = try adapter.expanded.uniform()
+    #expect(uniform.table.rank == 4 && uniform.scale == 4)
+    for (position, entry) in adapter.expanded.entries.enumerated() {
+      let padded = product(
+        b: uniform.tensors[uniform.table.key(.b, ofSiteAt: position)] ?? [],
+        a: uniform.tensors[uniform.table.key(.a, ofSiteAt: position)] ?? [], rank: 4, scale: uniform.scale)
+      #expect(padded == product(b: entry.b, a: entry.a, rank: entry.rank, scale: entry.scale))
+    }
+  }
+
+  @Test func differingLayersCannotStartSharing() throws {
+    let adapter = try read()
+    let query = ExpandedAdapter(
+      entries: adapter.expanded.entries.filter { $0.site.module == "attention.self.query" }, head: [:])
+    let table = try SiteTable(sites: query.entries.map(\.site), strategy: .shareA, r: 2)
+    #expect(
+      throws: InitFromError.valuesDiffer(
+        strategy: "share-a", side: .a, module: "attention.self.query", firstLayer: 0, otherLayers: [1])
+    ) { try query.initialise(table) }
+    let lora = try SiteTable(sites: query.entries.map(\.site), strategy: .lora, r: 2)
+    #expect(try query.initialise(lora)[lora.key(.b, ofSiteAt: 1)] == query.entries[1].b)
+  }
+
+  @Test(arguments: [
+    ("\"use_dora\": false", "\"use_dora\": true", "use_dora = true is not supported"),
+    ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias = \"all\" is not supported"),
+    ("\"LORA\"", "\"LOHA\"", "peft_type = \"LOHA\" is not supported"),
+    ("\"layers_to_transform\": null", "\"layers_to_transform\": [0]", "layers_to_transform = [0] is not supported"),
+    ("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"", "init_lora_weights = \"pissa\""),
+    ("\"use_bdlora\": null", "\"from_the_future\": {\"x\": 1}", "from_the_future = {\"x\":1} is not supported"),
+    ("\"value\": 4", "\"val.*\": 4", "rank_pattern.val.* = a regular expression"),
+    ("\"value\": 4", "\"value\": 3", "has the shape [4, 8], expected [3, 8]"),
+    ("\"r\": 2", "\"r\": 0", "r: expected at least 1"),
+  ])
+  func otherAdaptersAreRefusedByName(old: String, new: String, message: String) throws {
+    let directory = try copy()
+    try directory.replace(old, with: new, in: "adapter_config.json")
+    let error = #expect(throws: AdapterFileError.self) { try read(directory.path) }
+    #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+  }
+
+  @Test(arguments: [
+    ("base_model.model.bert.pooler.lora_B.weight", "belongs to nothing that is adapted"),
+    ("bert.encoder.layer.0.attention.self.key.lora_A.weight", "belongs to nothing that is adapted"),
+    ("base_model.model.bert.pooler.dense.lora_A.weight", "bert.pooler.dense is no linear map of the model"),
+    ("base_model.model.bert.encoder.layer.0.attention.self.key.lora_A.weight", "key.lora_B.weight\", which"),
+    ("base_model.model.bert.encoder.layer.0.attention.self.query.lora_magnitude_vector", "belongs to nothing"),
+  ])
+  func unusedKeysAreRefused(name: String, message: String) throws {
+    let directory = try copy()
+    let path = "\(directory.path)/adapter_model.safetensors"
+    let stored = try SafetensorsFile(path: path)
+    var tensors = try stored.names.map { SafetensorsTensor(name: $0, try stored.tensor($0)) }
+    tensors.append(SafetensorsTensor(name: name, shape: [2, 8], [Float](repeating: 1, count: 16)))
+    try SafetensorsWriter.write(tensors, to: path)
+    let error = #expect(throws: AdapterFileError.self) { try read(directory.path) }
+    #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+  }
+
+  /// s · B A.
+  private func product(b: [Float], a: [Float], rank: Int, scale: Double) -> [Double] {
+    let columns = a.count / rank
+    return (0..<(b.count / rank)).flatMap { row in
+      (0..<columns).map { column in
+        scale * (0..<rank).reduce(0) { $0 + Double(b[row * rank + $1]) * Double(a[$1 * columns + column]) }
+      }
+    }
+  }
+}
