@@ -44,6 +44,7 @@ def sentence(chance):
 
 def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent.parent / "configs" / "quickstart-data"
+    folder.mkdir(parents=True, exist_ok=True)
     chance, rows = random.Random(SEED), {}
     while len(rows) < TRAIN + DEV:
         text, label = sentence(chance)

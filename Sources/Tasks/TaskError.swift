@@ -18,6 +18,8 @@ public enum TaskError: UserFacingError, Equatable {
   case nameWithoutHeader(Column)
   /// A column's number is below 0.
   case negativeColumn(Int)
+  /// A limit of examples is below 1.
+  case sampleCount(key: String, Int)
   /// The labels of a saved head aren't the task's.
   case otherLabels(task: String, given: LabelSpace, expected: LabelSpace)
 
@@ -81,6 +83,8 @@ public enum TaskError: UserFacingError, Equatable {
       "task: has_header is false, so column \(column) must be given by its 0-based number"
     case .negativeColumn(let index):
       "task: a column's number is 0 or more, found \(index)"
+    case .sampleCount(let key, let count):
+      "task.\(key): must be 1 or more, found \(count)"
     case .otherLabels(let task, let given, let expected):
       "the head was trained on \(given), but \(task) has \(expected)"
     case .missingFile(let file, let task, let split):
@@ -132,28 +136,4 @@ private func missingColumnHint(_ column: Column, _ header: [String]?) -> String 
 func listed(_ names: [String]) -> String {
   let shown = names.prefix(20).map { "\"\($0)\"" }.joined(separator: ", ")
   return names.count > 20 ? "\(shown) and \(names.count - 20) more" : shown
-}
-
-/// The errors of one file, of which the first twenty are kept and the rest counted.
-struct ProblemList {
-  static let shown = 20
-  let file: String
-  private(set) var problems: [TaskError] = []
-  private(set) var count = 0
-
-  init(file: String) { self.file = file }
-
-  mutating func add(_ problem: TaskError) {
-    if count < Self.shown { problems.append(problem) }
-    count += 1
-  }
-
-  /// The kept errors, and how many more there are.
-  var all: [TaskError] {
-    count > Self.shown ? problems + [.andMore(file: file, count: count - Self.shown)] : problems
-  }
-
-  func throwIfAny() throws {
-    try ErrorList.throwIfAny(all)
-  }
 }

@@ -49,13 +49,17 @@ public struct TaskSource: Sendable, Equatable {
   /// The task's definition. Throws every contradiction in the source at once.
   func definition() throws -> TaskDefinition {
     var problems = ProblemList(file: name)
+    for (key, limit) in [("max_train_samples", maxTrainSamples), ("max_eval_samples", maxEvalSamples)] {
+      if let limit, limit < 1 { problems.add(.sampleCount(key: key, limit)) }
+    }
     if let glue = TaskDefinition.named(name) {
       if !textColumns.isEmpty || labelColumn != nil || (!hasHeader && glue.hasHeader) {
-        throw TaskError.columnsAreFixed(task: name)
+        problems.add(.columnsAreFixed(task: name))
       }
+      try problems.throwIfAny()
       return glue
     }
-    guard name == "tsv" else { throw TaskError.unknownTask(name) }
+    if name != "tsv" { throw TaskError.unknownTask(name) }
     if !(1...2).contains(textColumns.count) { problems.add(.textColumnCount(textColumns.count)) }
     for column in textColumns + [labelColumn].compactMap({ $0 }) {
       switch column {

@@ -23,7 +23,6 @@ struct OfficialFilesTests {
     for (split, count) in zip([Split.train, .validation, .test], counts) {
       let examples = try Self.load(name, folder, split)
       #expect(examples.count == count)
-      // The test files have no labels, except MRPC's, as far as it is GLUE's own.
       #expect(examples.allSatisfy { ($0.label == nil) == (split == .test) })
     }
   }
@@ -46,12 +45,12 @@ struct OfficialFilesTests {
     let dev = try Self.load("mrpc", "MRPC", .validation)
     #expect(dev.first?.label == .classIndex(1))
     #expect(dev.first?.pair == "\" The foodservice pie business does not fit our long-term growth strategy .")
-    let odd = try Split.allCases.filter { $0 != .validationMismatched }.map { split in
+    let odd = try [Split.train, .validation, .test].map { split in
       try Self.load("mrpc", "MRPC", split).count { example in
         (example.text + (example.pair ?? "")).count { $0 == "\"" } % 2 == 1
       }
     }
-    #expect(odd.reduce(0, +) > 0)
+    #expect(odd == [169, 16, 85])
   }
 
   @Test func stsbScoresLieBetween0And5() throws {

@@ -31,6 +31,7 @@ import Testing
       "task: has_header is false, so column \"text\" must be given by its 0-based number"
     ),
     (.negativeColumn(-1), "task: a column's number is 0 or more, found -1"),
+    (.sampleCount(key: "max_train_samples", -1), "task.max_train_samples: must be 1 or more, found -1"),
     (
       .otherLabels(task: "stsb", given: .classes(["0", "1"]), expected: .regression),
       "the head was trained on classes \"0\", \"1\", but stsb has regression"

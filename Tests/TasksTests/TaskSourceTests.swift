@@ -8,6 +8,7 @@ import Testing
     (TaskSource(name: "sst"), TaskError.unknownTask("sst")),
     (TaskSource(name: "sst2", labelColumn: .name("label")), .columnsAreFixed(task: "sst2")),
     (TaskSource(name: "sst2", hasHeader: false), .columnsAreFixed(task: "sst2")),
+    (TaskSource(name: "sst2", maxEvalSamples: 0), .sampleCount(key: "max_eval_samples", 0)),
     (TaskSource(name: "tsv"), .textColumnCount(0)),
     (TaskSource(name: "tsv", textColumns: [.name("t")], hasHeader: false), .nameWithoutHeader(.name("t"))),
     (TaskSource(name: "tsv", textColumns: [.index(-1)]), .negativeColumn(-1)),
@@ -31,6 +32,9 @@ import Testing
   @Test func filesAreLookedForByTheirOfficialNames() throws {
     #expect(throws: TaskError.missingFile(file: "/none/dev.tsv", task: "rte", split: .validation)) {
       try TaskData(TaskSource(name: "rte", dataDirectory: "/none")).load(.validation)
+    }
+    #expect(throws: TaskError.unreadable(file: "/tmp", reason: "is a directory")) {
+      try TaskData(TaskSource(name: "rte", validationFile: "/tmp")).load(.validation)
     }
     #expect(throws: TaskError.missingFile(file: "/none/test_matched.tsv", task: "mnli", split: .test)) {
       try TaskData(TaskSource(name: "mnli", dataDirectory: "/none")).load(.test)
