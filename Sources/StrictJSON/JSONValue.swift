@@ -25,10 +25,13 @@ public enum JSONValue: Sendable, Equatable {
 }
 
 /// The members of a JSON object, in file order; no key occurs twice.
+///
+/// Keys are the same where their scalars are: a vocabulary may hold both a precomposed and a decomposed `é`,
+/// which Swift's `String` takes for equal.
 public struct JSONObject: Sendable, Equatable {
   /// Keys in file order.
   public private(set) var keys: [String]
-  private var members: [String: JSONNode]
+  private var members: [ExactKey: JSONNode]
 
   /// An object with no members.
   public init() {
@@ -38,18 +41,30 @@ public struct JSONObject: Sendable, Equatable {
 
   /// The member `key`, or nil. Assigning a new key appends it; assigning nil removes.
   public subscript(key: String) -> JSONNode? {
-    get { members[key] }
+    get { members[ExactKey(text: key)] }
     set {
       if let newValue {
-        if members.updateValue(newValue, forKey: key) == nil { keys.append(key) }
-      } else if members.removeValue(forKey: key) != nil {
-        keys.removeAll { $0 == key }
+        if members.updateValue(newValue, forKey: ExactKey(text: key)) == nil { keys.append(key) }
+      } else if members.removeValue(forKey: ExactKey(text: key)) != nil {
+        keys.removeAll { ExactKey(text: $0) == ExactKey(text: key) }
       }
     }
   }
 
   /// How many members there are.
   public var count: Int { keys.count }
+}
+
+/// A string that equals another scalar by scalar only.
+private struct ExactKey: Hashable {
+  var text: String
+
+  static func == (a: Self, b: Self) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
+
+  func hash(into hasher: inout Hasher) {
+    var text = text
+    text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+  }
 }
 
 extension JSONNode {

@@ -10,6 +10,13 @@ import Testing
     #expect(node["a"]?.array?[3].string == "xé😀")
   }
 
+  @Test func keysAreComparedScalarByScalar() throws {
+    let node = try JSONParser.parse("{\"\\u00e9\": 1, \"e\\u0301\": 2}")
+    #expect(node.object?.count == 2)
+    #expect(node["\u{e9}"]?.integer == 1)
+    #expect(node["e\u{301}"]?.integer == 2)
+  }
+
   @Test func acceptsCommentsAndTrailingCommasOnlyWhereAsked() throws {
     let text = "{ // one\n /* two\n */ \"a\": [1, 2,], }"
     #expect(try JSONParser.parse(text, dialect: .config)["a"]?.line == 3)

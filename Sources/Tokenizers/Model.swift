@@ -1,0 +1,35 @@
+/// The third step of encoding: words in, ids out.
+enum Model: Sendable {
+  case wordPiece(WordPiece)
+  case bytePairs(BytePairEncoding)
+
+  var vocabulary: Vocabulary {
+    switch self {
+    case .wordPiece(let model): model.vocabulary
+    case .bytePairs(let model): model.vocabulary
+    }
+  }
+
+  /// Appends the ids of `word`, which is not empty.
+  func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
+    switch self {
+    case .wordPiece(let model): model.encode(word, into: &ids)
+    case .bytePairs(let model): model.encode(word, into: &ids)
+    }
+  }
+}
+
+extension Model {
+  /// The types in tokenizer.json that are supported.
+  static let types = ["WordPiece", "BPE"]
+
+  /// Reads the `model` of tokenizer.json.
+  init(_ field: Field) throws {
+    let type = try field.member("type")
+    switch try type.string() {
+    case "WordPiece": self = .wordPiece(try WordPiece(field))
+    case "BPE": self = .bytePairs(try BytePairEncoding(field))
+    case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
+    }
+  }
+}

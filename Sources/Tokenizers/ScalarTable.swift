@@ -1,0 +1,79 @@
+/// Distinct scalar strings, numbered from 0 in the order they came, found by slice without allocating.
+///
+/// An open-addressing hash table over one flat array: a vocabulary's lookups are the inner loop of encoding, and
+/// `String` keys would compare by canonical equivalence, which a vocabulary must not.
+struct ScalarTable: Sendable {
+  private var scalars: [Unicode.Scalar] = []
+  /// `ends[i]` is where string i ends in `scalars`; it starts where the one before ends.
+  private var ends: [Int] = []
+  private var hashes: [UInt64] = []
+  /// Numbers of strings, or -1; the count is a power of two.
+  private var slots: [Int32]
+
+  /// A table with room for about `capacity` strings.
+  init(capacity: Int = 16) {
+    var size = 32
+    while size < capacity * 2 { size *= 2 }
+    slots = [Int32](repeating: -1, count: size)
+    ends.reserveCapacity(capacity)
+    hashes.reserveCapacity(capacity)
+  }
+
+  /// How many strings there are.
+  var count: Int { ends.count }
+
+  /// String number `index`.
+  subscript(index: Int) -> ArraySlice<Unicode.Scalar> { scalars[start(index)..<ends[index]] }
+
+  /// The number of `key`, or nil.
+  func find(_ key: ArraySlice<Unicode.Scalar>) -> Int? {
+    let hash = Self.hash(key)
+    let found = slots[slot(of: key, hash)]
+    return found < 0 ? nil : Int(found)
+  }
+
+  /// Adds `key` unless it is there; its number, and whether it is new.
+  @discardableResult
+  mutating func insert(_ key: ArraySlice<Unicode.Scalar>) -> (index: Int, isNew: Bool) {
+    let hash = Self.hash(key)
+    let place = slot(of: key, hash)
+    if slots[place] >= 0 { return (Int(slots[place]), false) }
+    let index = ends.count
+    scalars.append(contentsOf: key)
+    ends.append(scalars.count)
+    hashes.append(hash)
+    slots[place] = Int32(index)
+    if ends.count * 2 > slots.count { grow() }
+    return (index, true)
+  }
+
+  private func start(_ index: Int) -> Int { index == 0 ? 0 : ends[index - 1] }
+
+  /// The slot that holds `key`, or the free one where it belongs.
+  private func slot(of key: ArraySlice<Unicode.Scalar>, _ hash: UInt64) -> Int {
+    let mask = slots.count - 1
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while slots[slot] >= 0 {
+      let index = Int(slots[slot])
+      if hashes[index] == hash, self[index].elementsEqual(key) { return slot }
+      slot = (slot + 1) & mask
+    }
+    return slot
+  }
+
+  private mutating func grow() {
+    slots = [Int32](repeating: -1, count: slots.count * 2)
+    let mask = slots.count - 1
+    for index in ends.indices {
+      var slot = Int(truncatingIfNeeded: hashes[index]) & mask
+      while slots[slot] >= 0 { slot = (slot + 1) & mask }
+      slots[slot] = Int32(index)
+    }
+  }
+
+  private static func hash(_ key: ArraySlice<Unicode.Scalar>) -> UInt64 {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    for scalar in key { hash = (hash ^ UInt64(scalar.value)) &* 0x9E37_79B9_7F4A_7C15 &+ (hash >> 29) }
+    return hash ^ (hash >> 32)
+  }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import StrictJSON
+
+/// What a tokenizer is made of, as read from the files of a model directory.
+struct TokenizerParts {
+  var added: [AddedToken] = []
+  var normalizer: Normalizer?
+  var preTokenizer: PreTokenizer?
+  var model: Model
+  var postProcessor = PostProcessor.none
+  /// The token that pads; it is in the vocabulary.
+  var padToken: String?
+
+  init(model: Model) { self.model = model }
+
+  /// Reads the first set of files that `directory` has.
+  init(directory: String, modelType: String?) throws {
+    let files = ModelFiles(directory: directory)
+    if files.exists("tokenizer.json") {
+      self = try TokenizerParts(tokenizerJSON: files)
+    } else if files.exists("vocab.txt") {
+      self = try TokenizerParts(vocabText: files)
+    } else if files.exists("vocab.json"), files.exists("merges.txt") || files.exists("vocab.bpe") {
+      self = try TokenizerParts(vocabJSON: files, modelType: modelType)
+    } else {
+      throw TokenizerError.noTokenizer(directory: directory)
+    }
+  }
+
+  /// The id of a token of the vocabulary or an added one.
+  func id(_ token: String) -> Int32? {
+    added.first { $0.content.unicodeScalars.elementsEqual(token.unicodeScalars) }?.id ?? model.vocabulary.id(token)
+  }
+
+  /// Adds a token with the id given, which must be the one that `tokenizers` gives it: that of the vocabulary, else the
+  /// next after those given so far.
+  mutating func add(_ token: AddedToken, place: TokenizerPlace) throws {
+    if token.content.isEmpty { throw TokenizerError.malformed(place, problem: "an added token cannot be empty") }
+    if added.contains(where: { $0.content.unicodeScalars.elementsEqual(token.content.unicodeScalars) }) {
+      throw TokenizerError.duplicateToken(place, token: token.content)
+    }
+    let count = Int32(clamping: model.vocabulary.count)
+    let highest = added.map(\.id).max() ?? -1
+    let next = highest >= count ? highest + (highest < .max ? 1 : 0) : count
+    let actual = model.vocabulary.id(token.content) ?? next
+    guard actual == token.id else {
+      throw TokenizerError.idMismatch(place, token: token.content, given: token.id, actual: actual)
+    }
+    if model.vocabulary.id(token.content) == nil, let other = model.vocabulary.token(actual) {
+      throw TokenizerError.duplicateID(place, id: actual, tokens: [other, token.content])
+    }
+    added.append(token)
+  }
+}
+
+/// The files of a model directory, read whole.
+struct ModelFiles {
+  let directory: String
+
+  func path(_ name: String) -> String { directory.hasSuffix("/") ? directory + name : directory + "/" + name }
+
+  func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
+
+  func bytes(_ name: String) throws -> [UInt8] {
+    do {
+      return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path(name))))
+    } catch {
+      throw TokenizerError.unreadable(file: path(name), reason: error.localizedDescription)
+    }
+  }
+
+  /// A JSON file.
+  func json(_ name: String) throws -> Field {
+    Field(file: path(name), path: "", node: try JSONParser.parse(try bytes(name), file: path(name)))
+  }
+
+  /// The lines of a text file; only LF ends a line, CRLF is tolerated.
+  func lines(_ name: String) throws -> [String] {
+    var lines = try bytes(name).split(separator: 0x0A, omittingEmptySubsequences: false)
+    if lines.last?.isEmpty == true { lines.removeLast() }
+    return try lines.enumerated().map { index, line in
+      guard let text = String(validating: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self) else {
+        throw TokenizerError.notUTF8(file: path(name), line: index + 1)
+      }
+      return text
+    }
+  }
+}

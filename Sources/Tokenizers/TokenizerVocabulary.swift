@@ -1,0 +1,119 @@
+/// Tokenizers without a tokenizer.json: the vocabulary alone, everything else by the model family's rules and
+/// `tokenizer_config.json`, as transformers sets them up.
+extension TokenizerParts {
+  /// Reads BERT's vocab.txt, one token a line.
+  init(vocabText files: ModelFiles) throws {
+    let special = try Self.special(files)
+    let lines = try files.lines("vocab.txt")
+    var vocabulary = Vocabulary(capacity: lines.count)
+    for (index, line) in lines.enumerated() {
+      try vocabulary.add(
+        line, id: Int32(clamping: index), place: TokenizerPlace(file: files.path("vocab.txt"), line: index + 1))
+    }
+    let unknown = try special.token("unk_token")
+    let unknownToken = unknown?.token.content ?? "[UNK]"
+    guard let unknownID = vocabulary.id(unknownToken) else {
+      throw TokenizerError.unknownToken(
+        unknown?.place ?? TokenizerPlace(file: files.path("vocab.txt"), line: 1), token: unknownToken)
+    }
+    self.init(model: .wordPiece(WordPiece(vocabulary: vocabulary, unknownID: unknownID)))
+    let lowercases = try special.flag("do_lower_case") ?? true
+    normalizer = .bert(
+      BertNormalizer(
+        cleansText: true, isolatesIdeographs: try special.flag("tokenize_chinese_chars") ?? true,
+        stripsAccents: try special.flag("strip_accents") ?? lowercases, lowercases: lowercases))
+    preTokenizer = .bert
+    let place = TokenizerPlace(file: files.path("vocab.txt"), line: 1)
+    let ids = try add(
+      special, ["unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]"],
+      optional: ["mask_token": "[MASK]"], place: place)
+    if let cls = ids["cls_token"], let sep = ids["sep_token"] { postProcessor = .bert(cls: cls, sep: sep) }
+  }
+
+  /// Reads vocab.json and merges.txt (or vocab.bpe) of RoBERTa or GPT-2.
+  init(vocabJSON files: ModelFiles, modelType: String?) throws {
+    let special = try Self.special(files)
+    let isRoberta = try Self.isRoberta(files, special, modelType)
+    let vocabulary = try Vocabulary(try files.json("vocab.json"))
+    let mergesName = files.exists("merges.txt") ? "merges.txt" : "vocab.bpe"
+    let merges = try BytePairEncoding.merges(
+      lines: try files.lines(mergesName), file: files.path(mergesName), vocabulary: vocabulary)
+    self.init(
+      model: .bytePairs(
+        BytePairEncoding(vocabulary: vocabulary, merges: merges, options: BytePairEncoding.Options())))
+    preTokenizer = .byteLevel(
+      ByteLevel(addsPrefixSpace: try special.flag("add_prefix_space") ?? false, splitsWords: true))
+    let place = TokenizerPlace(file: files.path("vocab.json"), line: 1)
+    guard isRoberta else {
+      let end = "<|endoftext|>"
+      _ = try add(
+        special, ["bos_token": end, "eos_token": end, "unk_token": end], optional: [:], place: place)
+      return
+    }
+    let ids = try add(
+      special,
+      [
+        "bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "sep_token": "</s>",
+        "cls_token": "<s>",
+      ], optional: ["mask_token": "<mask>"], place: place)
+    if let cls = ids["cls_token"], let sep = ids["sep_token"] { postProcessor = .roberta(cls: cls, sep: sep) }
+  }
+
+  /// The configuration; tokens that stand in a file nothing here reads are refused.
+  private static func special(_ files: ModelFiles) throws -> SpecialTokens {
+    if files.exists("added_tokens.json") {
+      throw TokenizerError.unsupported(
+        TokenizerPlace(file: files.path("added_tokens.json"), line: 1), value: "added_tokens.json",
+        supported: ["tokenizer.json", "added_tokens_decoder in tokenizer_config.json"])
+    }
+    return try SpecialTokens(files)
+  }
+
+  private static func isRoberta(_ files: ModelFiles, _ special: SpecialTokens, _ modelType: String?) throws -> Bool {
+    let config = files.exists("config.json") ? try files.json("config.json").optional("model_type") : nil
+    let type = try modelType ?? special.tokenizerClass() ?? config?.string()
+    switch type?.lowercased() {
+    case "roberta", "robertatokenizer", "robertatokenizerfast": return true
+    case "gpt2", "gpt2tokenizer", "gpt2tokenizerfast": return false
+    default:
+      throw TokenizerError.unsupported(
+        TokenizerPlace(file: files.path("vocab.json"), line: 1), value: "the model type \(type ?? "(none given)")",
+        supported: ["roberta", "gpt2"])
+    }
+  }
+
+  /// Adds the tokens that the configuration lists, then the special tokens by role, `required` and `optional` giving
+  /// their usual names; the ids by role.
+  private mutating func add(
+    _ special: SpecialTokens, _ required: [String: String], optional: [String: String], place: TokenizerPlace
+  ) throws -> [String: Int32] {
+    for (token, place) in try special.listed() { try add(token, place: place) }
+    var ids: [String: Int32] = [:]
+    let roles = Set(required.keys).union(optional.keys).union(["pad_token", "bos_token", "eos_token"])
+    for role in roles.sorted() {
+      let named = try special.token(role)
+      guard let usual = required[role] ?? optional[role] ?? named?.token.content else { continue }
+      var token = named?.token ?? AddedToken(content: usual, id: -1)
+      if named == nil, usual == "<mask>" { token.stripsLeft = true }
+      guard let id = id(token.content) else {
+        if named == nil, required[role] == nil { continue }
+        throw TokenizerError.unknownToken(named?.place ?? place, token: token.content)
+      }
+      token.id = id
+      ids[role] = id
+      if role == "pad_token" { padToken = token.content }
+      try addUnlessThere(token, place: named?.place ?? place)
+    }
+    for (token, place) in try special.additional() {
+      guard let id = id(token.content) else { throw TokenizerError.unknownToken(place, token: token.content) }
+      var token = token
+      token.id = id
+      try addUnlessThere(token, place: place)
+    }
+    return ids
+  }
+
+  private mutating func addUnlessThere(_ token: AddedToken, place: TokenizerPlace) throws {
+    if !added.contains(where: { $0.id == token.id }) { try add(token, place: place) }
+  }
+}

@@ -1,0 +1,54 @@
+/// Tokens and their ids, both ways.
+struct Vocabulary: Sendable {
+  private var table: ScalarTable
+  private var ids: [Int32] = []
+  private var indices: [Int32: Int32]
+
+  /// A vocabulary with room for `capacity` tokens.
+  init(capacity: Int = 0) {
+    table = ScalarTable(capacity: capacity)
+    ids.reserveCapacity(capacity)
+    indices = Dictionary(minimumCapacity: capacity)
+  }
+
+  /// The tokens of `field`, an object of ids by token.
+  init(_ field: Field) throws {
+    let members = try field.members(named: false)
+    self.init(capacity: members.count)
+    for (token, field) in members { try add(token, id: field.id(of: token), place: field.place) }
+  }
+
+  /// Adds a token with an id that is not taken.
+  mutating func add(_ token: String, id: Int32, place: @autoclosure () -> TokenizerPlace) throws {
+    let (index, isNew) = table.insert(Array(token.unicodeScalars)[...])
+    guard isNew else { throw TokenizerError.duplicateToken(place(), token: token) }
+    ids.append(id)
+    if let other = indices.updateValue(Int32(index), forKey: id) {
+      throw TokenizerError.duplicateID(place(), id: id, tokens: [String(scalars: table[Int(other)]), token])
+    }
+  }
+
+  /// How many tokens there are.
+  var count: Int { ids.count }
+
+  /// The highest id, or -1 where there are no tokens.
+  var highestID: Int32 { ids.max() ?? -1 }
+
+  /// The id of a token, or nil.
+  func id(_ token: ArraySlice<Unicode.Scalar>) -> Int32? { table.find(token).map { ids[$0] } }
+
+  /// The id of a token, or nil.
+  func id(_ token: String) -> Int32? { id(Array(token.unicodeScalars)[...]) }
+
+  /// The token with an id, or nil.
+  func token(_ id: Int32) -> String? { indices[id].map { String(scalars: table[Int($0)]) } }
+}
+
+extension String {
+  /// The string of `scalars`, one after the other.
+  init(scalars: some Sequence<Unicode.Scalar>) {
+    var view = String.UnicodeScalarView()
+    view.append(contentsOf: scalars)
+    self.init(view)
+  }
+}
