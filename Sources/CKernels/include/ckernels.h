@@ -59,10 +59,14 @@ void ck_philox(uint32_t *out, long blocks, uint32_t first, uint32_t c1, uint32_t
 void ck_dropout_multipliers(float *out, long count, uint32_t threshold, float kept, uint32_t first, uint32_t c1,
                             uint32_t c2, uint32_t c3, uint64_t key);
 
+// Factors are formed in double precision by the caller: 1 - 0.999f is not 0.001f.
 struct ck_adamw {
-  float rate, beta1, beta2, epsilon, decay;
-  float correction1;       // 1 - beta1^t
+  float keep;              // 1 - rate decay
+  float step_size;         // rate / (1 - beta1^t)
+  float gain1;             // 1 - beta1
+  float beta2, gain2;      // gain2 = 1 - beta2
   float root_correction2;  // sqrt(1 - beta2^t)
+  float epsilon;
   float gradient_scale;    // clipping
 };
 
