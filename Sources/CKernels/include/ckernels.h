@@ -73,8 +73,9 @@ struct ck_adamw {
 // One AdamW step with decoupled decay (Loshchilov & Hutter), in the order of torch.optim.AdamW.
 void ck_adamw_step(float *value, const float *gradient, float *first, float *second, struct ck_adamw step, long count);
 
-// Widening to float32.
-void ck_widen_bfloat16(float *out, const uint16_t *in, long count);
+// Widening to float32, exactly; the source may have any alignment.
+void ck_widen_bfloat16(float *out, const void *in, long count);
+void ck_widen_float16(float *out, const void *in, long count);
 
 // Runs `rounds` rounds of independent fused multiply-adds in registers; returns how many floating-point operations
 // that were. Timing it gives the instruction peak of one core.
