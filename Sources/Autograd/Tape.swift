@@ -70,7 +70,7 @@ public final class Tape {
     while let step = steps.popLast() { step() }
   }
 
-  /// Adds the derivative of an operation.
+  /// Adds the derivative of an operation. It must not hold the tape, which holds it.
   func record(_ step: @escaping () -> Void) {
     if isRecording { steps.append(step) }
   }

@@ -46,7 +46,7 @@ INLINE float d_sigmoid(float x) {
   return s * (1.0f - s);
 }
 INLINE float f_identity(float x) { return x; }
-INLINE float d_identity(float x) { return x < 0.0f ? 1.0f : 1.0f; }
+INLINE float d_identity(float x) { return (void)x, 1.0f; }
 
 #define EACH(CASE) \
   CASE(gelu) CASE(gelu_tanh) CASE(quick_gelu) CASE(relu) CASE(silu) CASE(tanh) CASE(mish) CASE(relu2) CASE(sigmoid) \

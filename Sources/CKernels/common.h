@@ -17,10 +17,9 @@
 INLINE float from_bits(uint32_t bits) { union { uint32_t u; float f; } v = {bits}; return v.f; }
 INLINE uint32_t to_bits(float x) { union { float f; uint32_t u; } v = {x}; return v.u; }
 
-// e^x to 1 ulp or so; clamped to the finite range, NaN stays NaN. Cephes' polynomial, Cody and Waite's reduction.
+// e^x to 1 ulp or so; infinite above 88.37, 0 below -87.33 (no subnormal results), NaN stays NaN. Cephes' polynomial,
+// Cody and Waite's reduction.
 INLINE float vexp(float x) {
-  x = x > 88.37f ? 88.37f : x;
-  x = x < -87.33f ? -87.33f : x;
   float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to the nearest whole number
   float n = shifted - 12582912.0f;
   float r = x - n * 0.693359375f;
@@ -32,7 +31,9 @@ INLINE float vexp(float x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  return p * from_bits((to_bits(shifted) - 0x4B400000u + 127u) << 23);
+  float y = p * from_bits((to_bits(shifted) - 0x4B400000u + 127u) << 23);
+  y = x > 88.37f ? __builtin_inff() : y;
+  return x < -87.33f ? 0.0f : y;
 }
 
 // erf(x) to 1 ulp or so (N. Juffa's minimax polynomials).

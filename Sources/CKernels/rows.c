@@ -125,6 +125,19 @@ DISPATCHED long ck_count_non_finite(const float *x, long count) {
   return found;
 }
 
-DISPATCHED void ck_widen_bfloat16(float *out, const uint16_t *in, long count) {
-  for (long i = 0; i < count; i++) out[i] = from_bits((uint32_t)in[i] << 16);
+typedef uint16_t __attribute__((aligned(1))) unaligned16;
+
+DISPATCHED void ck_widen_bfloat16(float *out, const void *in, long count) {
+  const unaligned16 *bits = in;
+  for (long i = 0; i < count; i++) out[i] = from_bits((uint32_t)bits[i] << 16);
+}
+
+// The fields fit into a float's; 2^112 makes up for the other exponent bias, for subnormal numbers too.
+DISPATCHED void ck_widen_float16(float *out, const void *in, long count) {
+  const unaligned16 *bits = in;
+  for (long i = 0; i < count; i++) {
+    float magnitude = from_bits((uint32_t)(bits[i] & 0x7FFF) << 13) * 0x1p112f;
+    uint32_t special = magnitude >= 65536.0f ? 0x7F800000u : 0u;  // infinite or NaN
+    out[i] = from_bits(to_bits(magnitude) | special | (uint32_t)(bits[i] & 0x8000) << 16);
+  }
 }

@@ -21,7 +21,10 @@ public final class FloatStorage: @unchecked Sendable {
 
   /// A copy of `range`.
   public subscript(range: Range<Int>) -> [Float] {
-    get { Array(UnsafeBufferPointer(start: base, count: count)[range]) }
+    get {
+      precondition(range.lowerBound >= 0 && range.upperBound <= count)
+      return Array(UnsafeBufferPointer(start: base + range.lowerBound, count: range.count))
+    }
     set {
       precondition(newValue.count == range.count && range.lowerBound >= 0 && range.upperBound <= count)
       newValue.withUnsafeBufferPointer { new in

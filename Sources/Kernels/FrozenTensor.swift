@@ -1,3 +1,5 @@
+import CKernels
+
 /// How a number is stored.
 public enum ElementType: String, Sendable, CaseIterable {
   case float32 = "F32"
@@ -70,27 +72,9 @@ public struct FrozenTensor: Sendable {
     let source = bytes + range.lowerBound * elementType.byteCount
     switch elementType {
     case .float32: UnsafeMutableRawPointer(destination).copyMemory(from: source, byteCount: range.count * 4)
-    case .bfloat16:
-      for i in 0..<range.count {
-        let bits = source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self)
-        destination[i] = Float(bitPattern: UInt32(bits) << 16)
-      }
-    case .float16:
-      for i in 0..<range.count {
-        destination[i] = float(halfBits: source.loadUnaligned(fromByteOffset: 2 * i, as: UInt16.self))
-      }
+    case .bfloat16: ck_widen_bfloat16(destination, source, range.count)
+    case .float16: ck_widen_float16(destination, source, range.count)
     }
-  }
-}
-
-/// IEEE half precision to single, exactly; also where the platform's Swift has no `Float16`.
-private func float(halfBits bits: UInt16) -> Float {
-  let sign = UInt32(bits & 0x8000) << 16
-  let exponent = UInt32(bits >> 10 & 0x1F), fraction = UInt32(bits & 0x3FF)
-  switch exponent {
-  case 0: return Float(bitPattern: sign | (Float(fraction) * 0x1p-24).bitPattern)
-  case 31: return Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
-  default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
   }
 }
 

@@ -86,9 +86,10 @@ public struct AdamWStep: Sendable {
   ) {
     precondition(range.upperBound <= min(values.count, gradients.count, firstMoments.count, secondMoments.count))
     let step = ck_adamw(
-      rate: Float(learningRate), beta1: Float(beta1), beta2: Float(beta2), epsilon: Float(epsilon),
-      decay: Float(weightDecay), correction1: Float(1 - power(beta1, self.step)),
-      root_correction2: Float((1 - power(beta2, self.step)).squareRoot()), gradient_scale: Float(gradientScale))
+      keep: Float(1 - learningRate * weightDecay), step_size: Float(learningRate / (1 - power(beta1, self.step))),
+      gain1: Float(1 - beta1), beta2: Float(beta2), gain2: Float(1 - beta2),
+      root_correction2: Float((1 - power(beta2, self.step)).squareRoot()), epsilon: Float(epsilon),
+      gradient_scale: Float(gradientScale))
     let at = range.lowerBound
     ck_adamw_step(
       values.base + at, gradients.base + at, firstMoments.base + at, secondMoments.base + at, step, range.count)

@@ -24,7 +24,7 @@ extension Tape {
 }
 
 private struct AttentionPass {
-  let tape: Tape
+  unowned let tape: Tape
   let q: Tensor, k: Tensor, v: Tensor
   let heads: Int
   let dropout: Float

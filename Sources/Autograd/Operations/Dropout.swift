@@ -9,7 +9,7 @@ extension Tape {
     y.base.update(from: x.base, count: x.count)
     applyDropout(y.base, layout: y.layout, columns: y.columns, probability: probability, site: site)
     if x.needsGradient {
-      record { [self] in
+      record { [unowned self] in
         guard let dy = y.gradientView else { return }
         applyDropout(dy.base, layout: y.layout, columns: y.columns, probability: probability, site: site)
         x.slot.add(dy.base, in: workspace)

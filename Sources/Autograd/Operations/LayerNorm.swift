@@ -50,7 +50,7 @@ extension Tape {
     }
     guard needs else { return y }
     let gradient = y.slot
-    record { [self] in
+    record { [unowned self] in
       guard let dy = gradient.take() else { return }
       withFloats(norm.gamma) { gamma in
         for row in 0..<x.rows {

@@ -73,7 +73,7 @@ extension Tape {
     let hidden = stacks.map { lowRankForward(x, outputs, $0) }
     if x.needsGradient {
       let slot = x.slot, rows = x.rows, columns = x.columns
-      record { [self] in
+      record { [unowned self] in
         for (map, y) in zip(maps, outputs) {
           guard let dy = y.gradientView else { continue }
           let (dx, beta) = slot.accumulator(in: workspace)
@@ -85,7 +85,7 @@ extension Tape {
       }
     }
     if !stacks.isEmpty {
-      record { [self] in
+      record { [unowned self] in
         for (stack, h) in zip(stacks, hidden) { lowRankBackward(x, outputs, stack, h) }
       }
     }

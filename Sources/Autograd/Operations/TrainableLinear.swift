@@ -8,7 +8,7 @@ extension Tape {
     let w = MatrixView(parameters.base + weight.offset, stride: x.columns)
     multiply(x.rows, y.columns, x.columns, x.view, w.transposed, y.view)
     addBias(y.base, parameters.base + bias.offset, rows: y.rows, columns: y.columns)
-    record { [self] in
+    record { [unowned self] in
       guard let gradients, let dy = y.gradientView else { return }
       let dw = MatrixView(gradients.base + weight.offset, stride: x.columns)
       multiply(y.columns, x.columns, x.rows, dy.transposed, x.view, beta: 1, dw)

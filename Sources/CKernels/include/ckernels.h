@@ -59,18 +59,23 @@ void ck_philox(uint32_t *out, long blocks, uint32_t first, uint32_t c1, uint32_t
 void ck_dropout_multipliers(float *out, long count, uint32_t threshold, float kept, uint32_t first, uint32_t c1,
                             uint32_t c2, uint32_t c3, uint64_t key);
 
+// Factors are formed in double precision by the caller: 1 - 0.999f is not 0.001f.
 struct ck_adamw {
-  float rate, beta1, beta2, epsilon, decay;
-  float correction1;       // 1 - beta1^t
+  float keep;              // 1 - rate decay
+  float step_size;         // rate / (1 - beta1^t)
+  float gain1;             // 1 - beta1
+  float beta2, gain2;      // gain2 = 1 - beta2
   float root_correction2;  // sqrt(1 - beta2^t)
+  float epsilon;
   float gradient_scale;    // clipping
 };
 
 // One AdamW step with decoupled decay (Loshchilov & Hutter), in the order of torch.optim.AdamW.
 void ck_adamw_step(float *value, const float *gradient, float *first, float *second, struct ck_adamw step, long count);
 
-// Widening to float32.
-void ck_widen_bfloat16(float *out, const uint16_t *in, long count);
+// Widening to float32, exactly; the source may have any alignment.
+void ck_widen_bfloat16(float *out, const void *in, long count);
+void ck_widen_float16(float *out, const void *in, long count);
 
 // Runs `rounds` rounds of independent fused multiply-adds in registers; returns how many floating-point operations
 // that were. Timing it gives the instruction peak of one core.
