@@ -9,15 +9,25 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
   .target(name: name, dependencies: dependencies, swiftSettings: swift)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swift)
+/// A test target. Files that its tests read lie in a folder `Golden`, found by `#filePath`.
+func tests(_ name: String, _ dependencies: [Target.Dependency], golden: Bool = false) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, exclude: golden ? ["Golden"] : [], swiftSettings: swift)
 }
 
 let package = Package(
   name: "swift-peft",
+  products: [
+    .executable(name: "swift-peft", targets: ["swift-peft"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  ],
   targets: [
     // The base: errors with exit codes, JSON with line numbers.
     library("Diagnostics"),
+    library("StrictJSON", ["Diagnostics"]),
 
     // Computing: C kernels, GEMM, memory; differentiable operations.
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
@@ -25,8 +35,44 @@ let package = Package(
     library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics"]),
     library("Autograd", ["Kernels", "CKernels"]),
 
+    // Files in, values out.
+    library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),
+    library("Tokenizers", ["StrictJSON", "Diagnostics"]),
+    library("Tasks", ["Diagnostics"]),
+    library("Configuration", ["StrictJSON", "Diagnostics"]),
+    library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
+
+    // The product.
+    library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
+    library("Models", ["Autograd", "Adapters", "Checkpoints", "Diagnostics"]),
+    library(
+      "Training",
+      [
+        "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
+        "Diagnostics",
+      ]),
+    .executableTarget(
+      name: "swift-peft",
+      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swift),
+
+    tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
+    tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
+    tests("TokenizersTests", ["Tokenizers", "Diagnostics"], golden: true),
+    tests("TasksTests", ["Tasks", "Diagnostics"]),
+    tests("ConfigurationTests", ["Configuration", "StrictJSON", "Diagnostics"]),
+    tests("RunStoreTests", ["RunStore", "Diagnostics"]),
+    tests("AdaptersTests", ["Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
+    tests("ModelsTests", ["Models", "Autograd", "Adapters", "Checkpoints", "Kernels"]),
+    tests(
+      "TrainingTests",
+      [
+        "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
+        "Kernels", "Diagnostics",
+      ], golden: true),
+    tests("CommandLineTests", ["swift-peft", "StrictJSON"]),
   ],
   swiftLanguageModes: [.v6]
 )

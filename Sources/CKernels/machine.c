@@ -1,3 +1,7 @@
+#define _GNU_SOURCE
+#include <sched.h>
+#include <unistd.h>
+
 #include "common.h"
 
 #define CHAINS 20
@@ -40,4 +44,12 @@ double ck_peak_fma(long rounds, float *sink) {
 const char *ck_instruction_set(void) {
   static const char *const names[] = {"portable", "avx2", "avx512"};
   return names[level()];
+}
+
+long ck_available_processors(void) {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+  return sysconf(_SC_NPROCESSORS_ONLN);
 }

@@ -41,7 +41,7 @@ struct Roberta: SequenceClassifier {
   /// As `create_position_ids_from_input_ids`: a token's position is the padding id plus its number among the tokens
   /// that are not padding, from 1; a padding id in the text itself stays at the padding position.
   private func positions(_ tokens: PackedTokens) -> [Int32] {
-    let padding = Int32(config.padTokenID)
+    let padding = Int32(config.padTokenID ?? 1)
     var positions: [Int32] = []
     positions.reserveCapacity(tokens.ids.count)
     for sequence in 0..<tokens.layout.sequences {

@@ -94,9 +94,6 @@ public struct LoadedClassifier: Sendable {
 }
 
 extension ModelConfig {
-  /// The most tokens a sequence may have.
-  public var maximumTokens: Int { family == .roberta ? maxPositions - padTokenID - 1 : maxPositions }
-
   /// Throws where an id lies outside the embedding table.
   public func check(ids: some Sequence<Int32>, path: String) throws {
     for id in ids where id < 0 || Int(id) >= vocabularySize {

@@ -83,4 +83,7 @@ double ck_peak_fma(long rounds, float *sink);
 
 // "avx512", "avx2" or "portable": what the dispatched kernels use here.
 const char *ck_instruction_set(void);
+
+// Processors that the scheduler may run this process on.
+long ck_available_processors(void);
 #endif

@@ -110,7 +110,7 @@ extension Tasks.Column {
   fileprivate init(_ column: Configuration.Column) {
     switch column {
     case .name(let name): self = .name(name)
-    case .index(let index): self = .index(index)
+    case .number(let index): self = .index(index)
     }
   }
 }

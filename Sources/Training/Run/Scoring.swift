@@ -29,7 +29,7 @@ public struct ScoringRun: Sendable {
     let scale: Double
     var loaded: TrainableState
     if let native = source.native {
-      try native.check(fits: plan.sites, directory: directory)
+      try native.table.requireFit(modelSites: plan.sites, place: directory)
       loaded = TrainableState(table: native.table, head: plan.head(run.task.labels))
       for (key, values) in native.tensors { loaded[key] = values }
       scale = native.scale
