@@ -74,9 +74,4 @@ public enum AdapterFile {
       "task_type": .string(metadata.taskType), "labels": .strings(metadata.labels), "sites": .members(sites),
     ]
   }
-
-  /// 16 rather than 16.0.
-  private static func plain(_ number: Double) -> JSONValue {
-    Int(exactly: number).map(JSONValue.integer) ?? .number(number)
-  }
 }

@@ -1,0 +1,93 @@
+import Adapters
+import Checkpoints
+import Diagnostics
+import Foundation
+import StrictJSON
+import Testing
+
+/// `PEFT_EXPORT_DIRECTORY` keeps what is written; scripts/golden/check_peft_export.py loads it into PEFT.
+@Suite struct PEFTExportTests {
+  static let bert = """
+    {"model_type": "bert", "vocab_size": 30, "hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+     "intermediate_size": 16, "max_position_embeddings": 16}
+    """
+  static let gpt2 =
+    #"{"model_type": "gpt2", "vocab_size": 30, "n_positions": 16, "n_embd": 8, "n_layer": 2, "n_head": 2}"#
+
+  private func adapter(
+    _ geometry: ModelGeometry, targets: [String], strategy: SharingStrategy, rslora: Bool = false
+  ) throws -> StoredAdapter {
+    var random = SplitMix(state: 5)
+    let sites = try TargetSelection(targets).select(from: geometry.sites)
+    let table = try SiteTable(sites: sites, strategy: strategy, r: 2)
+    var tensors: [TensorKey: [Float]] = [:]
+    for key in table.tensors { tensors[key] = random.floats(table.shape(key).reduce(1, *)) }
+    let isBERT = geometry.config.family == .bert
+    let head = [
+      "classifier.weight": HeadTensor(shape: [2, 8], values: random.floats(16)),
+      "classifier.bias": HeadTensor(shape: [2], values: random.floats(2)),
+    ]
+    return StoredAdapter(
+      table: table, tensors: tensors, head: isBERT ? head : [:],
+      metadata: AdapterMetadata(
+        baseModel: "tiny", modelType: geometry.config.family.rawValue, taskType: isBERT ? "SEQ_CLS" : "CAUSAL_LM",
+        labels: [], loraAlpha: 5, useRSLoRA: rslora, targetModules: targets))
+  }
+
+  private func write(_ export: PEFTExport, _ name: String) throws -> (path: String, keep: TemporaryDirectory) {
+    let temporary = try TemporaryDirectory()
+    let parent = ProcessInfo.processInfo.environment["PEFT_EXPORT_DIRECTORY"] ?? temporary.path
+    let path = "\(parent)/\(name)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try export.write(to: path)
+    return (path, temporary)
+  }
+
+  @Test(arguments: [
+    (["query", "value"], ["attention.self.query", "attention.self.value"]),
+    (["dense"], ["attention.output.dense", "intermediate.dense", "output.dense", "pooler.dense"]),
+    (["intermediate.dense"], ["intermediate.dense"]),
+    (["layer.1.output.dense"], ["bert.encoder.layer.1.output.dense"]),
+  ])
+  func exportsReadAsTheSameAdapter(targets: [String], names: [String]) throws {
+    let geometry = ModelGeometry(try ModelConfig(json: Self.bert))
+    let adapter = try adapter(geometry, targets: targets, strategy: .shareA)
+    let (path, keep) = try write(PEFTExport(adapter, geometry: geometry), "bert-\(targets[0])")
+    let read = try PEFTAdapter.read(path, modelSites: geometry.sites, basePrefix: "bert")
+    #expect(read.expanded == adapter.expanded)
+    #expect(read.targetModules == names)
+    withExtendedLifetime(keep) {}
+  }
+
+  @Test(arguments: [false, true])
+  func slicesBecomeOneLoRAOnTheFusedMap(rslora: Bool) throws {
+    let geometry = ModelGeometry(try ModelConfig(json: Self.gpt2))
+    let adapter = try adapter(
+      geometry, targets: ["c_attn.q", "c_attn.v", "c_fc"], strategy: .shareA, rslora: rslora)
+    let (path, keep) = try write(PEFTExport(adapter, geometry: geometry), "gpt2-\(rslora)")
+    let read = try PEFTAdapter.read(path, modelSites: geometry.sites, basePrefix: "transformer").expanded
+    #expect(read.entries.map(\.rank) == [4, 2, 4, 2])
+    #expect(read.entries.allSatisfy { abs($0.scale - adapter.scale) < 1e-12 })
+    for slice in adapter.expanded.entries {
+      guard let rows = slice.site.slice else { continue }
+      let fused = try #require(read.entries.first { $0.site.path == rows.path })
+      let update = product(slice), whole = product(fused)
+      let start = rows.firstRow * 8
+      #expect(zip(whole[start..<(start + 64)], update).allSatisfy { abs($0 - $1) < 1e-12 })
+      #expect(whole[64..<128].allSatisfy { $0 == 0 }, "the keys are not adapted")
+    }
+    withExtendedLifetime(keep) {}
+  }
+
+  private func product(_ entry: ExpandedAdapter.Entry) -> [Double] {
+    let columns = entry.site.inFeatures
+    return (0..<entry.site.outFeatures).flatMap { row in
+      (0..<columns).map { column in
+        entry.scale
+          * (0..<entry.rank).reduce(0) {
+            $0 + Double(entry.b[row * entry.rank + $1]) * Double(entry.a[$1 * columns + column])
+          }
+      }
+    }
+  }
+}
