@@ -60,11 +60,11 @@ let package = Package(
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
-    tests("TokenizersTests", ["Tokenizers", "Diagnostics"], golden: true),
+    tests("TokenizersTests", ["Tokenizers", "Diagnostics"]),
     tests("TasksTests", ["Tasks", "Diagnostics"]),
     tests("ConfigurationTests", ["Configuration", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics"]),
-    tests("AdaptersTests", ["Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
+    tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests("ModelsTests", ["Models", "Autograd", "Adapters", "Checkpoints", "Kernels"]),
     tests(
       "TrainingTests",
