@@ -39,7 +39,8 @@ extension RunConfig {
 
     var problems = ProblemList(file: file, overrides: replaced)
     var config = RunConfig.read(node, path: "", problems: &problems)
-    for rule in ConfigRule.all where ([rule.path] + rule.others).allSatisfy({ !problems.concerns($0) }) {
+    let sound = ConfigRule.all.filter { rule in ([rule.path] + rule.others).allSatisfy { !problems.concerns($0) } }
+    for rule in sound {
       if let problem = rule.problem(config) {
         problems.add(rule.path, line: node.line(of: rule.path.split(separator: ".")), problem)
       }

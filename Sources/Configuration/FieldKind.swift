@@ -47,7 +47,7 @@ extension FieldKind where Value == String {
   static var text: Self {
     Self(
       read: { node in
-        guard let text = node.string, !text.isEmpty else { return .expected("text that is not empty") }
+        guard let text = node.string, !text.isEmpty else { return .expected("non-empty text") }
         return .value(text)
       },
       write: { .string($0) })
@@ -109,7 +109,7 @@ extension FieldKind where Value == Double {
   }
 
   static func number(above bound: Double, atMost limit: Double = .infinity) -> Self {
-    let end = limit < .infinity ? " and of at most \(shortest(limit))" : ""
+    let end = limit < .infinity ? " and at most \(shortest(limit))" : ""
     return number("above \(shortest(bound))\(end)") { $0 > bound && $0 <= limit }
   }
 

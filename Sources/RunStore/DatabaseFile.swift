@@ -1,0 +1,127 @@
+import Foundation
+internal import GRDB
+
+/// Opening a file as a database of runs, and nothing else.
+struct DatabaseFile {
+  let path: String
+  /// How long to wait for other processes, in seconds.
+  let timeout: Double
+
+  private enum Owner: Equatable {
+    case nobody
+    case us(version: Int)
+  }
+
+  /// Makes the file and its directory where they are missing, and brings an older schema up to date.
+  func openForWriting() throws -> DatabaseQueue {
+    if FileManager.default.fileExists(atPath: path) {
+      try refuseDirectory()
+      _ = try owner()
+    } else {
+      try makeDirectory()
+    }
+    return try translatingErrors {
+      let queue = try DatabaseQueue(path: path, configuration: configuration(readOnly: false))
+      try activateWAL(queue)
+      try migrate(queue)
+      return queue
+    }
+  }
+
+  /// For reading only. An older schema is first brought up to date, so that readers know one schema.
+  func openForReading() throws -> DatabaseQueue {
+    guard FileManager.default.fileExists(atPath: path) else { throw RunStoreError.missing(path: path) }
+    try refuseDirectory()
+    if try owner() != .us(version: Schema.version) { _ = try openForWriting() }
+    return try translatingErrors {
+      try DatabaseQueue(path: path, configuration: configuration(readOnly: true))
+    }
+  }
+
+  func translatingErrors<Value>(_ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch let error as DatabaseError {
+      throw RunStoreError(error, path: path, timeout: timeout)
+    }
+  }
+
+  private func configuration(readOnly: Bool) -> Configuration {
+    var configuration = Configuration()
+    configuration.readonly = readOnly
+    configuration.busyMode = .timeout(timeout)
+    configuration.label = "runs"
+    return configuration
+  }
+
+  /// Whose the file is; throws where it isn't ours or empty. A read-only connection looks, so nothing is written.
+  ///
+  /// The bytes are not read directly: closing a descriptor of its own would drop SQLite's locks of this process.
+  private func owner() throws -> Owner {
+    let (id, version, tables) = try translatingErrors {
+      try DatabaseQueue(path: path, configuration: configuration(readOnly: true)).read { database in
+        (
+          try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
+          try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
+          try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM sqlite_master WHERE name <> 'grdb_migrations'") ?? 0
+        )
+      }
+    }
+    if id == 0, version == 0, tables == 0 { return .nobody }
+    guard id == Schema.applicationID else { throw RunStoreError.foreign(path: path) }
+    guard version <= Schema.version else {
+      throw RunStoreError.newer(path: path, version: version, known: Schema.version)
+    }
+    return .us(version: version)
+  }
+
+  /// SQLite doesn't wait for a lock when it changes the journal mode, so this does.
+  private func activateWAL(_ queue: DatabaseQueue) throws {
+    try waiting {
+      let mode = try queue.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA journal_mode = WAL") }
+      guard mode == "wal" else {
+        throw RunStoreError.cannotCreate(path: path, reason: "the file system does not support write-ahead logging")
+      }
+    }
+    try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
+  }
+
+  /// Two processes may find the same empty file: the one that comes second fails, and then finds the work done.
+  private func migrate(_ queue: DatabaseQueue) throws {
+    let migrator = Schema.migrator
+    try waiting {
+      if try queue.read(migrator.hasCompletedMigrations) { return }
+      do { try migrator.migrate(queue) } catch {
+        if try !queue.read(migrator.hasCompletedMigrations) { throw error }
+      }
+    }
+  }
+
+  /// Tries again for `timeout` seconds while SQLite reports the database as busy without having waited.
+  private func waiting(_ body: () throws -> Void) throws {
+    let clock = ContinuousClock()
+    let end = clock.now + .seconds(timeout)
+    while true {
+      do { return try body() } catch let error as DatabaseError
+        where error.resultCode == .SQLITE_BUSY && clock.now < end
+      {
+        Thread.sleep(forTimeInterval: 0.01)
+      }
+    }
+  }
+
+  private func refuseDirectory() throws {
+    var isDirectory: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
+      throw RunStoreError.cannotCreate(path: path, reason: "is a directory")
+    }
+  }
+
+  private func makeDirectory() throws {
+    let directory = URL(fileURLWithPath: path).deletingLastPathComponent()
+    do {
+      try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    } catch {
+      let reason = "its directory cannot be made (\((error as NSError).localizedDescription))"
+      throw RunStoreError.cannotCreate(path: path, reason: reason)
+    }
+  }
+}

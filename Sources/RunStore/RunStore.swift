@@ -1,0 +1,51 @@
+import Foundation
+internal import GRDB
+
+/// The database of runs: what was trained, how, and what came of it. Many processes may write to one file at once.
+///
+///     let store = try RunStore(path: "runs/swift-peft.sqlite")
+///     let run = try store.beginRun(description)
+///     try store.record(run: run, metrics: [Metric(step: 10, epoch: 0.1, split: .train, name: "loss", value: 0.7)])
+///     try store.finishRun(run, status: .completed)
+public final class RunStore: Sendable {
+  /// How long to wait for other writers where nothing else is said, in seconds.
+  public static let defaultTimeout = 30.0
+
+  /// The file.
+  public let path: String
+  private let timeout: Double
+  private let queue: DatabaseQueue
+
+  /// Opens `path` for writing; makes it, and its directory, where it is missing. A file that isn't ours is refused
+  /// before anything is written to it.
+  public convenience init(path: String, timeout: Double = defaultTimeout) throws {
+    let file = DatabaseFile(path: path, timeout: timeout)
+    self.init(file, try file.openForWriting())
+  }
+
+  /// Opens `path` for reading only.
+  public static func openExisting(path: String, timeout: Double = defaultTimeout) throws -> RunStore {
+    let file = DatabaseFile(path: path, timeout: timeout)
+    return RunStore(file, try file.openForReading())
+  }
+
+  private init(_ file: DatabaseFile, _ queue: DatabaseQueue) {
+    path = file.path
+    timeout = file.timeout
+    self.queue = queue
+  }
+
+  func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    try DatabaseFile(path: path, timeout: timeout).translatingErrors { try queue.read(body) }
+  }
+
+  /// One transaction.
+  func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
+    try DatabaseFile(path: path, timeout: timeout).translatingErrors { try queue.write(body) }
+  }
+
+  /// Now, as the tables have it: ISO 8601, UTC, milliseconds.
+  static func now() -> String {
+    Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+  }
+}

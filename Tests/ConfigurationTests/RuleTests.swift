@@ -1,0 +1,78 @@
+import Configuration
+import Testing
+
+@Suite struct RuleTests {
+  @Test(arguments: [
+    (#""name": "mrpc""#, ["data_dir: task mrpc needs data_dir, or train_file"]),
+    (#""name": "mrpc", "train_file": "t""#, []),
+    (#""name": "causal-lm""#, ["train_file: task causal-lm needs train_file"]),
+    (
+      #""name": "instruct", "data_dir": "d", "train_file": "t""#,
+      ["data_dir: only GLUE's tasks have a data_dir; task instruct needs train_file"]
+    ),
+    (
+      #""name": "tsv""#,
+      [
+        "train_file: task tsv needs train_file", "text_columns: task tsv needs text_columns",
+        "label_column: task tsv needs label_column",
+      ]
+    ),
+    (#""name": "tsv", "train_file": "t", "text_columns": ["a", 2], "label_column": "l""#, []),
+    (
+      #""name": "tsv", "train_file": "t", "text_columns": [0, "a"], "label_column": "l", "has_header": false"#,
+      [
+        #"text_columns: without a header, a column is a 0-based number, not "a""#,
+        #"label_column: without a header, a column is a 0-based number, not "l""#,
+      ]
+    ),
+  ])
+  func tasksNeedTheirFilesAndColumns(task: String, problems: [String]) {
+    let expected = problems.map { "run.json:1: task.\($0)" }.joined(separator: "\n")
+    #expect(refusal("{\"model\": \"m\", \"task\": {\(task)}}") ?? "" == expected)
+  }
+
+  @Test(arguments: [
+    (#""eval_strategy": "steps""#, ["eval_steps: must be at least 1 with eval_strategy \"steps\""]),
+    (#""eval_strategy": "steps", "eval_steps": 5"#, []),
+    (
+      #""eval_strategy": "no", "load_best_model_at_end": true"#,
+      ["load_best_model_at_end: needs an eval_strategy other than \"no\""]
+    ),
+    (
+      #""eval_strategy": "no", "early_stopping_patience": 2"#,
+      [
+        "early_stopping_patience: needs an eval_strategy other than \"no\"",
+        "early_stopping_patience: needs metric_for_best_model",
+      ]
+    ),
+    (#""early_stopping_patience": 2, "metric_for_best_model": "loss""#, []),
+    (
+      #""eval_strategy": "step""#,
+      ["eval_strategy: must be one of no, steps, epoch (did you mean steps?), not \"step\""]
+    ),
+  ])
+  func selectionNeedsEvaluation(training: String, problems: [String]) {
+    let expected = problems.map { "run.json:5: training.\($0)" }.joined(separator: "\n")
+    #expect(refusal(config(training: training)) ?? "" == expected)
+  }
+
+  @Test(arguments: TaskName.allCases.flatMap { task in task.metricNames.map { (task, $0) } })
+  func metricsOfTheTaskAreAcceptedWithAndWithoutPrefix(task: TaskName, metric: String) throws {
+    let files = task.isGLUE ? "\"data_dir\": \"d\"" : "\"train_file\": \"f\""
+    let columns = task == .tsv ? "\"text_columns\": [0], \"label_column\": 1" : ""
+    for name in [metric, "eval_" + metric] {
+      let text = """
+        {"model": "m", "task": {"name": "\(task.rawValue)", \(files), \(columns)},
+         "training": {"metric_for_best_model": "\(name)"}}
+        """
+      let config = try RunConfig.load(text: text)
+      #expect(config.training.metricForBestModel == metric)
+      #expect(config.training.greaterIsBetter == (metric != "loss" && metric != "perplexity"))
+    }
+  }
+
+  @Test func aWrongValueRaisesNoSecondQuestion() {
+    let text = "{\"model\": \"m\", \"task\": {\"name\": 7, \"text_columns\": [0]}}"
+    #expect(refusal(text)?.split(separator: "\n").count == 1)
+  }
+}

@@ -1,0 +1,169 @@
+import Configuration
+import Diagnostics
+import Testing
+
+@Suite struct ViolationTests {
+  /// A field of `section` with a wrong value, and the sentence after its path.
+  struct Case: Sendable, CustomTestStringConvertible {
+    let section: String
+    let field: String
+    let problem: String
+    init(_ section: String, _ field: String, _ problem: String) {
+      (self.section, self.field, self.problem) = (section, field, problem)
+    }
+    var testDescription: String { "\(section): \(field)" }
+    var key: String { String(field.split(separator: "\"")[0]) }
+  }
+
+  @Test(arguments: [
+    Case("training", #""num_train_epochs": 0"#, "must be a number above 0 and at most 1000000, not 0"),
+    Case("training", #""num_train_epochs": 1e300"#, "must be a number above 0 and at most 1000000, not 1e+300"),
+    Case("training", #""max_steps": -2"#, "must be a whole number of at least -1, not -2"),
+    Case("training", #""train_batch_size": 0"#, "must be a whole number of at least 1, not 0"),
+    Case("training", #""train_batch_size": 2.5"#, "must be a whole number of at least 1, not 2.5"),
+    Case(
+      "training", #""train_batch_size": 3000000000"#, "must be a whole number of at most 2147483647, not 3000000000"),
+    Case("training", #""eval_batch_size": "8""#, #"must be a whole number of at least 1, not "8""#),
+    Case("training", #""gradient_accumulation_steps": 0"#, "must be a whole number of at least 1, not 0"),
+    Case("training", #""learning_rate": 0"#, "must be a number above 0, not 0"),
+    Case("training", #""learning_rate": null"#, "must be a number above 0, not null"),
+    Case("training", #""weight_decay": -0.1"#, "must be a number of at least 0, not -0.1"),
+    Case("training", #""adam_beta1": 1"#, "must be a number of at least 0 and below 1, not 1"),
+    Case("training", #""adam_beta2": -0.5"#, "must be a number of at least 0 and below 1, not -0.5"),
+    Case("training", #""adam_epsilon": 0"#, "must be a number above 0, not 0"),
+    Case("training", #""max_grad_norm": -1"#, "must be a number of at least 0, not -1"),
+    Case("training", #""warmup_ratio": 1.5"#, "must be a number from 0 to 1, not 1.5"),
+    Case("training", #""warmup_steps": -1"#, "must be a whole number of at least 0, not -1"),
+    Case("training", #""seed": -1"#, "must be a whole number of at least 0, not -1"),
+    Case("training", #""shuffle": "yes""#, #"must be true or false, not "yes""#),
+    Case(
+      "training", #""precision": "float16""#,
+      "must be one of float32, bfloat16 (did you mean bfloat16?), not \"float16\""),
+    Case(
+      "training", #""lr_scheduler_type": "polynomial""#,
+      "must be one of linear, cosine, constant, constant_with_warmup, not \"polynomial\""),
+    Case("training", #""logging_steps": 0"#, "must be a whole number of at least 1, not 0"),
+    Case("training", #""eval_strategy": true"#, "must be one of no, steps, epoch, not true"),
+    Case("training", #""eval_steps": -1"#, "must be a whole number of at least 0, not -1"),
+    Case("training", #""save_steps": -1"#, "must be a whole number of at least 0, not -1"),
+    Case("training", #""save_total_limit": -1"#, "must be a whole number of at least 0 or null, not -1"),
+    Case("training", #""early_stopping_patience": -1"#, "must be a whole number of at least 0, not -1"),
+    Case(
+      "training", #""metric_for_best_model": "eval_f1""#,
+      #"task sst2 has no metric "f1", only accuracy, loss"#),
+    Case("adapter", #""r": 0"#, "must be a whole number of at least 1, not 0"),
+    Case("adapter", #""lora_alpha": 0"#, "must be a number above 0, not 0"),
+    Case("adapter", #""lora_dropout": 1.0"#, "must be a number of at least 0 and below 1, not 1.0"),
+    Case("adapter", #""use_rslora": 1"#, "must be true or false, not 1"),
+    Case(
+      "adapter", #""strategy": "share_a""#,
+      "must be one of lora, share-a, share-b, share-ab, share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none "
+        + "(did you mean share-a?), not \"share_a\""),
+    Case("adapter", #""target_modules": []"#, #"must be a list of module names or "all-linear", not an empty list"#),
+    Case("adapter", #""target_modules": "query""#, #"must be a list of module names or "all-linear", not "query""#),
+    Case("adapter", #""target_modules": [1]"#, #"must be a list of module names or "all-linear", not a list"#),
+    Case(
+      "adapter", #""target_modules": ["q", "q"]"#,
+      #"must be a list of module names or "all-linear", none of them twice, not a list"#),
+    Case("adapter", #""init_from": """#, #"must be non-empty text or null, not """#),
+    Case("adapter", #""aslora": []"#, "must be an object, not an empty list"),
+    Case("task", #""max_seq_length": 0"#, "must be a whole number of at least 1, not 0"),
+    Case("task", #""max_train_samples": 0"#, "must be a whole number of at least 1 or null, not 0"),
+    Case("task", #""max_eval_samples": false"#, "must be a whole number of at least 1 or null, not false"),
+    Case("task", #""has_header": null"#, "must be true or false, not null"),
+    Case(
+      "task", #""text_columns": [-1]"#,
+      "must be a list of one or two columns, by name or 0-based number or null, not a list"),
+    Case(
+      "task", #""text_columns": ["a"]"#, "is for task tsv only; task sst2 has columns of its own"),
+    Case("task", #""label_column": 0"#, "is for task tsv only; task sst2 has columns of its own"),
+    Case("task", #""label_column": []"#, "must be a column's name or 0-based number or null, not an empty list"),
+  ])
+  func eachFieldHasARange(_ example: Case) {
+    let lines = ["task": 3, "adapter": 4, "training": 5]
+    let text =
+      switch example.section {
+      case "task": config(task: example.field)
+      case "adapter": config(adapter: example.field)
+      default: config(training: example.field)
+      }
+    let expected = "run.json:\(lines[example.section] ?? 0): \(example.section).\(example.key): \(example.problem)"
+    #expect(refusal(text) == expected)
+    #expect(error(text)?.exitStatus == .badInput)
+  }
+
+  @Test(arguments: [
+    (#""start_step": -1"#, "start_step: must be a whole number of at least 0 or null, not -1"),
+    (#""merge_interval": 0"#, "merge_interval: must be a whole number of at least 1 or null, not 0"),
+    (#""num_merges": "x""#, #"num_merges: must be a whole number of at least 0 or null, not "x""#),
+    (#""candidates": "adjacnt""#, #"candidates: must be one of adjacent, all (did you mean adjacent?), not "adjacnt""#),
+    (#""metric": "l1""#, #"metric: must be one of l2, effective, cosine (did you mean l2?), not "l1""#),
+    (#""direction": null"#, "direction: must be one of lower_uses_upper, average, not null"),
+  ])
+  func asloraFieldsHaveRanges(field: String, problem: String) {
+    let text = config(adapter: "\"aslora\": { \(field) }")
+    #expect(refusal(text) == "run.json:4: adapter.aslora.\(problem)")
+  }
+
+  @Test func everyViolationIsReportedAtOnceInFileOrder() {
+    let text = """
+      {
+        "training": {
+          "learnign_rate": 1,
+          "seed": -1
+        },
+        "task": {
+          "name": "sst3",
+          "max_seq_length": 0
+        },
+        "adapter": { "r": "8" },
+        "output": "x"
+      }
+      """
+    #expect(
+      refusal(text) == """
+        run.json:1: model: is missing
+        run.json:3: training.learnign_rate: unknown key, did you mean learning_rate?
+        run.json:4: training.seed: must be a whole number of at least 0, not -1
+        run.json:7: task.name: must be one of cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, tsv, causal-lm, e2e, \
+        instruct, multiple-choice (did you mean sst2?), not "sst3"
+        run.json:8: task.max_seq_length: must be a whole number of at least 1, not 0
+        run.json:10: adapter.r: must be a whole number of at least 1, not "8"
+        run.json:11: output: unknown key, known are name, model, task, adapter, training, output_dir, database
+        """)
+    #expect(error(text)?.exitStatus == .badInput)
+  }
+
+  @Test(arguments: [
+    ("[]", "run.json:1: must be an object, not an empty list"),
+    (#"{"model": "m"}"#, "run.json:1: task: is missing"),
+    (
+      #"{"model": "", "task": 3}"#,
+      "run.json:1: model: must be non-empty text, not \"\"\nrun.json:1: task: must be an object, not 3"
+    ),
+    (#"{"model": "m", "task": {"data_dir": "d"}}"#, "run.json:1: task.name: is missing"),
+    ("{\"model\": \"m\",\n\"model\": 1}", "run.json:2:1: the key \"model\" occurs twice"),
+    ("{\n  \"model\": m}", "run.json:2:12: expected a value"),
+    ("", "run.json:1:1: unexpected end of the text, a value is missing"),
+  ])
+  func shapesAreChecked(text: String, message: String) {
+    #expect(refusal(text) == message)
+    #expect(error(text)?.exitStatus == .badInput)
+  }
+
+  @Test func keysOfOtherSectionsAreTracedHome() {
+    let misplaced = "run.json:6: learning_rate: unknown key, did you mean training.learning_rate?"
+    #expect(refusal(config(top: "\"learning_rate\": 1")) == misplaced)
+    let nested = "run.json:4: adapter.start_step: unknown key, did you mean adapter.aslora.start_step?"
+    #expect(refusal(config(adapter: "\"start_step\": 1")) == nested)
+  }
+
+  @Test func missingFilesAndDirectoriesAreMissingInputs() {
+    let missing = ConfigError.missing(file: "/nowhere/run.json")
+    #expect(throws: missing) { try RunConfig.load(path: "/nowhere/run.json") }
+    #expect(missing.exitStatus == .missingInput)
+    let directory = ConfigError.unreadable(file: "/tmp", reason: "is a directory")
+    #expect(throws: directory) { try RunConfig.load(path: "/tmp") }
+    #expect(directory.exitStatus == .missingInput)
+  }
+}
