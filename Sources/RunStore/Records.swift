@@ -96,7 +96,7 @@ public enum MetricSplit: String, Sendable, CaseIterable {
 }
 
 /// One measured value.
-public struct Metric: Sendable, Equatable {
+public struct MetricRecord: Sendable, Equatable {
   /// The optimiser step after which it was measured.
   public var step: Int
   /// The same in epochs.
@@ -119,7 +119,7 @@ public struct Metric: Sendable, Equatable {
 }
 
 /// One event of ASLoRA: two groups of layers use one B from then on.
-public struct MergeEvent: Sendable, Equatable {
+public struct MergeRecord: Sendable, Equatable {
   /// The optimiser step after which it happened.
   public var step: Int
   /// The module type.

@@ -47,13 +47,13 @@ extension RunStore {
   }
 
   /// Everything that was measured in a run, in the order of steps.
-  public func metrics(run: Int64) throws -> [Metric] {
-    try all("metrics", where: "run_id = ?", orderedBy: "step, split, name", [run]).map(Metric.init)
+  public func metrics(run: Int64) throws -> [MetricRecord] {
+    try all("metrics", where: "run_id = ?", orderedBy: "step, split, name", [run]).map(MetricRecord.init)
   }
 
   /// A run's merges, in their order.
-  public func merges(run: Int64) throws -> [MergeEvent] {
-    try all("merges", where: "run_id = ?", orderedBy: "step, rowid", [run]).map(MergeEvent.init)
+  public func merges(run: Int64) throws -> [MergeRecord] {
+    try all("merges", where: "run_id = ?", orderedBy: "step, rowid", [run]).map(MergeRecord.init)
   }
 
   /// A run's checkpoints, in their order.
@@ -117,7 +117,7 @@ extension Run {
   }
 }
 
-extension Metric {
+extension MetricRecord {
   fileprivate init(_ row: Fields) throws {
     self.init(
       step: try row.value("step"), epoch: try row.value("epoch"), split: try row.choice("split"),
@@ -125,7 +125,7 @@ extension Metric {
   }
 }
 
-extension MergeEvent {
+extension MergeRecord {
   fileprivate init(_ row: Fields) throws {
     self.init(
       step: try row.value("step"), module: try row.value("module"), lowerLayer: try row.value("lower_layer"),

@@ -5,7 +5,7 @@ internal import GRDB
 ///
 ///     let store = try RunStore(path: "runs/swift-peft.sqlite")
 ///     let run = try store.beginRun(description)
-///     try store.record(run: run, metrics: [Metric(step: 10, epoch: 0.1, split: .train, name: "loss", value: 0.7)])
+///     try store.record(run: run, metrics: [MetricRecord(step: 10, epoch: 0.1, split: .train, name: "loss", value: 0.7)])
 ///     try store.finishRun(run, status: .completed)
 public final class RunStore: Sendable {
   /// How long to wait for other writers where nothing else is said, in seconds.

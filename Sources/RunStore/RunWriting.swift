@@ -34,7 +34,7 @@ extension RunStore {
   }
 
   /// Records values in one transaction; a value recorded before under the same step, split and name is replaced.
-  public func record(run: Int64, metrics: [Metric]) throws {
+  public func record(run: Int64, metrics: [MetricRecord]) throws {
     let now = Self.now()
     try write { database in
       let statement = try database.cachedStatement(
@@ -53,7 +53,7 @@ extension RunStore {
   }
 
   /// Records an event of ASLoRA.
-  public func recordMerge(run: Int64, _ merge: MergeEvent) throws {
+  public func recordMerge(run: Int64, _ merge: MergeRecord) throws {
     try write { database in
       try database.execute(
         sql: """

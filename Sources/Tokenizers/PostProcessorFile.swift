@@ -78,7 +78,8 @@ extension PostProcessor {
         return .special(ids, typeID: typeID)
       }
       guard let index = ["A", "B"].firstIndex(of: try name.string()), index < texts else {
-        throw TokenizerError.unsupported(name.place, value: try name.string(), supported: texts == 1 ? ["A"] : ["A", "B"])
+        throw TokenizerError.unsupported(
+          name.place, value: try name.string(), supported: texts == 1 ? ["A"] : ["A", "B"])
       }
       used.insert(index)
       return .text(index, typeID: typeID)

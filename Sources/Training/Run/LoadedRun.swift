@@ -34,6 +34,11 @@ public struct LoadedRun: Sendable {
       path: plan.config.model, config: plan.model, labels: task.labels.outputs, philox: philox)
   }
 
+  /// What a person should know beside the model's notices: options of the contract that act in no way yet.
+  public var notices: [String] {
+    ["checkpoints are not written by this version: training.save_steps and save_total_limit have no effect"]
+  }
+
   /// A tokenized split, its ids checked against the model's vocabulary.
   public func load(_ split: Split) throws -> EncodedDataset { try encode(task.load(split).examples) }
 

@@ -12,6 +12,8 @@ public enum RunError: UserFacingError, Equatable {
   case notARun(directory: String)
   /// A training split without examples.
   case noExamples(file: String)
+  /// Evaluation is asked for and there is no validation file.
+  case nothingToEvaluate(task: String)
   /// The adapter was trained for other labels.
   case headMismatch(directory: String, tensor: String, found: [Int], expected: [Int])
 
@@ -25,6 +27,8 @@ public enum RunError: UserFacingError, Equatable {
     case .outputUnusable(let directory, let reason): "\(directory): cannot be created: \(reason)"
     case .notARun(let directory): "\(directory): holds no run (run_config.json is missing)"
     case .noExamples(let file): "\(file): has no training examples"
+    case .nothingToEvaluate(let task):
+      "training.eval_strategy: \(task) has no validation file to score; give one, or set eval_strategy to no"
     case .headMismatch(let directory, let tensor, let found, let expected):
       "\(directory): the head's \(tensor) has the shape \(found), this task needs \(expected)"
     }
@@ -35,7 +39,7 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable: .cannotCreate
     case .notARun: .missingInput
-    case .unsupported, .noExamples, .headMismatch: .badInput
+    case .unsupported, .noExamples, .nothingToEvaluate, .headMismatch: .badInput
     }
   }
 }
