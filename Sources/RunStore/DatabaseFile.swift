@@ -14,6 +14,8 @@ struct DatabaseFile {
 
   /// Makes the file and its directory where they are missing, and brings an older schema up to date.
   func openForWriting() throws -> DatabaseQueue {
+    // SQLite takes an empty path for a database that is deleted when it is closed.
+    if path.isEmpty { throw RunStoreError.cannotCreate(path: path, reason: "the path is empty") }
     if FileManager.default.fileExists(atPath: path) {
       try refuseDirectory()
       _ = try owner()

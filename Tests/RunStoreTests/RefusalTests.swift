@@ -75,6 +75,10 @@ import Testing
     #expect(refusal.exitStatus == .cannotCreate)
   }
 
+  @Test func anEmptyPathIsNone() {
+    #expect(throws: RunStoreError.cannotCreate(path: "", reason: "the path is empty")) { try RunStore(path: "") }
+  }
+
   @Test func readingNeedsAFile() {
     let missing = RunStoreError.missing(path: path)
     #expect(throws: missing) { try RunStore.openExisting(path: path) }
