@@ -56,6 +56,11 @@ let package = Package(
       dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: swift),
 
+    .executableTarget(
+      name: "swift-peft-bench",
+      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swift),
+
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
@@ -63,14 +68,14 @@ let package = Package(
     tests("TokenizersTests", ["Tokenizers", "Diagnostics"]),
     tests("TasksTests", ["Tasks", "Diagnostics"]),
     tests("ConfigurationTests", ["Configuration", "StrictJSON", "Diagnostics"]),
-    tests("RunStoreTests", ["RunStore", "Diagnostics"]),
+    tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests("ModelsTests", ["Models", "Autograd", "Adapters", "Checkpoints", "Kernels"]),
     tests(
       "TrainingTests",
       [
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Kernels", "Diagnostics",
+        "Kernels", "StrictJSON", "Diagnostics",
       ], golden: true),
     tests("CommandLineTests", ["swift-peft", "StrictJSON"]),
   ],

@@ -42,8 +42,8 @@ import Testing
 
   @Test func metricsAreReplacedNotRepeated() throws {
     let id = try store.beginRun(.example())
-    let loss = Metric(step: 10, epoch: 0.5, split: .train, name: "loss", value: 0.7)
-    let accuracy = Metric(step: 10, epoch: 0.5, split: .validationMismatched, name: "accuracy", value: 0.9)
+    let loss = MetricRecord(step: 10, epoch: 0.5, split: .train, name: "loss", value: 0.7)
+    let accuracy = MetricRecord(step: 10, epoch: 0.5, split: .validationMismatched, name: "accuracy", value: 0.9)
     try store.record(run: id, metrics: [accuracy, loss])
     var better = loss
     better.value = 0.6
@@ -58,7 +58,7 @@ import Testing
     try store.record(
       run: id,
       metrics: values.enumerated().map {
-        Metric(step: $0.offset, epoch: 0, split: .train, name: "loss", value: $0.element)
+        MetricRecord(step: $0.offset, epoch: 0, split: .train, name: "loss", value: $0.element)
       })
     let read = try store.metrics(run: id).map(\.value)
     #expect(read[0].isNaN)
@@ -67,7 +67,7 @@ import Testing
 
   @Test func mergesAndCheckpointsAreKept() throws {
     let id = try store.beginRun(.example())
-    let merge = MergeEvent(step: 560, module: "query", lowerLayer: 3, upperLayer: 4, distance: 0.25, groupsLeft: 11)
+    let merge = MergeRecord(step: 560, module: "query", lowerLayer: 3, upperLayer: 4, distance: 0.25, groupsLeft: 11)
     try store.recordMerge(run: id, merge)
     #expect(try store.merges(run: id) == [merge])
 
@@ -83,9 +83,9 @@ import Testing
     let id = try store.beginRun(.example()), other = try store.beginRun(.example())
     for run in [id, other] {
       for step in [10, 20, 30] {
-        try store.record(run: run, metrics: [Metric(step: step, epoch: 0, split: .train, name: "loss", value: 1)])
+        try store.record(run: run, metrics: [MetricRecord(step: step, epoch: 0, split: .train, name: "loss", value: 1)])
         try store.recordMerge(
-          run: run, MergeEvent(step: step, module: "m", lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 1))
+          run: run, MergeRecord(step: step, module: "m", lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 1))
         try store.recordCheckpoint(run: run, step: step, path: "p")
       }
     }

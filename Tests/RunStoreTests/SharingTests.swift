@@ -24,7 +24,7 @@ import Testing
             try store.record(
               run: id,
               metrics: ["loss", "grad_norm"].map {
-                Metric(step: step, epoch: 0, split: .train, name: $0, value: Double(step))
+                MetricRecord(step: step, epoch: 0, split: .train, name: $0, value: Double(step))
               })
           }
           try store.finishRun(id, status: .completed)
