@@ -121,9 +121,10 @@ struct StepBenchmark: ParsableCommand {
       })
   }
 
+  /// The most memory the process ever held, as the kernel counts it (VmHWM).
   private var peakMegabytes: Double {
-    var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
-    return Double(usage.ru_maxrss) / 1024
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    return (line?.split(whereSeparator: { !$0.isNumber }).first.flatMap { Double($0) } ?? 0) / 1024
   }
 }
