@@ -31,7 +31,8 @@ import Testing
         #expect(abs(Double(first[i..<i + 1][0]) - m[i]) < 5e-7 * size)
         #expect(abs(Double(second[i..<i + 1][0]) - v[i]) < 2e-6 * v[i])
         // A step is about `rate` long; each may cost 1e-6 of it and an ulp of the value.
-        #expect(abs(Double(values[i..<i + 1][0]) - exact[i]) < Double(step) * (1e-6 * rate + Double(Float(exact[i]).ulp)))
+        #expect(
+          abs(Double(values[i..<i + 1][0]) - exact[i]) < Double(step) * (1e-6 * rate + Double(Float(exact[i]).ulp)))
       }
     }
   }
