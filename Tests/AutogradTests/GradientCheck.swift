@@ -84,7 +84,7 @@ private func check(
   _ sourceLocation: SourceLocation, loss: ([Double]) -> Double
 ) {
   guard !point.isEmpty else { return }
-  let step = 1e-4, scale = gradient.reduce(0) { max($0, abs($1)) } + 1e-3
+  let step = 1e-4, scale = gradient.reduce(0) { max($0, abs($1)) } + 0.05
   func slope(_ direction: [Double]) -> Double {
     let above = zip(point, direction).map { $0 + step * $1 }, below = zip(point, direction).map { $0 - step * $1 }
     return (loss(above) - loss(below)) / (2 * step)

@@ -62,6 +62,7 @@ extension Tape {
     }
     for (map, y) in zip(maps, outputs) {
       precondition(map.linear.weight.columns == x.columns)
+      precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
       withFloats(map.linear.weight) { w in
         multiply(x.rows, y.columns, x.columns, x.view, MatrixView(w, stride: x.columns).transposed, y.view)
       }
@@ -69,24 +70,27 @@ extension Tape {
         withFloats(bias) { addBias(y.base, $0, rows: y.rows, columns: y.columns) }
       }
     }
+    // The derivatives hold the outputs' slots, not their values.
+    let slots = outputs.map(\.slot)
     let stacks = AdapterStack.group(maps)
     let hidden = stacks.map { lowRankForward(x, outputs, $0) }
     if x.needsGradient {
       let slot = x.slot, rows = x.rows, columns = x.columns
       record { [unowned self] in
-        for (map, y) in zip(maps, outputs) {
-          guard let dy = y.gradientView else { continue }
+        for (map, gradient) in zip(maps, slots) {
+          let out = map.linear.weight.rows
+          guard let dy = gradient.view(out) else { continue }
           let (dx, beta) = slot.accumulator(in: workspace)
           withFloats(map.linear.weight) { w in
             let w = MatrixView(w, stride: columns)
-            multiply(rows, columns, y.columns, dy, w, beta: beta, MatrixView(dx, stride: columns))
+            multiply(rows, columns, out, dy, w, beta: beta, MatrixView(dx, stride: columns))
           }
         }
       }
     }
     if !stacks.isEmpty {
       record { [unowned self] in
-        for (stack, h) in zip(stacks, hidden) { lowRankBackward(x, outputs, stack, h) }
+        for (stack, h) in zip(stacks, hidden) { lowRankBackward(x, slots, stack, h) }
       }
     }
     return outputs
@@ -114,19 +118,19 @@ extension Tape {
   }
 
   /// dB += s dyᵀ h;  dh = s dy B;  dA += dhᵀ dropout(x);  dx += dropout(dh A).
-  private func lowRankBackward(_ x: Tensor, _ outputs: [Tensor], _ stack: AdapterStack, _ h: Buffer) {
-    guard let gradients, stack.parts.contains(where: { outputs[$0.map].gradientBuffer != nil }) else { return }
+  private func lowRankBackward(_ x: Tensor, _ outputs: [GradientSlot], _ stack: AdapterStack, _ h: Buffer) {
+    guard let gradients, stack.parts.contains(where: { outputs[$0.map].buffer != nil }) else { return }
     let dh = workspace.allocateZeros(x.rows * stack.rank)
     for part in stack.parts {
-      let y = outputs[part.map], r = part.adapter.a.rows
-      guard let dy = y.gradientView else { continue }
+      let out = part.adapter.b.rows, r = part.adapter.a.rows
+      guard let dy = outputs[part.map].view(out) else { continue }
       let scale = part.adapter.scale
       multiply(
-        y.columns, r, y.rows, alpha: scale, dy.transposed, MatrixView(h.base + part.column, stride: stack.rank),
+        out, r, x.rows, alpha: scale, dy.transposed, MatrixView(h.base + part.column, stride: stack.rank),
         beta: 1,
         MatrixView(gradients.base + part.adapter.b.offset, stride: r))
       multiply(
-        y.rows, r, y.columns, alpha: scale, dy, MatrixView(parameters.base + part.adapter.b.offset, stride: r),
+        x.rows, r, out, alpha: scale, dy, MatrixView(parameters.base + part.adapter.b.offset, stride: r),
         MatrixView(dh.base + part.column, stride: stack.rank))
     }
     let input = dropped(x, stack)
@@ -194,10 +198,6 @@ private struct AdapterStack {
     parts.append(Part(map: map, adapter: adapter, column: rank))
     rank += adapter.a.rows
   }
-}
-
-extension Tensor {
-  var gradientView: MatrixView? { gradientBuffer.map { MatrixView($0.base, stride: columns) } }
 }
 
 extension Buffer {
