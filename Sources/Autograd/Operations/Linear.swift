@@ -54,8 +54,9 @@ public struct AdaptedLinear {
 extension Tape {
   /// y_i = x W_iᵀ + b_i + s_i (x A_iᵀ) B_iᵀ for several maps of one x [N, in] → [N, out_i].
   ///
-  /// A's that lie one after the other in memory and have no dropout are multiplied as one matrix, since products of
-  /// rank 8 run at a fraction of the machine's rate. Frozen weights get no gradient.
+  /// A's without dropout that lie one after the other in memory are multiplied as one matrix, and an A that several maps
+  /// name is multiplied once, since products of rank 8 run at a fraction of the machine's rate. Frozen weights get no
+  /// gradient.
   public func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     let outputs = maps.map { map in
       make(x.layout, columns: map.linear.weight.rows, needsGradient: x.needsGradient || map.adapter != nil)
@@ -131,7 +132,7 @@ extension Tape {
         MatrixView(gradients.base + part.adapter.b.offset, stride: r))
       multiply(
         x.rows, r, out, alpha: scale, dy, MatrixView(parameters.base + part.adapter.b.offset, stride: r),
-        MatrixView(dh.base + part.column, stride: stack.rank))
+        beta: 1, MatrixView(dh.base + part.column, stride: stack.rank))
     }
     let input = dropped(x, stack)
     multiply(
@@ -181,10 +182,8 @@ private struct AdapterStack {
     var stacks: [AdapterStack] = []
     for (index, map) in maps.enumerated() {
       guard let adapter = map.adapter else { continue }
-      if let last = stacks.indices.last, let previous = stacks[last].parts.last?.adapter, previous.dropout == 0,
-        adapter.dropout == 0, previous.a.range.upperBound == adapter.a.offset
-      {
-        stacks[last].append(index, adapter)
+      if let place = stacks.firstIndex(where: { $0.takes(adapter) }) {
+        stacks[place].append(index, adapter)
       } else {
         var stack = AdapterStack()
         stack.append(index, adapter)
@@ -194,9 +193,18 @@ private struct AdapterStack {
     return stacks
   }
 
+  /// Whether the adapter's A is one of these or follows them in memory. Dropout gives each adapter an input of its own.
+  private func takes(_ adapter: LowRankAdapter) -> Bool {
+    guard dropout == 0, adapter.dropout == 0 else { return false }
+    return column(of: adapter.a) != nil || offset + rank * adapter.a.columns == adapter.a.offset
+  }
+
+  private func column(of a: ParameterReference) -> Int? { parts.first { $0.adapter.a == a }?.column }
+
   private mutating func append(_ map: Int, _ adapter: LowRankAdapter) {
-    parts.append(Part(map: map, adapter: adapter, column: rank))
-    rank += adapter.a.rows
+    let shared = column(of: adapter.a)
+    parts.append(Part(map: map, adapter: adapter, column: shared ?? rank))
+    if shared == nil { rank += adapter.a.rows }
   }
 }
 
