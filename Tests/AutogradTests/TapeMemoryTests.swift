@@ -51,6 +51,16 @@ import Testing
     backward(tape, x)
   }
 
+  /// x Aᵀ of an A that three maps name is computed and kept once.
+  @Test func aSharedAIsMultipliedOnce() {
+    let tape = tape
+    let outputs = tape.linear(input(tape), (0..<3).map { _ in AdaptedLinear(map, adapter: adapter) })
+    #expect(outputs.count == 3)
+    #expect(workspace.peakBytes == 4 * Self.size + 64 * 2 * 4)
+    for y in outputs { y.seedGradient([Float](repeating: 1, count: y.count), in: workspace) }
+    tape.backward()
+  }
+
   @Test func anActivationKeepsItsInputAlone() {
     let tape = tape
     var x = input(tape)
