@@ -32,16 +32,7 @@ struct Matrix {
 
   /// self · otherᵀ.
   func timesTransposed(_ other: Matrix) -> Matrix {
-    let width = columns
-    return Matrix(rows: rows, columns: other.rows) { row, column in
-      values.withUnsafeBufferPointer { a in
-        other.values.withUnsafeBufferPointer { b in
-          var sum = 0.0
-          for i in 0..<width { sum += a[row * width + i] * b[column * width + i] }
-          return sum
-        }
-      }
-    }
+    Matrix(rows: rows, columns: other.rows) { dot(values, $0 * columns, other.values, $1 * columns, columns) }
   }
 
   func map(_ body: (Double) -> Double) -> Matrix { Matrix(values.map(body), columns: columns) }
@@ -102,25 +93,29 @@ func attention(
     let range = keys.range(sequence)
     for head in 0..<heads {
       for (position, row) in queries.range(sequence).enumerated() {
-        var p = [Double](repeating: 0, count: range.count)
-        for (index, key) in range.enumerated() {
-          for c in head * size..<(head + 1) * size {
-            p[index] += q.values[row * columns + c] * k.values[key * columns + c]
-          }
-          p[index] /= Double(size).squareRoot()
+        let start = row * columns + head * size
+        var p = range.map { key in
+          dot(q.values, start, k.values, key * columns + head * size, size) / Double(size).squareRoot()
         }
         let top = p.max() ?? 0
-        for index in p.indices { p[index] = exp(p[index] - top) }
+        p = p.map { exp($0 - top) }
         let sum = p.reduce(0, +)
-        let mask = multiplier?(sequence, head, position)
+        if let mask = multiplier?(sequence, head, position) { p = zip(p, mask).map(*) }
         for (index, key) in range.enumerated() {
-          let weight = p[index] / sum * (mask?[index] ?? 1)
-          for c in head * size..<(head + 1) * size {
-            output[row * columns + c] += weight * v.values[key * columns + c]
-          }
+          for c in 0..<size { output[start + c] += p[index] / sum * v.values[key * columns + head * size + c] }
         }
       }
     }
   }
   return Matrix(output, columns: columns)
+}
+
+private func dot(_ a: [Double], _ aStart: Int, _ b: [Double], _ bStart: Int, _ count: Int) -> Double {
+  a.withUnsafeBufferPointer { a in
+    b.withUnsafeBufferPointer { b in
+      var sum = 0.0
+      for i in 0..<count { sum += a[aStart + i] * b[bStart + i] }
+      return sum
+    }
+  }
 }
