@@ -2,7 +2,7 @@ extension PostProcessor {
   /// The types in tokenizer.json that are supported.
   static let types = ["BertProcessing", "RobertaProcessing", "TemplateProcessing", "ByteLevel", "Sequence"]
 
-  /// Reads a `post_processor` of tokenizer.json. `vocabulary` checks the special tokens' ids.
+  /// Reads a `post_processor` of tokenizer.json. `idOf` checks the special tokens' ids.
   init(_ field: Field, idOf: (String) -> Int32?) throws {
     let type = try field.member("type")
     var known = ["type"]
@@ -78,7 +78,8 @@ extension PostProcessor {
         return .special(ids, typeID: typeID)
       }
       guard let index = ["A", "B"].firstIndex(of: try name.string()), index < texts else {
-        throw TokenizerError.unsupported(name.place, value: try name.string(), supported: texts == 1 ? ["A"] : ["A", "B"])
+        throw TokenizerError.unsupported(
+          name.place, value: try name.string(), supported: texts == 1 ? ["A"] : ["A", "B"])
       }
       used.insert(index)
       return .text(index, typeID: typeID)

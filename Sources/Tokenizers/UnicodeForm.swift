@@ -36,9 +36,12 @@ enum UnicodeForm: Sendable {
       return
     }
     let string = String(scalars: text)
-    let isCanonical = self == .nfc || self == .nfd
     // Foundation decomposes rightly, but leaves some marks out of order, and composes too little.
-    let decomposed = isCanonical ? string.decomposedStringWithCanonicalMapping : string.decomposedStringWithCompatibilityMapping
+    let decomposed =
+      switch self {
+      case .nfc, .nfd: string.decomposedStringWithCanonicalMapping
+      case .nfkc, .nfkd: string.decomposedStringWithCompatibilityMapping
+      }
     var scalars = Array(decomposed.unicodeScalars)
     orderMarks(&scalars)
     result.append(contentsOf: self == .nfc || self == .nfkc ? Composition.shared.compose(scalars) : scalars)

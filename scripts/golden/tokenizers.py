@@ -322,7 +322,8 @@ def fixtures():
         results = {}
         for name in list(files)[:2] + list(files)[2 + number % 5 : 3 + number % 5]:
             results[name] = encode(tokenizers[name], text, pair, max_length)
-        lines.append(compact([text, pair, max_length, results]))
+        # In ASCII, since Foundation's parser drops a byte order mark at the start of a string.
+        lines.append(json.dumps([text, pair, max_length, results], separators=(",", ":")))
         if sum(map(len, lines)) > 230_000:
             break
     write(os.path.join(GOLDEN, "cases.jsonl"), "".join(line + "\n" for line in lines))
