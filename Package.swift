@@ -59,21 +59,26 @@ let package = Package(
       ],
       swiftSettings: swift),
 
+    .executableTarget(
+      name: "swift-peft-bench",
+      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      swiftSettings: swift),
+
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
-    tests("TokenizersTests", ["Tokenizers", "Diagnostics"]),
+    tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
     tests("TasksTests", ["Tasks", "Diagnostics"]),
     tests("ConfigurationTests", ["Configuration", "StrictJSON", "Diagnostics"]),
-    tests("RunStoreTests", ["RunStore", "Diagnostics"]),
+    tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests("ModelsTests", ["Models", "Autograd", "Adapters", "Checkpoints", "Kernels"]),
     tests(
       "TrainingTests",
       [
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Kernels", "Diagnostics",
+        "Kernels", "StrictJSON", "Diagnostics",
       ], golden: true),
     tests("CommandLineTests", ["swift-peft", "StrictJSON", "RunStore", "Checkpoints"]),
   ],

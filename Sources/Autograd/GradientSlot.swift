@@ -9,6 +9,9 @@ final class GradientSlot {
 
   init(count: Int) { self.count = count }
 
+  /// The gradient as a matrix; nil where none has flowed back.
+  func view(_ columns: Int) -> MatrixView? { buffer?.view(columns) }
+
   /// The gradient to add to. `beta` is 0 where it is fresh and holds nothing yet, so the first writer overwrites.
   func accumulator(in workspace: Workspace) -> (base: UnsafeMutablePointer<Float>, beta: Float) {
     if let buffer { return (buffer.base, 1) }

@@ -51,23 +51,20 @@ extension RunConfig {
     return config
   }
 
+  /// All of a file, or of a pipe.
   private static func read(_ path: String) throws -> [UInt8] {
-    do {
-      return try Array(Data(contentsOf: URL(fileURLWithPath: path)))
-    } catch let error as CocoaError where error.code == .fileReadNoSuchFile {
-      throw ConfigError.missing(file: path)
-    } catch {
-      throw ConfigError.unreadable(file: path, reason: reason(for: error, at: path))
-    }
-  }
-
-  private static func reason(for error: any Error, at path: String) -> String {
     var isDirectory: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
-      return "is a directory"
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
+      throw ConfigError.missing(file: path)
     }
-    let code = (error as? CocoaError)?.code
-    return code == .fileReadNoPermission ? "permission denied" : (error as NSError).localizedDescription
+    if isDirectory.boolValue { throw ConfigError.unreadable(file: path, reason: "is a directory") }
+    guard let file = FileHandle(forReadingAtPath: path) else {
+      throw ConfigError.unreadable(file: path, reason: "permission denied")
+    }
+    defer { try? file.close() }
+    do { return try Array(file.readToEnd() ?? Data()) } catch {
+      throw ConfigError.unreadable(file: path, reason: (error as NSError).localizedDescription)
+    }
   }
 
   /// The file's name without its last extension.

@@ -38,8 +38,9 @@ extension FrozenTensor {
 }
 
 /// The frozen tensors of BERT and RoBERTa, by transformers' names without the base model's prefix.
-enum EncoderShapes {
-  static func all(_ config: ModelConfig) -> [(name: String, shape: [Int])] {
+public enum EncoderShapes {
+  /// Every tensor that both families have.
+  public static func all(_ config: ModelConfig) -> [(name: String, shape: [Int])] {
     let hidden = config.hiddenSize, wide = config.intermediateSize
     var tensors: [(name: String, shape: [Int])] = [
       ("embeddings.word_embeddings.weight", [config.vocabularySize, hidden]),

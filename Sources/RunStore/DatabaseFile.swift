@@ -14,6 +14,8 @@ struct DatabaseFile {
 
   /// Makes the file and its directory where they are missing, and brings an older schema up to date.
   func openForWriting() throws -> DatabaseQueue {
+    // SQLite takes an empty path for a database that is deleted when it is closed.
+    if path.isEmpty { throw RunStoreError.cannotCreate(path: path, reason: "the path is empty") }
     if FileManager.default.fileExists(atPath: path) {
       try refuseDirectory()
       _ = try owner()
@@ -56,12 +58,15 @@ struct DatabaseFile {
   ///
   /// The bytes are not read directly: closing a descriptor of its own would drop SQLite's locks of this process.
   private func owner() throws -> Owner {
+    let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
+    // SQLite takes a file of a few bytes for an empty database and would write over it; no real one is so short.
+    if let size, (1..<512).contains(size) { throw RunStoreError.notADatabase(path: path) }
     let (id, version, tables) = try translatingErrors {
       try DatabaseQueue(path: path, configuration: configuration(readOnly: true)).read { database in
         (
           try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
           try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
-          try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM sqlite_master WHERE name <> 'grdb_migrations'") ?? 0
+          try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'") ?? 0
         )
       }
     }
@@ -86,11 +91,13 @@ struct DatabaseFile {
 
   /// Two processes may find the same empty file: the one that comes second fails, and then finds the work done.
   private func migrate(_ queue: DatabaseQueue) throws {
-    let migrator = Schema.migrator
+    func isCurrent() throws -> Bool {
+      try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == Schema.version
+    }
     try waiting {
-      if try queue.read(migrator.hasCompletedMigrations) { return }
-      do { try migrator.migrate(queue) } catch {
-        if try !queue.read(migrator.hasCompletedMigrations) { throw error }
+      if try isCurrent() { return }
+      do { try Schema.migrator.migrate(queue) } catch {
+        if try !isCurrent() { throw error }
       }
     }
   }

@@ -111,7 +111,7 @@ private struct AttentionPass {
   /// With P the probabilities, M dropout's multipliers and δ = Σ dO ∘ O of a row: dV = (P ∘ M)ᵀ dO,
   /// dS = P ∘ (M ∘ (dO Vᵀ) − δ) / √D, dQ = dS K, dK = dSᵀ Q.
   func backward(from output: Tensor) {
-    guard let dO = output.gradientView else { return }
+    guard let dO = output.slot.view(columns) else { return }
     let workspace = tape.workspace
     let probabilities = workspace.allocate(largestBlock), derivatives = workspace.allocate(largestBlock)
     let mask = workspace.allocate(largestBlock / Self.block)

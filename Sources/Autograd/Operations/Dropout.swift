@@ -9,10 +9,11 @@ extension Tape {
     y.base.update(from: x.base, count: x.count)
     applyDropout(y.base, layout: y.layout, columns: y.columns, probability: probability, site: site)
     if x.needsGradient {
-      record { [unowned self] in
-        guard let dy = y.gradientView else { return }
-        applyDropout(dy.base, layout: y.layout, columns: y.columns, probability: probability, site: site)
-        x.slot.add(dy.base, in: workspace)
+      let layout = x.layout, columns = x.columns
+      record { [unowned self, output = y.slot, input = x.slot] in
+        guard let dy = output.take() else { return }
+        applyDropout(dy.base, layout: layout, columns: columns, probability: probability, site: site)
+        input.add(moving: dy, in: workspace)
       }
     }
     return y

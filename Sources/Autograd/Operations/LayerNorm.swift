@@ -49,7 +49,7 @@ extension Tape {
       }
     }
     guard needs else { return y }
-    let gradient = y.slot
+    let gradient = y.slot, through = residual?.needsGradient == true ? residual?.slot : nil
     record { [unowned self] in
       guard let dy = gradient.take() else { return }
       withFloats(norm.gamma) { gamma in
@@ -59,7 +59,7 @@ extension Tape {
             at, x.row(row), gamma, statistics.base[2 * row], statistics.base[2 * row + 1], at, columns)
         }
       }
-      if let residual, residual.needsGradient { residual.slot.add(dy.base, in: workspace) }
+      through?.add(dy.base, in: workspace)
       if x.needsGradient {
         if masks != nil {
           applyDropout(dy.base, layout: layout, columns: columns, probability: dropout, site: site)

@@ -54,14 +54,16 @@ public struct AdaptedLinear {
 extension Tape {
   /// y_i = x W_iᵀ + b_i + s_i (x A_iᵀ) B_iᵀ for several maps of one x [N, in] → [N, out_i].
   ///
-  /// A's that lie one after the other in memory and have no dropout are multiplied as one matrix, since products of
-  /// rank 8 run at a fraction of the machine's rate. Frozen weights get no gradient.
+  /// A's without dropout that lie one after the other in memory are multiplied as one matrix, and an A that several maps
+  /// name is multiplied once, since products of rank 8 run at a fraction of the machine's rate. Frozen weights get no
+  /// gradient.
   public func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     let outputs = maps.map { map in
       make(x.layout, columns: map.linear.weight.rows, needsGradient: x.needsGradient || map.adapter != nil)
     }
     for (map, y) in zip(maps, outputs) {
       precondition(map.linear.weight.columns == x.columns)
+      precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
       withFloats(map.linear.weight) { w in
         multiply(x.rows, y.columns, x.columns, x.view, MatrixView(w, stride: x.columns).transposed, y.view)
       }
@@ -69,24 +71,27 @@ extension Tape {
         withFloats(bias) { addBias(y.base, $0, rows: y.rows, columns: y.columns) }
       }
     }
+    // The derivatives hold the outputs' slots, not their values.
+    let slots = outputs.map(\.slot)
     let stacks = AdapterStack.group(maps)
     let hidden = stacks.map { lowRankForward(x, outputs, $0) }
     if x.needsGradient {
       let slot = x.slot, rows = x.rows, columns = x.columns
       record { [unowned self] in
-        for (map, y) in zip(maps, outputs) {
-          guard let dy = y.gradientView else { continue }
+        for (map, gradient) in zip(maps, slots) {
+          let out = map.linear.weight.rows
+          guard let dy = gradient.view(out) else { continue }
           let (dx, beta) = slot.accumulator(in: workspace)
           withFloats(map.linear.weight) { w in
             let w = MatrixView(w, stride: columns)
-            multiply(rows, columns, y.columns, dy, w, beta: beta, MatrixView(dx, stride: columns))
+            multiply(rows, columns, out, dy, w, beta: beta, MatrixView(dx, stride: columns))
           }
         }
       }
     }
     if !stacks.isEmpty {
       record { [unowned self] in
-        for (stack, h) in zip(stacks, hidden) { lowRankBackward(x, outputs, stack, h) }
+        for (stack, h) in zip(stacks, hidden) { lowRankBackward(x, slots, stack, h) }
       }
     }
     return outputs
@@ -114,20 +119,20 @@ extension Tape {
   }
 
   /// dB += s dyᵀ h;  dh = s dy B;  dA += dhᵀ dropout(x);  dx += dropout(dh A).
-  private func lowRankBackward(_ x: Tensor, _ outputs: [Tensor], _ stack: AdapterStack, _ h: Buffer) {
-    guard let gradients, stack.parts.contains(where: { outputs[$0.map].gradientBuffer != nil }) else { return }
+  private func lowRankBackward(_ x: Tensor, _ outputs: [GradientSlot], _ stack: AdapterStack, _ h: Buffer) {
+    guard let gradients, stack.parts.contains(where: { outputs[$0.map].buffer != nil }) else { return }
     let dh = workspace.allocateZeros(x.rows * stack.rank)
     for part in stack.parts {
-      let y = outputs[part.map], r = part.adapter.a.rows
-      guard let dy = y.gradientView else { continue }
+      let out = part.adapter.b.rows, r = part.adapter.a.rows
+      guard let dy = outputs[part.map].view(out) else { continue }
       let scale = part.adapter.scale
       multiply(
-        y.columns, r, y.rows, alpha: scale, dy.transposed, MatrixView(h.base + part.column, stride: stack.rank),
+        out, r, x.rows, alpha: scale, dy.transposed, MatrixView(h.base + part.column, stride: stack.rank),
         beta: 1,
         MatrixView(gradients.base + part.adapter.b.offset, stride: r))
       multiply(
-        y.rows, r, y.columns, alpha: scale, dy, MatrixView(parameters.base + part.adapter.b.offset, stride: r),
-        MatrixView(dh.base + part.column, stride: stack.rank))
+        x.rows, r, out, alpha: scale, dy, MatrixView(parameters.base + part.adapter.b.offset, stride: r),
+        beta: 1, MatrixView(dh.base + part.column, stride: stack.rank))
     }
     let input = dropped(x, stack)
     multiply(
@@ -177,10 +182,8 @@ private struct AdapterStack {
     var stacks: [AdapterStack] = []
     for (index, map) in maps.enumerated() {
       guard let adapter = map.adapter else { continue }
-      if let last = stacks.indices.last, let previous = stacks[last].parts.last?.adapter, previous.dropout == 0,
-        adapter.dropout == 0, previous.a.range.upperBound == adapter.a.offset
-      {
-        stacks[last].append(index, adapter)
+      if let place = stacks.firstIndex(where: { $0.takes(adapter) }) {
+        stacks[place].append(index, adapter)
       } else {
         var stack = AdapterStack()
         stack.append(index, adapter)
@@ -190,14 +193,19 @@ private struct AdapterStack {
     return stacks
   }
 
-  private mutating func append(_ map: Int, _ adapter: LowRankAdapter) {
-    parts.append(Part(map: map, adapter: adapter, column: rank))
-    rank += adapter.a.rows
+  /// Whether the adapter's A is one of these or follows them in memory. Dropout gives each adapter an input of its own.
+  private func takes(_ adapter: LowRankAdapter) -> Bool {
+    guard dropout == 0, adapter.dropout == 0 else { return false }
+    return column(of: adapter.a) != nil || offset + rank * adapter.a.columns == adapter.a.offset
   }
-}
 
-extension Tensor {
-  var gradientView: MatrixView? { gradientBuffer.map { MatrixView($0.base, stride: columns) } }
+  private func column(of a: ParameterReference) -> Int? { parts.first { $0.adapter.a == a }?.column }
+
+  private mutating func append(_ map: Int, _ adapter: LowRankAdapter) {
+    let shared = column(of: adapter.a)
+    parts.append(Part(map: map, adapter: adapter, column: shared ?? rank))
+    if shared == nil { rank += adapter.a.rows }
+  }
 }
 
 extension Buffer {

@@ -8,11 +8,12 @@ extension Tape {
       y.row(sequence).update(from: x.row(x.layout.offsets[sequence]), count: x.columns)
     }
     if x.needsGradient {
-      record { [workspace] in
-        guard let dy = y.gradientView else { return }
-        let dx = x.slot.zeroedAccumulator(in: workspace)
-        for sequence in 0..<x.layout.sequences {
-          addFloats(dx + x.layout.offsets[sequence] * x.columns, dy.base + sequence * x.columns, x.columns)
+      let layout = x.layout, columns = x.columns
+      record { [workspace, output = y.slot, input = x.slot] in
+        guard let dy = output.view(columns) else { return }
+        let dx = input.zeroedAccumulator(in: workspace)
+        for sequence in 0..<layout.sequences {
+          addFloats(dx + layout.offsets[sequence] * columns, dy.base + sequence * columns, columns)
         }
       }
     }

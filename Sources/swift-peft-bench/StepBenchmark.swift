@@ -1,0 +1,130 @@
+import Adapters
+import ArgumentParser
+import Checkpoints
+import Configuration
+import Foundation
+import Kernels
+import Models
+import Tasks
+import Training
+
+/// Seconds of one training step on random tokens: our side of `scripts/bench.sh`, with the peer's shapes and output.
+@main
+struct StepBenchmark: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "swift-peft-bench",
+    abstract: "Time one optimiser step of a random RoBERTa with an adapter on query and value, r = 8.")
+
+  enum Shape: String, ExpressibleByArgument, CaseIterable {
+    case base, minilm
+
+    /// A `config.json` of this shape, as transformers' `RobertaConfig` has it: dropouts 0.1.
+    var config: String {
+      let sizes =
+        switch self {
+        case .base: (hidden: 768, layers: 12, wide: 3072, vocabulary: 50265)
+        case .minilm: (hidden: 384, layers: 6, wide: 1536, vocabulary: 30522)
+        }
+      return """
+        {"model_type": "roberta", "hidden_size": \(sizes.hidden), "num_hidden_layers": \(sizes.layers),
+         "num_attention_heads": 12, "intermediate_size": \(sizes.wide), "vocab_size": \(sizes.vocabulary),
+         "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1, "hidden_dropout_prob": 0.1,
+         "attention_probs_dropout_prob": 0.1}
+        """
+    }
+  }
+
+  @Option(help: "Sizes of the model.") var shape: Shape
+  @Option(help: "Sequences of a step.") var batch = 16
+  @Option(help: "Tokens of a sequence, or their upper limit.") var length = 128
+  @Option(help: "A file with one sequence length a line; each step takes the next ones.") var lengths: String?
+  @Option(help: "How A and B are shared.") var strategy = "lora"
+  @Option(help: "Steps that count, after two that don't.") var steps = 8
+  @Option(help: "Workers.") var threads = ProcessorCount.available
+
+  func run() throws {
+    let library = BLASLibrary.prepare()
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("swift-peft-bench-\(shape.rawValue)")
+    let config = try makeModel(in: directory.path)
+    let geometry = ModelGeometry(config)
+    let philox = Philox(seed: 1)
+    let classifier = try LoadedClassifier(path: directory.path, config: config, labels: 2, philox: philox)
+    let table = try SiteTable(
+      sites: TargetSelection(["query", "value"]).select(from: geometry.sites),
+      strategy: SharingStrategy.named(strategy), r: 8)
+    var state = TrainableState(table: table, head: HeadParameter.all(config: config, labels: 2))
+    state.initializeAdapter(philox: philox)
+    let pool = WorkerPool(threads: threads)
+    let engine = ClassifierEngine(
+      model: classifier.model, sites: geometry.sites, scale: 2, loraDropout: 0, pool: pool)
+    var training = TrainingConfig()
+    training.trainBatchSize = batch
+    training.maxSteps = steps + 2
+    training.learningRate = 1e-4
+    training.lrSchedulerType = .constant
+    training.evalStrategy = .no
+    training.shuffle = false
+    var trainer = Trainer(
+      state: state, engine: engine, config: training, train: try randomData(config), evaluationSets: [], metrics: [],
+      merging: nil, philox: philox)
+    var reports: [StepReport] = []
+    _ = try trainer.run { if case .step(let report) = $0 { reports.append(report) } }
+    let counted = reports.dropFirst(2)
+    let seconds = counted.map(\.seconds).sorted()
+    let tokens = counted.map(\.tokens).reduce(0, +)
+    print(
+      """
+      {"shape": "\(shape.rawValue)", "batch": \(batch), "length": \(length), "strategy": "\(strategy)", \
+      "precision": "float32", "threads": \(threads), "steps": \(steps), \
+      "median_step_seconds": \(rounded(seconds[seconds.count / 2], 4)), \
+      "tokens_per_second": \(rounded(Double(tokens) / seconds.reduce(0, +), 1)), \
+      "mean_tokens_per_step": \(rounded(Double(tokens) / Double(steps), 1)), "peak_rss_mb": \(rounded(peakMegabytes, 1)), \
+      "blas_core": "\(library.core)"}
+      """)
+  }
+
+  private func rounded(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+  /// Writes a random checkpoint of the shape once; later runs find it.
+  private func makeModel(in directory: String) throws -> ModelConfig {
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    try AtomicFile.write(shape.config, to: "\(directory)/config.json")
+    let config = try ModelConfig(directory: directory)
+    let file = "\(directory)/model.safetensors"
+    if !FileManager.default.fileExists(atPath: file) {
+      let philox = Philox(seed: 7)
+      let tensors = EncoderShapes.all(config).enumerated().map { index, tensor in
+        let count = tensor.shape.reduce(1, *)
+        let values =
+          tensor.name.hasSuffix("LayerNorm.weight")
+          ? [Float](repeating: 1, count: count) : philox.uniform(count, bound: 0.035, stream: UInt64(index))
+        return SafetensorsTensor(name: tensor.name, shape: tensor.shape, values)
+      }
+      try SafetensorsWriter.write(tensors, to: file)
+    }
+    return config
+  }
+
+  private func randomData(_ config: ModelConfig) throws -> EncodedDataset {
+    let given = try lengths.map {
+      try String(contentsOfFile: $0, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
+    }
+    let count = batch * (steps + 2)
+    return EncodedDataset(
+      items: (0..<count).map { index in
+        let tokens = min(length, given.map { $0[index % $0.count] } ?? length)
+        let ids = Philox(seed: 3).words(tokens, purpose: .shuffle, stream: UInt64(index)).map {
+          Int32(5 + Int($0) % (config.vocabularySize - 5))
+        }
+        return EncodedDataset.Item(
+          ids: ids, typeIDs: [Int32](repeating: 0, count: tokens), label: .classIndex(index % 2))
+      })
+  }
+
+  /// The most memory the process ever held, as the kernel counts it (VmHWM).
+  private var peakMegabytes: Double {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    return (line?.split(whereSeparator: { !$0.isNumber }).first.flatMap { Double($0) } ?? 0) / 1024
+  }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import Kernels
+import Testing
+
+@Suite struct ActivationKernelTests {
+  /// Dense around zero and over the curved part, sparse far out. Its length leaves a remainder at every vector width.
+  static let sweep: [Float] =
+    (-12_000...12_000).map { Float($0) * 1e-3 } + (-60...60).map { Float($0) * 2.5 }
+    + (1...30).flatMap {
+      [Float(sign: .plus, exponent: -$0, significand: 1.3), -Float(sign: .plus, exponent: -$0, significand: 1.3)]
+    }
+
+  @Test(arguments: ActivationKind.allCases) func valuesAreThoseOfTheFormula(kind: ActivationKind) {
+    let y = forward(kind, Self.sweep)
+    for (x, value) in zip(Self.sweep, y) {
+      let exact = reference(kind, Double(x))
+      // GELU and its like lose digits where 1 + erf cancels: an error of some ulps of x.
+      #expect(abs(Double(value) - exact) <= 3e-7 * abs(exact) + 1.2e-7 * min(abs(Double(x)), 8), "\(kind) \(x)")
+    }
+  }
+
+  @Test(arguments: ActivationKind.allCases) func derivativesAreThoseOfTheFormula(kind: ActivationKind) {
+    let step = 1e-5
+    let smooth = Self.sweep.filter { (kind != .relu && kind != .relu2) || abs($0) > 1e-4 }
+    var dy = [Float](repeating: 2, count: smooth.count)
+    kind.backward(pre: smooth, dy: &dy, count: smooth.count)
+    for (x, value) in zip(smooth, dy) {
+      let exact = (reference(kind, Double(x) + step) - reference(kind, Double(x) - step)) / step
+      #expect(abs(Double(value) - exact) <= 2e-6 * max(1, abs(exact)), "\(kind) \(x)")
+    }
+  }
+
+  @Test(arguments: ActivationKind.allCases) func zerosKeepTheirValue(kind: ActivationKind) {
+    let y = forward(kind, [0, -0.0])
+    #expect(y == (kind == .sigmoid ? [0.5, 0.5] : [0, 0]))
+  }
+
+  @Test(arguments: ActivationKind.allCases) func hugeNumbersReachTheLimit(kind: ActivationKind) {
+    let huge: [Float] = [100, 1000, 1e6, 1e18]
+    let above = forward(kind, huge), below = forward(kind, huge.map { -$0 })
+    for (index, x) in huge.enumerated() {
+      switch kind {
+      case .gelu, .geluTanh, .quickGELU, .relu, .silu, .mish:
+        #expect(above[index] == x)
+        #expect(below[index] == 0, "\(x)")
+      case .relu2:
+        #expect(above[index] == x * x)
+        #expect(below[index] == 0)
+      case .tanh:
+        #expect(above[index] == 1)
+        #expect(below[index] == -1)
+      case .sigmoid:
+        #expect(above[index] == 1)
+        #expect(below[index] == 0)
+      case .identity:
+        #expect(above[index] == x)
+        #expect(below[index] == -x)
+      }
+    }
+    var slopes = [Float](repeating: 1, count: 8)
+    kind.backward(pre: huge + huge.map { -$0 }, dy: &slopes, count: 8)
+    let limits: [Float] =
+      switch kind {
+      case .gelu, .geluTanh, .quickGELU, .relu, .silu, .mish: [1, 1, 1, 1, 0, 0, 0, 0]
+      case .relu2: huge.map { 2 * $0 } + [0, 0, 0, 0]
+      case .tanh, .sigmoid: [0, 0, 0, 0, 0, 0, 0, 0]
+      case .identity: [1, 1, 1, 1, 1, 1, 1, 1]
+      }
+    #expect(slopes == limits)
+  }
+
+  @Test(arguments: ActivationKind.allCases) func nonFiniteNumbersStaySo(kind: ActivationKind) {
+    // 19 numbers, so that vector code and the remainder both see a NaN.
+    let y = forward(kind, [Float](repeating: .nan, count: 19))
+    #expect(y.allSatisfy { $0.isNaN })
+    let up = forward(kind, [.infinity])[0], down = forward(kind, [-.infinity])[0]
+    switch kind {
+    case .tanh:
+      #expect(up == 1)
+      #expect(down == -1)
+    case .sigmoid:
+      #expect(up == 1)
+      #expect(down == 0)
+    case .relu, .relu2:
+      #expect(up == .infinity)
+      #expect(down == 0)
+    case .identity: #expect(down == -.infinity)
+    // −∞ · 0, as in PyTorch.
+    case .gelu, .geluTanh, .quickGELU, .silu, .mish:
+      #expect(up == .infinity)
+      #expect(down.isNaN)
+    }
+  }
+
+  @Test func theBiasIsAddedToEveryRow() {
+    let rows = 3, columns = 21
+    var pre = (0..<rows * columns).map { Float($0) * 0.05 - 1 }
+    let bias = (0..<columns).map { Float($0) * -0.1 }
+    let expected = pre.enumerated().map { $1 + bias[$0 % columns] }
+    var y = [Float](repeating: 0, count: pre.count)
+    ActivationKind.silu.forward(pre: &pre, bias: bias, y: &y, rows: rows, columns: columns)
+    #expect(pre == expected)
+    #expect(y == forward(.silu, expected))
+  }
+
+  private func forward(_ kind: ActivationKind, _ x: [Float]) -> [Float] {
+    var pre = x, y = [Float](repeating: 0, count: x.count)
+    kind.forward(pre: &pre, bias: nil, y: &y, rows: 1, columns: x.count)
+    #expect(zip(pre, x).allSatisfy { $0.bitPattern == $1.bitPattern })
+    return y
+  }
+
+  private func reference(_ kind: ActivationKind, _ x: Double) -> Double {
+    switch kind {
+    case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
+    case .geluTanh: 0.5 * x * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+    case .quickGELU: x / (1 + exp(-1.702 * x))
+    case .relu: max(0, x)
+    case .silu: x / (1 + exp(-x))
+    case .tanh: Foundation.tanh(x)
+    case .mish: x * Foundation.tanh(log1p(exp(x)))
+    case .relu2: max(0, x) * max(0, x)
+    case .sigmoid: 1 / (1 + exp(-x))
+    case .identity: x
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import RunStore
+import Testing
+
+@Suite struct RunStoreTests {
+  let scratch: Scratch
+  let store: RunStore
+
+  init() throws {
+    scratch = try Scratch()
+    store = try RunStore(path: scratch.path("runs.sqlite"))
+  }
+
+  @Test func aRunBeginsAndEnds() throws {
+    let id = try store.beginRun(.example())
+    let begun = try store.run(id)
+    #expect(begun.status == .running)
+    #expect(begun.details == .example())
+    #expect(begun.finishedAt == nil)
+
+    let merged = ParameterCounts(adapter: 73_728, trainable: 665_858, total: 124_913_984)
+    try store.finishRun(id, status: .completed, parameters: merged)
+    let ended = try store.run(id)
+    #expect(ended.status == .completed)
+    #expect(ended.details.parameters == merged)
+    #expect(try #require(ended.finishedAt) >= ended.startedAt)
+  }
+
+  @Test func countsStayWhereNoneAreGiven() throws {
+    let id = try store.beginRun(.example())
+    try store.finishRun(id, status: .interrupted)
+    #expect(try store.run(id).details == .example())
+    #expect(try store.run(id).status == .interrupted)
+  }
+
+  @Test func timesAreISO8601InUTC() throws {
+    let started = try store.run(store.beginRun(.example())).startedAt
+    #expect(started.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
+    let time = try Date(started, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+    #expect(abs(time.timeIntervalSinceNow) < 60)
+  }
+
+  @Test func metricsAreReplacedNotRepeated() throws {
+    let id = try store.beginRun(.example())
+    let loss = MetricRecord(step: 10, epoch: 0.5, split: .train, name: "loss", value: 0.7)
+    let accuracy = MetricRecord(step: 10, epoch: 0.5, split: .validationMismatched, name: "accuracy", value: 0.9)
+    try store.record(run: id, metrics: [accuracy, loss])
+    var better = loss
+    better.value = 0.6
+    try store.record(run: id, metrics: [better])
+    #expect(try store.metrics(run: id) == [better, accuracy])
+    #expect(try store.metrics(run: id + 1).isEmpty)
+  }
+
+  @Test func numbersThatAreNoneSurvive() throws {
+    let id = try store.beginRun(.example())
+    let values = [Double.nan, .infinity, -.infinity, 1e-300, 0.1]
+    try store.record(
+      run: id,
+      metrics: values.enumerated().map {
+        MetricRecord(step: $0.offset, epoch: 0, split: .train, name: "loss", value: $0.element)
+      })
+    let read = try store.metrics(run: id).map(\.value)
+    #expect(read[0].isNaN)
+    #expect(Array(read[1...]) == Array(values[1...]))
+  }
+
+  @Test func mergesAndCheckpointsAreKept() throws {
+    let id = try store.beginRun(.example())
+    let merge = MergeRecord(step: 560, module: "query", lowerLayer: 3, upperLayer: 4, distance: 0.25, groupsLeft: 11)
+    try store.recordMerge(run: id, merge)
+    #expect(try store.merges(run: id) == [merge])
+
+    try store.recordCheckpoint(run: id, step: 500, path: "a")
+    try store.recordCheckpoint(run: id, step: 1000, path: "b")
+    try store.recordCheckpoint(run: id, step: 1000, path: "c")
+    #expect(try store.checkpoints(run: id).map(\.path) == ["a", "c"])
+    try store.removeCheckpoint(run: id, step: 500)
+    #expect(try store.checkpoints(run: id).map(\.step) == [1000])
+  }
+
+  @Test func resumingDropsWhatWillBeRecordedAgain() throws {
+    let id = try store.beginRun(.example()), other = try store.beginRun(.example())
+    for run in [id, other] {
+      for step in [10, 20, 30] {
+        try store.record(run: run, metrics: [MetricRecord(step: step, epoch: 0, split: .train, name: "loss", value: 1)])
+        try store.recordMerge(
+          run: run, MergeRecord(step: step, module: "m", lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 1))
+        try store.recordCheckpoint(run: run, step: step, path: "p")
+      }
+    }
+    try store.finishRun(id, status: .interrupted)
+    try store.resumeRun(id, after: 20)
+    #expect(try store.run(id).status == .running)
+    #expect(try store.run(id).finishedAt == nil)
+    #expect(try store.metrics(run: id).map(\.step) == [10, 20])
+    #expect(try store.merges(run: id).map(\.step) == [10, 20])
+    #expect(try store.checkpoints(run: id).map(\.step) == [10, 20])
+    #expect(try store.metrics(run: other).count == 3)
+  }
+
+  @Test func runsAreFiltered() throws {
+    let first = try store.beginRun(.example("a", strategy: "lora"))
+    let second = try store.beginRun(.example("a"))
+    let third = try store.beginRun(.example("b"))
+    try store.finishRun(second, status: .failed)
+    #expect(try store.runs().map(\.id) == [first, second, third])
+    #expect(try store.runs(RunFilter(name: "a")).map(\.id) == [first, second])
+    #expect(try store.runs(RunFilter(strategy: "aslora", status: .failed)).map(\.id) == [second])
+    #expect(try store.runs(RunFilter(task: "cola")).isEmpty)
+    #expect(try store.runs(RunFilter(outputDir: "runs/b")).map(\.id) == [third])
+  }
+
+  @Test func unknownRunsAreRefused() throws {
+    let missing = RunStoreError.noSuchRun(path: store.path, id: 7)
+    #expect(throws: missing) { try store.run(7) }
+    #expect(throws: missing) { try store.finishRun(7, status: .completed) }
+    #expect(throws: missing) { try store.resumeRun(7, after: 0) }
+    #expect("\(missing)" == "\(store.path): has no run 7")
+    #expect(missing.exitStatus == .missingInput)
+  }
+}

@@ -1,0 +1,139 @@
+import Adapters
+import Autograd
+import Checkpoints
+import Configuration
+import Foundation
+import Kernels
+import Models
+import StrictJSON
+import Tasks
+
+@testable import Training
+
+/// One job whose numbers PyTorch, transformers and peft computed (scripts/golden/models.py), set up in our engine.
+struct GoldenRun {
+  static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
+
+  let name: String
+  let expected: JSONNode
+  let config: TrainingConfig
+  let table: SiteTable
+  let classifier: LoadedClassifier
+  let geometry: ModelGeometry
+  let data: EncodedDataset
+  let labels: Int
+  let scale: Double
+
+  init(model: String, run: String, checkpoint: String? = nil, threads: Int = 1) throws {
+    name = "\(model)/\(run)"
+    let folder = Self.directory.appendingPathComponent(model)
+    expected = try Self.json(folder.appendingPathComponent("\(run).json"))
+    let settings = try require(expected["settings"])
+    let modelConfig = try ModelConfig(directory: folder.path)
+    geometry = ModelGeometry(modelConfig)
+    labels = try require(settings["num_labels"]?.integer)
+    let rank = try require(settings["r"]?.integer)
+    scale = loraScale(
+      alpha: try require(settings["lora_alpha"]?.number), rank: rank,
+      useRSLoRA: try require(settings["use_rslora"]?.bool))
+    let strategy = try SharingStrategy.named(try require(settings["strategy"]?.string))
+    let targets = try require(settings["target_modules"]?.array).compactMap(\.string)
+    let sites = strategy.hasAdapters ? try TargetSelection(targets).select(from: geometry.sites) : []
+    table = try SiteTable(sites: sites, strategy: strategy, r: rank)
+    classifier = try LoadedClassifier(
+      path: Self.directory.appendingPathComponent(checkpoint ?? model).path, config: modelConfig, labels: labels,
+      philox: Philox(seed: 1))
+    data = try Self.items(folder.appendingPathComponent("data.json"), target: try require(settings["target"]?.string))
+    config = try Self.training(settings)
+    self.threads = threads
+    start = folder.appendingPathComponent("\(Self.startName(run)).start.safetensors").path
+    gradients = folder.appendingPathComponent("\(run).gradients.safetensors").path
+    final = folder.appendingPathComponent("\(run).final.safetensors").path
+  }
+
+  let threads: Int
+  let start: String
+  let gradients: String
+  let final: String
+
+  /// Variants of a run that begin as the run does.
+  private static func startName(_ run: String) -> String {
+    switch run {
+    case "lora-accumulated", "lora-uneven", "lora-rslora": "lora"
+    case "aslora-all": "aslora"
+    default: run
+    }
+  }
+
+  func state() throws -> TrainableState {
+    let head = HeadParameter.all(config: classifier.model.config, labels: labels)
+    var state = TrainableState(table: table, head: head)
+    let file = try SafetensorsFile(path: start)
+    for key in table.tensors { state[key] = try file.tensor(table.name(of: key)).floats() }
+    for (index, parameter) in head.enumerated() { state[head: index] = try file.tensor(parameter.name).floats() }
+    return state
+  }
+
+  func engine() -> ClassifierEngine {
+    ClassifierEngine(
+      model: classifier.model, sites: geometry.sites, scale: scale, loraDropout: 0, pool: WorkerPool(threads: threads))
+  }
+
+  func trainer() throws -> Trainer {
+    var plan: ASLoRAPlan?
+    if let options = expected["settings"]?["aslora"] {
+      plan = try ASLoRAPlan(
+        startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
+        numMerges: options["num_merges"]?.integer,
+        candidates: options["candidates"]?.string == "all" ? .all : .adjacent,
+        totalSteps: 30, layers: table.layerCount)
+    }
+    return Trainer(
+      state: try state(), engine: engine(), config: config, train: data, evaluationSets: [], metrics: [],
+      merging: plan, philox: Philox(seed: 1))
+  }
+
+  static func json(_ url: URL) throws -> JSONNode {
+    try JSONParser.parse(Array(Data(contentsOf: url)), file: url.lastPathComponent)
+  }
+
+  private static func items(_ url: URL, target: String) throws -> EncodedDataset {
+    let rows = try require(json(url)["train"]?.array)
+    return EncodedDataset(
+      items: try rows.map { row in
+        let label = try require(row[target])
+        return EncodedDataset.Item(
+          ids: try require(row["input_ids"]?.array).compactMap { $0.integer.map(Int32.init) },
+          typeIDs: try require(row["token_type_ids"]?.array).compactMap { $0.integer.map(Int32.init) },
+          label: target == "target" ? .score(Float(try require(label.number))) : .classIndex(try require(label.integer))
+        )
+      })
+  }
+
+  private static func training(_ settings: JSONNode) throws -> TrainingConfig {
+    var config = TrainingConfig()
+    config.numTrainEpochs = try require(settings["num_train_epochs"]?.number)
+    config.trainBatchSize = try require(settings["train_batch_size"]?.integer)
+    config.gradientAccumulationSteps = try require(settings["gradient_accumulation_steps"]?.integer)
+    config.learningRate = try require(settings["learning_rate"]?.number)
+    config.weightDecay = try require(settings["weight_decay"]?.number)
+    config.maxGradNorm = try require(settings["max_grad_norm"]?.number)
+    config.warmupRatio = try require(settings["warmup_ratio"]?.number)
+    config.shuffle = false
+    config.evalStrategy = .no
+    config.loggingSteps = 1
+    return config
+  }
+}
+
+struct MissingValue: Error {}
+
+func require<Value>(_ value: Value?) throws -> Value {
+  guard let value else { throw MissingValue() }
+  return value
+}
+
+extension JSONNode {
+  /// A list of numbers.
+  var numbers: [Double] { array?.compactMap(\.number) ?? [] }
+}
