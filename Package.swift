@@ -49,11 +49,14 @@ let package = Package(
       "Training",
       [
         "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Diagnostics",
+        "Kernels", "StrictJSON", "Diagnostics",
       ]),
     .executableTarget(
       name: "swift-peft",
-      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Kernels", "RunStore", "StrictJSON",
+        "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: swift),
 
     .executableTarget(
@@ -77,7 +80,7 @@ let package = Package(
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
         "Kernels", "StrictJSON", "Diagnostics",
       ], golden: true),
-    tests("CommandLineTests", ["swift-peft", "StrictJSON"]),
+    tests("CommandLineTests", ["swift-peft", "StrictJSON", "RunStore", "Checkpoints"]),
   ],
   swiftLanguageModes: [.v6]
 )

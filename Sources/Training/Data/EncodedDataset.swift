@@ -22,6 +22,8 @@ public struct EncodedDataset: Sendable {
 
   /// The examples in file order.
   public let items: [Item]
+  /// Rows of the file that were left out, each with its place: to be shown.
+  public internal(set) var leftOut: [String] = []
 
   /// A data set of given items.
   public init(items: [Item]) { self.items = items }

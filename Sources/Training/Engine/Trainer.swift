@@ -94,8 +94,10 @@ public struct Trainer: Sendable {
         }
       }
       let isLast = state.step == totalSteps
-      if state.step % config.loggingSteps == 0 || isLast, let line = window.take() { try onEvent(.log(line)) }
       let stopping = shouldStop()
+      if state.step % config.loggingSteps == 0 || isLast || stopping, let line = window.take() {
+        try onEvent(.log(line))
+      }
       if isEvaluationDue || isLast || stopping, !evaluationSets.isEmpty {
         reports = try evaluateAll(onEvent)
         evaluationsWithoutGain = keepIfBest(reports) ? 0 : evaluationsWithoutGain + 1

@@ -40,7 +40,12 @@ public struct LoadedRun: Sendable {
   }
 
   /// A tokenized split, its ids checked against the model's vocabulary.
-  public func load(_ split: Split) throws -> EncodedDataset { try encode(task.load(split).examples) }
+  public func load(_ split: Split) throws -> EncodedDataset {
+    let dataset = try task.load(split)
+    var data = try encode(dataset.examples)
+    data.leftOut = dataset.skipped.map { "left out: \($0)" }
+    return data
+  }
 
   /// Tokenized examples, their ids checked against the model's vocabulary.
   public func encode(_ examples: [Example]) throws -> EncodedDataset {
@@ -50,10 +55,9 @@ public struct LoadedRun: Sendable {
     return data
   }
 
-  /// The splits that are scored while training: validation, and MNLI's second one, where their files are there.
+  /// The splits that are scored while training.
   public func evaluationSets() throws -> [(split: Split, data: EncodedDataset)] {
-    let present = task.availableSplits
-    return try [Split.validation, .validationMismatched].filter(present.contains).map { ($0, try load($0)) }
+    try EvaluationSplits(task, strategy: plan.config.training.evalStrategy).present.map { ($0, try load($0)) }
   }
 
   /// The engine that runs the model with adapters scaled by `scale`.

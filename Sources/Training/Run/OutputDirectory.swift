@@ -18,23 +18,47 @@ public struct OutputDirectory: Sendable {
   /// The directory at `path`; nothing is touched yet.
   public init(_ path: String) { self.path = path }
 
-  /// Throws where a run is already here and may not be replaced.
+  /// Throws where a run is already here and may not be replaced, and where no directory can be made.
   public func refuseIfTaken(overwrite: Bool) throws {
-    var isDirectory: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), !isDirectory.boolValue {
-      throw RunError.outputUnusable(directory: path, reason: "there is a file of that name")
-    }
+    try refuseFileInTheWay()
     if !overwrite, let file = existing.first { throw RunError.outputTaken(directory: path, file: file) }
+  }
+
+  /// Makes the directory where it is missing.
+  public func create() throws {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw RunError.outputUnusable(directory: path, reason: Self.reason(error))
+    }
   }
 
   /// Makes the directory, and deletes an earlier run's files (and nothing else) where that is allowed.
   public func prepare(overwrite: Bool) throws {
     try refuseIfTaken(overwrite: overwrite)
+    try create()
     do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
       for file in existing { try FileManager.default.removeItem(atPath: "\(path)/\(file)") }
     } catch {
       throw RunError.outputUnusable(directory: path, reason: Self.reason(error))
+    }
+  }
+
+  /// The nearest thing on the way to `path` that exists must be a directory that this process may write to.
+  private func refuseFileInTheWay() throws {
+    var url = URL(fileURLWithPath: path).standardizedFileURL
+    while url.path != "/" {
+      var isDirectory: ObjCBool = false
+      if FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory) {
+        guard isDirectory.boolValue else {
+          throw RunError.outputUnusable(directory: path, reason: "\(url.path) is a file")
+        }
+        guard FileManager.default.isWritableFile(atPath: url.path) else {
+          throw RunError.outputUnusable(directory: path, reason: "no permission to write to \(url.path)")
+        }
+        return
+      }
+      url = url.deletingLastPathComponent()
     }
   }
 

@@ -9,11 +9,13 @@ public enum RunError: UserFacingError, Equatable {
   /// The output directory cannot be made.
   case outputUnusable(directory: String, reason: String)
   /// A directory without a run in it.
-  case notARun(directory: String)
+  case notARun(directory: String, missing: String)
   /// A training split without examples.
   case noExamples(file: String)
   /// Evaluation is asked for and there is no validation file.
   case nothingToEvaluate(task: String)
+  /// Scores are asked for and the file has no labels.
+  case noLabels(file: String)
   /// The adapter was trained for other labels.
   case headMismatch(directory: String, tensor: String, found: [Int], expected: [Int])
 
@@ -25,10 +27,12 @@ public enum RunError: UserFacingError, Equatable {
     case .outputTaken(let directory, let file):
       "\(directory): already holds a run (\(file)); choose another output_dir, or pass --overwrite to replace it"
     case .outputUnusable(let directory, let reason): "\(directory): cannot be created: \(reason)"
-    case .notARun(let directory): "\(directory): holds no run (run_config.json is missing)"
+    case .notARun(let directory, let missing): "\(directory): holds no run (\(missing) is missing)"
     case .noExamples(let file): "\(file): has no training examples"
     case .nothingToEvaluate(let task):
       "training.eval_strategy: \(task) has no validation file to score; give one, or set eval_strategy to no"
+    case .noLabels(let file):
+      "\(file): has no labels, so there is nothing to score; --predictions FILE writes what the model says"
     case .headMismatch(let directory, let tensor, let found, let expected):
       "\(directory): the head's \(tensor) has the shape \(found), this task needs \(expected)"
     }
@@ -39,7 +43,7 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable: .cannotCreate
     case .notARun: .missingInput
-    case .unsupported, .noExamples, .nothingToEvaluate, .headMismatch: .badInput
+    case .unsupported, .noExamples, .nothingToEvaluate, .noLabels, .headMismatch: .badInput
     }
   }
 }

@@ -86,7 +86,7 @@ extension ASLoRAConfig.Metric {
 
 extension TargetModules {
   /// The targets as `TargetSelection` takes them.
-  var names: [String] {
+  public var names: [String] {
     switch self {
     case .allLinear: [TargetSelection.allLinear]
     case .suffixes(let names): names
@@ -96,7 +96,7 @@ extension TargetModules {
 
 extension TaskSource {
   /// The task section of a config.
-  init(_ task: TaskConfig) {
+  public init(_ task: TaskConfig) {
     self.init(
       name: task.name.rawValue, dataDirectory: task.dataDir, trainFile: task.trainFile,
       validationFile: task.validationFile, testFile: task.testFile,

@@ -60,10 +60,16 @@ public struct ScoringRun: Sendable {
     report: EvaluationReport, labels: [Label?]
   ) {
     let data = try run.load(split)
-    let report = evaluator.report(
+    return (score(split, data, progress: progress), data.items.map(\.label))
+  }
+
+  /// Scores the examples of a split that are loaded already.
+  public func score(
+    _ split: Split, _ data: EncodedDataset, progress: (Int, Int) -> Void = { _, _ in }
+  ) -> EvaluationReport {
+    evaluator.report(
       split, data.items, metrics: run.task.metrics, state: state, epoch: 0, progress: { progress($0, data.items.count) }
     )
-    return (report, data.items.map(\.label))
   }
 
   /// Rows of logits for `examples`.

@@ -29,13 +29,10 @@ public struct TrainingRun {
     let train = try run.load(.train)
     guard !train.items.isEmpty else { throw RunError.noExamples(file: try run.task.file(.train)) }
     let evaluationSets = try run.evaluationSets()
-    var notices = run.classifier.notices + run.notices
-    if evaluationSets.isEmpty {
-      guard config.training.evalStrategy == .no else {
-        throw RunError.nothingToEvaluate(task: config.task.name.rawValue)
-      }
-      notices.append("there is no validation file: nothing will be scored")
-    }
+    notices =
+      run.classifier.notices + run.notices
+      + (try EvaluationSplits(run.task, strategy: config.training.evalStrategy).notices)
+      + train.leftOut + evaluationSets.flatMap(\.data.leftOut)
     let steps = BatchPlan(
       examples: train.items.count, batchSize: config.training.trainBatchSize,
       accumulation: config.training.gradientAccumulationSteps
@@ -44,7 +41,6 @@ public struct TrainingRun {
       state: try run.freshState(), engine: run.engine(scale: plan.scale), config: config.training, train: train,
       evaluationSets: evaluationSets, metrics: run.task.metrics, merging: try plan.merging(totalSteps: steps),
       philox: run.philox)
-    self.notices = notices
   }
 
   /// What a run left behind.

@@ -1,0 +1,70 @@
+import Adapters
+import Configuration
+import Foundation
+import RunStore
+import StrictJSON
+
+/// A directory that `train` wrote, to be scored and predicted with.
+public struct RunDirectory: Sendable {
+  /// Where it is.
+  public let path: String
+
+  /// Throws where there is no run in `path`.
+  public init(_ path: String) throws {
+    self.path = path
+    for file in ["run_config.json", AdapterFile.configName, AdapterFile.tensorsName]
+    where !FileManager.default.fileExists(atPath: "\(path)/\(file)") {
+      throw RunError.notARun(directory: path, missing: file)
+    }
+  }
+
+  /// Whether `path` is a directory.
+  public static func isDirectory(_ path: String) -> Bool {
+    var isDirectory: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+  }
+
+  /// The resolved config that the run was trained with.
+  public var configPath: String { "\(path)/run_config.json" }
+
+  /// The step that the adapter in `directory` was last scored at, by its `eval_results.json`; 0 where it has none.
+  public static func step(of directory: String) -> Int {
+    guard let text = try? String(contentsOfFile: "\(directory)/eval_results.json", encoding: .utf8),
+      let results = try? JSONParser.parse(text)
+    else { return 0 }
+    return results["step"]?.integer ?? 0
+  }
+
+  /// Adds scores of this run's adapter to its row in `database`, and returns what a person should know about that.
+  ///
+  /// Only a database that is there, with a row of this directory, is written to; the latest row counts.
+  public func record(_ reports: [EvaluationReport], database: String, writtenAs outputDir: String) throws -> String? {
+    guard FileManager.default.fileExists(atPath: database) else {
+      return "the scores are not in a database: there is no \(database)"
+    }
+    let known = try RunStore.openExisting(path: database)
+    let names = Self.isSame(path, outputDir) ? [outputDir, path] : [path]
+    let runs = try names.flatMap { try known.runs(RunFilter(outputDir: $0)) }
+    guard let run = runs.max(by: { $0.id < $1.id }) else {
+      return "the scores are not in a database: \(database) has no run in \(path)"
+    }
+    let before = try known.metrics(run: run.id)
+    let store = try RunStore(path: database)
+    for report in reports {
+      guard let split = MetricSplit(rawValue: report.split.rawValue) else { continue }
+      let epoch = before.last { $0.step == report.step }?.epoch ?? 0
+      try store.record(
+        run: run.id,
+        metrics: report.metrics.map {
+          MetricRecord(step: report.step, epoch: epoch, split: split, name: $0.name, value: $0.value)
+        })
+    }
+    return nil
+  }
+
+  /// Whether two paths lead to the same directory.
+  public static func isSame(_ one: String, _ other: String) -> Bool {
+    func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+    return real(one) == real(other)
+  }
+}

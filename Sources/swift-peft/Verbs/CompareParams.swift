@@ -1,0 +1,129 @@
+import Adapters
+import ArgumentParser
+import Checkpoints
+import Configuration
+import Diagnostics
+import Foundation
+import Tasks
+import Training
+
+/// `swift-peft compare-params CONFIG_OR_MODEL_DIR`.
+struct CompareParams: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare-params",
+    abstract: "How many parameters each sharing strategy trains.",
+    discussion: """
+      EXAMPLE: swift-peft compare-params models/roberta-base --r 8 --target-modules query,value --format markdown
+
+      Needs the model's config.json only, no weights.
+      """)
+
+  @Argument(
+    help: ArgumentHelp("A run config, or a model's directory or config.json.", valueName: "config-or-model-dir"))
+  var source: String
+
+  @OptionGroup var override: OverrideOptions
+
+  @Option(help: ArgumentHelp("Strategies to compare, with commas between (default: all).", valueName: "a,b"))
+  var strategies: NameList?
+
+  @Option(name: .customLong("r"), help: ArgumentHelp("The rank.", valueName: "n"))
+  var rank: Int?
+
+  @Option(help: ArgumentHelp("Modules that are adapted, or all-linear.", valueName: "a,b"))
+  var targetModules: NameList?
+
+  @Option(help: ArgumentHelp("Merges of each module type in ASLoRA.", valueName: "n"))
+  var numMerges: Int?
+
+  @Option(help: ArgumentHelp("table, json, csv or markdown.", valueName: "format"))
+  var format: ParameterComparison.Format = .table
+
+  func validate() throws {
+    if let rank, rank < 1 { throw ValidationError("--r must be at least 1, not \(rank)") }
+    if let numMerges, numMerges < 0 { throw ValidationError("--num-merges must be at least 0, not \(numMerges)") }
+    for name in strategies?.names ?? [] where !SharingStrategy.all.contains(where: { $0.name == name }) {
+      let names = SharingStrategy.all.map(\.name)
+      let meant = nearestName(to: name, among: names).map { ", did you mean \"\($0)\"?" } ?? ""
+      throw ValidationError("--strategies: unknown strategy \"\(name)\"\(meant) (one of \(names.joined(separator: ", ")))")
+    }
+  }
+
+  func run() throws {
+    let subject = try ComparisonSubject(source, overrides: override.overrides)
+    let comparison = try ParameterComparison(
+      model: subject.name, geometry: ModelGeometry(subject.model),
+      targetModules: targetModules?.names ?? subject.targetModules, rank: rank ?? subject.rank,
+      labels: subject.labels, numMerges: numMerges ?? subject.numMerges,
+      strategies: try strategies?.names.map(SharingStrategy.named) ?? SharingStrategy.all)
+    try Console.print(comparison.text(format))
+  }
+}
+
+/// What is compared: a model and the values that flags may replace.
+private struct ComparisonSubject {
+  let name: String
+  let model: ModelConfig
+  let rank: Int
+  let targetModules: [String]
+  let labels: Int?
+  let numMerges: Int?
+
+  /// `source` is a run config, a run's directory, a model's directory or its config.json.
+  init(_ source: String, overrides: [String]) throws {
+    let isDirectory = RunDirectory.isDirectory(source)
+    let ofRun = "\(source)/run_config.json"
+    if isDirectory, !FileManager.default.fileExists(atPath: ofRun) {
+      try self.init(model: ModelConfig(directory: source), named: source, overrides: overrides)
+    } else if !isDirectory, URL(fileURLWithPath: source).lastPathComponent == "config.json" {
+      try self.init(model: ModelConfig(file: source), named: source, overrides: overrides)
+    } else {
+      try self.init(RunConfig.load(path: isDirectory ? ofRun : source, overrides: overrides))
+    }
+  }
+
+  private init(model: ModelConfig, named name: String, overrides: [String]) throws {
+    guard overrides.isEmpty else { throw ValidationError("--set goes with a run config; \(name) is a model") }
+    self.name = name
+    self.model = model
+    rank = 8
+    targetModules =
+      switch model.family {
+      case .bert, .roberta: ["query", "value"]
+      case .gpt2: ["c_attn.q", "c_attn.v"]
+      case .llama: ["q_proj", "v_proj"]
+      }
+    labels = nil
+    numMerges = nil
+  }
+
+  private init(_ config: RunConfig) throws {
+    name = config.model
+    model = try ModelConfig(directory: config.model)
+    rank = config.adapter.r
+    targetModules = config.adapter.targetModules.names
+    numMerges = config.adapter.aslora.numMerges
+    labels = try Self.labels(config.task)
+  }
+
+  /// The outputs that a classification task needs; nil for language modelling, and for a table that is not there.
+  private static func labels(_ task: TaskConfig) throws -> Int? {
+    if let glue = TaskDefinition.named(task.name.rawValue) { return glue.labels?.outputs }
+    guard task.name == .tsv, let file = task.trainFile, FileManager.default.fileExists(atPath: file) else { return nil }
+    return try TaskData(TaskSource(task)).labels.outputs
+  }
+}
+
+/// Names with commas between them.
+struct NameList: ExpressibleByArgument {
+  let names: [String]
+
+  /// Nil where a name is empty.
+  init?(argument: String) {
+    names = argument.split(separator: ",", omittingEmptySubsequences: false)
+      .map { $0.trimmingCharacters(in: .whitespaces) }
+    if names.contains(where: \.isEmpty) { return nil }
+  }
+}
+
+extension ParameterComparison.Format: ExpressibleByArgument {}

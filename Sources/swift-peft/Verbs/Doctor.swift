@@ -1,0 +1,82 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import StrictJSON
+import Training
+
+/// `swift-peft doctor`.
+struct Doctor: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "What this machine gives: BLAS, instruction sets, measured rates.",
+    discussion: """
+      EXAMPLE: swift-peft doctor --json
+
+      Measures for about a second. Rates are those of one processor, in 10⁹ floating-point operations a second.
+      """)
+
+  @Flag(help: "The result as JSON on stdout.")
+  var json = false
+
+  func run() throws {
+    let library = BLASLibrary.prepare()
+    let report = DoctorReport(
+      library: library, rates: MachineRates.measure(seconds: 0.3),
+      lowRank: MachineRates.measureGemm(512, 8, 768, seconds: 0.1), facts: SystemFacts())
+    try Console.print(json ? JSONWriter.text(report.json, pretty: true) : report.text)
+  }
+}
+
+/// Everything that `doctor` prints.
+private struct DoctorReport {
+  let library: BLASLibrary
+  let rates: MachineRates
+  /// The rate of a product with a rank-8 matrix.
+  let lowRank: Double
+  let facts: SystemFacts
+
+  private var bfloat16Instructions: [String] {
+    ["avx512_bf16", "amx_bf16", "bf16"].filter(facts.flags.contains)
+  }
+
+  var text: String {
+    let percent = fixed(100 * rates.efficiency, 0)
+    let entries: [(String, String)] = [
+      ("swift-peft", "\(ProductVersion.current), compiled by Swift \(CompilerVersion.text)"),
+      ("processor", facts.processor),
+      ("processors available", "\(ProcessorCount.available), the default of --threads"),
+      ("memory", "\(size(facts.memory)), \(size(facts.availableMemory)) available"),
+      ("BLAS", library.configuration),
+      ("BLAS kernels", library.core + (library.pin.map { ", pinned by OPENBLAS_CORETYPE=\($0)" } ?? ", not pinned")),
+      ("own kernels", BLASLibrary.instructionSet),
+      ("instruction peak", "\(fixed(rates.instructionPeak, 1)) GFLOP/s a processor"),
+      ("matrix product", "\(fixed(rates.gemm, 1)) GFLOP/s, \(percent) % of the peak (512 x 768 by 768 x 768)"),
+      ("rank-8 product", "\(fixed(lowRank, 1)) GFLOP/s (512 x 768 by 768 x 8)"),
+      (
+        "bfloat16",
+        (bfloat16Instructions.isEmpty ? "no instructions" : bfloat16Instructions.joined(separator: ", "))
+          + "; bfloat16 training: not in this version"
+      ),
+    ]
+    return listing(entries) + (SlowBLAS.message(library, rates).map { $0 + "\n" } ?? "")
+  }
+
+  var json: JSONValue {
+    [
+      "version": .string(ProductVersion.current), "swift_version": .string(CompilerVersion.text),
+      "processor": .string(facts.processor), "processors": .integer(ProcessorCount.available),
+      "default_threads": .integer(ProcessorCount.available),
+      "memory_bytes": facts.memory.map { .integer($0) } ?? .null,
+      "available_memory_bytes": facts.availableMemory.map { .integer($0) } ?? .null,
+      "blas": [
+        "configuration": .string(library.configuration), "core": .string(library.core),
+        "pin": library.pin.map { .string($0) } ?? .null,
+      ],
+      "instruction_set": .string(BLASLibrary.instructionSet),
+      "instruction_peak_gflops": .number(rates.instructionPeak), "gemm_gflops": .number(rates.gemm),
+      "gemm_efficiency": .number(rates.efficiency), "rank_8_gflops": .number(lowRank),
+      "bfloat16_instructions": .strings(bfloat16Instructions), "bfloat16_training": false,
+    ]
+  }
+
+  private func size(_ bytes: Int?) -> String { bytes.map(byteSize) ?? "unknown" }
+}

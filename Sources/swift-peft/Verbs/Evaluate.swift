@@ -1,0 +1,117 @@
+import ArgumentParser
+import Checkpoints
+import Configuration
+import Diagnostics
+import StrictJSON
+import Tasks
+import Training
+
+/// `swift-peft eval RUN_DIR` and `swift-peft eval CONFIG [--adapter DIR]`.
+struct Evaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "eval",
+    abstract: "Score a trained run, any adapter, or the base model.",
+    discussion: """
+      EXAMPLE: swift-peft eval runs/quickstart-aslora --predictions predictions.tsv
+      EXAMPLE: swift-peft eval configs/quickstart.json --adapter peft-adapter --split validation
+
+      A run is scored with its own adapter and config. A config without --adapter is scored with the base model and its \
+      head as stored (or a fresh seeded one). Writes eval_results.json into the run's, or the config's, output_dir.
+      """)
+
+  @Argument(help: ArgumentHelp("A run's directory, or a run config.", valueName: "run-dir-or-config"))
+  var source: String
+
+  @Option(help: ArgumentHelp("With a config: a native or HF PEFT adapter directory.", valueName: "dir"))
+  var adapter: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "train, validation, validation_mismatched or test (default: validation, for MNLI both development sets).",
+      valueName: "name"))
+  var split: Split?
+
+  @Option(help: ArgumentHelp("Write a TSV of predictions and scores.", valueName: "file"))
+  var predictions: String?
+
+  @OptionGroup var options: RunOptions
+
+  func run() throws {
+    let runDirectory = RunDirectory.isDirectory(source) ? try RunDirectory(source) : nil
+    if runDirectory != nil, adapter != nil {
+      throw ValidationError("--adapter goes with a config; \(source) is a run, which has its own")
+    }
+    let config = try options.load(runDirectory?.configPath ?? source)
+    let adapter = runDirectory?.path ?? adapter
+    let output = options.outputDir ?? runDirectory?.path ?? config.outputDir
+
+    var progress = Progress(isQuiet: options.report.quiet)
+    SlowBLAS.prepare(progress, isQuiet: options.report.quiet)
+    let scoring = try ScoringRun(
+      config, adapterDirectory: adapter, step: adapter.map(RunDirectory.step) ?? 0, threads: options.threads.count)
+    scoring.run.classifier.notices.forEach(progress.notice)
+
+    let reports = try score(scoring, &progress)
+    progress.clear()
+    if reports.contains(where: { !$0.metrics.isEmpty }) {
+      let directory = OutputDirectory(output)
+      try directory.create()
+      try directory.write(results: reports)
+      try record(reports, config, adapter: adapter).map(progress.notice)
+    }
+    try Console.print(
+      options.report.json
+        ? JSONWriter.text(["output_dir": .string(output), "results": ScoreText.json(reports)], pretty: false)
+        : ScoreText.table(reports))
+  }
+
+  /// Scores the splits and writes the predictions of the first.
+  private func score(_ scoring: ScoringRun, _ progress: inout Progress) throws -> [EvaluationReport] {
+    var reports: [EvaluationReport] = []
+    for split in try splits(scoring.run.task, progress) {
+      let data = try scoring.run.load(split)
+      data.leftOut.forEach(progress.notice)
+      let labels = data.items.map(\.label)
+      if predictions == nil, labels.contains(where: { $0 == nil }) {
+        throw RunError.noLabels(file: try scoring.run.task.file(split))
+      }
+      let report = scoring.score(split, data) { progress.scored($0, of: $1, split: split.rawValue) }
+      progress.clear()
+      if report.metrics.isEmpty { progress.notice("\(split.rawValue) has no labels: predictions only, no scores") }
+      if let predictions, reports.isEmpty {
+        let table = PredictionTable(labels: scoring.run.task.labels)
+        try AtomicFile.write(table.text(scores: report.logits, labels: labels), to: predictions)
+      }
+      reports.append(report)
+    }
+    return reports
+  }
+
+  /// The split asked for, or the development sets that are there.
+  private func splits(_ task: TaskData, _ progress: Progress) throws -> [Split] {
+    if let split { return [split] }
+    let found = try EvaluationSplits(task, strategy: .epoch)
+    found.notices.forEach(progress.notice)
+    if predictions != nil, found.present.count > 1 {
+      progress.notice("--predictions holds those of \(found.present[0].rawValue); name another with --split")
+    }
+    return found.present
+  }
+
+  /// The scores go to the run's row where they are those of the run as it was configured.
+  private func record(_ reports: [EvaluationReport], _ config: RunConfig, adapter: String?) throws -> String? {
+    let place = options.outputDir == nil ? config.outputDir : adapter ?? config.outputDir
+    guard let adapter, RunDirectory.isDirectory(source) || RunDirectory.isSame(adapter, place) else {
+      return "the scores are not in a database: they are those of no run"
+    }
+    guard options.override.overrides.isEmpty else {
+      return "the scores are not in a database: --set makes them another config's than the run's"
+    }
+    guard let run = try? RunDirectory(adapter) else {
+      return "the scores are not in a database: \(adapter) is no run's directory"
+    }
+    return try run.record(reports, database: config.database, writtenAs: place)
+  }
+}
+
+extension Split: ExpressibleByArgument {}

@@ -1,0 +1,77 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import StrictJSON
+import Training
+
+/// `swift-peft train CONFIG`.
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Fine-tune a model as a run config says.",
+    discussion: """
+      EXAMPLE: swift-peft train configs/quickstart.json --set training.seed=7 --output-dir runs/seed-7
+
+      Writes the adapter, the resolved config and the scores into output_dir, and everything that was measured into \
+      the database. SIGINT and SIGTERM stop after the step at work, with all files written.
+      """)
+
+  @Argument(help: "The run config (JSON).")
+  var config: String
+
+  @OptionGroup var options: RunOptions
+
+  @Flag(help: "Replace the run that the output directory holds.")
+  var overwrite = false
+
+  @Flag(help: "Check everything, print the plan, and train and write nothing.")
+  var dryRun = false
+
+  func run() throws {
+    let config = try options.load(config)
+    let report = options.report
+    var progress = Progress(isQuiet: report.quiet)
+    SlowBLAS.prepare(progress, isQuiet: report.quiet || dryRun)
+    if dryRun {
+      let plan = try DryRun(config, threads: options.threads.count, overwrite: overwrite)
+      plan.notices.forEach(progress.notice)
+      return try Console.print(report.json ? JSONWriter.text(plan.json, pretty: true) : plan.text)
+    }
+
+    var run = try TrainingRun(config, threads: options.threads.count, overwrite: overwrite)
+    run.notices.forEach(progress.notice)
+    let totalSteps = run.trainer.totalSteps
+    StopSignals.deferStops()
+    defer { progress.clear() }
+    let summary = try run.execute(shouldStop: { StopSignals.pending != nil }) { event in
+      progress.show(event, totalSteps: totalSteps)
+    }
+    progress.clear()
+    try Console.print(report.json ? json(summary, config) : text(summary, config))
+    if summary.wasInterrupted, let number = StopSignals.pending { throw ExitCode(128 + number) }
+  }
+
+  private func text(_ summary: TrainingRun.Summary, _ config: RunConfig) -> String {
+    let steps = summary.step == 1 ? "1 step" : "\(grouped(summary.step)) steps"
+    return ScoreText.table(summary.reports)
+      + listing([
+        ("run", "\(summary.runID) \(config.name), \(Self.status(summary)) after \(steps)"),
+        ("adapter", "\(grouped(summary.adapterParameters)) parameters in \(byteSize(4 * summary.adapterParameters))"),
+        ("trained", "\(grouped(summary.trainableParameters)) parameters with the head"),
+        ("output", config.outputDir), ("database", config.database),
+      ])
+  }
+
+  private func json(_ summary: TrainingRun.Summary, _ config: RunConfig) -> String {
+    JSONWriter.text(
+      [
+        "run_id": .integer(Int(summary.runID)), "name": .string(config.name), "status": .string(Self.status(summary)),
+        "step": .integer(summary.step), "output_dir": .string(config.outputDir),
+        "database": .string(config.database), "adapter_parameters": .integer(summary.adapterParameters),
+        "trainable_parameters": .integer(summary.trainableParameters), "results": ScoreText.json(summary.reports),
+      ], pretty: false)
+  }
+
+  private static func status(_ summary: TrainingRun.Summary) -> String {
+    summary.wasInterrupted ? "interrupted" : "completed"
+  }
+}
