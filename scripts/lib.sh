@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Functions of the scripts beside it; sourced, never run. Each script sets `set -euo pipefail` first.
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
