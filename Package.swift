@@ -68,7 +68,7 @@ let package = Package(
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
-    tests("TokenizersTests", ["Tokenizers", "Diagnostics"]),
+    tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
     tests("TasksTests", ["Tasks", "Diagnostics"]),
     tests("ConfigurationTests", ["Configuration", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),

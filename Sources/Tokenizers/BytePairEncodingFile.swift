@@ -21,9 +21,8 @@ extension BytePairEncoding {
     }
     options.fusesUnknown = try field.optional("fuse_unk")?.bool() ?? false
     options.ignoresMerges = try field.optional("ignore_merges")?.bool() ?? false
-    options.prefix = Array(
-      try field.optional("continuing_subword_prefix")?.string().unicodeScalars ?? "".unicodeScalars)
-    options.suffix = Array(try field.optional("end_of_word_suffix")?.string().unicodeScalars ?? "".unicodeScalars)
+    options.prefix = Array((try field.optional("continuing_subword_prefix")?.string() ?? "").unicodeScalars)
+    options.suffix = Array((try field.optional("end_of_word_suffix")?.string() ?? "").unicodeScalars)
     let merges = try Self.merges(field.member("merges"), vocabulary: vocabulary, prefix: options.prefix)
     self.init(vocabulary: vocabulary, merges: merges, options: options)
   }

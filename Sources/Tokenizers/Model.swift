@@ -23,8 +23,12 @@ extension Model {
   /// The types in tokenizer.json that are supported.
   static let types = ["WordPiece", "BPE"]
 
-  /// Reads the `model` of tokenizer.json.
+  /// Reads the `model` of tokenizer.json. Old files do not name its type: what has merges is BPE.
   init(_ field: Field) throws {
+    if try field.optional("type") == nil, try field.optional("merges") != nil {
+      self = .bytePairs(try BytePairEncoding(field))
+      return
+    }
     let type = try field.member("type")
     switch try type.string() {
     case "WordPiece": self = .wordPiece(try WordPiece(field))

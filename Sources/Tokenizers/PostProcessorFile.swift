@@ -2,7 +2,7 @@ extension PostProcessor {
   /// The types in tokenizer.json that are supported.
   static let types = ["BertProcessing", "RobertaProcessing", "TemplateProcessing", "ByteLevel", "Sequence"]
 
-  /// Reads a `post_processor` of tokenizer.json. `vocabulary` checks the special tokens' ids.
+  /// Reads a `post_processor` of tokenizer.json. `idOf` checks the special tokens' ids.
   init(_ field: Field, idOf: (String) -> Int32?) throws {
     let type = try field.member("type")
     var known = ["type"]

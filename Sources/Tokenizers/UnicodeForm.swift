@@ -36,13 +36,34 @@ enum UnicodeForm: Sendable {
       return
     }
     let string = String(scalars: text)
-    let normalized =
+    // Foundation decomposes rightly, but leaves some marks out of order, and composes too little.
+    let decomposed =
       switch self {
-      case .nfc: string.precomposedStringWithCanonicalMapping
-      case .nfd: string.decomposedStringWithCanonicalMapping
-      case .nfkc: string.precomposedStringWithCompatibilityMapping
-      case .nfkd: string.decomposedStringWithCompatibilityMapping
+      case .nfc, .nfd: string.decomposedStringWithCanonicalMapping
+      case .nfkc, .nfkd: string.decomposedStringWithCompatibilityMapping
       }
-    result.append(contentsOf: normalized.unicodeScalars)
+    var scalars = Array(decomposed.unicodeScalars)
+    orderMarks(&scalars)
+    result.append(contentsOf: self == .nfc || self == .nfkc ? Composition.shared.compose(scalars) : scalars)
+  }
+}
+
+/// Sorts every run of marks by combining class, marks of one class staying as they are.
+private func orderMarks(_ scalars: inout [Unicode.Scalar]) {
+  var start = 0
+  while start < scalars.count {
+    var end = start
+    var isOrdered = true
+    while end < scalars.count, scalars[end].combiningClass > 0 {
+      if end > start, scalars[end].combiningClass < scalars[end - 1].combiningClass { isOrdered = false }
+      end += 1
+    }
+    if !isOrdered {
+      let sorted = scalars[start..<end].enumerated().sorted {
+        ($0.element.combiningClass, $0.offset) < ($1.element.combiningClass, $1.offset)
+      }
+      scalars.replaceSubrange(start..<end, with: sorted.map(\.element))
+    }
+    start = end + 1
   }
 }

@@ -38,9 +38,10 @@ struct Progress {
       let metrics = report.metrics.map { " \($0.name) \(significant($0.value, 6))" }.joined()
       line("step \(report.step)/\(totalSteps) \(report.split.rawValue)\(metrics) (\(grouped(report.examples)) examples)")
     case .merged(let event):
+      let groups = event.groupsLeft == 1 ? "1 group" : "\(event.groupsLeft) groups"
       line(
         "step \(event.step)/\(totalSteps) merged \(event.module): layer \(event.lowerLayer) uses layer "
-          + "\(event.upperLayer)'s B, distance \(significant(event.distance, 4)), \(event.groupsLeft) groups left")
+          + "\(event.upperLayer)'s B, distance \(significant(event.distance, 4)), \(groups) left")
     case .notice(let text): notice(text)
     }
   }

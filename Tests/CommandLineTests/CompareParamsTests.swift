@@ -1,0 +1,58 @@
+import StrictJSON
+import Testing
+
+@Suite struct CompareParamsTests {
+  private func robertaBase() throws -> Sandbox {
+    let sandbox = try Sandbox()
+    try sandbox.writeRobertaBase("roberta-base")
+    return sandbox
+  }
+
+  @Test func robertaBaseAsTheContractHasIt() throws {
+    let outcome = try robertaBase().run("compare-params", "roberta-base", "--num-merges", "7", "--format", "json")
+    #expect(outcome.status == 0 && outcome.err.isEmpty)
+    let json = try outcome.json()
+    #expect(
+      json.object?.keys == ["model", "model_type", "total_parameters", "r", "target_modules", "strategies"])
+    #expect(json["total_parameters"]?.integer == 124_647_170 && json["r"]?.integer == 8)
+    let rows = try #require(json["strategies"]?.array)
+    #expect(
+      rows.map { $0["strategy"]?.string } == [
+        "lora", "share-a", "share-b", "share-ab", "share-a-qkv", "share-b-qkv", "share-ab-qkv", "aslora", "none",
+      ])
+    #expect(
+      rows.map { $0["adapter_parameters"]?.integer } == [
+        294_912, 159_744, 159_744, 24_576, 153_600, 153_600, 12_288, 73_728, 0,
+      ])
+    #expect(rows[0]["trainable_parameters"]?.integer == 294_912 + 592_130)
+    #expect(rows[0]["adapter_bytes"]?.integer == 4 * 294_912 && rows[0]["percent_of_lora"]?.number == 100)
+    #expect(rows[7]["adapter_parameters_before_merging"]?.integer == 159_744)
+  }
+
+  @Test func aConfigGivesRankTargetsAndLabels() throws {
+    let sandbox = try robertaBase()
+    let outcome = try sandbox.run(
+      "compare-params", "\(Repository.path)/configs/roberta-base-mnli-share-a.json", "--set", "model=roberta-base",
+      "--set", "adapter.r=4", "--strategies", "lora,share-a", "--format", "json")
+    let rows = try #require(try outcome.json()["strategies"]?.array)
+    #expect(rows.map { $0["adapter_parameters"]?.integer } == [147_456, 79_872])
+    #expect(rows[0]["trainable_parameters"]?.integer == 147_456 + 592_899)
+  }
+
+  @Test(arguments: ["table", "csv", "markdown"]) func formats(format: String) throws {
+    let outcome = try robertaBase().run("compare-params", "roberta-base/config.json", "--format", format)
+    #expect(outcome.status == 0 && outcome.out.contains(format == "csv" ? "lora,294912," : "294,912"))
+  }
+
+  @Test func misuse() throws {
+    let sandbox = try robertaBase()
+    let nearest = try sandbox.run("compare-params", "roberta-base", "--strategies", "lora,shar-a")
+    #expect(nearest.status == 64 && nearest.err.contains("did you mean \"share-a\"?"))
+    #expect(try sandbox.run("compare-params", "roberta-base", "--r", "0").status == 64)
+    #expect(try sandbox.run("compare-params", "roberta-base", "--r", "769").status == 65)
+    #expect(try sandbox.run("compare-params", "roberta-base", "--num-merges", "12").status == 65)
+    #expect(try sandbox.run("compare-params", "roberta-base", "--target-modules", "qery").status == 65)
+    #expect(try sandbox.run("compare-params", "roberta-base", "--set", "adapter.r=4").status == 64)
+    #expect(try sandbox.run("compare-params", "nowhere").status == 66)
+  }
+}

@@ -1,0 +1,145 @@
+import Diagnostics
+import Foundation
+import Testing
+import Tokenizers
+
+/// Every way to break a tokenizer's files is answered with one sentence.
+@Suite struct TokenizerErrorTests {
+  static let wordPiece =
+    #""model": {"type": "WordPiece", "unk_token": "u", "vocab": {"u": 0, "a": 1}, "#
+    + #""continuing_subword_prefix": "%", "max_input_chars_per_word": 100}"#
+
+  static func bpe(_ vocab: String, _ more: String) -> String {
+    #""model": {"type": "BPE", "vocab": {\#(vocab)}, \#(more)}"#
+  }
+
+  @Test(arguments: [
+    (#""modle": {}"#, #"1: modle is not a known field (did you mean model?)"#),
+    (#""normalizer": null"#, "1: model is missing"),
+    (#""version": "2.0", \#(wordPiece)"#, "1: version: 2.0 is not supported (supported: 1.0)"),
+    (#""model": 7"#, "1: model must be an object, not a whole number"),
+    (#""model": {"type": "Unigram"}"#, "1: model.type: Unigram is not supported (supported: WordPiece, BPE)"),
+    ("\n\"model\": {\"vocab\": {}}", "2: model.type is missing"),
+    (
+      #""normalizer": {"type": "Nmt"}, \#(wordPiece)"#,
+      "1: normalizer.type: Nmt is not supported (supported: BertNormalizer, Sequence, NFC, NFD, NFKC, NFKD, "
+        + "Lowercase, StripAccents)"
+    ),
+    (
+      #""normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC", "x": 1}]}, \#(wordPiece)"#,
+      "1: normalizer.normalizers[0].x is not a known field"
+    ),
+    (
+      #""pre_tokenizer": {"type": "Metaspace"}, \#(wordPiece)"#,
+      "1: pre_tokenizer.type: Metaspace is not supported (supported: BertPreTokenizer, ByteLevel, Sequence)"
+    ),
+    (
+      #""post_processor": {"type": "Odd"}, \#(wordPiece)"#,
+      "1: post_processor.type: Odd is not supported (supported: BertProcessing, RobertaProcessing, "
+        + "TemplateProcessing, ByteLevel, Sequence)"
+    ),
+    (
+      #""post_processor": {"type": "BertProcessing", "sep": ["a", 5], "cls": ["u", 0]}, \#(wordPiece)"#,
+      #"1: post_processor.sep[1]: "a" is given the id 5, but its id is 1"#
+    ),
+    (
+      #""post_processor": {"type": "TemplateProcessing", "special_tokens": {}, "pair": [], "#
+        + #""single": [{"SpecialToken": {"id": "a", "type_id": 0}}]}, \#(wordPiece)"#,
+      #"1: post_processor.single[0].SpecialToken.id: "a" is not in the vocabulary"#
+    ),
+    (
+      #""post_processor": {"type": "TemplateProcessing", "special_tokens": {}, "pair": [], "single": []}, \#(wordPiece)"#,
+      "1: post_processor.single: must use every text (A)"
+    ),
+    (bpe(#""a": 2147483648"#, #""merges": []"#), #"1: model.vocab: the id of "a" must be between 0 and 2147483647"#),
+    (bpe(#""a": -1"#, #""merges": []"#), #"1: model.vocab: the id of "a" must be between 0 and 2147483647"#),
+    (bpe(#""a": "x""#, #""merges": []"#), "1: model.vocab must be a whole number, not a string"),
+    (bpe("\n\"a\": 1,\n\"b\": 1", #""merges": []"#), #"3: model.vocab: "a" and "b" have the same id 1"#),
+    (bpe(#""a": 0, "b": 1"#, #""merges": ["a b"]"#), #"1: model.merges[0]: "ab" is not in the vocabulary"#),
+    (bpe(#""a": 0, "ab": 1"#, #""merges": [["a", "b"]]"#), #"1: model.merges[0]: "b" is not in the vocabulary"#),
+    (
+      bpe(#""a": 0"#, "\"merges\": [\n\"a  a\"]"),
+      "2: model.merges[0]: a merge must be two tokens with one space between them"
+    ),
+    (
+      bpe(#""a": 0"#, #""merges": [7]"#),
+      #"1: model.merges[0] must be "a b" or ["a", "b"], not a whole number"#
+    ),
+    (bpe(#""a": 0"#, #""merges": {}"#), "1: model.merges must be a list, not an object"),
+    (bpe(#""a": 0"#, #""merges": [], "unk_token": "u""#), #"1: model.unk_token: "u" is not in the vocabulary"#),
+    (
+      bpe(#""a": 0"#, #""merges": [], "byte_fallback": true"#),
+      "1: model.byte_fallback: true is not supported (supported: false)"
+    ),
+    (
+      bpe(#""a": 0"#, #""merges": [], "dropout": 0.1"#),
+      "1: model.dropout: dropout of merges is not supported (supported: null)"
+    ),
+    (added(#""id": 7, "content": "x""#), #"1: added_tokens[0].id: "x" is given the id 7, but its id is 2"#),
+    (added(#""id": 0, "content": "a""#), #"1: added_tokens[0].id: "a" is given the id 0, but its id is 1"#),
+    (added(#""id": 2, "content": """#), "1: added_tokens[0].id: an added token cannot be empty"),
+    ("\"model\": {", "1:13: expected , or }"),
+  ])
+  func tokenizerJSON(members: String, message: String) throws {
+    try expect(message, exit: .badInput, files: ["tokenizer.json": "{\(members)}"])
+  }
+
+  static func added(_ members: String) -> String {
+    #""added_tokens": [{\#(members), "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "#
+      + #""special": true}], \#(wordPiece)"#
+  }
+
+  @Test(arguments: [
+    (["vocab.txt": "[PAD]\n[CLS]\n[SEP]"], #"vocab.txt:1: "[UNK]" is not in the vocabulary"#),
+    (["vocab.txt": "[UNK]\n[PAD]\n[SEP]"], #"vocab.txt:1: "[CLS]" is not in the vocabulary"#),
+    (["vocab.txt": "[UNK]\r\na\r\na"], #"vocab.txt:3: "a" occurs twice"#),
+    (
+      ["vocab.txt": "[UNK]\n[PAD]\n[SEP]\n[CLS]", "tokenizer_config.json": "{\n\"cls_token\": \"<c>\"}"],
+      #"tokenizer_config.json:2: cls_token: "<c>" is not in the vocabulary"#
+    ),
+    (
+      ["vocab.txt": "", "added_tokens.json": "{}"],
+      "added_tokens.json:1: added_tokens.json is not supported (supported: tokenizer.json, added_tokens_decoder in "
+        + "tokenizer_config.json)"
+    ),
+    (
+      ["vocab.json": "{}", "merges.txt": ""],
+      "vocab.json:1: the model type (none given) is not supported (supported: roberta, gpt2)"
+    ),
+    (
+      [
+        "vocab.json": #"{"a": 0, "b": 1}"#, "merges.txt": "#version: 0.2\na b\n",
+        "config.json": #"{"model_type": "gpt2"}"#,
+      ],
+      #"merges.txt:2: "ab" is not in the vocabulary"#
+    ),
+    (
+      ["vocab.json": #"{"a": 0}"#, "vocab.bpe": "", "config.json": #"{"model_type": "gpt2"}"#],
+      #"vocab.json:1: "<|endoftext|>" is not in the vocabulary"#
+    ),
+  ])
+  func vocabularyFiles(files: [String: String], message: String) throws {
+    try expect(message, exit: .badInput, files: files)
+  }
+
+  @Test func missingFiles() throws {
+    try expect(
+      "no tokenizer (expected tokenizer.json, or vocab.txt, or vocab.json with merges.txt)", exit: .missingInput,
+      files: ["vocab.json": "{}"])
+    #expect(throws: TokenizerError.self) { try Tokenizer(modelDirectory: "/no/such/directory") }
+  }
+
+  private func expect(_ message: String, exit: Diagnostics.ExitStatus, files: [String: String]) throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("tokenizer-\(UUID())")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    for (name, text) in files { try Data(text.utf8).write(to: directory.appendingPathComponent(name)) }
+    do {
+      _ = try Tokenizer(modelDirectory: directory.path)
+      Issue.record("no error where expected: \(message)")
+    } catch let error as any UserFacingError {
+      #expect(error.description.hasSuffix(message), "\(error)")
+      #expect(error.exitStatus == exit)
+    }
+  }
+}
