@@ -39,7 +39,7 @@ let package = Package(
     library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
     library("Tasks", ["Diagnostics"]),
-    library("Configuration", ["StrictJSON", "Diagnostics"]),
+    library("Configuration", ["Adapters", "StrictJSON", "Diagnostics"]),
     library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
     // The product.
@@ -70,7 +70,7 @@ let package = Package(
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
     tests("TasksTests", ["Tasks", "Diagnostics"]),
-    tests("ConfigurationTests", ["Configuration", "StrictJSON", "Diagnostics"]),
+    tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests("ModelsTests", ["Models", "Autograd", "Adapters", "Checkpoints", "Kernels"]),

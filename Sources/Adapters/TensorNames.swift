@@ -1,3 +1,5 @@
+import Kernels
+
 /// What a distinct tensor is called in files, and what its random start depends on.
 extension SiteTable {
   /// The tensor's name in files.
@@ -16,11 +18,6 @@ extension SiteTable {
   /// A shared A thus starts as LoRA's A of layer 0, and every strategy starts alike where there is one layer only.
   public func initialisationKey(_ key: TensorKey) -> UInt64 {
     let layer = users(of: key).map { sites[$0].layer }.min() ?? 0
-    return fnv1a("\(key.side.rawValue) \(key.module) \(layer)")
+    return Philox.stream(named: "\(key.side.rawValue) \(key.module) \(layer)")
   }
-}
-
-/// The 64-bit FNV-1a hash of a text's UTF-8, the same in every process.
-func fnv1a(_ text: String) -> UInt64 {
-  text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
 }

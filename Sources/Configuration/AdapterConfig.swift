@@ -1,3 +1,4 @@
+import Adapters
 import StrictJSON
 
 /// The adapter: how its matrices are shared, their rank, and where they sit.
@@ -52,37 +53,14 @@ public struct ASLoRAConfig: Sendable, Equatable {
   /// Merges per module type in the whole run.
   public var numMerges: Int?
   /// Which pairs of groups can be merged.
-  public var candidates = Candidates.adjacent
+  public var candidates = ASLoRAPlan.Candidates.adjacent
   /// What tells how unlike two groups are.
-  public var metric = Metric.l2
+  public var metric = ASLoRAPlan.Metric.l2
   /// Whose B the merged group uses.
-  public var direction = Direction.lowerUsesUpper
+  public var direction = ASLoRAPlan.Direction.lowerUsesUpper
 
   /// Every default.
   public init() {}
-
-  /// The pairs of groups that can be merged.
-  public enum Candidates: String, Sendable, CaseIterable {
-    /// Neighbours only: groups stay contiguous.
-    case adjacent
-    case all
-  }
-
-  /// A dissimilarity of two groups' running means of B.
-  public enum Metric: String, Sendable, CaseIterable {
-    /// The Frobenius norm of their difference.
-    case l2
-    /// The Frobenius norm of the difference times A.
-    case effective
-    /// One minus the cosine of the angle between them.
-    case cosine
-  }
-
-  /// What a merge does with the two B's.
-  public enum Direction: String, Sendable, CaseIterable {
-    case lowerUsesUpper = "lower_uses_upper"
-    case average
-  }
 }
 
 extension ASLoRAConfig: ConfigSection {

@@ -27,6 +27,11 @@ public struct Philox: Sendable {
   /// Randomness of a run.
   public init(seed: UInt64) { self.seed = seed }
 
+  /// The stream of the tensor called `name`: the 64-bit FNV-1a hash of its UTF-8, the same in every process.
+  public static func stream(named name: String) -> UInt64 {
+    name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+  }
+
   /// `count` words of the stream named by `purpose` and the 64-bit `stream` number.
   public func words(_ count: Int, purpose: RandomPurpose, stream: UInt64) -> [UInt32] {
     let blocks = (count + 3) / 4

@@ -40,11 +40,6 @@ public struct HeadParameter: Sendable, Equatable {
   /// The start of a fresh head: N(0, initializer_range²) for matrices as in transformers, 0 for biases.
   public func freshValues(philox: Philox, deviation: Double) -> [Float] {
     guard columns != nil else { return [Float](repeating: 0, count: count) }
-    return philox.normal(count, deviation: deviation, stream: stableHash("head." + name))
+    return philox.normal(count, deviation: deviation, stream: Philox.stream(named: "head." + name))
   }
-}
-
-/// The 64-bit FNV-1a hash of a name: which random numbers it starts from.
-func stableHash(_ name: String) -> UInt64 {
-  name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
 }

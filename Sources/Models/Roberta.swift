@@ -7,28 +7,18 @@ import Kernels
 /// a two-layer head.
 struct Roberta: SequenceClassifier {
   let config: ModelConfig
-  private let wordEmbeddings: FrozenTensor
-  private let positionEmbeddings: FrozenTensor
-  private let typeEmbeddings: FrozenTensor
-  private let embeddingNorm: LayerNormWeights
+  private let embeddings: EncoderEmbeddings
   private let encoder: EncoderStack
 
   init(weights: ModelWeights) {
     config = weights.config
-    wordEmbeddings = weights["embeddings.word_embeddings.weight"]
-    positionEmbeddings = weights["embeddings.position_embeddings.weight"]
-    typeEmbeddings = weights["embeddings.token_type_embeddings.weight"]
-    embeddingNorm = weights.layerNorm("embeddings.LayerNorm")
+    embeddings = EncoderEmbeddings(weights: weights)
     encoder = EncoderStack(weights: weights)
   }
 
   func logits(_ tokens: PackedTokens, _ context: ForwardContext) -> Tensor {
     let tape = context.tape
-    let embedded = tape.embedding(
-      tokens.layout,
-      [(wordEmbeddings, tokens.ids), (positionEmbeddings, positions(tokens)), (typeEmbeddings, tokens.typeIDs)])
-    let normed = tape.residualLayerNorm(embedded, bias: nil, dropout: 0, site: 0, residual: nil, embeddingNorm)
-    let x = tape.dropout(normed, probability: config.hiddenDropout, site: DropoutPlace.embeddings)
+    let x = embeddings.forward(tokens, positions: positions(tokens), tape)
     let first = encoder.firstTokenStates(x, context)
     let dropout = config.classifierDropout ?? config.hiddenDropout
     let input = tape.dropout(first, probability: dropout, site: DropoutPlace.classifierInput)

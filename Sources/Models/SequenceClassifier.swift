@@ -69,7 +69,7 @@ public struct LoadedClassifier: Sendable {
         let values =
           shape.count == 1
           ? [Float](repeating: 0, count: count)
-          : philox.normal(count, deviation: Double(config.initializerRange), stream: stableHash(name))
+          : philox.normal(count, deviation: Double(config.initializerRange), stream: Philox.stream(named: name))
         tensors[name] = FrozenTensor(values, shape: shape)
       }
     }

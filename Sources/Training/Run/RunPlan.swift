@@ -56,8 +56,7 @@ public struct RunPlan: Sendable {
     let options = config.adapter.aslora
     return try ASLoRAPlan(
       startStep: options.startStep, mergeInterval: options.mergeInterval, numMerges: options.numMerges,
-      candidates: options.candidates == .all ? .all : .adjacent,
-      metric: options.metric.planned, direction: options.direction == .average ? .average : .lowerUsesUpper,
+      candidates: options.candidates, metric: options.metric, direction: options.direction,
       totalSteps: totalSteps, layers: table.layerCount)
   }
 
@@ -71,16 +70,6 @@ public struct RunPlan: Sendable {
         RunError.unsupported(field: "task.name", value: config.task.name.rawValue, instead: "the GLUE tasks and tsv"))
     }
     try ErrorList.throwIfAny(errors)
-  }
-}
-
-extension ASLoRAConfig.Metric {
-  var planned: ASLoRAPlan.Metric {
-    switch self {
-    case .l2: .l2
-    case .effective: .effective
-    case .cosine: .cosine
-    }
   }
 }
 
