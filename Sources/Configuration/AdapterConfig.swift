@@ -4,9 +4,7 @@ import StrictJSON
 /// The adapter: how its matrices are shared, their rank, and where they sit.
 public struct AdapterConfig: Sendable, Equatable {
   /// The names that `strategy` can have.
-  public static let strategies = [
-    "lora", "share-a", "share-b", "share-ab", "share-a-qkv", "share-b-qkv", "share-ab-qkv", "aslora", "none",
-  ]
+  public static let strategies = SharingStrategy.all.map(\.name)
 
   /// Which sites share which matrices; `none` trains the head alone.
   public var strategy = "lora"
