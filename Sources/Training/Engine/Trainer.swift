@@ -100,7 +100,7 @@ public struct Trainer: Sendable {
       if state.step % config.loggingSteps == 0 || isLast || stopping, let line = window.take() {
         try onEvent(.log(line))
       }
-      if isEvaluationDue || isLast || stopping, !evaluationSets.isEmpty {
+      if isEvaluationDue || isLast, !stopping || isLast, !evaluationSets.isEmpty {
         reports = try evaluateAll(onEvent)
         evaluationsWithoutGain = keepIfBest(reports) ? 0 : evaluationsWithoutGain + 1
         if config.earlyStoppingPatience > 0, evaluationsWithoutGain >= config.earlyStoppingPatience, !isLast {
