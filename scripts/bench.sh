@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# Times one training step of swift-peft and of PyTorch + transformers + PEFT, turn by turn on one machine, and prints
+# a Markdown table of medians. RoBERTa shapes with random weights, LoRA on query and value, r = 8, float32.
+#
+#   scripts/bench.sh
+#
+#   ROUNDS        rounds of every case (default 3)
+#   STEPS         steps that count in a round, after two that don't (default 8)
+#   PEER_DIR      the folder of peer.py (default ../shared/bench beside the repository)
+#   PEER_PYTHON   a Python with the peer's packages (default ~/peer/bin/python); without it only our side is timed
+#   GLUE_DIR      if set: also batches with the sentence lengths of $GLUE_DIR/SST-2/train.tsv
+#   TOKENIZER     a directory with tokenizer.json that counts those lengths (default: MiniLM's)
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cd "$repository"
+rounds=${ROUNDS:-3} steps=${STEPS:-8}
+peer=${PEER_DIR:-$repository/../shared/bench}/peer.py
+python=${PEER_PYTHON:-$HOME/peer/bin/python}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+has_peer=true
+if [ ! -f "$peer" ] || ! "$python" -c 'import torch, transformers, peft' 2>/dev/null; then
+  has_peer=false
+  note "No peer: $peer needs a Python with its packages, so only our side is timed. To install it:"
+  note "  python3 -m venv ~/peer && ~/peer/bin/pip install -r ${peer%/*}/requirements.txt"
+  note "  or set PEER_DIR and PEER_PYTHON."
+fi
+
+stage 'Building'
+require_system no-install
+swift build -c release --product swift-peft-bench >&2
+swift build -c release --product swift-peft >&2
+binaries=$(swift build -c release --show-bin-path)
+
+# What the machine does besides: the figures mean nothing on a busy one.
+load=$(cut -d ' ' -f 1 /proc/loadavg)
+if awk -v load="$load" 'BEGIN { exit !(load > 0.5) }'; then
+  note "warning: the load average is $load; on a busy machine these figures, above all the peer's, say little"
+fi
+
+# Neither side inherits a choice of BLAS kernels.
+clean=(env)
+while IFS= read -r name; do clean+=(-u "$name"); done < <(compgen -e | grep '^OPENBLAS_' || true)
+
+stage 'The machine'
+"${clean[@]}" "$binaries/swift-peft" doctor | tee "$work/doctor" >&2
+
+# lengths FILE: token counts of SST-2's first 20,000 training sentences, in a fixed shuffled order.
+lengths() {
+  tail -n +2 "$GLUE_DIR/SST-2/train.tsv" | head -n 20000 | cut -f 1 | "$binaries/swift-peft" tokenize "$tokenizer" |
+    awk -F, 'BEGIN { srand(1) } { print rand() "\t" NF }' | sort -k 1,1 | cut -f 2 >"$1"
+}
+
+# ours CASE ARGUMENTS… and theirs CASE ARGUMENTS…: one JSON line each, added to the case's files.
+ours() {
+  local name=$1
+  shift
+  "${clean[@]}" "$binaries/swift-peft-bench" --steps "$steps" "$@" | tee -a "$work/$name.ours" >&2
+}
+theirs() {
+  local name=$1
+  shift
+  "${clean[@]}" -u OMP_WAIT_POLICY "$python" "$peer" step --steps "$steps" "$@" | tee -a "$work/$name.peer" >&2
+  "${clean[@]}" OMP_WAIT_POLICY=passive "$python" "$peer" step --steps "$steps" "$@" | tee -a "$work/$name.passive" >&2
+}
+
+# median FILE KEY: the median of one number over a file's JSON lines; nothing for no lines.
+median() {
+  [ -f "$1" ] || return 0
+  sed -nE "s/.*\"$2\": *([0-9.eE+-]+).*/\1/p" "$1" | sort -g |
+    awk '{ v[NR] = $1 } END { if (NR) print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# quotient A B: A / B with two digits, or a dash.
+quotient() { awk -v a="${1:-0}" -v b="${2:-0}" 'BEGIN { if (a > 0 && b > 0) printf "%.2f", a / b; else printf "–" }'; }
+
+# row TITLE CASE: a line of the table. The peer's setting is the one with the higher rate.
+row() {
+  local title=$1 name=$2 setting='' best=$work/$2.peer
+  if [ -f "$work/$name.passive" ]; then
+    setting=default
+    if awk -v a="$(median "$work/$name.passive" tokens_per_second)" -v b="$(median "$best" tokens_per_second)" \
+      'BEGIN { exit !(a > b) }'; then
+      setting=passive best=$work/$name.passive
+    fi
+  fi
+  local own=$work/$name.ours
+  printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$title" \
+    "$(median "$own" median_step_seconds)" "$(median "$best" median_step_seconds)" \
+    "$(median "$own" tokens_per_second)" "$(median "$best" tokens_per_second)" \
+    "$(quotient "$(median "$own" tokens_per_second)" "$(median "$best" tokens_per_second)")" \
+    "$(median "$own" peak_rss_mb)" "$(median "$best" peak_rss_mb)" "${setting:-–}"
+}
+
+cases=(base minilm)
+if [ -n "${GLUE_DIR:-}" ] && [ -f "$GLUE_DIR/SST-2/train.tsv" ]; then
+  tokenizer=${TOKENIZER:-}
+  if [ -z "$tokenizer" ]; then
+    require_minilm
+    tokenizer=$(minilm_directory)
+  fi
+  lengths "$work/lengths"
+  cases+=(sst2-base sst2-minilm)
+fi
+
+# arguments CASE SIDE: the flags of one case.
+arguments() {
+  case "$1" in
+    base) echo --shape base --batch 16 --length 128 ;;
+    minilm) echo --shape minilm --batch 32 --length 64 ;;
+    sst2-*) echo --shape "${1#sst2-}" --batch 32 --length 128 ;;
+  esac
+}
+
+for ((round = 1; round <= rounds; round++)); do
+  for name in "${cases[@]}"; do
+    stage "Round $round of $rounds: $name"
+    read -ra flags < <(arguments "$name")
+    own=() other=()
+    if [[ $name == sst2-* ]]; then
+      own=(--lengths "$work/lengths")
+      other=(--lengths sst2 --glue "$GLUE_DIR" --tokenizer "$tokenizer")
+    fi
+    ours "$name" "${flags[@]}" "${own[@]}"
+    if $has_peer; then theirs "$name" "${flags[@]}" "${other[@]}"; fi
+  done
+done
+
+sed -nE 's/^(processor|BLAS kernels|instruction peak|matrix product|rank-8 product) +(.*)/\1: \2/p' "$work/doctor"
+printf 'load average before: %s; %s rounds of %s steps; medians\n\n' "$load" "$rounds" "$steps"
+cat <<'END'
+| step, float32 | s, ours | s, peer | tokens/s, ours | tokens/s, peer | ours : peer | MB, ours | MB, peer | peer's OMP_WAIT_POLICY |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+END
+for name in "${cases[@]}"; do
+  case "$name" in
+    base) row 'RoBERTa-base, 16 × 128' "$name" ;;
+    minilm) row 'MiniLM shape, 32 × 64' "$name" ;;
+    sst2-base) row "RoBERTa-base, 32 × SST-2's lengths" "$name" ;;
+    sst2-minilm) row "MiniLM shape, 32 × SST-2's lengths" "$name" ;;
+  esac
+done
