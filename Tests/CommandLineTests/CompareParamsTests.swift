@@ -22,7 +22,7 @@ import Testing
       ])
     #expect(
       rows.map { $0["adapter_parameters"]?.integer } == [
-        294_912, 159_744, 159_744, 24_576, 153_600, 153_600, 12_288, 73_728, 0,
+        294_912, 159_744, 159_744, 24_576, 159_744, 159_744, 24_576, 73_728, 0,
       ])
     #expect(rows[0]["trainable_parameters"]?.integer == 294_912 + 592_130)
     #expect(rows[0]["adapter_bytes"]?.integer == 4 * 294_912 && rows[0]["percent_of_lora"]?.number == 100)

@@ -22,7 +22,9 @@ import Testing
     ["train", "config.json", "--set", "training.seed"], ["train", "config.json", "--set", "training.sed=1"],
     ["generate", "run"], ["doctor", "extra"],
   ]) func usage(arguments: [String]) throws {
-    let outcome = try Sandbox.trainable().start(arguments).finish()
+    let sandbox = try Sandbox.trainable()
+    let outcome = try sandbox.start(arguments).finish()
+    #expect(!sandbox.exists("run"))
     #expect(outcome.status == 64 && outcome.out.isEmpty)
     #expect(outcome.err.hasPrefix("swift-peft: error: "), "\(outcome.err)")
   }

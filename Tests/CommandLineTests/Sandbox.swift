@@ -102,7 +102,10 @@ final class Command {
 
   func send(_ number: Int32) { kill(process.processIdentifier, number) }
 
+  /// Waits for its end, at most two minutes.
   func finish() throws -> Outcome {
+    for _ in 0..<24_000 where process.isRunning { Thread.sleep(forTimeInterval: 0.005) }
+    if process.isRunning { send(SIGKILL) }
     process.waitUntilExit()
     #expect(process.terminationReason == .exit, "ended by signal \(process.terminationStatus)")
     return Outcome(

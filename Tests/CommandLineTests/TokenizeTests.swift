@@ -13,7 +13,7 @@ import Testing
         ["[CLS]","good","film","[SEP]"]
         ["[CLS]","bad","[SEP]","film","[SEP]"]
         ["[CLS]","[SEP]"]
-        ["[CLS]","good","film","bad","[SEP]","good","[SEP]"]
+        ["[CLS]","good","film","##b","##a","##d","[SEP]","good","[SEP]"]
         ["[CLS]","l","##a","##s","##t","[SEP]"]
 
         """)

@@ -6,19 +6,21 @@ public struct ShardPlan: Sendable, Equatable {
   /// For each shard, the positions of its examples in the batch, ascending.
   public let shards: [[Int]]
 
-  /// Tokens a shard has at the most, unless one sequence alone has more: what keeps activations near the core.
+  /// Tokens a shard has at the most, unless one sequence alone has more: enough for products at full rate, few enough
+  /// for activations to stay near the core.
   public static let targetTokens = 512
-  /// Shards a batch gives at the least where it has tokens for them, so that several cores have work.
-  static let minimumShards = 8
+  /// Shards that a small batch is cut into, so that several cores have work.
+  static let smallBatchShards = 4
   /// Smaller shards than this are not worth their products' lower rate.
-  static let minimumTokens = 128
+  static let minimumTokens = 96
 
-  /// Longest sequences first, each to the shard with the fewest tokens so far.
+  /// Longest sequences first, each to the shard with the fewest tokens so far. The number of shards is even where
+  /// there are several, for the commonest numbers of cores.
   public init(lengths: [Int]) {
     let total = lengths.reduce(0, +)
-    let wanted = max(
-      (total + Self.targetTokens - 1) / Self.targetTokens, min(Self.minimumShards, total / Self.minimumTokens), 1)
-    let count = min(lengths.count, wanted)
+    let full = (total + Self.targetTokens - 1) / Self.targetTokens
+    let wanted = max(full, min(Self.smallBatchShards, total / Self.minimumTokens))
+    let count = min(lengths.count, wanted > 1 ? wanted + wanted % 2 : 1)
     guard count > 0 else {
       shards = []
       return

@@ -19,6 +19,8 @@ public struct Trainer: Sendable {
 
   private let engine: ClassifierEngine
   private let evaluator: Evaluator
+  /// Examples that are scored at once.
+  var evalBatchSize: Int { evaluator.batchSize }
   private let config: TrainingConfig
   private let train: EncodedDataset
   private let evaluationSets: [(split: Split, data: EncodedDataset)]

@@ -15,6 +15,12 @@ enum StopSignals {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGINT, handler)
     signal(SIGTERM, handler)
+    // A parent's mask is inherited, and one that blocks these would make the process deaf.
+    var both = sigset_t()
+    sigemptyset(&both)
+    sigaddset(&both, SIGINT)
+    sigaddset(&both, SIGTERM)
+    pthread_sigmask(SIG_UNBLOCK, &both, nil)
   }
 
   /// From now on the first signal is left to `pending`.
