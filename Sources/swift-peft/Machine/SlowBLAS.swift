@@ -12,6 +12,13 @@ enum SlowBLAS {
     progress.line(text)
   }
 
+  /// Whether our own C kernels are compiled without optimisation, so that the peak they measure says nothing.
+  #if DEBUG
+    static let isUnoptimised = true
+  #else
+    static let isUnoptimised = false
+  #endif
+
   /// A warning, a note where only the pin is worth a word, or nil.
   static func message(_ library: BLASLibrary, _ rates: MachineRates) -> String? {
     let measured =

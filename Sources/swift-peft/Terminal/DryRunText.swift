@@ -11,7 +11,10 @@ extension DryRun {
         "model",
         "\(plan.config.model) (\(model.family.rawValue), \(model.layers) layers of \(grouped(model.hiddenSize)))"
       ),
-      ("task", "\(plan.config.task.name.rawValue), \(count(trainExamples)) training examples, \(count(outputs)) outputs"),
+      (
+        "task",
+        "\(plan.config.task.name.rawValue), \(count(trainExamples)) training examples, \(count(outputs)) outputs"
+      ),
       (
         "adapter",
         "\(adapter.strategy), r \(adapter.r), on \(plan.table.sites.count) sites "

@@ -25,8 +25,11 @@ struct Progress {
   /// `note: …`.
   func notice(_ text: String) { line("note: \(text)") }
 
-  /// Takes the bar away.
-  func clear() { if isTerminal, !isQuiet { Console.draw("\r\u{1B}[K") } }
+  /// Takes the bar away, if there is one.
+  mutating func clear() {
+    if lastDrawn != nil { Console.draw("\r\u{1B}[K") }
+    lastDrawn = nil
+  }
 
   /// Renders an event of a run of `totalSteps`, `firstStep` of which were done before.
   mutating func show(_ event: TrainingEvent, totalSteps: Int, firstStep: Int = 0) {
@@ -36,7 +39,9 @@ struct Progress {
     case .log(let report): if !isTerminal { log(report, totalSteps, firstStep) }
     case .evaluated(let report):
       let metrics = report.metrics.map { " \($0.name) \(significant($0.value, 6))" }.joined()
-      line("step \(report.step)/\(totalSteps) \(report.split.rawValue)\(metrics) (\(grouped(report.examples)) examples)")
+      line(
+        "step \(report.step)/\(totalSteps) \(report.split.rawValue)\(metrics) "
+          + "(\(grouped(report.examples)) examples)")
     case .merged(let event):
       let groups = event.groupsLeft == 1 ? "1 group" : "\(event.groupsLeft) groups"
       line(

@@ -45,7 +45,8 @@ struct CompareParams: ParsableCommand {
     for name in strategies?.names ?? [] where !SharingStrategy.all.contains(where: { $0.name == name }) {
       let names = SharingStrategy.all.map(\.name)
       let meant = nearestName(to: name, among: names).map { ", did you mean \"\($0)\"?" } ?? ""
-      throw ValidationError("--strategies: unknown strategy \"\(name)\"\(meant) (one of \(names.joined(separator: ", ")))")
+      let list = names.joined(separator: ", ")
+      throw ValidationError("--strategies: unknown strategy \"\(name)\"\(meant) (one of \(list))")
     }
   }
 

@@ -57,7 +57,8 @@ private struct DoctorReport {
           + "; bfloat16 training: not in this version"
       ),
     ]
-    return listing(entries) + (SlowBLAS.message(library, rates).map { $0 + "\n" } ?? "")
+    let debug = SlowBLAS.isUnoptimised ? "note: a debug build: the instruction peak is far too low\n" : ""
+    return listing(entries) + debug + (SlowBLAS.message(library, rates).map { $0 + "\n" } ?? "")
   }
 
   var json: JSONValue {

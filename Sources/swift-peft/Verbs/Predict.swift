@@ -35,7 +35,8 @@ struct Predict: ParsableCommand {
     scoring.run.classifier.notices.forEach(progress.notice)
 
     let task = scoring.run.task
-    let data = try file.map { try task.loadOrPlain(path: $0) } ?? task.loadOrPlain(bytes: Console.readAll(), name: "stdin")
+    let data =
+      try file.map { try task.loadOrPlain(path: $0) } ?? task.loadOrPlain(bytes: Console.readAll(), name: "stdin")
     data.skipped.forEach { progress.notice("left out: \($0)") }
 
     let table = PredictionTable(labels: task.labels)
