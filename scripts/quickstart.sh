@@ -26,7 +26,7 @@ require_minilm
 
 stage 'Building swift-peft (release; some minutes the first time)'
 swift build -c release --product swift-peft >&2
-program=$(swift build -c release --show-bin-path)/swift-peft
+program=.build/release/swift-peft
 
 config=configs/quickstart.json
 overrides=(--set "model=$(minilm_directory)")
@@ -54,14 +54,15 @@ adapter_parameters() {
 stage "Done in $((SECONDS / 60)) min $((SECONDS % 60)) s"
 printf '%-10s %10s %20s\n' strategy accuracy 'adapter parameters'
 for strategy in lora aslora; do
-  printf '%-10s %10s %20s\n' "$strategy" \
+  printf '%-10s %10.4f %20s\n' "$strategy" \
     "$(json_number accuracy <"runs/quickstart-$strategy/eval_results.json")" "$(adapter_parameters "$strategy")"
 done
 cat <<END
 
 What to try next, from $repository:
-  echo 'the soup was not bad at all' | ${program#"$repository/"} predict runs/quickstart-aslora
-  ${program#"$repository/"} train $config --dry-run --overwrite
-  ${program#"$repository/"} train $config --set adapter.strategy=share-a --output-dir runs/quickstart-share-a
-  ${program#"$repository/"} doctor
+  echo 'the soup was not bad at all' | $program predict runs/quickstart-aslora
+  $program train $config --dry-run --overwrite
+  $program train $config --overwrite --set adapter.strategy=share-a \\
+    --output-dir runs/quickstart-share-a
+  $program doctor
 END
