@@ -107,7 +107,7 @@ import Testing
     #expect(outcome.status == status)
     let result = try outcome.json()
     #expect(result["status"]?.string == "interrupted")
-    #expect(sandbox.exists("run/adapter_model.safetensors") && sandbox.exists("run/eval_results.json"))
+    #expect(sandbox.exists("run/adapter_model.safetensors") && !sandbox.exists("run/eval_results.json"))
     let run = try RunStore.openExisting(path: sandbox.place("runs.sqlite")).run(1)
     #expect(run.status == .interrupted && run.finishedAt != nil)
     #expect(try sandbox.run("eval", "run").status == 0)

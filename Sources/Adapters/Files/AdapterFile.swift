@@ -71,7 +71,8 @@ public enum AdapterFile {
       "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
       "use_rslora": .bool(metadata.useRSLoRA), "target_modules": .strings(metadata.targetModules),
       "base_model_name_or_path": .string(metadata.baseModel), "model_type": .string(metadata.modelType),
-      "task_type": .string(metadata.taskType), "labels": .strings(metadata.labels), "sites": .members(sites),
+      "task_type": .string(metadata.taskType), "labels": .strings(metadata.labels), "step": .integer(metadata.step),
+      "sites": .members(sites),
     ]
   }
 }

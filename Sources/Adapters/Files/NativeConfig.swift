@@ -9,7 +9,7 @@ struct NativeConfig {
 
   private static let keys = [
     "format", "format_version", "strategy", "r", "lora_alpha", "lora_dropout", "use_rslora", "target_modules",
-    "base_model_name_or_path", "model_type", "task_type", "labels", "sites",
+    "base_model_name_or_path", "model_type", "task_type", "labels", "step", "sites",
   ]
 
   /// What a site says of itself.
@@ -35,7 +35,8 @@ struct NativeConfig {
       baseModel: try fields.string("base_model_name_or_path"), modelType: try fields.string("model_type"),
       taskType: try fields.string("task_type"), labels: try fields.strings("labels"),
       loraAlpha: try fields.number("lora_alpha"), loraDropout: try fields.number("lora_dropout"),
-      useRSLoRA: try fields.bool("use_rslora"), targetModules: try fields.strings("target_modules"))
+      useRSLoRA: try fields.bool("use_rslora"), targetModules: try fields.strings("target_modules"),
+      step: try fields.integer("step"))
     return (try table(), metadata)
   }
 

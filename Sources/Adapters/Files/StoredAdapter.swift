@@ -65,11 +65,13 @@ public struct AdapterMetadata: Sendable, Equatable {
   public var useRSLoRA: Bool
   /// `target_modules` as in the run's config.
   public var targetModules: [String]
+  /// Optimiser steps that the tensors have been through.
+  public var step: Int
 
   /// The values of a run's config.
   public init(
     baseModel: String, modelType: String, taskType: String, labels: [String], loraAlpha: Double,
-    loraDropout: Double = 0, useRSLoRA: Bool = false, targetModules: [String]
+    loraDropout: Double = 0, useRSLoRA: Bool = false, targetModules: [String], step: Int = 0
   ) {
     self.baseModel = baseModel
     self.modelType = modelType
@@ -79,6 +81,7 @@ public struct AdapterMetadata: Sendable, Equatable {
     self.loraDropout = loraDropout
     self.useRSLoRA = useRSLoRA
     self.targetModules = targetModules
+    self.step = step
   }
 
   /// s = alpha / r, or alpha / √r for rsLoRA.

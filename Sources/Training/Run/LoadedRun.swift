@@ -103,7 +103,8 @@ public struct LoadedRun: Sendable {
       metadata: AdapterMetadata(
         baseModel: plan.config.model, modelType: plan.model.family.rawValue, taskType: "SEQ_CLS",
         labels: task.labels.names, loraAlpha: config.loraAlpha, loraDropout: config.loraDropout,
-        useRSLoRA: config.useRSLoRA, targetModules: config.targetModules.names))
+        useRSLoRA: config.useRSLoRA, targetModules: config.targetModules.names,
+        step: state.step))
   }
 }
 

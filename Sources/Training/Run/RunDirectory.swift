@@ -2,7 +2,6 @@ import Adapters
 import Configuration
 import Foundation
 import RunStore
-import StrictJSON
 
 /// A directory that `train` wrote, to be scored and predicted with.
 public struct RunDirectory: Sendable {
@@ -26,14 +25,6 @@ public struct RunDirectory: Sendable {
 
   /// The resolved config that the run was trained with.
   public var configPath: String { "\(path)/run_config.json" }
-
-  /// The step that the adapter in `directory` was last scored at, by its `eval_results.json`; 0 where it has none.
-  public static func step(of directory: String) -> Int {
-    guard let text = try? String(contentsOfFile: "\(directory)/eval_results.json", encoding: .utf8),
-      let results = try? JSONParser.parse(text)
-    else { return 0 }
-    return results["step"]?.integer ?? 0
-  }
 
   /// Adds scores of this run's adapter to its row in `database`, and returns what a person should know about that.
   ///

@@ -14,7 +14,7 @@ public struct ScoringRun: Sendable {
   /// Loads the adapter in `adapterDirectory`, or with nil the base model with its head as stored, else a fresh one.
   ///
   /// The adapter's own sharing and scale count, not those of the config.
-  public init(_ config: RunConfig, adapterDirectory: String?, step: Int = 0, threads: Int) throws {
+  public init(_ config: RunConfig, adapterDirectory: String?, threads: Int) throws {
     var config = config
     if adapterDirectory == nil { config.adapter.strategy = "none" }
     config.adapter.initFrom = nil
@@ -50,7 +50,7 @@ public struct ScoringRun: Sendable {
       }
       loaded[head: index] = stored.values
     }
-    loaded.step = step
+    loaded.step = source.native?.metadata.step ?? 0
     state = loaded
     evaluator = Evaluator(engine: run.engine(scale: scale), batchSize: config.training.evalBatchSize)
   }

@@ -47,8 +47,7 @@ struct Evaluate: ParsableCommand {
 
     var progress = Progress(isQuiet: options.report.quiet)
     SlowBLAS.prepare(progress, isQuiet: options.report.quiet)
-    let scoring = try ScoringRun(
-      config, adapterDirectory: adapter, step: adapter.map(RunDirectory.step) ?? 0, threads: options.threads.count)
+    let scoring = try ScoringRun(config, adapterDirectory: adapter, threads: options.threads.count)
     scoring.run.classifier.notices.forEach(progress.notice)
 
     let reports = try score(scoring, &progress)
