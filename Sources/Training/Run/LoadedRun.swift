@@ -30,6 +30,10 @@ public struct LoadedRun: Sendable {
     philox = Philox(seed: UInt64(truncatingIfNeeded: plan.config.training.seed))
     task = try TaskData(TaskSource(plan.config.task), knownLabels: knownLabels)
     tokenizer = try Tokenizer(modelDirectory: plan.config.model, modelType: plan.model.family.rawValue)
+    let special = tokenizer.specialTokenCount(isPair: task.definition.isPair)
+    guard plan.config.task.maxSeqLength > special else {
+      throw RunError.noRoomForText(maxLength: plan.config.task.maxSeqLength, special: special)
+    }
     classifier = try LoadedClassifier(
       path: plan.config.model, config: plan.model, labels: task.labels.outputs, philox: philox)
   }
@@ -67,8 +71,9 @@ public struct LoadedRun: Sendable {
       pool: pool)
   }
 
-  /// A fresh start: the adapter drawn from the seed (or `init_from`), the head as stored or drawn.
-  public func freshState() throws -> TrainableState {
+  /// A fresh start: the adapter drawn from the seed (or `init_from`), the head as stored or drawn. What a person should
+  /// know about it is added to `notices`.
+  public func freshState(notices: inout [String]) throws -> TrainableState {
     var state = TrainableState(table: plan.table, head: plan.head(task.labels))
     state.initializeAdapter(philox: philox)
     for (index, parameter) in state.head.enumerated() {
@@ -76,17 +81,22 @@ public struct LoadedRun: Sendable {
         classifier.storedHead?[index]
         ?? parameter.freshValues(philox: philox, deviation: Double(plan.model.initializerRange))
     }
-    if let directory = plan.config.adapter.initFrom { try initialize(&state, from: directory) }
+    if let directory = plan.config.adapter.initFrom { try initialize(&state, from: directory, &notices) }
     return state
   }
 
   /// Takes the tensors of a native or PEFT adapter directory. A head of another shape (another task's) is left out.
-  private func initialize(_ state: inout TrainableState, from directory: String) throws {
+  private func initialize(
+    _ state: inout TrainableState, from directory: String, _ notices: inout [String]
+  ) throws {
     let source = try AdapterSource.read(directory, plan: plan)
     for (key, values) in try source.expanded.initialise(state.table) { state[key] = values }
     for (index, parameter) in state.head.enumerated() {
       if let stored = source.expanded.head[parameter.name], stored.shape == parameter.shape {
         state[head: index] = stored.values
+      } else {
+        notices.append(
+          "adapter.init_from: \(directory) has no \(parameter.name) of this task's shape: it starts afresh")
       }
     }
   }

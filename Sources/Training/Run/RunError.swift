@@ -10,6 +10,8 @@ public enum RunError: UserFacingError, Equatable {
   case outputUnusable(directory: String, reason: String)
   /// A directory without a run in it.
   case notARun(directory: String, missing: String)
+  /// `max_seq_length` leaves no room beside the special tokens.
+  case noRoomForText(maxLength: Int, special: Int)
   /// A training split without examples.
   case noExamples(file: String)
   /// Evaluation is asked for and there is no validation file.
@@ -28,6 +30,8 @@ public enum RunError: UserFacingError, Equatable {
       "\(directory): already holds a run (\(file)); choose another output_dir, or pass --overwrite to replace it"
     case .outputUnusable(let directory, let reason): "\(directory): cannot be created: \(reason)"
     case .notARun(let directory, let missing): "\(directory): holds no run (\(missing) is missing)"
+    case .noRoomForText(let maxLength, let special):
+      "task.max_seq_length: \(maxLength) leaves no room for text beside \(special) special tokens"
     case .noExamples(let file): "\(file): has no training examples"
     case .nothingToEvaluate(let task):
       "training.eval_strategy: \(task) has no validation file to score; give one, or set eval_strategy to no"
@@ -43,7 +47,7 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable: .cannotCreate
     case .notARun: .missingInput
-    case .unsupported, .noExamples, .nothingToEvaluate, .noLabels, .headMismatch: .badInput
+    case .unsupported, .noExamples, .noRoomForText, .nothingToEvaluate, .noLabels, .headMismatch: .badInput
     }
   }
 }

@@ -22,7 +22,8 @@ public struct ScoringRun: Sendable {
     let source = try adapterDirectory.map { try AdapterSource.read($0, plan: plan) }
     run = try LoadedRun(plan, knownLabels: source?.labels, threads: threads)
     guard let source, let directory = adapterDirectory else {
-      state = try run.freshState()
+      var notices: [String] = []
+      state = try run.freshState(notices: &notices)
       evaluator = Evaluator(engine: run.engine(scale: 1), batchSize: config.training.evalBatchSize)
       return
     }

@@ -1,7 +1,5 @@
 import Adapters
 import Configuration
-import Diagnostics
-import Foundation
 import Models
 import RunStore
 import Tasks
@@ -29,7 +27,7 @@ public struct TrainingRun {
     let train = try run.load(.train)
     guard !train.items.isEmpty else { throw RunError.noExamples(file: try run.task.file(.train)) }
     let evaluationSets = try run.evaluationSets()
-    notices =
+    var notices =
       run.classifier.notices + run.notices
       + (try EvaluationSplits(run.task, strategy: config.training.evalStrategy).notices)
       + train.leftOut + evaluationSets.flatMap(\.data.leftOut)
@@ -37,8 +35,10 @@ public struct TrainingRun {
       examples: train.items.count, batchSize: config.training.trainBatchSize,
       accumulation: config.training.gradientAccumulationSteps
     ).totalSteps(epochs: config.training.numTrainEpochs, maxSteps: config.training.maxSteps)
+    let state = try run.freshState(notices: &notices)
+    self.notices = notices
     trainer = Trainer(
-      state: try run.freshState(), engine: run.engine(scale: plan.scale), config: config.training, train: train,
+      state: state, engine: run.engine(scale: plan.scale), config: config.training, train: train,
       evaluationSets: evaluationSets, metrics: run.task.metrics, merging: try plan.merging(totalSteps: steps),
       philox: run.philox)
   }
