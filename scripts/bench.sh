@@ -49,7 +49,7 @@ stage 'The machine'
 
 # lengths FILE: token counts of SST-2's first 20,000 training sentences, in a fixed shuffled order.
 lengths() {
-  tail -n +2 "$GLUE_DIR/SST-2/train.tsv" | head -n 20000 | cut -f 1 | "$binaries/swift-peft" tokenize "$tokenizer" |
+  sed -n '2,20001p' "$GLUE_DIR/SST-2/train.tsv" | cut -f 1 | "$binaries/swift-peft" tokenize "$tokenizer" |
     awk -F, 'BEGIN { srand(1) } { print rand() "\t" NF }' | sort -k 1,1 | cut -f 2 >"$1"
 }
 
