@@ -48,7 +48,26 @@ public enum AtomicFile {
   }
 
   /// Replaces the file `path` by what `body` writes piece by piece. Throws `OutputError`, or the error of `body`.
+  ///
+  /// A symbolic link stays one: the file that it names is replaced. What is no file of the disk (a device, a pipe) is
+  /// never replaced but written to as it stands.
   public static func write(to path: String, _ body: (Destination) throws -> Void) throws {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return try replace(path, body) }
+    guard status.st_mode & S_IFMT == S_IFREG else { return try writeInPlace(path, body) }
+    guard let resolved = realpath(path, nil) else { throw OutputError.cannotCreate(path: path, code: errno) }
+    defer { free(resolved) }
+    try replace(String(cString: resolved), body)
+  }
+
+  private static func writeInPlace(_ path: String, _ body: (Destination) throws -> Void) throws {
+    let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
+    defer { close(descriptor) }
+    try body(Destination(descriptor: descriptor, path: path))
+  }
+
+  private static func replace(_ path: String, _ body: (Destination) throws -> Void) throws {
     let directory = directory(of: path)
     let temporary = "\(directory)/.swift-peft-\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36)).tmp"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)

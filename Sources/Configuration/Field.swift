@@ -106,9 +106,19 @@ func joined(_ path: String, _ key: String) -> String {
 func suggestion(for key: String, in siblings: [SchemaKey], at path: String) -> String {
   let elsewhere = allPaths(of: RunConfig.schema).filter { $0 == key || $0.hasSuffix("." + key) }
   if let moved = elsewhere.first { return ", did you mean \(moved)?" }
-  let near = nearestName(to: key, among: siblings.map(\.key))
+  let near = familiarNames[key] ?? nearestName(to: key, among: siblings.map(\.key))
   return near.map { ", did you mean \($0)?" } ?? ", known are \(siblings.map(\.key).joined(separator: ", "))"
 }
+
+/// What other tools call the fields.
+private let familiarNames = [
+  "per_device_train_batch_size": "train_batch_size", "batch_size": "train_batch_size",
+  "per_device_eval_batch_size": "eval_batch_size", "lr": "learning_rate", "epochs": "num_train_epochs",
+  "num_epochs": "num_train_epochs", "warmup": "warmup_ratio", "alpha": "lora_alpha", "rank": "r",
+  "dropout": "lora_dropout", "modules": "target_modules", "max_length": "max_seq_length",
+  "evaluation_strategy": "eval_strategy",
+  "patience": "early_stopping_patience", "grad_clip": "max_grad_norm", "scheduler": "lr_scheduler_type",
+]
 
 private func allPaths(of schema: [SchemaKey], under path: String = "") -> [String] {
   schema.flatMap { [joined(path, $0.key)] + allPaths(of: $0.below, under: joined(path, $0.key)) }

@@ -28,7 +28,8 @@ public struct LoadedRun: Sendable {
     self.plan = plan
     pool = WorkerPool(threads: threads)
     philox = Philox(seed: UInt64(truncatingIfNeeded: plan.config.training.seed))
-    task = try TaskData(TaskSource(plan.config.task), knownLabels: knownLabels)
+    let source = TaskSource(plan.config.task)
+    var task = try TaskData(source, knownLabels: knownLabels)
     tokenizer = try Tokenizer(modelDirectory: plan.config.model, modelType: plan.model.family.rawValue)
     let special = tokenizer.specialTokenCount(isPair: task.definition.isPair)
     guard plan.config.task.maxSeqLength > special else {
@@ -36,6 +37,13 @@ public struct LoadedRun: Sendable {
     }
     classifier = try LoadedClassifier(
       path: plan.config.model, config: plan.model, labels: task.labels.outputs, philox: philox)
+    // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
+    if knownLabels == nil, classifier.storedHead != nil,
+      let order = task.labels.inOrder(of: plan.model.labels ?? []), order != task.labels
+    {
+      task = try TaskData(source, knownLabels: order)
+    }
+    self.task = task
   }
 
   /// What a person should know beside the model's notices: options of the contract that act in no way yet.
@@ -143,6 +151,14 @@ public struct AdapterSource: Sendable {
 extension LabelSpace {
   /// Class names in the order of the head's outputs; none for a regression.
   public var names: [String] { if case .classes(let names) = self { names } else { [] } }
+
+  /// These classes in the order in which `others` names them, whatever their case; nil where it names others.
+  func inOrder(of others: [String]) -> LabelSpace? {
+    guard case .classes(let names) = self, names.count == others.count else { return nil }
+    let byName = Dictionary(names.map { ($0.lowercased(), $0) }) { first, _ in first }
+    let ordered = others.compactMap { byName[$0.lowercased()] }
+    return Set(ordered).count == names.count ? .classes(ordered) : nil
+  }
 
   /// The opposite of `names`.
   init(names: [String]) { self = names.isEmpty ? .regression : .classes(names) }

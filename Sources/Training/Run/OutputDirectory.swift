@@ -12,8 +12,10 @@ public struct OutputDirectory: Sendable {
 
   /// The names that make a run.
   private static let runFiles = [
-    AdapterFile.tensorsName, AdapterFile.configName, "run_config.json", "eval_results.json", "checkpoints",
+    AdapterFile.tensorsName, AdapterFile.configName, "run_config.json", scores, "checkpoints",
   ]
+  /// Scores alone make no run: `eval` of a base model writes them too.
+  private static let scores = "eval_results.json"
 
   /// The directory at `path`; nothing is touched yet.
   public init(_ path: String) { self.path = path }
@@ -21,7 +23,9 @@ public struct OutputDirectory: Sendable {
   /// Throws where a run is already here and may not be replaced, and where no directory can be made.
   public func refuseIfTaken(overwrite: Bool) throws {
     try refuseFileInTheWay()
-    if !overwrite, let file = existing.first { throw RunError.outputTaken(directory: path, file: file) }
+    if !overwrite, let file = existing.first(where: { $0 != Self.scores }) {
+      throw RunError.outputTaken(directory: path, file: file)
+    }
   }
 
   /// Makes the directory where it is missing.

@@ -10,6 +10,8 @@ public enum RunError: UserFacingError, Equatable {
   case outputUnusable(directory: String, reason: String)
   /// A directory without a run in it.
   case notARun(directory: String, missing: String)
+  /// A model or adapter that gives infinite scores or none.
+  case scoresNotFinite(split: String, example: Int)
   /// `max_seq_length` leaves no room beside the special tokens.
   case noRoomForText(maxLength: Int, special: Int)
   /// A training split without examples.
@@ -30,6 +32,8 @@ public enum RunError: UserFacingError, Equatable {
       "\(directory): already holds a run (\(file)); choose another output_dir, or pass --overwrite to replace it"
     case .outputUnusable(let directory, let reason): "\(directory): cannot be created: \(reason)"
     case .notARun(let directory, let missing): "\(directory): holds no run (\(missing) is missing)"
+    case .scoresNotFinite(let split, let example):
+      "\(split): the scores of example \(example) are not finite numbers: the adapter or the model is damaged"
     case .noRoomForText(let maxLength, let special):
       "task.max_seq_length: \(maxLength) leaves no room for text beside \(special) special tokens"
     case .noExamples(let file): "\(file): has no training examples"
@@ -47,7 +51,8 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable: .cannotCreate
     case .notARun: .missingInput
-    case .unsupported, .noExamples, .noRoomForText, .nothingToEvaluate, .noLabels, .headMismatch: .badInput
+    case .unsupported, .noExamples, .scoresNotFinite, .noRoomForText, .nothingToEvaluate, .noLabels, .headMismatch:
+      .badInput
     }
   }
 }

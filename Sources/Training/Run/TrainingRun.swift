@@ -66,10 +66,12 @@ public struct TrainingRun {
     let config = run.plan.config
     let store = try RunStore(path: config.database)
     let output = OutputDirectory(config.outputDir)
-    try output.prepare(overwrite: overwrite)
-    try output.write(config: config)
+    try output.refuseIfTaken(overwrite: overwrite)
+    // The row comes first only here: a database that takes no row must not cost an earlier run its files.
     let id = try store.beginRun(newRun())
     do {
+      try output.prepare(overwrite: overwrite)
+      try output.write(config: config)
       let outcome = try trainer.run(shouldStop: shouldStop) { event in
         try Self.record(event, in: store, run: id)
         try onEvent(event)

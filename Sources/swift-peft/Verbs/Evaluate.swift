@@ -75,6 +75,9 @@ struct Evaluate: ParsableCommand {
         throw RunError.noLabels(file: try scoring.run.task.file(split))
       }
       let report = scoring.score(split, data) { progress.scored($0, of: $1, split: split.rawValue) }
+      if let bad = report.logits.firstIndex(where: { row in row.contains { !$0.isFinite } }) {
+        throw RunError.scoresNotFinite(split: split.rawValue, example: bad)
+      }
       progress.clear()
       if report.metrics.isEmpty { progress.notice("\(split.rawValue) has no labels: predictions only, no scores") }
       if let predictions, reports.isEmpty {
@@ -100,6 +103,9 @@ struct Evaluate: ParsableCommand {
   /// The scores go to the run's row where they are those of the run as it was configured.
   private func record(_ reports: [EvaluationReport], _ config: RunConfig, adapter: String?) throws -> String? {
     let place = options.outputDir == nil ? config.outputDir : adapter ?? config.outputDir
+    guard reports.allSatisfy({ $0.split != .train }) else {
+      return "the scores are not in a database: its rows of the split train are those of the training steps"
+    }
     guard let adapter, RunDirectory.isDirectory(source) || RunDirectory.isSame(adapter, place) else {
       return "the scores are not in a database: they are those of no run"
     }
