@@ -35,6 +35,23 @@ import Testing
     #expect(scored?["loss"]?.number == best)
   }
 
+  @Test func scoringTheTrainingSplitLeavesTheTrainingCurve() throws {
+    let sandbox = try Sandbox.trainable()
+    #expect(try sandbox.run("train", "config.json").status == 0)
+    let store = try RunStore.openExisting(path: sandbox.place("runs.sqlite"))
+    let logged = try store.metrics(run: 1)
+    let outcome = try sandbox.run("eval", "run", "--split", "train")
+    #expect(outcome.status == 0 && outcome.err.contains("rows of the split train"))
+    #expect(try store.metrics(run: 1) == logged)
+  }
+
+  @Test func scoresOfTheBaseModelDoNotKeepATrainingRunAway() throws {
+    let sandbox = try Sandbox.trainable()
+    #expect(try sandbox.run("eval", "config.json").status == 0)
+    #expect(try sandbox.run("train", "config.json").status == 0)
+    #expect(try sandbox.run("train", "config.json").status == 73)
+  }
+
   @Test func otherSplitsAreAddedToTheRun() throws {
     let sandbox = try Sandbox.trainable()
     #expect(try sandbox.run("train", "config.json").status == 0)
