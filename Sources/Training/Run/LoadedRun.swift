@@ -99,6 +99,10 @@ public struct LoadedRun: Sendable {
   ) throws {
     let source = try AdapterSource.read(directory, plan: plan)
     for (key, values) in try source.expanded.initialise(state.table) { state[key] = values }
+    if let scale = source.expanded.entries.first?.scale, scale != plan.scale {
+      notices.append(
+        "adapter.init_from: \(directory) was trained with the scale \(scale), this run's is \(plan.scale)")
+    }
     for (index, parameter) in state.head.enumerated() {
       if let stored = source.expanded.head[parameter.name], stored.shape == parameter.shape {
         state[head: index] = stored.values

@@ -23,6 +23,9 @@ public struct RunPlan: Sendable {
     self.config = config
     try Self.refuseUnsupported(config)
     model = try ModelConfig(directory: config.model)
+    guard model.family == .bert || model.family == .roberta else {
+      throw ModelError.unsupportedFamily(model.family.rawValue, path: config.model)
+    }
     guard config.task.maxSeqLength <= model.maximumSequenceLength else {
       throw ModelError.tooLong(
         tokens: config.task.maxSeqLength, limit: model.maximumSequenceLength, path: config.model)
