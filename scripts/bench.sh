@@ -57,13 +57,16 @@ lengths() {
 ours() {
   local name=$1
   shift
-  "${clean[@]}" "$binaries/swift-peft-bench" --steps "$steps" "$@" | tee -a "$work/$name.ours" >&2
+  "${clean[@]}" "$binaries/swift-peft-bench" --steps "$steps" "$@" | tee -a "$work/$name.ours" >&2 ||
+    status=70 die "swift-peft-bench failed on $name"
 }
 theirs() {
   local name=$1
   shift
-  "${clean[@]}" -u OMP_WAIT_POLICY "$python" "$peer" step --steps "$steps" "$@" | tee -a "$work/$name.peer" >&2
-  "${clean[@]}" OMP_WAIT_POLICY=passive "$python" "$peer" step --steps "$steps" "$@" | tee -a "$work/$name.passive" >&2
+  "${clean[@]}" -u OMP_WAIT_POLICY "$python" "$peer" step --steps "$steps" "$@" | tee -a "$work/$name.peer" >&2 ||
+    status=70 die "the peer failed on $name"
+  "${clean[@]}" OMP_WAIT_POLICY=passive "$python" "$peer" step --steps "$steps" "$@" | tee -a "$work/$name.passive" >&2 ||
+    status=70 die "the peer failed on $name with OMP_WAIT_POLICY=passive"
 }
 
 # median FILE KEY: the median of one number over a file's JSON lines; nothing for no lines.
@@ -129,7 +132,7 @@ for ((round = 1; round <= rounds; round++)); do
 done
 
 sed -nE 's/^(processor|BLAS kernels|instruction peak|matrix product|rank-8 product) +(.*)/\1: \2/p' "$work/doctor"
-printf 'load average before: %s; %s rounds of %s steps; medians\n\n' "$load" "$rounds" "$steps"
+printf 'load average before: %s; rounds: %s, steps in each: %s; medians\n\n' "$load" "$rounds" "$steps"
 cat <<'END'
 | step, float32 | s, ours | s, peer | tokens/s, ours | tokens/s, peer | ours : peer | MB, ours | MB, peer | peer's OMP_WAIT_POLICY |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
