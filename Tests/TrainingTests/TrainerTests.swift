@@ -116,6 +116,14 @@ import Testing
     #expect(trainer.state[trainer.state.table.tensors[0]] == before)
   }
 
+  @Test func anInterruptedRunHasNoScoresOfAnEarlierStep() throws {
+    var trainer = try trainer(evaluation: .steps)
+    var steps = 0
+    let outcome = try trainer.run(shouldStop: { steps == 3 }) { if case .step = $0 { steps += 1 } }
+    #expect(outcome.wasInterrupted && trainer.state.step == 3)
+    #expect(outcome.reports.isEmpty)
+  }
+
   @Test func stopsAfterTheStepWhenAsked() throws {
     var trainer = try trainer(evaluation: .no)
     var steps = 0

@@ -111,7 +111,10 @@ public struct Trainer: Sendable {
           break
         }
       }
-      if stopping, !isLast { return Outcome(reports: reports, wasInterrupted: true) }
+      if stopping, !isLast {
+        // Scores of an earlier step are not those of the adapter that is written now.
+        return Outcome(reports: reports.filter { $0.step == state.step }, wasInterrupted: true)
+      }
     }
     if config.loadBestModelAtEnd, let best {
       state = best.state
