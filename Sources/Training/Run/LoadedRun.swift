@@ -103,12 +103,14 @@ public struct LoadedRun: Sendable {
       notices.append(
         "adapter.init_from: \(directory) was trained with the scale \(scale), this run's is \(plan.scale)")
     }
+    // The same classes in another order would train against swapped outputs.
+    let hasOtherOrder = source.labels.map { $0 != task.labels && $0.inOrder(of: task.labels.names) != nil } ?? false
     for (index, parameter) in state.head.enumerated() {
-      if let stored = source.expanded.head[parameter.name], stored.shape == parameter.shape {
+      if !hasOtherOrder, let stored = source.expanded.head[parameter.name], stored.shape == parameter.shape {
         state[head: index] = stored.values
       } else {
         notices.append(
-          "adapter.init_from: \(directory) has no \(parameter.name) of this task's shape: it starts afresh")
+          "adapter.init_from: \(directory) has no \(parameter.name) for this task's outputs: it starts afresh")
       }
     }
   }
