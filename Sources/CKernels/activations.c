@@ -53,29 +53,55 @@ INLINE float d_identity(float x) { return (void)x, 1.0f; }
   CASE(identity)
 
 #define ROWS(name) \
-  DISPATCHED static void rows_##name(float *pre, const float *bias, float *y, long rows, long columns) { \
-    for (long r = 0; r < rows; r++, pre += columns, y += columns) { \
-      if (bias) for (long c = 0; c < columns; c++) pre[c] += bias[c]; \
-      for (long c = 0; c < columns; c++) y[c] = f_##name(pre[c]); \
-    } \
+  DISPATCHED static void rows_##name(const float *pre, const float *bias, float *y, long rows, long columns) { \
+    for (long r = 0; r < rows; r++, pre += columns, y += columns) \
+      if (bias) for (long c = 0; c < columns; c++) y[c] = f_##name(pre[c] + bias[c]); \
+      else for (long c = 0; c < columns; c++) y[c] = f_##name(pre[c]); \
   } \
-  DISPATCHED static void backward_##name(const float *pre, float *dy, long count) { \
-    for (long i = 0; i < count; i++) dy[i] *= d_##name(pre[i]); \
+  DISPATCHED static void backward_##name(const float *pre, const float *bias, float *dy, long rows, long columns) { \
+    for (long r = 0; r < rows; r++, pre += columns, dy += columns) \
+      if (bias) for (long c = 0; c < columns; c++) dy[c] *= d_##name(pre[c] + bias[c]); \
+      else for (long c = 0; c < columns; c++) dy[c] *= d_##name(pre[c]); \
+  } \
+  DISPATCHED static void half_rows_##name(const uint16_t *pre, const float *bias, uint16_t *y, long rows, \
+                                          long columns) { \
+    for (long r = 0; r < rows; r++, pre += columns, y += columns) \
+      if (bias) for (long c = 0; c < columns; c++) y[c] = to_half(f_##name(from_half(pre[c]) + bias[c])); \
+      else for (long c = 0; c < columns; c++) y[c] = to_half(f_##name(from_half(pre[c]))); \
+  } \
+  DISPATCHED static void half_backward_##name(const uint16_t *pre, const float *bias, uint16_t *dy, long rows, \
+                                              long columns) { \
+    for (long r = 0; r < rows; r++, pre += columns, dy += columns) \
+      if (bias) \
+        for (long c = 0; c < columns; c++) dy[c] = to_half(from_half(dy[c]) * d_##name(from_half(pre[c]) + bias[c])); \
+      else for (long c = 0; c < columns; c++) dy[c] = to_half(from_half(dy[c]) * d_##name(from_half(pre[c]))); \
   }
 EACH(ROWS)
 
-void ck_bias_activation(enum ck_activation kind, float *pre, const float *bias, float *y, long rows, long columns) {
-  switch (kind) {
 #define CALL(name) case ck_##name: rows_##name(pre, bias, y, rows, columns); break;
-    EACH(CALL)
-#undef CALL
-  }
+void ck_bias_activation(enum ck_activation kind, const float *pre, const float *bias, float *y, long rows,
+                        long columns) {
+  switch (kind) { EACH(CALL) }
 }
+#undef CALL
 
-void ck_activation_backward(enum ck_activation kind, const float *pre, float *dy, long count) {
-  switch (kind) {
-#define CALL(name) case ck_##name: backward_##name(pre, dy, count); break;
-    EACH(CALL)
-#undef CALL
-  }
+#define CALL(name) case ck_##name: backward_##name(pre, bias, dy, rows, columns); break;
+void ck_activation_backward(enum ck_activation kind, const float *pre, const float *bias, float *dy, long rows,
+                            long columns) {
+  switch (kind) { EACH(CALL) }
 }
+#undef CALL
+
+#define CALL(name) case ck_##name: half_rows_##name(pre, bias, y, rows, columns); break;
+void ck_half_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
+                             long columns) {
+  switch (kind) { EACH(CALL) }
+}
+#undef CALL
+
+#define CALL(name) case ck_##name: half_backward_##name(pre, bias, dy, rows, columns); break;
+void ck_half_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
+                                 long rows, long columns) {
+  switch (kind) { EACH(CALL) }
+}
+#undef CALL

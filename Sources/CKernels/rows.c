@@ -2,13 +2,6 @@
 
 #include "common.h"
 
-INLINE float lane_sum(const float *lanes) {
-  float halves[8];
-  for (int i = 0; i < 8; i++) halves[i] = lanes[i] + lanes[i + 8];
-  for (int i = 0; i < 4; i++) halves[i] += halves[i + 4];
-  return (halves[0] + halves[2]) + (halves[1] + halves[3]);
-}
-
 DISPATCHED void ck_add_bias(float *y, const float *bias, long rows, long columns) {
   for (long r = 0; r < rows; r++, y += columns)
     for (long c = 0; c < columns; c++) y[c] += bias[c];

@@ -24,6 +24,7 @@ public struct FrozenTensor: Sendable {
   private enum Storage: Sendable {
     case file(MappedFile)
     case floats(OwnedFloats)
+    case halves(OwnedHalves)
   }
 
   /// The tensor that starts at `byteOffset` of `file`. The caller has checked that it lies inside.
@@ -44,6 +45,31 @@ public struct FrozenTensor: Sendable {
     storage = .floats(OwnedFloats(values))
   }
 
+  /// The same numbers rounded to bfloat16, in memory of its own unless they are stored so already. The file's pages
+  /// that held them may go: they are not needed again.
+  public func inBFloat16() -> FrozenTensor {
+    guard elementType != .bfloat16 || Int(bitPattern: bytes) % 2 != 0 else { return self }
+    let halves = OwnedHalves(count: count)
+    let piece = 1 << 14
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: piece) { floats in
+      guard let scratch = floats.baseAddress else { return }
+      for start in stride(from: 0, to: count, by: piece) {
+        let range = start..<min(start + piece, count)
+        widen(range: range, into: scratch)
+        ck_narrow_bfloat16(halves.base + start, scratch, range.count)
+      }
+    }
+    if case .file(let file) = storage { file.forget(byteOffset..<(byteOffset + count * elementType.byteCount)) }
+    return FrozenTensor(shape: shape, elementType: .bfloat16, storage: .halves(halves))
+  }
+
+  private init(shape: [Int], elementType: ElementType, storage: Storage) {
+    self.shape = shape
+    self.elementType = elementType
+    self.storage = storage
+    byteOffset = 0
+  }
+
   /// How many numbers there are.
   public var count: Int { shape.reduce(1, *) }
   /// The first dimension's length.
@@ -56,6 +82,7 @@ public struct FrozenTensor: Sendable {
     switch storage {
     case .file(let file): file.bytes.baseAddress.unsafelyUnwrapped + byteOffset
     case .floats(let floats): UnsafeRawPointer(floats.base)
+    case .halves(let halves): UnsafeRawPointer(halves.base)
     }
   }
 
@@ -88,4 +115,16 @@ private final class OwnedFloats: Sendable {
   }
 
   deinit { base.deallocate() }
+}
+
+/// The same for bfloat16 numbers; whoever makes it fills it before sharing it.
+private final class OwnedHalves: Sendable {
+  nonisolated(unsafe) let base: UnsafeMutablePointer<UInt16>
+
+  init(count: Int) {
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * 2), alignment: 64)
+    base = raw.bindMemory(to: UInt16.self, capacity: max(32, count))
+  }
+
+  deinit { UnsafeMutableRawPointer(base).deallocate() }
 }

@@ -5,11 +5,14 @@ import Kernels
 /// A checkpoint's tensors by transformers' names, checked for shape, and the numbers of its linear maps.
 struct ModelWeights {
   let config: ModelConfig
+  /// What products multiply: matrices of linear maps are held so.
+  let precision: Precision
   private let tensors: [String: FrozenTensor]
   private let sites: [String: Int]
 
-  init(config: ModelConfig, tensors: [String: FrozenTensor], sites: [String: Int]) {
+  init(config: ModelConfig, precision: Precision, tensors: [String: FrozenTensor], sites: [String: Int]) {
     self.config = config
+    self.precision = precision
     self.tensors = tensors
     self.sites = sites
   }
@@ -22,8 +25,11 @@ struct ModelWeights {
 
   func linear(_ path: String) -> LinearSlot {
     guard let site = sites[path] else { preconditionFailure("\(path) is not among the family's linear maps") }
+    let weight = self[path + ".weight"]
     return LinearSlot(
-      linear: FrozenLinear(weight: self[path + ".weight"], bias: self[path + ".bias"].inFloat32()), site: site)
+      linear: FrozenLinear(
+        weight: precision == .bfloat16 ? weight.inBFloat16() : weight, bias: self[path + ".bias"].inFloat32()),
+      site: site)
   }
 
   func layerNorm(_ path: String) -> LayerNormWeights {
