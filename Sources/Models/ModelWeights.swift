@@ -13,8 +13,14 @@ struct ModelWeights {
   init(config: ModelConfig, precision: Precision, tensors: [String: FrozenTensor], sites: [String: Int]) {
     self.config = config
     self.precision = precision
-    self.tensors = tensors
     self.sites = sites
+    var tensors = tensors
+    if precision == .bfloat16 {
+      let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isBFloat16 } ?? false }.sorted()
+      let rounded = FrozenTensor.bfloat16Copies(names.compactMap { tensors[$0] })
+      tensors.merge(zip(names, rounded)) { $1 }
+    }
+    self.tensors = tensors
   }
 
   /// A tensor that `EncoderShapes` lists; asking for another is a defect of a family's file.
@@ -25,10 +31,8 @@ struct ModelWeights {
 
   func linear(_ path: String) -> LinearSlot {
     guard let site = sites[path] else { preconditionFailure("\(path) is not among the family's linear maps") }
-    let weight = self[path + ".weight"]
     return LinearSlot(
-      linear: FrozenLinear(
-        weight: precision == .bfloat16 ? weight.inBFloat16() : weight, bias: self[path + ".bias"].inFloat32()),
+      linear: FrozenLinear(weight: self[path + ".weight"], bias: self[path + ".bias"].inFloat32()),
       site: site)
   }
 
