@@ -45,7 +45,7 @@ let package = Package(
     library("Autograd", ["Kernels", "CKernels"]),
 
     // Files in, values out.
-    library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),
+    library("Checkpoints", ["Kernels", "CKernels", "StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
     library("Tasks", ["Diagnostics"]),
     library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
