@@ -3,6 +3,8 @@
 #define SWIFT_PEFT_CKERNELS_H
 #include <stdint.h>
 
+#include "decoder_kernels.h"
+
 enum ck_activation {
   ck_gelu,        // x Phi(x), exact, by erf
   ck_gelu_tanh,   // the tanh approximation (gelu_new, gelu_fast, gelu_pytorch_tanh)
