@@ -6,11 +6,14 @@ public struct FrozenLinear: Sendable {
   public let weight: FrozenTensor
   /// b in float32.
   public let bias: FrozenTensor?
+  /// How W lies in `weight`.
+  public let layout: WeightLayout
 
   /// A map.
-  public init(weight: FrozenTensor, bias: FrozenTensor?) {
+  public init(weight: FrozenTensor, bias: FrozenTensor?, layout: WeightLayout = .rows) {
     self.weight = weight
     self.bias = bias
+    self.layout = layout
   }
 }
 
@@ -59,13 +62,13 @@ extension Tape {
   /// gradient.
   public func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     let outputs = maps.map { map in
-      make(x.layout, columns: map.linear.weight.rows, needsGradient: x.needsGradient || map.adapter != nil)
+      make(x.layout, columns: map.linear.outFeatures, needsGradient: x.needsGradient || map.adapter != nil)
     }
     for (map, y) in zip(maps, outputs) {
-      precondition(map.linear.weight.columns == x.columns)
+      precondition(map.linear.inFeatures == x.columns)
       precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
       withFloats(map.linear.weight) { w in
-        multiply(x.rows, y.columns, x.columns, x.view, MatrixView(w, stride: x.columns).transposed, y.view)
+        multiply(x.rows, y.columns, x.columns, x.view, map.linear.matrix(w).transposed, y.view)
       }
       if map.addsBias, let bias = map.linear.bias {
         withFloats(bias) { addBias(y.base, $0, rows: y.rows, columns: y.columns) }
@@ -79,12 +82,11 @@ extension Tape {
       let slot = x.slot, rows = x.rows, columns = x.columns
       record { [unowned self] in
         for (map, gradient) in zip(maps, slots) {
-          let out = map.linear.weight.rows
+          let out = map.linear.outFeatures
           guard let dy = gradient.view(out) else { continue }
           let (dx, beta) = slot.accumulator(in: workspace)
           withFloats(map.linear.weight) { w in
-            let w = MatrixView(w, stride: columns)
-            multiply(rows, columns, out, dy, w, beta: beta, MatrixView(dx, stride: columns))
+            multiply(rows, columns, out, dy, map.linear.matrix(w), beta: beta, MatrixView(dx, stride: columns))
           }
         }
       }
