@@ -3,18 +3,25 @@ import Kernels
 
 extension Tape {
   /// Softmax attention inside each sequence: O = dropout(softmax(Q Kᵀ / √D)) V per head (Vaswani et al.,
-  /// arXiv 1706.03762, section 3.2), q [M, C], k and v [N, C] → [M, C], heads side by side in the columns.
+  /// arXiv 1706.03762, section 3.2), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side in the columns. Where
+  /// there are fewer key and value heads K than H, H / K neighbouring queries' heads share one (arXiv 2305.13245).
   ///
-  /// q may have fewer rows a sequence than k and v (only the classification token in the last layer). Scores exist
-  /// for one block of queries of one head at a time, and are computed again in the backward pass from the saved
-  /// log-sums, so memory grows with the length and not with its square.
-  public func attention(q: Tensor, k: Tensor, v: Tensor, heads: Int, dropout: Float, site: Int) -> Tensor {
+  /// q may have fewer rows a sequence than k and v: the first tokens (only the classification token in the last layer),
+  /// or with `causal`, where a token sees itself and those before it, the last. Scores exist for one block of queries
+  /// of one head at a time, and are computed again in the backward pass from the saved log-sums, so memory grows with
+  /// the length and not with its square.
+  public func attention(
+    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, dropout: Float,
+    site: Int
+  ) -> Tensor {
+    precondition(heads % (keyValueHeads ?? heads) == 0)
+    precondition(k.columns == q.columns / heads * (keyValueHeads ?? heads) && v.columns == k.columns)
     let output = make(
       q.layout, columns: q.columns, needsGradient: q.needsGradient || k.needsGradient || v.needsGradient)
     let logSums = workspace.allocate(q.rows * heads)
     let pass = AttentionPass(
-      tape: self, q: q, k: k, v: v, heads: heads, dropout: dropoutSource == nil ? 0 : dropout, site: site,
-      logSums: logSums)
+      tape: self, q: q, k: k, v: v, heads: heads, headsPerKey: heads / (keyValueHeads ?? heads), causal: causal,
+      dropout: dropoutSource == nil ? 0 : dropout, site: site, logSums: logSums)
     pass.forward(into: output)
     if output.needsGradient {
       record { pass.backward(from: output) }
@@ -27,6 +34,8 @@ private struct AttentionPass {
   unowned let tape: Tape
   let q: Tensor, k: Tensor, v: Tensor
   let heads: Int
+  let headsPerKey: Int
+  let causal: Bool
   let dropout: Float
   let site: Int
   let logSums: Buffer
@@ -46,20 +55,31 @@ private struct AttentionPass {
     let queries: Range<Int>
     /// The first query's place in its sequence.
     let position: Int
-    /// Rows in k and v.
+    /// Rows in k and v that any of the queries sees.
     let keys: Range<Int>
+    /// Keys of the whole sequence.
+    let total: Int
+    /// Whether a query sees no later key.
+    let causal: Bool
+
+    /// How many of `keys` query number `index` sees.
+    func visible(_ index: Int) -> Int { causal ? position + index + 1 : keys.count }
   }
 
   func forEachBlock(_ body: (Block) -> Void) {
     for sequence in 0..<q.layout.sequences {
       let queries = q.layout.range(sequence), keys = k.layout.range(sequence)
+      // Fewer queries than keys are the sequence's last ones where a token sees only what came before.
+      let skipped = causal ? keys.count - queries.count : 0
       for head in 0..<heads {
         for start in stride(from: queries.lowerBound, to: queries.upperBound, by: Self.block) {
           let end = min(start + Self.block, queries.upperBound)
+          let seen = causal ? skipped + end - queries.lowerBound : keys.count
           body(
             Block(
               example: q.layout.examples[sequence], head: head, queries: start..<end,
-              position: start - queries.lowerBound, keys: keys))
+              position: skipped + start - queries.lowerBound, keys: keys.prefix(seen), total: keys.count,
+              causal: causal))
         }
       }
     }
@@ -74,17 +94,21 @@ private struct AttentionPass {
     MatrixView(base + row * columns + block.head * headSize, stride: columns)
   }
 
+  func keyView(_ base: UnsafeMutablePointer<Float>, _ block: Block) -> MatrixView {
+    MatrixView(
+      base + block.keys.lowerBound * k.columns + block.head / headsPerKey * headSize, stride: k.columns)
+  }
+
   /// s [queries, keys] = Q Kᵀ.
   func scores(_ block: Block, _ s: MatrixView) {
     multiply(
       block.queries.count, block.keys.count, headSize, view(q.base, block.queries.lowerBound, block),
-      view(k.base, block.keys.lowerBound, block).transposed, s)
+      keyView(k.base, block).transposed, s)
   }
 
   func multipliers(_ block: Block, _ index: Int, _ into: UnsafeMutablePointer<Float>) {
-    let count = block.keys.count
-    let row = block.head * count + block.position + index
-    tape.dropoutSource?.row(site, block.example, row, dropout, into, count)
+    let row = block.head * block.total + block.position + index
+    tape.dropoutSource?.row(site, block.example, row, dropout, into, block.total)
   }
 
   func forward(into output: Tensor) {
@@ -95,15 +119,16 @@ private struct AttentionPass {
       let p = MatrixView(scratch.base, stride: count)
       scores(block, p)
       for (index, row) in block.queries.enumerated() {
-        let at = p.base + index * count
-        logSums.base[row * heads + block.head] = ck_softmax(at, scale, count)
+        let at = p.base + index * count, visible = block.visible(index)
+        logSums.base[row * heads + block.head] = ck_softmax(at, scale, visible)
+        (at + visible).update(repeating: 0, count: count - visible)
         if dropout > 0 {
           multipliers(block, index, mask.base)
-          multiplyFloats(at, mask.base, count)
+          multiplyFloats(at, mask.base, visible)
         }
       }
       multiply(
-        block.queries.count, headSize, count, p, view(v.base, block.keys.lowerBound, block),
+        block.queries.count, headSize, count, p, keyView(v.base, block),
         view(output.base, block.queries.lowerBound, block))
     }
   }
@@ -125,36 +150,39 @@ private struct AttentionPass {
       let gradient = view(dO.base, block.queries.lowerBound, block)
       scores(block, p)
       if dq != nil || dk != nil {
-        multiply(rows, count, headSize, gradient, view(v.base, block.keys.lowerBound, block).transposed, ds)
+        multiply(rows, count, headSize, gradient, keyView(v.base, block).transposed, ds)
       }
       for (index, row) in block.queries.enumerated() {
-        let at = p.base + index * count
-        ck_softmax_again(at, scale, logSums.base[row * heads + block.head], count)
+        let at = p.base + index * count, visible = block.visible(index)
+        ck_softmax_again(at, scale, logSums.base[row * heads + block.head], visible)
+        (at + visible).update(repeating: 0, count: count - visible)
         if let dropped {
           multipliers(block, index, mask.base)
           dropped.base.advanced(by: index * count).update(from: at, count: count)
-          multiplyFloats(dropped.base + index * count, mask.base, count)
+          multiplyFloats(dropped.base + index * count, mask.base, visible)
         }
         let start = row * columns + block.head * headSize
         let delta = ck_dot(dO.base + start, output.base + start, headSize)
         if dq != nil || dk != nil {
-          ck_softmax_backward(at, ds.base + index * count, dropped == nil ? nil : mask.base, delta, scale, count)
+          let slopes = ds.base + index * count
+          ck_softmax_backward(at, slopes, dropped == nil ? nil : mask.base, delta, scale, visible)
+          (slopes + visible).update(repeating: 0, count: count - visible)
         }
       }
       if let dv {
         multiply(
           count, headSize, rows, (dropped?.view(count) ?? p).transposed, gradient, beta: 1,
-          view(dv, block.keys.lowerBound, block))
+          keyView(dv, block))
       }
       if let dq {
         multiply(
-          rows, headSize, count, ds, view(k.base, block.keys.lowerBound, block), beta: 1,
+          rows, headSize, count, ds, keyView(k.base, block), beta: 1,
           view(dq, block.queries.lowerBound, block))
       }
       if let dk {
         multiply(
           count, headSize, rows, ds.transposed, view(q.base, block.queries.lowerBound, block), beta: 1,
-          view(dk, block.keys.lowerBound, block))
+          keyView(dk, block))
       }
     }
   }
