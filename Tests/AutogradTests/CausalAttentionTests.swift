@@ -29,9 +29,10 @@ import Testing
     wanted: [Bool] = [true, true, true]
   ) {
     let size = 3, keys = PackedLayout(lengths)
-    let queries = asking.map { count in
-      PackedLayout(lengths: lengths.map { _ in count }, examples: keys.examples)
-    } ?? keys
+    let queries =
+      asking.map { count in
+        PackedLayout(lengths: lengths.map { _ in count }, examples: keys.examples)
+      } ?? keys
     checkGradients(
       [
         Leaf(queries, columns: heads * size, stream: 1, needsGradient: wanted[0]),
