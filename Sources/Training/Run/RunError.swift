@@ -20,6 +20,12 @@ public enum RunError: UserFacingError, Equatable {
   case nothingToEvaluate(task: String)
   /// Scores are asked for and the file has no labels.
   case noLabels(file: String)
+  /// A model without a token that ends a text.
+  case noEndOfText(directory: String)
+  /// A record of a language task without a text that it needs.
+  case missingKey(file: String, line: Int, key: String)
+  /// Something that only classification tasks have.
+  case notAClassification(task: String, verb: String)
   /// The adapter was trained for other labels.
   case headMismatch(directory: String, tensor: String, found: [Int], expected: [Int])
 
@@ -41,6 +47,11 @@ public enum RunError: UserFacingError, Equatable {
       "training.eval_strategy: \(task) has no validation file to score; give one, or set eval_strategy to no"
     case .noLabels(let file):
       "\(file): has no labels, so there is nothing to score; --predictions FILE writes what the model says"
+    case .noEndOfText(let directory):
+      "\(directory)/config.json: eos_token_id is missing: texts and answers need a token that ends them"
+    case .missingKey(let file, let line, let key): "\(file):\(line): the record has no text \"\(key)\""
+    case .notAClassification(let task, let verb):
+      "\(verb): the task \(task) has no labels to predict; swift-peft generate continues texts"
     case .headMismatch(let directory, let tensor, let found, let expected):
       "\(directory): the head's \(tensor) has the shape \(found), this task needs \(expected)"
     }
@@ -51,7 +62,8 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable: .cannotCreate
     case .notARun: .missingInput
-    case .unsupported, .noExamples, .scoresNotFinite, .noRoomForText, .nothingToEvaluate, .noLabels, .headMismatch:
+    case .unsupported, .noExamples, .scoresNotFinite, .noRoomForText, .nothingToEvaluate, .noLabels, .headMismatch,
+      .noEndOfText, .missingKey, .notAClassification:
       .badInput
     }
   }
