@@ -34,6 +34,7 @@ public struct LanguageEngine: TrainingEngine {
     self.pool = pool
   }
 
+  /// Adds the gradient of the mean loss over the predicted tokens of `items` to `gradients`.
   public func gradients(
     of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?, into gradients: FloatStorage
   ) -> BatchResult {
@@ -51,6 +52,7 @@ public struct LanguageEngine: TrainingEngine {
     return gather(losses, batch, plan)
   }
 
+  /// Losses of `items`, without dropout and label smoothing.
   public func evaluate(_ items: [EncodedDataset.Item], state: TrainableState) -> BatchResult {
     let batch = Batch(items), plan = ShardPlan(lengths: items.map(\.ids.count))
     let adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
