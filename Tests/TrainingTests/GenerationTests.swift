@@ -11,14 +11,15 @@ import Testing
 @Suite struct GenerationTests {
   static let models = ["gpt2-tiny", "gpt2-untied", "llama-grouped", "llama-wide", "llama-linear"]
 
-  @Test(arguments: models, ["greedy", "repetition", "ngram", "beam", "beam-e2e"])
+  @Test(arguments: models, ["greedy", "repetition", "ngram", "beam", "beam-ends", "beam-early", "beam-e2e"])
   func tokensAreThoseOfTransformers(model: String, setting: String) throws {
     let golden = try Golden(model), options = try golden.options(setting)
     let expected = try require(golden.json["outputs"]?[setting]?.array).map(Golden.tokens)
+    let ends = Set(golden.json["settings"]?[setting]?["eos_token_id"].map(Golden.tokens) ?? [0])
     for threads in [1, 2] {
-      let found = try golden.generator(threads: threads).continuations(of: golden.prompts, options)
-      #expect(found.map(\.tokens) == expected.map { Array($0.prefix { $0 != 0 }) })
-      #expect(found.map(\.end) == expected.map { $0.last == 0 ? .endOfText : .length })
+      let found = try golden.generator(threads: threads, ends: ends).continuations(of: golden.prompts, options)
+      #expect(found.map(\.tokens) == expected.map { Array($0.prefix { !ends.contains($0) }) })
+      #expect(found.map(\.end) == expected.map { $0.last.map(ends.contains) ?? false ? .endOfText : .length })
     }
   }
 
@@ -103,11 +104,11 @@ import Testing
 
     static func tokens(_ node: JSONNode) -> [Int32] { node.array?.compactMap { $0.integer.map(Int32.init) } ?? [] }
 
-    func generator(threads: Int = 1) throws -> Generator {
+    func generator(threads: Int = 1, ends: Set<Int32> = [0]) throws -> Generator {
       let run = try DecoderGoldenRun(model: String(path.split(separator: "/").last ?? ""), run: "lora-all")
       return Generator(
         model: try LanguageModel(path: path, config: run.modelConfig), sites: run.geometry.sites,
-        state: TrainableState(table: run.table, head: []), scale: 1, ends: run.modelConfig.eosTokenIDs,
+        state: TrainableState(table: run.table, head: []), scale: 1, ends: ends.map(Int.init),
         pool: WorkerPool(threads: threads))
     }
 
@@ -126,6 +127,7 @@ import Testing
       options.noRepeatNGramSize = settings["no_repeat_ngram_size"]?.integer ?? 0
       options.beams = settings["num_beams"]?.integer ?? 1
       options.lengthPenalty = settings["length_penalty"]?.number ?? 1
+      options.stopsEarly = settings["early_stopping"]?.bool ?? false
       return options
     }
   }

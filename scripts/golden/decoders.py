@@ -2,6 +2,7 @@
 """Writes the golden values of the decoder models: Tests/TrainingTests/Golden/decoders.
 
     python scripts/golden/decoders.py [--output DIR]
+    python scripts/golden/decoders.py --smollm2 DIR --text FILE    # Tests/TrainingTests/Golden/smollm2.json alone
 
 Needs torch, transformers, peft, tokenizers and safetensors. Everything in the output directory is made anew; a rerun
 with the same versions gives equal files. References are computed in float64 from the stored weights (rotary angles,
@@ -286,9 +287,11 @@ def check_with_peft(directory, settings, tuned, data):
     return True
 
 
+ENDS = list(range(0, VOCABULARY, 20))      # so many tokens end a text that beams do end
 GENERATION = {
     "greedy": {}, "repetition": {"repetition_penalty": 1.3}, "ngram": {"no_repeat_ngram_size": 2},
-    "beam": {"num_beams": 4}, "beam-e2e": {"num_beams": 5, "length_penalty": 0.8, "no_repeat_ngram_size": 4}}
+    "beam": {"num_beams": 4}, "beam-ends": {"num_beams": 4, "length_penalty": 0.8, "eos_token_id": ENDS},
+    "beam-early": {"num_beams": 3, "length_penalty": 1.5, "early_stopping": True, "eos_token_id": ENDS}, "beam-e2e": {"num_beams": 5, "length_penalty": 0.8, "no_repeat_ngram_size": 4}}
 
 
 def generation(directory, data):
@@ -303,13 +306,37 @@ def generation(directory, data):
             "outputs": {name: [continued(p, options) for p in prompts] for name, options in GENERATION.items()}}
 
 
+PROMPTS = ["The history of the city begins", "def fibonacci(n):",
+           "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
+           "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"]
+
+
+@torch.no_grad()
+def smollm2(directory, text):
+    """Perplexity of the text's first 512 tokens, and greedy continuations, of a real LLaMA in float32."""
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
+    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    ids = tokenizer.encode(text[:8000], add_special_tokens=False).ids[:512]
+    loss = model(torch.tensor([ids]), labels=torch.tensor([ids])).loss.item()
+    prompts = [tokenizer.encode(prompt, add_special_tokens=False).ids for prompt in PROMPTS]
+    outputs = [model.generate(torch.tensor([p]), attention_mask=torch.ones(1, len(p), dtype=torch.long), do_sample=False,
+                              max_new_tokens=64, pad_token_id=0)[0, len(p):].tolist() for p in prompts]
+    return {"ids": ids, "loss": loss, "prompts": prompts, "outputs": outputs}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=GOLDEN, metavar="DIR")
-    golden = parser.parse_args().output
+    parser.add_argument("--smollm2", type=Path, metavar="DIR", help="the real model's directory")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="WikiText-2's validation text")
+    options = parser.parse_args()
+    golden = options.output
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    if options.smollm2:
+        text = options.text.read_text(encoding="utf-8")
+        return write_lines(golden.parent / "smollm2.json", smollm2(options.smollm2, text))
     shutil.rmtree(golden, ignore_errors=True)
     golden.mkdir(parents=True)
     write_models(golden)
