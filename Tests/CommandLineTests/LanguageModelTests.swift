@@ -61,6 +61,7 @@ import Testing
       "train.json", #"[{"instruction": "a", "output": ""},"# + "\n" + #"{"instruction": "b", "output": "c"}]"#)
     let outcome = try sandbox.run("train", "config.json")
     #expect(outcome.status == 0)
+    #expect(outcome.err.contains("train.json: 1 prompts of more than 32 tokens (task.max_seq_length) were cut to that"))
     #expect(outcome.err.contains(#"left out: train.json:1: the answer ("output") is empty"#), "\(outcome.err)")
   }
 

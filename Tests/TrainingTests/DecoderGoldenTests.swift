@@ -63,6 +63,18 @@ import Testing
     #expect(merges.map(\.module) == expected.compactMap { $0["module"]?.string })
   }
 
+  /// An adapter that peft saved holds the tensors that the run starts with.
+  @Test(arguments: ["gpt2-tiny", "llama-grouped"]) func adaptersOfPEFT(model: String) throws {
+    let golden = try DecoderGoldenRun(model: model, run: "lora-all")
+    let adapter = try PEFTAdapter.read(
+      golden.path + "/peft", modelSites: golden.geometry.sites, basePrefix: golden.geometry.basePrefix
+    ).expanded.uniform()
+    let state = try golden.state()
+    #expect(adapter.scale == golden.scale)
+    #expect(adapter.table.sites.map(\.path) == golden.table.sites.map(\.path))
+    for key in golden.table.tensors { #expect(adapter.tensors[key] == state[key], "\(key)") }
+  }
+
   /// The weights in bfloat16, computed with in float32.
   @Test(arguments: ["gpt2-tiny", "llama-grouped"]) func bfloat16Weights(model: String) throws {
     let golden = try DecoderGoldenRun(model: model + "-bf16", run: "lora-all", startModel: model)

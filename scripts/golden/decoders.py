@@ -10,7 +10,7 @@ RMS norms and softmax stay float32, as transformers has them). Every LoRA that p
 """
 
 import argparse
-import copy
+import json
 import os
 import random
 import re
@@ -282,9 +282,21 @@ def check_with_peft(directory, settings, tuned, data):
     if settings["num_labels"]:
         peft.base_model.model.score.weight.data.copy_(tuned.trained["score.weight"])
     apart = float((logits_and_targets(peft, data[:8], settings)[0] - ours).abs().max())
+    if settings["target_modules"] == EVERY[model.config.model_type] and directory.name in FULL:
+        write_peft_adapter(peft, directory / "peft")
     if apart > 1e-12:
         raise ValueError(f"{directory.name}: peft's logits lie {apart} apart")
     return True
+
+
+def write_peft_adapter(peft, directory):
+    """What peft saves, for `--adapter`."""
+    peft.float().save_pretrained(directory)
+    (directory / "README.md").unlink()
+    config = json.loads((directory / "adapter_config.json").read_text())
+    config |= {"base_model_name_or_path": directory.parent.name, "target_modules": sorted(config["target_modules"])}
+    checkpoints.write_json(directory / "adapter_config.json", config)
+    peft.double()
 
 
 ENDS = list(range(0, VOCABULARY, 20))      # so many tokens end a text that beams do end

@@ -71,12 +71,18 @@ public struct LanguageTask: Sendable {
       pairs.append((prompt, answer))
     }
     let length = config.maxSeqLength
-    let items = pool.chunks(pairs) { pair in
-      EncodedDataset.Item(
-        prompt: Array(tokens.tokenizer.encode(pair.prompt).ids.prefix(length)),
-        answer: Array((tokens.tokenizer.ids(of: pair.answer) + [tokens.end]).prefix(length)))
+    let encoded = pool.chunks(pairs) { pair in
+      (prompt: tokens.tokenizer.encode(pair.prompt).ids, answer: tokens.tokenizer.ids(of: pair.answer) + [tokens.end])
     }
-    var data = EncodedDataset(items: items)
+    for (what, count) in [
+      ("prompts", encoded.count { $0.prompt.count > length }), ("answers", encoded.count { $0.answer.count > length }),
+    ] where count > 0 {
+      leftOut.append("\(path): \(count) \(what) of more than \(length) tokens (task.max_seq_length) were cut to that")
+    }
+    var data = EncodedDataset(
+      items: encoded.map {
+        EncodedDataset.Item(prompt: Array($0.prompt.prefix(length)), answer: Array($0.answer.prefix(length)))
+      })
     data.leftOut = leftOut
     return data
   }
