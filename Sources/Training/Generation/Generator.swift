@@ -29,8 +29,10 @@ public struct Generator: Sendable {
   public var longestText: Int { model.decoder.config.maximumSequenceLength }
 
   /// Continues every prompt; none is empty or as long as `longestText`. A continuation depends on its own prompt, its
-  /// number and the options, not on the others beside it.
-  public func continuations(of prompts: [[Int32]], _ options: GenerationOptions) -> [Generation] {
+  /// number (the first one's is `first`) and the options, not on the others beside it.
+  public func continuations(
+    of prompts: [[Int32]], first: Int = 0, _ options: GenerationOptions
+  ) -> [Generation] {
     if options.beams > 1 {
       return pool.map(prompts.count) { index, workspace in
         BeamSearch(options: options, ends: ends, longestText: longestText)
@@ -41,7 +43,7 @@ public struct Generator: Sendable {
     let size = min(Self.group, max(1, (prompts.count + pool.threads - 1) / pool.threads))
     let groups = stride(from: 0, to: prompts.count, by: size).map { $0..<min($0 + size, prompts.count) }
     return pool.map(groups.count) { index, workspace in
-      run(prompts, groups[index], options, workspace) { _, _ in true }
+      run(Array(prompts[groups[index]]), first: first + groups[index].lowerBound, options, workspace) { _ in true }
     }.flatMap { $0 }
   }
 
@@ -49,9 +51,7 @@ public struct Generator: Sendable {
   public func stream(
     _ prompt: [Int32], number: Int = 0, _ options: GenerationOptions, onToken: (Int32) -> Bool
   ) -> Generation {
-    var prompts = [[Int32]](repeating: [], count: number)
-    prompts.append(prompt)
-    return run(prompts, number..<(number + 1), options, Workspace()) { _, token in onToken(token) }[0]
+    run([prompt], first: number, options, Workspace(), onToken: onToken)[0]
   }
 
   private func session(_ workspace: Workspace, sequences: Int, _ options: GenerationOptions) -> DecodingSession {
@@ -60,21 +60,21 @@ public struct Generator: Sendable {
       usesCache: options.usesCache)
   }
 
-  /// Token by token, for the prompts of `group` at once.
+  /// Token by token, for all `prompts` at once; the first has the number `first`.
   private func run(
-    _ prompts: [[Int32]], _ group: Range<Int>, _ options: GenerationOptions, _ workspace: Workspace,
-    onToken: (_ prompt: Int, _ token: Int32) -> Bool
+    _ prompts: [[Int32]], first: Int, _ options: GenerationOptions, _ workspace: Workspace,
+    onToken: (_ token: Int32) -> Bool
   ) -> [Generation] {
     let rules = TokenRules(options: options)
-    let session = session(workspace, sequences: group.count, options)
-    var results = [Generation?](repeating: nil, count: group.count)
-    var active = Array(group), texts = group.map { prompts[$0] }, fresh = texts, step = 0
+    let session = session(workspace, sequences: prompts.count, options)
+    var results = [Generation?](repeating: nil, count: prompts.count)
+    var active = Array(prompts.indices), texts = prompts, fresh = texts, step = 0
     while !active.isEmpty {
       let logits = session.logits(fresh: fresh, texts: texts)
       var kept: [Int] = []
       for (place, prompt) in active.enumerated() {
         func finish(_ end: Generation.End) {
-          results[prompt - group.lowerBound] = Generation(
+          results[prompt] = Generation(
             tokens: Array(texts[place].dropFirst(prompts[prompt].count)), end: end)
         }
         guard step < options.maxNewTokens, texts[place].count < longestText else {
@@ -83,13 +83,13 @@ public struct Generator: Sendable {
         }
         var scores = logits[place]
         rules.apply(to: &scores, text: texts[place])
-        let token = rules.choose(scores, stream: prompt, step: step)
+        let token = rules.choose(scores, stream: first + prompt, step: step)
         if ends.contains(token) {
           finish(.endOfText)
           continue
         }
         texts[place].append(token)
-        if !onToken(prompt, token) {
+        if !onToken(token) {
           finish(.stopped)
         } else if step + 1 == options.maxNewTokens || texts[place].count == longestText {
           finish(.length)

@@ -26,6 +26,10 @@ public enum RunError: UserFacingError, Equatable {
   case missingKey(file: String, line: Int, key: String)
   /// Something that only classification tasks have.
   case notAClassification(task: String, verb: String)
+  /// A run that learnt to classify is asked for text.
+  case noLanguageModel(directory: String, task: String)
+  /// A prompt that leaves no room for its continuation.
+  case promptTooLong(tokens: Int, limit: Int)
   /// The adapter was trained for other labels.
   case headMismatch(directory: String, tensor: String, found: [Int], expected: [Int])
 
@@ -52,6 +56,10 @@ public enum RunError: UserFacingError, Equatable {
     case .missingKey(let file, let line, let key): "\(file):\(line): the record has no text \"\(key)\""
     case .notAClassification(let task, let verb):
       "\(verb): the task \(task) has no labels to predict; swift-peft generate continues texts"
+    case .noLanguageModel(let directory, let task):
+      "\(directory): the task \(task) gives labels, no text; swift-peft predict labels texts"
+    case .promptTooLong(let tokens, let limit):
+      "the prompt's \(tokens) tokens leave no room to go on: the model has positions for \(limit)"
     case .headMismatch(let directory, let tensor, let found, let expected):
       "\(directory): the head's \(tensor) has the shape \(found), this task needs \(expected)"
     }
@@ -63,7 +71,7 @@ public enum RunError: UserFacingError, Equatable {
     case .outputTaken, .outputUnusable: .cannotCreate
     case .notARun: .missingInput
     case .unsupported, .noExamples, .scoresNotFinite, .noRoomForText, .nothingToEvaluate, .noLabels, .headMismatch,
-      .noEndOfText, .missingKey, .notAClassification:
+      .noEndOfText, .missingKey, .notAClassification, .noLanguageModel, .promptTooLong:
       .badInput
     }
   }
