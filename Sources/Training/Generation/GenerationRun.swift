@@ -28,8 +28,11 @@ public struct GenerationRun: Sendable {
   public init(model path: String, adapterDirectory: String?, threads: Int) throws {
     var task = TaskConfig(name: .causalLM)
     task.maxSeqLength = 2
+    var adapter = AdapterConfig()
+    adapter.strategy = "none"
     try self.init(
-      RunConfig(name: "generate", model: path, task: task), adapterDirectory: adapterDirectory, threads: threads)
+      RunConfig(name: "generate", model: path, task: task, adapter: adapter), adapterDirectory: adapterDirectory,
+      threads: threads)
   }
 
   private init(_ config: RunConfig, adapterDirectory: String?, threads: Int) throws {
