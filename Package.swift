@@ -53,7 +53,7 @@ let package = Package(
 
     // The product.
     library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
-    library("Models", ["Autograd", "Adapters", "Checkpoints", "Diagnostics"]),
+    library("Models", ["Autograd", "Adapters", "Checkpoints", "StrictJSON", "Diagnostics"]),
     library(
       "Training",
       [

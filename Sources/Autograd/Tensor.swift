@@ -115,3 +115,8 @@ public final class Tensor {
     }
   }
 }
+
+extension Buffer {
+  /// The block as a float32 matrix of `columns` columns.
+  func view(_ columns: Int) -> MatrixView { MatrixView(base, stride: columns) }
+}

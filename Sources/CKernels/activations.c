@@ -105,6 +105,31 @@ SAME(gelu_tanh) SAME(quick_gelu) SAME(relu) SAME(silu) SAME(tanh) SAME(mish) SAM
   }
 EACH(ROWS)
 
+#define GATED(name) \
+  DISPATCHED static void gated_##name(const float *gate, const float *up, float *y, long count) { \
+    for (long i = 0; i < count; i++) y[i] = f_##name(gate[i]) * up[i]; \
+  } \
+  DISPATCHED static void gated_backward_##name(const float *gate, const float *up, float *dy, float *dup, \
+                                               long count) { \
+    for (long i = 0; i < count; i++) { \
+      float d = dy[i]; \
+      dup[i] = d * f_##name(gate[i]); \
+      dy[i] = d * up[i] * d_##name(gate[i]); \
+    } \
+  } \
+  DISPATCHED static void half_gated_##name(const uint16_t *gate, const uint16_t *up, uint16_t *y, long count) { \
+    for (long i = 0; i < count; i++) y[i] = to_half(h_##name(from_half(gate[i])) * from_half(up[i])); \
+  } \
+  DISPATCHED static void half_gated_backward_##name(const uint16_t *gate, const uint16_t *up, uint16_t *dy, \
+                                                    uint16_t *dup, long count) { \
+    for (long i = 0; i < count; i++) { \
+      float d = from_half(dy[i]), g = from_half(gate[i]); \
+      dup[i] = to_half(d * h_##name(g)); \
+      dy[i] = to_half(d * from_half(up[i]) * hd_##name(g)); \
+    } \
+  }
+EACH(GATED)
+
 #define CALL(name) case ck_##name: rows_##name(pre, bias, y, rows, columns); break;
 void ck_bias_activation(enum ck_activation kind, const float *pre, const float *bias, float *y, long rows,
                         long columns) {
@@ -129,6 +154,32 @@ void ck_half_bias_activation(enum ck_activation kind, const uint16_t *pre, const
 #define CALL(name) case ck_##name: half_backward_##name(pre, bias, dy, rows, columns); break;
 void ck_half_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
                                  long rows, long columns) {
+  switch (kind) { EACH(CALL) }
+}
+#undef CALL
+
+#define CALL(name) case ck_##name: gated_##name(gate, up, y, count); break;
+void ck_gated(enum ck_activation kind, const float *gate, const float *up, float *y, long count) {
+  switch (kind) { EACH(CALL) }
+}
+#undef CALL
+
+#define CALL(name) case ck_##name: gated_backward_##name(gate, up, dy, dup, count); break;
+void ck_gated_backward(enum ck_activation kind, const float *gate, const float *up, float *dy, float *dup,
+                       long count) {
+  switch (kind) { EACH(CALL) }
+}
+#undef CALL
+
+#define CALL(name) case ck_##name: half_gated_##name(gate, up, y, count); break;
+void ck_half_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count) {
+  switch (kind) { EACH(CALL) }
+}
+#undef CALL
+
+#define CALL(name) case ck_##name: half_gated_backward_##name(gate, up, dy, dup, count); break;
+void ck_half_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
+                            uint16_t *dup, long count) {
   switch (kind) { EACH(CALL) }
 }
 #undef CALL

@@ -65,6 +65,11 @@ struct ConfigRule: Sendable {
       let known = names.joined(separator: ", ")
       return "task \(config.task.name.rawValue) has no metric \"\(metric)\", only \(known)"
     },
+    ConfigRule("training.label_smoothing_factor", with: "task.name") { config in
+      let name = config.task.name
+      guard config.training.labelSmoothingFactor > 0, ![.causalLM, .instruct, .e2e].contains(name) else { return nil }
+      return "is for language models; task \(name.rawValue) has no smoothing"
+    },
     ConfigRule("training.load_best_model_at_end", with: "training.eval_strategy") { config in
       guard config.training.loadBestModelAtEnd, config.training.evalStrategy == .no else { return nil }
       return "needs an eval_strategy other than \"no\""

@@ -23,6 +23,8 @@ public struct TrainingConfig: Sendable, Equatable {
   public var adamBeta2 = 0.999
   /// AdamW's ε.
   public var adamEpsilon = 1e-8
+  /// Language models: the share of each target that is spread over the whole vocabulary.
+  public var labelSmoothingFactor = 0.0
   /// Gradients are scaled down to this norm; 0: never.
   public var maxGradNorm = 1.0
   /// The learning rate's course.
@@ -78,6 +80,7 @@ extension TrainingConfig: ConfigSection {
     Field("adam_beta2", \.adamBeta2, .number(0..<1)),
     Field("adam_epsilon", \.adamEpsilon, .number(above: 0)),
     Field("max_grad_norm", \.maxGradNorm, .number(0...)),
+    Field("label_smoothing_factor", \.labelSmoothingFactor, .number(0..<1)),
     Field("lr_scheduler_type", \.lrSchedulerType, .choice),
     Field("warmup_ratio", \.warmupRatio, .number(0...1)),
     Field("warmup_steps", \.warmupSteps, .integer(0...)),

@@ -5,6 +5,8 @@ import Foundation
 public enum RandomPurpose: Sendable, Equatable {
   case initialization
   case shuffle
+  /// Tokens drawn while text is generated.
+  case sampling
   /// Dropout at place `site` of the model; sites are numbered by the model's forward code.
   case dropout(site: Int)
 
@@ -12,6 +14,7 @@ public enum RandomPurpose: Sendable, Equatable {
     switch self {
     case .initialization: 1
     case .shuffle: 2
+    case .sampling: 3
     case .dropout(let site): 0x100 + UInt32(truncatingIfNeeded: site)
     }
   }

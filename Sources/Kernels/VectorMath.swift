@@ -61,6 +61,36 @@ public enum ActivationKind: Sendable, CaseIterable {
   ) {
     ck_half_activation_backward(kernel, pre, bias, dy, rows, columns)
   }
+
+  /// y ← f(gate) · up.
+  public func gated(
+    gate: UnsafePointer<Float>, up: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    ck_gated(kernel, gate, up, y, count)
+  }
+
+  /// The same in bfloat16.
+  public func gated(
+    gate: UnsafePointer<UInt16>, up: UnsafePointer<UInt16>, y: UnsafeMutablePointer<UInt16>, count: Int
+  ) {
+    ck_half_gated(kernel, gate, up, y, count)
+  }
+
+  /// dUp ← dy · f(gate), then dy ← dy · up · f'(gate).
+  public func gatedBackward(
+    gate: UnsafePointer<Float>, up: UnsafePointer<Float>, dy: UnsafeMutablePointer<Float>,
+    dUp: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    ck_gated_backward(kernel, gate, up, dy, dUp, count)
+  }
+
+  /// The same in bfloat16.
+  public func gatedBackward(
+    gate: UnsafePointer<UInt16>, up: UnsafePointer<UInt16>, dy: UnsafeMutablePointer<UInt16>,
+    dUp: UnsafeMutablePointer<UInt16>, count: Int
+  ) {
+    ck_half_gated_backward(kernel, gate, up, dy, dUp, count)
+  }
 }
 
 /// Hyper-parameters of one AdamW step (Loshchilov & Hutter, arXiv 1711.05101), as torch.optim.AdamW applies them.

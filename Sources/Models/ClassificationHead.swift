@@ -18,7 +18,7 @@ public struct HeadParameter: Sendable, Equatable {
   public var decays: Bool { columns != nil }
 
   /// The head of a family for `labels` outputs: BERT's `BertForSequenceClassification`, RoBERTa's
-  /// `RobertaClassificationHead`.
+  /// `RobertaClassificationHead`, the `score` of GPT-2 and LLaMA.
   public static func all(config: ModelConfig, labels: Int) -> [HeadParameter] {
     let hidden = config.hiddenSize
     switch config.family {
@@ -29,7 +29,8 @@ public struct HeadParameter: Sendable, Equatable {
         HeadParameter(name: "classifier.out_proj.weight", rows: labels, columns: hidden),
         HeadParameter(name: "classifier.out_proj.bias", rows: labels, columns: nil),
       ]
-    case .bert, .gpt2, .llama:
+    case .gpt2, .llama: return [HeadParameter(name: "score.weight", rows: labels, columns: hidden)]
+    case .bert:
       return [
         HeadParameter(name: "classifier.weight", rows: labels, columns: hidden),
         HeadParameter(name: "classifier.bias", rows: labels, columns: nil),

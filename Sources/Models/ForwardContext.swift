@@ -25,12 +25,17 @@ public struct ForwardContext {
   public let adapters: [LowRankAdapter?]
   /// The head's tensors, in the order of `HeadParameter.all`.
   public let head: [ParameterReference]
+  /// A decoder's earlier tokens, which these go on from; nil while training.
+  public let cache: KeyValueCache?
 
   /// A context for one shard.
-  public init(tape: Tape, adapters: [LowRankAdapter?], head: [ParameterReference]) {
+  public init(
+    tape: Tape, adapters: [LowRankAdapter?], head: [ParameterReference], cache: KeyValueCache? = nil
+  ) {
     self.tape = tape
     self.adapters = adapters
     self.head = head
+    self.cache = cache
   }
 
   /// `slot`'s map with its adapter.

@@ -23,17 +23,23 @@ struct ModelWeights {
     self.tensors = tensors
   }
 
-  /// A tensor that `EncoderShapes` lists; asking for another is a defect of a family's file.
+  /// A tensor that `EncoderShapes` or `DecoderShapes` lists; asking for another is a defect of a family's file.
   subscript(name: String) -> FrozenTensor {
     guard let tensor = tensors[name] else { preconditionFailure("\(name) is not among the family's tensors") }
     return tensor
   }
 
+  /// The map `path`, with its bias where the family has one.
   func linear(_ path: String) -> LinearSlot {
+    LinearSlot(
+      linear: FrozenLinear(weight: self[path + ".weight"], bias: tensors[path + ".bias"]?.inFloat32()),
+      site: site(path))
+  }
+
+  /// The number of the map `path`.
+  func site(_ path: String) -> Int {
     guard let site = sites[path] else { preconditionFailure("\(path) is not among the family's linear maps") }
-    return LinearSlot(
-      linear: FrozenLinear(weight: self[path + ".weight"], bias: self[path + ".bias"].inFloat32()),
-      site: site)
+    return site
   }
 
   func layerNorm(_ path: String) -> LayerNormWeights {

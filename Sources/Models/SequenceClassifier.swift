@@ -14,8 +14,12 @@ public protocol SequenceClassifier: Sendable {
 
 /// What can be wrong between a model and what is asked of it.
 public enum ModelError: UserFacingError, Equatable {
-  /// No forward code for this family and task yet.
-  case unsupportedFamily(String, path: String)
+  /// A task for language models, and a family that is none.
+  case notADecoder(String, path: String)
+  /// A scaling of rotary embeddings that there is no code for.
+  case unsupportedRotaryScaling(String, path: String)
+  /// A scaling of rotary embeddings without one of its numbers.
+  case badRotaryScaling(type: String, missing: String, path: String)
   /// A token id outside the embedding table.
   case tokenOutsideVocabulary(id: Int, vocabulary: Int, path: String)
   /// More tokens than there are positions.
@@ -24,8 +28,12 @@ public enum ModelError: UserFacingError, Equatable {
   /// What is wrong, where, and what would be right.
   public var description: String {
     switch self {
-    case .unsupportedFamily(let family, let path):
-      "\(path): models of type \(family) cannot be trained by this version; it trains bert and roberta"
+    case .notADecoder(let family, let path):
+      "\(path): a model of type \(family) is no language model; this needs gpt2 or llama"
+    case .unsupportedRotaryScaling(let type, let path):
+      "\(path)/config.json: rope_type \(type) is not supported; supported: default, linear, llama3"
+    case .badRotaryScaling(let type, let missing, let path):
+      "\(path)/config.json: rope_type \(type) needs \(missing), a number above 0"
     case .tokenOutsideVocabulary(let id, let vocabulary, let path):
       "\(path): the tokenizer gives the id \(id), but the model has embeddings for 0 … \(vocabulary - 1) only"
     case .tooLong(let tokens, let limit, let path):
@@ -55,11 +63,21 @@ public struct LoadedClassifier: Sendable {
   public init(
     path: String, config: ModelConfig, labels: Int, philox: Philox, precision: Precision = .float32
   ) throws {
-    guard config.family == .bert || config.family == .roberta else {
-      throw ModelError.unsupportedFamily(config.family.rawValue, path: path)
-    }
     let directory = try CheckpointDirectory(path: path)
     var notices: [String] = []
+    if config.family.isDecoder {
+      model = DecoderClassifier(decoder: try LanguageModel.load(directory, config, precision, withHead: false).decoder)
+    } else {
+      model = try Self.encoder(directory, config, precision, philox, &notices)
+    }
+    storedHead = try Self.storedHead(directory, HeadParameter.all(config: config, labels: labels), labels, &notices)
+    self.notices = notices
+  }
+
+  private static func encoder(
+    _ directory: CheckpointDirectory, _ config: ModelConfig, _ precision: Precision, _ philox: Philox,
+    _ notices: inout [String]
+  ) throws -> any SequenceClassifier {
     var wanted = EncoderShapes.all(config)
     let pooler = config.family == .bert ? EncoderShapes.pooler(config) : []
     let hasPooler = pooler.contains { directory.contains($0.name) }
@@ -67,7 +85,7 @@ public struct LoadedClassifier: Sendable {
     var tensors = try directory.tensors(wanted)
     try directory.refuseNonFinite(tensors)
     if !pooler.isEmpty, !hasPooler {
-      notices.append("\(path) has no pooler: it is drawn from the seed and stays frozen")
+      notices.append("\(directory.path) has no pooler: it is drawn from the seed and stays frozen")
       for (name, shape) in pooler {
         let count = shape.reduce(1, *)
         let values =
@@ -77,23 +95,24 @@ public struct LoadedClassifier: Sendable {
         tensors[name] = FrozenTensor(values, shape: shape)
       }
     }
-    let geometry = ModelGeometry(config)
-    let sites = Dictionary(uniqueKeysWithValues: geometry.sites.enumerated().map { ($1.path, $0) })
-    let weights = ModelWeights(config: config, precision: precision, tensors: tensors, sites: sites)
-    model = config.family == .bert ? Bert(weights: weights) : Roberta(weights: weights)
+    let weights = ModelWeights(
+      config: config, precision: precision, tensors: tensors, sites: ModelGeometry(config).siteNumbers)
+    return config.family == .bert ? Bert(weights: weights) : Roberta(weights: weights)
+  }
 
-    let head = HeadParameter.all(config: config, labels: labels)
+  private static func storedHead(
+    _ directory: CheckpointDirectory, _ head: [HeadParameter], _ labels: Int, _ notices: inout [String]
+  ) throws -> [[Float]]? {
     if head.allSatisfy({ directory.info($0.name)?.shape == $0.shape }) {
       let stored = try directory.tensors(head.map { ($0.name, $0.shape) })
       try directory.refuseNonFinite(stored)
-      storedHead = head.compactMap { stored[$0.name]?.floats() }
-    } else {
-      if head.contains(where: { directory.contains($0.name) }) {
-        notices.append("the head stored in \(path) does not fit \(labels) outputs: a new one is drawn from the seed")
-      }
-      storedHead = nil
+      return head.compactMap { stored[$0.name]?.floats() }
     }
-    self.notices = notices
+    if head.contains(where: { directory.contains($0.name) }) {
+      notices.append(
+        "the head stored in \(directory.path) does not fit \(labels) outputs: a new one is drawn from the seed")
+    }
+    return nil
   }
 }
 

@@ -43,6 +43,28 @@ extension Sandbox {
       }.joined()
   }
 
+  /// A model directory that holds the sizes of the model that the config `name` is for, and nothing else.
+  func writeModelOfConfig(_ name: String, _ directory: String) throws {
+    let decoders = [
+      "gpt2-medium": #"{"model_type": "gpt2", "n_embd": 1024, "n_layer": 24, "n_head": 16}"#,
+      "llama-7b": #"{"model_type": "llama"}"#,
+      "llama-2-7b": #"{"model_type": "llama", "max_position_embeddings": 4096}"#,
+      "llama-3-8b": """
+      {"model_type": "llama", "intermediate_size": 14336, "num_key_value_heads": 8, "vocab_size": 128256,
+       "max_position_embeddings": 8192, "rope_theta": 500000.0, "bos_token_id": 128000, "eos_token_id": 128001}
+      """,
+      "smollm2-135m": """
+      {"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30,
+       "num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152, "max_position_embeddings": 8192,
+       "tie_word_embeddings": true}
+      """,
+    ]
+    guard let config = decoders.first(where: { name.hasPrefix($0.key + "-") })?.value else {
+      return try writeRobertaBase(directory)
+    }
+    try write("\(directory)/config.json", config)
+  }
+
   /// A model directory that holds RoBERTa-base's sizes and nothing else.
   func writeRobertaBase(_ directory: String) throws {
     try write(

@@ -59,9 +59,13 @@ import Testing
       key = Matrix(n, heads * k, extra: 0, precision, stream: 2)
     let scores = Matrix(heads * m, n, extra: 0, .float32, stream: 3)
     let products = Workspace().products
-    products.multiply(
-      heads: heads, m, n, k, HeadOperand(q.base, precision, .columns),
-      HeadOperand(key.base, precision, .columns).transposed, into: HeadOperand(scores.base, .float32, .stacked))
+    func columns(_ matrix: Matrix) -> HeadOperand {
+      HeadOperand(matrix.base, matrix.precision, stride: heads * k, headStride: k)
+    }
+    func stacked(_ matrix: Matrix) -> HeadOperand {
+      HeadOperand(matrix.base, matrix.precision, stride: n, headStride: m * n)
+    }
+    products.multiply(heads: heads, m, n, k, columns(q), columns(key).transposed, into: stacked(scores))
     let a = q.values, b = key.values, s = scores.values
     for h in 0..<heads {
       for i in 0..<m {
@@ -75,10 +79,7 @@ import Testing
     let p = Matrix(heads * m, n, extra: 0, precision, stream: 4),
       d = Matrix(n, heads * k, extra: 0, .float32, stream: 5)
     let before = d.values, probabilities = p.values
-    products.multiply(
-      heads: heads, n, k, m, HeadOperand(p.base, precision, .stacked).transposed,
-      HeadOperand(q.base, precision, .columns),
-      into: HeadOperand(d.base, .float32, .columns), accumulate: true)
+    products.multiply(heads: heads, n, k, m, stacked(p).transposed, columns(q), into: columns(d), accumulate: true)
     let found = d.values
     for h in 0..<heads {
       for i in 0..<n {

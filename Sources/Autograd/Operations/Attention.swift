@@ -3,18 +3,26 @@ import Kernels
 
 extension Tape {
   /// Softmax attention inside each sequence: O = dropout(softmax(Q Kᵀ / √D)) V per head (Vaswani et al.,
-  /// arXiv 1706.03762, section 3.2), q [M, C], k and v [N, C] → [M, C], heads side by side in the columns.
+  /// arXiv 1706.03762, section 3.2), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side in the columns. Where
+  /// there are fewer key and value heads K than H, H / K neighbouring queries' heads share one (arXiv 2305.13245).
   ///
-  /// q may have fewer rows a sequence than k and v (only the classification token in the last layer). Scores exist
-  /// for one block of queries at a time, and are computed again in the backward pass from the saved log-sums, so
-  /// memory grows with the length and not with its square. Scores and probabilities are float32.
-  public func attention(q: Tensor, k: Tensor, v: Tensor, heads: Int, dropout: Float, site: Int) -> Tensor {
+  /// q may have fewer rows a sequence than k and v: the first tokens (only the classification token in the last layer),
+  /// or with `causal`, where a token sees itself and those before it, the last. Scores exist for one block of queries
+  /// at a time, and are computed again in the backward pass from the saved log-sums, so memory grows with the length
+  /// and not with its square. Scores and probabilities are float32.
+  public func attention(
+    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, dropout: Float,
+    site: Int
+  ) -> Tensor {
+    let keyValueHeads = keyValueHeads ?? heads
+    precondition(heads % keyValueHeads == 0)
+    precondition(k.columns == q.columns / heads * keyValueHeads && v.columns == k.columns)
     let output = make(
       q.layout, columns: q.columns, needsGradient: q.needsGradient || k.needsGradient || v.needsGradient,
       precision: q.precision)
     let pass = AttentionPass(
-      tape: self, q: q, k: k, v: v, heads: heads, dropout: dropoutSource == nil ? 0 : dropout, site: site,
-      logSums: workspace.allocate(q.rows * heads))
+      tape: self, q: q, k: k, v: v, heads: heads, keyValueHeads: keyValueHeads, causal: causal,
+      dropout: dropoutSource == nil ? 0 : dropout, site: site, logSums: workspace.allocate(q.rows * heads))
     pass.forward(into: output)
     if output.needsGradient {
       record { pass.backward(from: output) }
@@ -27,12 +35,16 @@ private struct AttentionPass {
   unowned let tape: Tape
   let q: Tensor, k: Tensor, v: Tensor
   let heads: Int
+  let keyValueHeads: Int
+  let causal: Bool
   let dropout: Float
   let site: Int
   let logSums: Buffer
 
   var columns: Int { q.columns }
   var headSize: Int { q.columns / heads }
+  /// Queries' heads that share a head of keys and values.
+  var sharing: Int { heads / keyValueHeads }
   var scale: Float { 1 / Float(headSize).squareRoot() }
   var precision: Precision { q.precision }
   var workspace: Workspace { tape.workspace }
@@ -44,13 +56,20 @@ private struct AttentionPass {
     let position: Int
     /// Rows in q.
     let queries: Range<Int>
-    /// Rows in k and v.
+    /// Rows in k and v that any of the queries sees.
     let keys: Range<Int>
-    let isFirst: Bool, isOnly: Bool
+    /// Keys of the whole sequence.
+    let total: Int
+    /// Whether a query sees no later key.
+    let causal: Bool
+    let isFirst: Bool, isLast: Bool
 
+    var isOnly: Bool { isFirst && isLast }
     /// Rows and columns of the scores: more than there are queries and keys, as products need them.
     var rows: Int { Products.padded(queries.count) }
     var columns: Int { Products.padded(keys.count) }
+    /// How many of `keys` query number `index` sees.
+    func visible(_ index: Int) -> Int { causal ? position + index + 1 : keys.count }
   }
 
   /// Scores that are held at once, all heads together: they should stay in a core's second-level cache.
@@ -62,70 +81,97 @@ private struct AttentionPass {
     return min(128, max(Products.rowMultiple, wanted))
   }
 
-  func forEachBlock(_ body: (Block) -> Void) {
-    for sequence in 0..<q.layout.sequences {
+  /// All blocks; those of a sequence one after the other.
+  var blocks: [Block] {
+    (0..<q.layout.sequences).flatMap { sequence in
       let queries = q.layout.range(sequence), keys = k.layout.range(sequence)
+      // Fewer queries than keys are the sequence's last ones where a token sees only what came before.
+      let skipped = causal ? keys.count - queries.count : 0
       let capacity = capacity(keys: keys.count)
-      for start in stride(from: queries.lowerBound, to: queries.upperBound, by: capacity) {
-        body(
-          Block(
-            example: q.layout.examples[sequence], position: start - queries.lowerBound,
-            queries: start..<min(start + capacity, queries.upperBound), keys: keys,
-            isFirst: start == queries.lowerBound,
-            isOnly: queries.count <= capacity))
+      return stride(from: queries.lowerBound, to: queries.upperBound, by: capacity).map { start in
+        let end = min(start + capacity, queries.upperBound)
+        let seen = causal ? skipped + end - queries.lowerBound : keys.count
+        return Block(
+          example: q.layout.examples[sequence], position: skipped + start - queries.lowerBound, queries: start..<end,
+          keys: keys.prefix(seen), total: keys.count, causal: causal, isFirst: start == queries.lowerBound,
+          isLast: end == queries.upperBound)
       }
     }
   }
 
-  /// The largest block's scores of one head.
-  var largestHead: Int {
-    var largest = 0
-    forEachBlock { largest = max(largest, $0.rows * $0.columns) }
-    return largest
+  /// The matrices of the heads that are number `member` of those that share a head of keys and values, from row `row`
+  /// on; of all heads where none share.
+  func queries(_ buffer: Buffer, from row: Int, _ member: Int) -> HeadOperand {
+    HeadOperand(
+      UnsafeMutableRawPointer(buffer.base) + (row * columns + member * headSize) * precision.byteCount, precision,
+      stride: columns, headStride: sharing * headSize)
   }
 
-  /// The heads' rows from `row` on.
-  func rows(_ base: UnsafeMutablePointer<Float>, _ precision: Precision, from row: Int) -> HeadOperand {
-    HeadOperand(UnsafeMutableRawPointer(base) + row * columns * precision.byteCount, precision, .columns)
+  /// The matrices of the keys' and values' heads from row `row` on.
+  func keys(_ buffer: Buffer, _ precision: Precision, from row: Int) -> HeadOperand {
+    HeadOperand(
+      UnsafeMutableRawPointer(buffer.base) + row * k.columns * precision.byteCount, precision, stride: k.columns,
+      headStride: headSize)
   }
 
-  func rows(_ tensor: Tensor, from row: Int) -> HeadOperand { rows(tensor.buffer.base, precision, from: row) }
-
-  func stacked(_ buffer: Buffer, _ precision: Precision) -> HeadOperand {
-    HeadOperand(UnsafeMutableRawPointer(buffer.base), precision, .stacked)
+  /// The scores [H, rows, columns] of the same heads as in `queries`.
+  func scores(_ buffer: Buffer, _ precision: Precision, _ block: Block, _ member: Int) -> HeadOperand {
+    let size = block.rows * block.columns
+    return HeadOperand(
+      UnsafeMutableRawPointer(buffer.base) + member * size * precision.byteCount, precision, stride: block.columns,
+      headStride: sharing * size)
   }
 
-  /// s [H, rows, columns] = Q Kᵀ, with −∞ in the columns that are no keys, so that they get no probability.
-  func scores(_ block: Block, _ s: Buffer) {
-    workspace.products.multiply(
-      heads: heads, block.rows, block.columns, headSize, rows(q, from: block.queries.lowerBound),
-      rows(k, from: block.keys.lowerBound).transposed, into: stacked(s, .float32))
-    let count = block.keys.count, surplus = block.columns - count
-    guard surplus > 0 else { return }
-    for row in 0..<(heads * block.rows) {
-      (s.base + row * block.columns + count).update(repeating: -.infinity, count: surplus)
+  /// s [H, rows, columns] = A Bᵀ for queries' rows A and keys' rows B.
+  func multiply(_ block: Block, _ a: Buffer, _ b: Tensor, into s: Buffer) {
+    for member in 0..<sharing {
+      workspace.products.multiply(
+        heads: keyValueHeads, block.rows, block.columns, headSize,
+        queries(a, from: block.queries.lowerBound, member),
+        keys(b.buffer, precision, from: block.keys.lowerBound).transposed, into: scores(s, .float32, block, member))
     }
   }
 
-  /// Calls `body` for every query of every head with the place of its row in the scores, its row in q and its dropout
-  /// multipliers.
+  /// Queries' rows = S B for scores S and keys' rows B.
+  func multiply(_ block: Block, _ s: Buffer, _ b: Tensor, intoQueries c: Buffer) {
+    for member in 0..<sharing {
+      workspace.products.multiply(
+        heads: keyValueHeads, block.rows, headSize, block.columns, scores(s, precision, block, member),
+        keys(b.buffer, precision, from: block.keys.lowerBound), into: queries(c, from: block.queries.lowerBound, member)
+      )
+    }
+  }
+
+  /// Keys' rows = Sᵀ A, or += where the block is not the first of its sequence, for scores S and queries' rows A.
+  func multiply(_ block: Block, transposed s: Buffer, _ a: Buffer, into c: HeadOperand) {
+    for member in 0..<sharing {
+      workspace.products.multiply(
+        heads: keyValueHeads, block.columns, headSize, block.rows, scores(s, precision, block, member).transposed,
+        queries(a, from: block.queries.lowerBound, member), into: c, accumulate: !block.isFirst || member > 0)
+    }
+  }
+
+  /// Calls `body` for every query of every head with the place of its row in the scores, its row in q, how many keys it
+  /// sees and its dropout multipliers.
   ///
-  /// Sixteen queries of a head share a row of random numbers, so that short sequences waste none; their first query's
-  /// place in the sequence names it, whatever the block.
+  /// Sixteen queries of a head share a row of random numbers, so that short sequences waste none; their place in the
+  /// sequence names it, whatever the block.
   func forEachRow(
-    _ block: Block, _ mask: Buffer?, _ body: (_ head: Int, _ at: Int, _ row: Int, _ mask: UnsafePointer<Float>?) -> Void
+    _ block: Block, _ mask: Buffer?,
+    _ body: (_ head: Int, _ at: Int, _ row: Int, _ visible: Int, _ mask: UnsafePointer<Float>?) -> Void
   ) {
-    let tile = Self.maskTile, columns = block.columns
+    let tile = Self.maskTile, width = Products.padded(block.total)
     for head in 0..<heads {
       for (index, row) in block.queries.enumerated() {
-        if let mask, index % tile == 0 {
-          let tiles = (block.keys.count + tile - 1) / tile
+        let place = block.position + index
+        if let mask, index == 0 || place % tile == 0 {
+          let tiles = (block.total + tile - 1) / tile
           tape.dropoutSource?.row(
-            site, block.example, head * tiles + (block.position + index) / tile, dropout, mask.base, tile * columns)
+            site, block.example, head * tiles + place / tile, dropout, mask.base, tile * width)
         }
         body(
-          head, (head * block.rows + index) * columns, row,
-          mask.map { UnsafePointer($0.base + index % tile * columns) })
+          head, (head * block.rows + index) * block.columns, row, block.visible(index),
+          mask.map { UnsafePointer($0.base + place % tile * width) })
       }
     }
   }
@@ -147,21 +193,20 @@ private struct AttentionPass {
   }
 
   /// Memory for the multipliers of a tile; nil without dropout.
-  func makeMask() -> Buffer? {
+  func makeMask(_ blocks: [Block]) -> Buffer? {
     guard dropout > 0 else { return nil }
-    var largest = 0
-    forEachBlock { largest = max(largest, $0.columns) }
-    return workspace.allocate(Self.maskTile * largest)
+    return workspace.allocate(Self.maskTile * (blocks.map { Products.padded($0.total) }.max() ?? 0))
   }
 
   func forward(into output: Tensor) {
-    let largest = heads * largestHead
-    let s = workspace.allocate(largest), mask = makeMask()
+    let blocks = blocks, largest = heads * (blocks.map { $0.rows * $0.columns }.max() ?? 0)
+    let s = workspace.allocate(largest), mask = makeMask(blocks)
     let p = precision == .float32 ? s : workspace.allocate(largest, .bfloat16)
-    forEachBlock { block in
-      scores(block, s)
+    for block in blocks {
+      multiply(block, q.buffer, k, into: s)
       let count = block.columns
-      forEachRow(block, mask) { head, at, row, mask in
+      forEachRow(block, mask) { head, at, row, visible, mask in
+        hide(s.base + at, count, after: visible)
         logSums.base[row * heads + head] = ck_softmax(s.base + at, scale, count)
         switch precision {
         case .float32: if let mask { multiplyFloats(s.base + at, mask, count) }
@@ -169,34 +214,33 @@ private struct AttentionPass {
         }
       }
       clearSurplus(block, p, precision)
-      workspace.products.multiply(
-        heads: heads, block.rows, headSize, count, stacked(p, precision), rows(v, from: block.keys.lowerBound),
-        into: rows(output, from: block.queries.lowerBound))
+      multiply(block, p, v, intoQueries: output.buffer)
     }
     output.clearPadding()
+  }
+
+  /// Keys that a query does not see get no probability.
+  private func hide(_ row: UnsafeMutablePointer<Float>, _ count: Int, after visible: Int) {
+    if visible < count { (row + visible).update(repeating: -.infinity, count: count - visible) }
   }
 
   /// With P the probabilities, M dropout's multipliers and δ = Σ dO ∘ O of a row: dV = (P ∘ M)ᵀ dO,
   /// dS = P ∘ (M ∘ (dO Vᵀ) − δ) / √D, dQ = dS K, dK = dSᵀ Q.
   func backward(from output: Tensor) {
     guard let dO = output.slot.take() else { return }
-    let largest = heads * largestHead, products = workspace.products
-    let p = workspace.allocate(largest), ds = workspace.allocate(largest), mask = makeMask()
+    let blocks = blocks, largest = heads * (blocks.map { $0.rows * $0.columns }.max() ?? 0)
+    let p = workspace.allocate(largest), ds = workspace.allocate(largest), mask = makeMask(blocks)
     // What products read: the same buffers in float32, rounded copies in bfloat16.
     let dropped = precision == .bfloat16 || dropout > 0 ? workspace.allocate(largest, precision) : p
     let derivative = precision == .bfloat16 ? workspace.allocate(largest, .bfloat16) : ds
     let needsScores = q.needsGradient || k.needsGradient
-    let dq = target(q), dk = target(k), dv = target(v)
-    forEachBlock { block in
+    let dq = target(q, blocks), dk = target(k, blocks), dv = target(v, blocks)
+    for block in blocks {
       let count = block.columns
-      let gradient = rows(dO.base, precision, from: block.queries.lowerBound)
-      scores(block, p)
-      if needsScores {
-        products.multiply(
-          heads: heads, block.rows, count, headSize, gradient, rows(v, from: block.keys.lowerBound).transposed,
-          into: stacked(ds, .float32))
-      }
-      forEachRow(block, mask) { head, at, row, mask in
+      multiply(block, q.buffer, k, into: p)
+      if needsScores { multiply(block, dO, v, into: ds) }
+      forEachRow(block, mask) { head, at, row, visible, mask in
+        hide(p.base + at, count, after: visible)
         ck_softmax_again(p.base + at, scale, logSums.base[row * heads + head], count)
         switch precision {
         case .float32:
@@ -214,20 +258,12 @@ private struct AttentionPass {
       clearSurplus(block, dropped, precision)
       if needsScores { clearSurplus(block, derivative, precision) }
       if let dv {
-        products.multiply(
-          heads: heads, count, headSize, block.rows, stacked(dropped, precision).transposed, gradient,
-          into: dv.keys(block, self), accumulate: !block.isFirst)
+        multiply(block, transposed: dropped, dO, into: dv.keys(block, self))
         dv.finish(block, self)
       }
-      if let dq {
-        products.multiply(
-          heads: heads, block.rows, headSize, count, stacked(derivative, precision),
-          rows(k, from: block.keys.lowerBound), into: rows(dq.buffer.base, precision, from: block.queries.lowerBound))
-      }
+      if let dq { multiply(block, derivative, k, intoQueries: dq.buffer) }
       if let dk {
-        products.multiply(
-          heads: heads, count, headSize, block.rows, stacked(derivative, precision).transposed,
-          rows(q, from: block.queries.lowerBound), into: dk.keys(block, self), accumulate: !block.isFirst)
+        multiply(block, transposed: derivative, q.buffer, into: dk.keys(block, self))
         dk.finish(block, self)
       }
     }
@@ -245,17 +281,19 @@ private struct AttentionPass {
   }
 
   /// A gradient in the making; nil where none is wanted.
-  private func target(_ tensor: Tensor) -> Target? {
+  private func target(_ tensor: Tensor, _ blocks: [Block]) -> Target? {
     guard tensor.needsGradient else { return nil }
-    return Target(slot: tensor.slot, buffer: tensor.shape.allocate(in: workspace), sums: sums(tensor))
+    var sums: Buffer?
+    // Where several products add to the same keys, their sum is float32; so is it where a first block sees fewer keys
+    // than a later one, which must not add to what was there.
+    if tensor !== q, let rows = blocks.filter({ needsSums($0) }).map({ Products.padded($0.total) }).max() {
+      sums = workspace.allocate(rows * tensor.columns)
+    }
+    return Target(slot: tensor.slot, buffer: tensor.shape.allocate(in: workspace), sums: sums)
   }
 
-  /// Where several blocks of queries add to the same keys, bfloat16 gradients are summed in float32.
-  private func sums(_ tensor: Tensor) -> Buffer? {
-    guard precision == .bfloat16, tensor !== q else { return nil }
-    var rows = 0
-    forEachBlock { if !$0.isOnly { rows = max(rows, $0.columns) } }
-    return rows == 0 ? nil : workspace.allocate(rows * columns)
+  private func needsSums(_ block: Block) -> Bool {
+    !block.isOnly && (causal || precision == .bfloat16) || sharing > 1 && precision == .bfloat16
   }
 
   struct Target {
@@ -265,20 +303,23 @@ private struct AttentionPass {
 
     /// Where the block's keys are written.
     func keys(_ block: Block, _ pass: AttentionPass) -> HeadOperand {
-      if let sums, !block.isOnly { return pass.rows(sums.base, .float32, from: 0) }
-      return pass.rows(buffer.base, pass.precision, from: block.keys.lowerBound)
+      guard let sums, pass.needsSums(block) else {
+        return pass.keys(buffer, pass.precision, from: block.keys.lowerBound)
+      }
+      // The first block overwrites the keys that it sees; later ones add.
+      let written = block.columns * pass.k.columns, all = Products.padded(block.total) * pass.k.columns
+      if block.isFirst { (sums.base + written).update(repeating: 0, count: all - written) }
+      return pass.keys(sums, .float32, from: 0)
     }
 
-    /// Rounds a sequence's sums once its last block has been added.
+    /// Takes over a sequence's sums once its last block has been added.
     func finish(_ block: Block, _ pass: AttentionPass) {
-      guard let sums, !block.isOnly, block.isLast(in: pass.q.layout) else { return }
-      ck_narrow_bfloat16(
-        buffer.halves + block.keys.lowerBound * pass.columns, sums.base, block.keys.count * pass.columns)
+      guard let sums, pass.needsSums(block), block.isLast else { return }
+      let at = block.keys.lowerBound * pass.k.columns, count = block.total * pass.k.columns
+      switch pass.precision {
+      case .float32: (buffer.base + at).update(from: sums.base, count: count)
+      case .bfloat16: ck_narrow_bfloat16(buffer.halves + at, sums.base, count)
+      }
     }
   }
-}
-
-extension AttentionPass.Block {
-  /// Whether no block of the same sequence follows.
-  func isLast(in layout: PackedLayout) -> Bool { layout.offsets.contains(queries.upperBound) }
 }

@@ -6,11 +6,14 @@ public struct FrozenLinear: Sendable {
   public let weight: FrozenTensor
   /// b in float32.
   public let bias: FrozenTensor?
+  /// How W lies in `weight`.
+  public let layout: WeightLayout
 
   /// A map.
-  public init(weight: FrozenTensor, bias: FrozenTensor?) {
+  public init(weight: FrozenTensor, bias: FrozenTensor?, layout: WeightLayout = .rows) {
     self.weight = weight
     self.bias = bias
+    self.layout = layout
   }
 }
 
@@ -60,19 +63,19 @@ extension Tape {
   public func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     let outputs = maps.map { map in
       make(
-        x.layout, columns: map.linear.weight.rows, needsGradient: x.needsGradient || map.adapter != nil,
+        x.layout, columns: map.linear.outFeatures, needsGradient: x.needsGradient || map.adapter != nil,
         precision: precision)
     }
     let stacks = AdapterStack.group(maps)
     let hidden = stacks.map { lowRankForward(x, outputs, $0) }
     let input = x.operand(precision, in: workspace), rows = x.layout.paddedRows
     for (map, y) in zip(maps, outputs) {
-      precondition(map.linear.weight.columns == x.columns)
+      precondition(map.linear.inFeatures == x.columns)
       precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
       withOptionalFloats(map.addsBias ? map.linear.bias : nil) { bias in
         withOperand(map.linear.weight) { w in
           workspace.products.multiply(
-            rows, y.columns, x.columns, input, w.transposed, into: y.shape.operand(y.buffer),
+            rows, y.columns, x.columns, input, map.linear.matrix(w).transposed, into: y.shape.operand(y.buffer),
             accumulate: map.adapter != nil, bias: bias)
         }
       }
@@ -88,7 +91,7 @@ extension Tape {
           let (dx, isFresh) = slot.accumulator(in: workspace)
           withOperand(map.linear.weight) { w in
             workspace.products.multiply(
-              rows, slot.shape.columns, gradient.shape.columns, dy, w, into: slot.shape.operand(dx),
+              rows, slot.shape.columns, gradient.shape.columns, dy, map.linear.matrix(w), into: slot.shape.operand(dx),
               accumulate: !isFresh)
           }
         }

@@ -4,6 +4,8 @@
 #define SWIFT_PEFT_CKERNELS_H
 #include <stdint.h>
 
+#include "decoder_kernels.h"
+
 enum ck_activation {
   ck_gelu,        // x Phi(x), exact, by erf
   ck_gelu_tanh,   // the tanh approximation (gelu_new, gelu_fast, gelu_pytorch_tanh)
@@ -31,6 +33,15 @@ void ck_activation_backward(enum ck_activation kind, const float *pre, const flo
                             long columns);
 void ck_half_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
                                  long rows, long columns);
+
+// y = f(gate) up
+void ck_gated(enum ck_activation kind, const float *gate, const float *up, float *y, long count);
+void ck_half_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count);
+
+// dup = dy f(gate), then dy *= up f'(gate)
+void ck_gated_backward(enum ck_activation kind, const float *gate, const float *up, float *dy, float *dup, long count);
+void ck_half_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
+                            uint16_t *dup, long count);
 
 // x = multiplier ∘ (x + bias) + residual (bias, multiplier, residual may be null), y = norm(x) gamma + beta, one row.
 // Writes 1 / standard deviation and the mean.

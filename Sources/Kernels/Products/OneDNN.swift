@@ -71,8 +71,8 @@
       accumulate: Bool
     ) -> Bool {
       let shape = Shape(
-        heads: Int32(heads), m: Int32(m), n: Int32(n), k: Int32(k), a: Layout(a, heads, m, k),
-        b: Layout(b, heads, k, n), c: Layout(c, heads, m, n), accumulate: accumulate)
+        heads: Int32(heads), m: Int32(m), n: Int32(n), k: Int32(k), a: Layout(a), b: Layout(b),
+        c: Layout(c), accumulate: accumulate)
       return run(shape, a.base, b.base, c.base, nil)
     }
 
@@ -107,13 +107,11 @@
         precision: operand.precision)
     }
 
-    fileprivate init(_ operand: HeadOperand, _ heads: Int, _ rows: Int, _ columns: Int) {
-      let stored = operand.isTransposed ? (rows: columns, columns: rows) : (rows: rows, columns: columns)
-      let stride = Int32(operand.arrangement == .columns ? heads * stored.columns : stored.columns)
+    fileprivate init(_ operand: HeadOperand) {
+      let stride = Int32(operand.stride)
       self.init(
         rowStride: operand.isTransposed ? 1 : stride, columnStride: operand.isTransposed ? stride : 1,
-        headStride: Int32(operand.arrangement == .columns ? stored.columns : stored.rows * stored.columns),
-        precision: operand.precision)
+        headStride: Int32(operand.headStride), precision: operand.precision)
     }
 
     fileprivate func descriptor(_ heads: Int32, _ rows: Int32, _ columns: Int32) -> dnnl_memory_desc_t {

@@ -38,35 +38,38 @@ public struct Operand {
   }
 }
 
-/// One matrix for every head of an attention block.
+/// One matrix for every head of an attention block, all at the same distance from each other.
 public struct HeadOperand {
-  /// Where the heads lie.
-  public enum Arrangement: Sendable, Hashable {
-    /// Head h is columns h · D ..< (h + 1) · D of the rows of one matrix [rows, H · D].
-    case columns
-    /// Whole matrices one after the other: [H, rows, columns].
-    case stacked
-  }
-
   /// The first number.
   public let base: UnsafeMutableRawPointer
   /// What the numbers are.
   public let precision: Precision
-  /// Where the heads lie.
-  public let arrangement: Arrangement
+  /// Numbers from one stored row's start to the next one's.
+  public let stride: Int
+  /// Numbers from one head's start to the next one's.
+  public let headStride: Int
   /// Whether each head's matrix is meant transposed.
   public let isTransposed: Bool
 
   /// Matrices that start at `base`.
   public init(
-    _ base: UnsafeMutableRawPointer, _ precision: Precision, _ arrangement: Arrangement, isTransposed: Bool = false
+    _ base: UnsafeMutableRawPointer, _ precision: Precision, stride: Int, headStride: Int, isTransposed: Bool = false
   ) {
     self.base = base
     self.precision = precision
-    self.arrangement = arrangement
+    self.stride = stride
+    self.headStride = headStride
     self.isTransposed = isTransposed
   }
 
   /// The transposes: the same memory.
-  public var transposed: HeadOperand { HeadOperand(base, precision, arrangement, isTransposed: !isTransposed) }
+  public var transposed: HeadOperand {
+    HeadOperand(base, precision, stride: stride, headStride: headStride, isTransposed: !isTransposed)
+  }
+
+  /// The matrix of one head.
+  func head(_ index: Int) -> Operand {
+    Operand(
+      base + index * headStride * precision.byteCount, precision, stride: stride, isTransposed: isTransposed)
+  }
 }

@@ -54,8 +54,6 @@ public final class Products {
   }
 
   /// The same for every head: `heads` products of m×k by k×n.
-  ///
-  /// In the arrangement `columns` a head's matrix has as many columns as stored, and rows lie `heads` times that apart.
   public func multiply(
     heads: Int, _ m: Int, _ n: Int, _ k: Int, _ a: HeadOperand, _ b: HeadOperand, into c: HeadOperand,
     accumulate: Bool = false
@@ -65,20 +63,7 @@ public final class Products {
       if library.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) { return }
     #endif
     for head in 0..<heads {
-      multiply(
-        m, n, k, a.operand(of: head, heads: heads, m, k), b.operand(of: head, heads: heads, k, n),
-        into: c.operand(of: head, heads: heads, m, n), accumulate: accumulate)
+      multiply(m, n, k, a.head(head), b.head(head), into: c.head(head), accumulate: accumulate)
     }
-  }
-}
-
-extension HeadOperand {
-  /// The matrix of one head; it is meant to have `rows` × `columns`.
-  func operand(of head: Int, heads: Int, _ rows: Int, _ columns: Int) -> Operand {
-    let (storedRows, storedColumns) = isTransposed ? (columns, rows) : (rows, columns)
-    let offset = arrangement == .columns ? head * storedColumns : head * storedRows * storedColumns
-    return Operand(
-      base + offset * precision.byteCount, precision,
-      stride: arrangement == .columns ? heads * storedColumns : storedColumns, isTransposed: isTransposed)
   }
 }

@@ -11,12 +11,15 @@ public struct EncodedDataset: Sendable {
     public let typeIDs: [Int32]
     /// Nil where it is unknown.
     public let label: Label?
+    /// Language models: the documents that the ids are, in order.
+    public let documents: [Document]
 
     /// An example.
-    public init(ids: [Int32], typeIDs: [Int32], label: Label?) {
+    public init(ids: [Int32], typeIDs: [Int32], label: Label?, documents: [Document] = []) {
       self.ids = ids
       self.typeIDs = typeIDs
       self.label = label
+      self.documents = documents
     }
   }
 
@@ -28,12 +31,17 @@ public struct EncodedDataset: Sendable {
   /// A data set of given items.
   public init(items: [Item]) { self.items = items }
 
-  /// Tokenizes `examples` on the pool's workers.
-  public init(_ examples: [Example], tokenizer: Tokenizer, maxLength: Int, pool: WorkerPool) {
+  /// Tokenizes `examples` on the pool's workers. A text without a token becomes `emptyText`: a model needs one.
+  public init(
+    _ examples: [Example], tokenizer: Tokenizer, maxLength: Int, emptyText: [Int32] = [], pool: WorkerPool
+  ) {
     let chunk = 256
     let chunks = pool.map((examples.count + chunk - 1) / chunk) { index, _ in
       examples[(index * chunk)..<min((index + 1) * chunk, examples.count)].map { example in
         let encoding = tokenizer.encode(example.text, pair: example.pair, maxLength: maxLength)
+        if encoding.ids.isEmpty {
+          return Item(ids: emptyText, typeIDs: emptyText.map { _ in 0 }, label: example.label)
+        }
         return Item(ids: encoding.ids, typeIDs: encoding.typeIDs, label: example.label)
       }
     }

@@ -4,8 +4,8 @@ import Kernels
 import Models
 import Tasks
 
-/// Runs a model with its adapters over batches: loss and gradients, or logits.
-public struct ClassifierEngine: Sendable {
+/// Runs a classifier with its adapters over batches: loss and gradients, or logits.
+public struct ClassifierEngine: TrainingEngine {
   /// The frozen model.
   public let model: any SequenceClassifier
   /// All linear maps of the model.
@@ -30,14 +30,6 @@ public struct ClassifierEngine: Sendable {
     self.scale = scale
     self.loraDropout = loraDropout
     self.pool = pool
-  }
-
-  /// What a batch gave.
-  public struct BatchResult: Sendable {
-    /// Each example's loss; empty where a label is unknown.
-    public let losses: [Double]
-    /// Rows of logits in batch order.
-    public let logits: [[Float]]
   }
 
   private struct ShardResult: Sendable {
@@ -86,6 +78,16 @@ public struct ClassifierEngine: Sendable {
       losses: losses, logits: shard.indices.map { Array(values[($0 * columns)..<(($0 + 1) * columns)]) })
   }
 
+  /// The task's metrics, then the mean loss.
+  public func metrics(
+    _ metrics: [Metric], _ items: [EncodedDataset.Item], _ result: BatchResult
+  ) -> [MetricValue] {
+    let labels = items.compactMap(\.label)
+    guard labels.count == items.count, !items.isEmpty else { return [] }
+    return Tasks.evaluate(metrics, scores: result.logits, labels: labels)
+      + [MetricValue(name: "loss", value: result.meanLoss)]
+  }
+
   /// Cross-entropy for classes, squared error for scores; no losses where a label is unknown.
   private func loss(_ tape: Tape, _ logits: Tensor, _ labels: [Label?], weight: Double) -> [Double] {
     let classes = labels.compactMap { if case .classIndex(let index) = $0 { index } else { nil } }
@@ -105,6 +107,6 @@ public struct ClassifierEngine: Sendable {
         if result.losses.count == shard.count { losses[example] = result.losses[position] }
       }
     }
-    return BatchResult(losses: allKnown ? losses : [], logits: logits)
+    return BatchResult(losses: allKnown ? losses : [], counts: losses.map { _ in 1 }, logits: logits)
   }
 }

@@ -3,29 +3,27 @@ import Tasks
 /// Scores splits with the engine.
 public struct Evaluator: Sendable {
   /// Runs the model.
-  public let engine: ClassifierEngine
+  public let engine: any TrainingEngine
   /// Examples that go through the model at once.
   public let batchSize: Int
 
   /// An evaluator.
-  public init(engine: ClassifierEngine, batchSize: Int) {
+  public init(engine: any TrainingEngine, batchSize: Int) {
     self.engine = engine
     self.batchSize = batchSize
   }
 
-  /// Logits of every item in order, and losses where every label is known. `progress` gets the items done.
+  /// What every item gave, in order. `progress` gets the items done.
   public func run(
     _ items: [EncodedDataset.Item], state: TrainableState, progress: (Int) -> Void = { _ in }
-  ) -> (logits: [[Float]], losses: [Double]) {
-    var logits: [[Float]] = [], losses: [Double] = []
+  ) -> BatchResult {
+    var result = BatchResult()
     for start in stride(from: 0, to: items.count, by: batchSize) {
       let batch = Array(items[start..<min(start + batchSize, items.count)])
-      let result = engine.evaluate(batch, state: state)
-      logits += result.logits
-      losses += result.losses
-      progress(logits.count)
+      result.append(engine.evaluate(batch, state: state))
+      progress(result.counts.count)
     }
-    return (logits, losses.count == items.count ? losses : [])
+    return result
   }
 
   /// The task's metrics of a split, then its mean loss; none where labels are unknown.
@@ -33,14 +31,9 @@ public struct Evaluator: Sendable {
     _ split: Split, _ items: [EncodedDataset.Item], metrics: [Metric], state: TrainableState, epoch: Double,
     progress: (Int) -> Void = { _ in }
   ) -> EvaluationReport {
-    let (logits, losses) = run(items, state: state, progress: progress)
-    let labels = items.compactMap(\.label)
-    var values: [MetricValue] = []
-    if labels.count == items.count, !items.isEmpty {
-      values = evaluate(metrics, scores: logits, labels: labels)
-      values.append(MetricValue(name: "loss", value: losses.reduce(0, +) / Double(losses.count)))
-    }
+    let result = run(items, state: state, progress: progress)
     return EvaluationReport(
-      step: state.step, epoch: epoch, split: split, metrics: values, examples: items.count, logits: logits)
+      step: state.step, epoch: epoch, split: split, metrics: engine.metrics(metrics, items, result),
+      examples: items.count, logits: result.logits)
   }
 }

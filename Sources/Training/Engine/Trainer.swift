@@ -17,7 +17,7 @@ public struct Trainer: Sendable {
   /// The state with the best validation metric so far, kept where the config asks for it.
   public private(set) var best: BestState?
 
-  private let engine: ClassifierEngine
+  private let engine: any TrainingEngine
   private let evaluator: Evaluator
   /// Examples that are scored at once.
   var evalBatchSize: Int { evaluator.batchSize }
@@ -41,7 +41,7 @@ public struct Trainer: Sendable {
 
   /// A loop over `train` that scores `evaluationSets` (the first one ranks states).
   public init(
-    state: TrainableState, engine: ClassifierEngine, config: TrainingConfig, train: EncodedDataset,
+    state: TrainableState, engine: any TrainingEngine, config: TrainingConfig, train: EncodedDataset,
     evaluationSets: [(split: Split, data: EncodedDataset)], metrics: [Metric], merging: ASLoRAPlan?, philox: Philox
   ) {
     self.state = state
@@ -133,7 +133,7 @@ public struct Trainer: Sendable {
     gradients.clear()
     let result = engine.gradients(
       of: items, state: state, dropout: DropoutSource(philox: philox, step: state.step), into: gradients)
-    let loss = result.losses.reduce(0, +) / Double(items.count)
+    let loss = result.meanLoss
     let norm = gradients.norm
     guard loss.isFinite, norm.isFinite else {
       let culprits = zip(examples, result.losses).filter { !$0.1.isFinite }.map(\.0)

@@ -42,14 +42,17 @@ public struct DryRun: Sendable {
     self.plan = plan
     self.threads = threads
     let pool = WorkerPool(threads: threads)
-    let task = try checks.unlessMissing { try TaskData(TaskSource(config.task)) }
-    outputs = task?.labels.outputs
+    let task = try checks.unlessMissing { try RunTask(config.task) }
+    let labels = task?.labels?.outputs ?? (config.task.name.isLanguageModelling ? 0 : 2)
+    outputs = task.map { $0.labels?.outputs ?? 0 }
     let tokenizer = try checks.unlessMissing {
       try Tokenizer(modelDirectory: config.model, modelType: plan.model.family.rawValue)
     }
     let philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))
-    let classifier = try checks.unlessMissing {
-      try LoadedClassifier(path: config.model, config: plan.model, labels: task?.labels.outputs ?? 2, philox: philox)
+    let model = try checks.unlessMissing { () -> LoadedModel in
+      config.task.name.isLanguageModelling
+        ? .language(try LanguageModel(path: config.model, config: plan.model))
+        : .classifier(try LoadedClassifier(path: config.model, config: plan.model, labels: labels, philox: philox))
     }
     try OutputDirectory(config.outputDir).refuseIfTaken(overwrite: overwrite)
 
@@ -72,11 +75,11 @@ public struct DryRun: Sendable {
     totalSteps = steps
     warmupSteps = steps.map { LearningRateSchedule(training, totalSteps: $0).warmupSteps }
     mergeSteps = try steps.flatMap { try plan.merging(totalSteps: $0) }?.mergeSteps
-    let trainable = plan.table.parameterCount + plan.headCount(outputs: task?.labels.outputs ?? 2)
+    let trainable = plan.table.parameterCount + plan.headCount(outputs: labels)
     memory = MemoryEstimate(
       plan, trainable: trainable, trainExamples: data.trainExamples, threads: threads)
     missing = checks.missing
-    notices = (classifier?.notices ?? []) + data.notices
+    notices = (model?.notices ?? []) + data.notices
   }
 
   /// Numbers of the adapter, of all that trains, and of the whole; those with the head are nil where the labels are
@@ -85,14 +88,14 @@ public struct DryRun: Sendable {
     let adapter = plan.table.parameterCount
     return (
       adapter, outputs.map { adapter + plan.headCount(outputs: $0) },
-      outputs.map { ModelGeometry(plan.model).totalParameters(labels: $0) + adapter }
+      outputs.map { ModelGeometry(plan.model).totalParameters(labels: $0 > 0 ? $0 : nil) + adapter }
     )
   }
 }
 
 extension RunPlan {
   func headCount(outputs: Int) -> Int {
-    HeadParameter.all(config: model, labels: outputs).map(\.count).reduce(0, +)
+    outputs == 0 ? 0 : HeadParameter.all(config: model, labels: outputs).map(\.count).reduce(0, +)
   }
 }
 
@@ -109,7 +112,7 @@ private struct DryRunData {
   private(set) var notices: [String] = []
 
   init(
-    _ task: TaskData?, _ tokenizer: Tokenizer?, plan: RunPlan, pool: WorkerPool, checks: inout DryRunChecks
+    _ task: RunTask?, _ tokenizer: Tokenizer?, plan: RunPlan, pool: WorkerPool, checks: inout DryRunChecks
   ) throws {
     guard let task else { return }
     let scored = try checks.unlessMissing {
@@ -117,14 +120,35 @@ private struct DryRunData {
     }
     notices = scored?.notices ?? []
     for split in [.train] + (scored?.present ?? []) {
-      guard let dataset = try checks.unlessMissing({ try task.load(split) }) else { continue }
+      if case .language(let language) = task {
+        try load(language, split, tokenizer, plan: plan, pool: pool, checks: &checks)
+        continue
+      }
+      guard let dataset = try checks.unlessMissing({ try task.classification?.load(split) }) ?? nil else { continue }
       notices += dataset.skipped.map { "left out: \($0)" }
       if split == .train { trainExamples = dataset.examples.count }
       guard let tokenizer else { continue }
       let encoded = EncodedDataset(
-        dataset.examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, pool: pool)
+        dataset.examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength,
+        emptyText: plan.model.emptyText, pool: pool)
       try plan.model.check(ids: encoded.items.lazy.flatMap(\.ids), path: plan.config.model)
     }
+  }
+
+  /// How many items a text makes is known only where the tokenizer is.
+  private mutating func load(
+    _ task: LanguageTask, _ split: Split, _ tokenizer: Tokenizer?, plan: RunPlan, pool: WorkerPool,
+    checks: inout DryRunChecks
+  ) throws {
+    guard let tokenizer else {
+      _ = try checks.unlessMissing { try task.file(split) }
+      return
+    }
+    let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.config.model)
+    guard let data = try checks.unlessMissing({ try task.load(split, tokens, pool: pool) }) else { return }
+    notices += data.leftOut
+    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
+    if split == .train { trainExamples = data.items.count }
   }
 }
 

@@ -11,20 +11,20 @@ public struct EvaluationSplits: Sendable {
 
   /// Looks for the files. Throws where the config wants scores and there is nothing to score, and where a file that the
   /// config names itself is missing.
-  public init(_ task: TaskData, strategy: EvalStrategy) throws {
+  public init(_ task: RunTask, strategy: EvalStrategy) throws {
     var present: [Split] = [], absent: [any UserFacingError] = []
-    for split in [Split.validation, .validationMismatched] where task.definition.splits.contains(split) {
+    for split in [Split.validation, .validationMismatched] where task.splits.contains(split) {
       do {
         _ = try task.file(split)
         present.append(split)
       } catch let error as TaskError {
-        if split == .validation, task.source.validationFile != nil { throw error }
+        if split == .validation, task.namesValidationFile { throw error }
         absent.append(error)
       }
     }
     if present.isEmpty, strategy != .no {
       if let missing = absent.first, missing.exitStatus == .missingInput { throw missing }
-      throw RunError.nothingToEvaluate(task: task.definition.name)
+      throw RunError.nothingToEvaluate(task: task.name)
     }
     self.present = present
     notices =

@@ -13,11 +13,11 @@ public struct LoadedRun: Sendable {
   /// What the config means.
   public let plan: RunPlan
   /// The task's files and labels.
-  public let task: TaskData
+  public let task: RunTask
   /// Text to ids.
   public let tokenizer: Tokenizer
   /// The frozen model.
-  public let classifier: LoadedClassifier
+  public let model: LoadedModel
   /// The workers.
   public let pool: WorkerPool
   /// The run's counted randomness.
@@ -28,23 +28,32 @@ public struct LoadedRun: Sendable {
     self.plan = plan
     pool = WorkerPool(threads: threads)
     philox = Philox(seed: UInt64(truncatingIfNeeded: plan.config.training.seed))
-    let source = TaskSource(plan.config.task)
-    var task = try TaskData(source, knownLabels: knownLabels)
+    let task = try RunTask(plan.config.task, knownLabels: knownLabels)
     tokenizer = try Tokenizer(modelDirectory: plan.config.model, modelType: plan.model.family.rawValue)
-    let special = tokenizer.specialTokenCount(isPair: task.definition.isPair)
+    let special = tokenizer.specialTokenCount(isPair: task.classification?.definition.isPair ?? false)
     guard plan.config.task.maxSeqLength > special else {
       throw RunError.noRoomForText(maxLength: plan.config.task.maxSeqLength, special: special)
     }
-    classifier = try LoadedClassifier(
-      path: plan.config.model, config: plan.model, labels: task.labels.outputs, philox: philox,
-      precision: plan.config.training.precision)
-    // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
-    if knownLabels == nil, classifier.storedHead != nil,
-      let order = task.labels.inOrder(of: plan.model.labels ?? []), order != task.labels
-    {
-      task = try TaskData(source, knownLabels: order)
+    guard let labels = task.labels else {
+      _ = try LanguageTokens(tokenizer, plan.model, path: plan.config.model)
+      model = .language(
+        try LanguageModel(
+          path: plan.config.model, config: plan.model, precision: plan.config.training.precision))
+      self.task = task
+      return
     }
-    self.task = task
+    model = .classifier(
+      try LoadedClassifier(
+        path: plan.config.model, config: plan.model, labels: labels.outputs, philox: philox,
+        precision: plan.config.training.precision))
+    // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
+    if knownLabels == nil, model.storedHead != nil,
+      let order = labels.inOrder(of: plan.model.labels ?? []), order != labels
+    {
+      self.task = try RunTask(plan.config.task, knownLabels: order)
+    } else {
+      self.task = task
+    }
   }
 
   /// What a person should know beside the model's notices: options of the contract that act in no way yet.
@@ -54,16 +63,25 @@ public struct LoadedRun: Sendable {
 
   /// A tokenized split, its ids checked against the model's vocabulary.
   public func load(_ split: Split) throws -> EncodedDataset {
-    let dataset = try task.load(split)
-    var data = try encode(dataset.examples)
-    data.leftOut = dataset.skipped.map { "left out: \($0)" }
-    return data
+    switch task {
+    case .classification(let task):
+      let dataset = try task.load(split)
+      var data = try encode(dataset.examples)
+      data.leftOut += dataset.skipped.map { "left out: \($0)" }
+      return data
+    case .language(let task):
+      let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.config.model)
+      let data = try task.load(split, tokens, pool: pool)
+      try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
+      return data
+    }
   }
 
   /// Tokenized examples, their ids checked against the model's vocabulary.
   public func encode(_ examples: [Example]) throws -> EncodedDataset {
     let data = EncodedDataset(
-      examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, pool: pool)
+      examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, emptyText: plan.model.emptyText,
+      pool: pool)
     try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
     return data
   }
@@ -74,10 +92,18 @@ public struct LoadedRun: Sendable {
   }
 
   /// The engine that runs the model with adapters scaled by `scale`.
-  public func engine(scale: Double) -> ClassifierEngine {
-    ClassifierEngine(
-      model: classifier.model, sites: plan.sites, scale: scale, loraDropout: plan.config.adapter.loraDropout,
-      pool: pool, precision: plan.config.training.precision)
+  public func engine(scale: Double) -> any TrainingEngine {
+    let dropout = plan.config.adapter.loraDropout, precision = plan.config.training.precision
+    switch model {
+    case .classifier(let classifier):
+      return ClassifierEngine(
+        model: classifier.model, sites: plan.sites, scale: scale, loraDropout: dropout, pool: pool,
+        precision: precision)
+    case .language(let model):
+      return LanguageEngine(
+        model: model, sites: plan.sites, scale: scale, loraDropout: dropout,
+        labelSmoothing: plan.config.training.labelSmoothingFactor, pool: pool, precision: precision)
+    }
   }
 
   /// A fresh start: the adapter drawn from the seed (or `init_from`), the head as stored or drawn. What a person should
@@ -87,7 +113,7 @@ public struct LoadedRun: Sendable {
     state.initializeAdapter(philox: philox)
     for (index, parameter) in state.head.enumerated() {
       state[head: index] =
-        classifier.storedHead?[index]
+        model.storedHead?[index]
         ?? parameter.freshValues(philox: philox, deviation: Double(plan.model.initializerRange))
     }
     if let directory = plan.config.adapter.initFrom { try initialize(&state, from: directory, &notices) }
@@ -105,7 +131,8 @@ public struct LoadedRun: Sendable {
         "adapter.init_from: \(directory) was trained with the scale \(scale), this run's is \(plan.scale)")
     }
     // The same classes in another order would train against swapped outputs.
-    let hasOtherOrder = source.labels.map { $0 != task.labels && $0.inOrder(of: task.labels.names) != nil } ?? false
+    let names = task.labels?.names ?? []
+    let hasOtherOrder = source.labels.map { $0 != task.labels && $0.inOrder(of: names) != nil } ?? false
     for (index, parameter) in state.head.enumerated() {
       if !hasOtherOrder, let stored = source.expanded.head[parameter.name], stored.shape == parameter.shape {
         state[head: index] = stored.values
@@ -126,8 +153,9 @@ public struct LoadedRun: Sendable {
           ($1.name, HeadTensor(shape: $1.shape, values: state[head: $0]))
         }),
       metadata: AdapterMetadata(
-        baseModel: plan.config.model, modelType: plan.model.family.rawValue, taskType: "SEQ_CLS",
-        labels: task.labels.names, loraAlpha: config.loraAlpha, loraDropout: config.loraDropout,
+        baseModel: plan.config.model, modelType: plan.model.family.rawValue,
+        taskType: task.labels == nil ? "CAUSAL_LM" : "SEQ_CLS", labels: task.labels?.names ?? [],
+        loraAlpha: config.loraAlpha, loraDropout: config.loraDropout,
         useRSLoRA: config.useRSLoRA, targetModules: config.targetModules.names,
         step: state.step))
   }
@@ -169,4 +197,9 @@ extension LabelSpace {
 
   /// The opposite of `names`.
   init(names: [String]) { self = names.isEmpty ? .regression : .classes(names) }
+}
+
+extension ModelConfig {
+  /// What stands for a text without a token, where a tokenizer adds none of its own (GPT-2's).
+  var emptyText: [Int32] { [Int32(eosTokenID ?? bosTokenID ?? padTokenID ?? 0)] }
 }

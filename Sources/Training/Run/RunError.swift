@@ -23,6 +23,16 @@ public enum RunError: UserFacingError, Equatable {
   case nothingToEvaluate(task: String)
   /// Scores are asked for and the file has no labels.
   case noLabels(file: String)
+  /// A model without a token that ends a text.
+  case noEndOfText(directory: String)
+  /// A record of a language task without a text that it needs.
+  case missingKey(file: String, line: Int, key: String)
+  /// Something that only classification tasks have.
+  case notAClassification(task: String, verb: String)
+  /// A run that learnt to classify is asked for text.
+  case noLanguageModel(directory: String, task: String)
+  /// A prompt that leaves no room for its continuation.
+  case promptTooLong(tokens: Int, limit: Int)
   /// The adapter was trained for other labels.
   case headMismatch(directory: String, tensor: String, found: [Int], expected: [Int])
 
@@ -50,6 +60,15 @@ public enum RunError: UserFacingError, Equatable {
       "training.eval_strategy: \(task) has no validation file to score; give one, or set eval_strategy to no"
     case .noLabels(let file):
       "\(file): has no labels, so there is nothing to score; --predictions FILE writes what the model says"
+    case .noEndOfText(let directory):
+      "\(directory)/config.json: eos_token_id is missing: texts and answers need a token that ends them"
+    case .missingKey(let file, let line, let key): "\(file):\(line): the record has no text \"\(key)\""
+    case .notAClassification(let task, let verb):
+      "\(verb): the task \(task) has no labels to predict; swift-peft generate continues texts"
+    case .noLanguageModel(let directory, let task):
+      "\(directory): the task \(task) gives labels, no text; swift-peft predict labels texts"
+    case .promptTooLong(let tokens, let limit):
+      "the prompt's \(tokens) tokens leave no room to go on: the model has positions for \(limit)"
     case .headMismatch(let directory, let tensor, let found, let expected):
       "\(directory): the head's \(tensor) has the shape \(found), this task needs \(expected)"
     }
@@ -61,7 +80,7 @@ public enum RunError: UserFacingError, Equatable {
     case .outputTaken, .outputUnusable: .cannotCreate
     case .notARun: .missingInput
     case .unsupported, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText, .nothingToEvaluate, .noLabels,
-      .headMismatch:
+      .headMismatch, .noEndOfText, .missingKey, .notAClassification, .noLanguageModel, .promptTooLong:
       .badInput
     }
   }

@@ -24,12 +24,14 @@ public struct RunPlan: Sendable {
     self.config = config
     try Self.refuseUnsupported(config)
     model = try ModelConfig(directory: config.model)
-    guard model.family == .bert || model.family == .roberta else {
-      throw ModelError.unsupportedFamily(model.family.rawValue, path: config.model)
+    if config.task.name.isLanguageModelling, !model.family.isDecoder {
+      throw ModelError.notADecoder(model.family.rawValue, path: config.model)
     }
-    guard config.task.maxSeqLength <= model.maximumSequenceLength else {
-      throw ModelError.tooLong(
-        tokens: config.task.maxSeqLength, limit: model.maximumSequenceLength, path: config.model)
+    if model.family == .llama { _ = try RotaryFrequencies(model, path: config.model) }
+    // A prompt and its answer have so many tokens each.
+    let longest = config.task.maxSeqLength * (config.task.name == .instruct ? 2 : 1)
+    guard longest <= model.maximumSequenceLength else {
+      throw ModelError.tooLong(tokens: longest, limit: model.maximumSequenceLength, path: config.model)
     }
     let geometry = ModelGeometry(model)
     sites = geometry.sites
@@ -44,9 +46,9 @@ public struct RunPlan: Sendable {
     }
   }
 
-  /// The head for `labels`.
-  public func head(_ labels: LabelSpace) -> [HeadParameter] {
-    HeadParameter.all(config: model, labels: labels.outputs)
+  /// The head for `labels`; a language model trains none.
+  public func head(_ labels: LabelSpace?) -> [HeadParameter] {
+    labels.map { HeadParameter.all(config: model, labels: $0.outputs) } ?? []
   }
 
   /// alpha / r, or alpha / √r.
@@ -67,9 +69,11 @@ public struct RunPlan: Sendable {
   private static func refuseUnsupported(_ config: RunConfig) throws {
     var errors: [any UserFacingError] = []
     if config.training.precision == .bfloat16, !Products.hasBFloat16 { errors.append(RunError.noBFloat16) }
-    if !config.task.name.isGLUE, config.task.name != .tsv {
+    if !config.task.name.isGLUE, config.task.name != .tsv, !config.task.name.isLanguageModelling {
       errors.append(
-        RunError.unsupported(field: "task.name", value: config.task.name.rawValue, instead: "the GLUE tasks and tsv"))
+        RunError.unsupported(
+          field: "task.name", value: config.task.name.rawValue,
+          instead: "the GLUE tasks, tsv, causal-lm and instruct"))
     }
     try ErrorList.throwIfAny(errors)
   }

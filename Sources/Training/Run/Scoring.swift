@@ -9,6 +9,8 @@ public struct ScoringRun: Sendable {
   public let run: LoadedRun
   /// The tensors.
   public let state: TrainableState
+  /// alpha / r, or alpha / √r, of the adapter.
+  public let scale: Double
   private let evaluator: Evaluator
 
   /// Loads the adapter in `adapterDirectory`, or with nil the base model with its head as stored, else a fresh one.
@@ -24,10 +26,10 @@ public struct ScoringRun: Sendable {
     guard let source, let directory = adapterDirectory else {
       var notices: [String] = []
       state = try run.freshState(notices: &notices)
+      scale = 1
       evaluator = Evaluator(engine: run.engine(scale: 1), batchSize: config.training.evalBatchSize)
       return
     }
-    let scale: Double
     var loaded: TrainableState
     if let native = source.native {
       try native.table.requireFit(modelSites: plan.sites, place: directory)

@@ -28,7 +28,7 @@ public struct TrainingRun {
     guard !train.items.isEmpty else { throw RunError.noExamples(file: try run.task.file(.train)) }
     let evaluationSets = try run.evaluationSets()
     var notices =
-      run.classifier.notices + run.notices
+      run.model.notices + run.notices
       + (try EvaluationSplits(run.task, strategy: config.training.evalStrategy).notices)
       + train.leftOut + evaluationSets.flatMap(\.data.leftOut)
     let steps = BatchPlan(
@@ -96,7 +96,7 @@ public struct TrainingRun {
     let head = trainer.state.head.map(\.count).reduce(0, +)
     return ParameterCounts(
       adapter: adapter, trainable: adapter + head,
-      total: ModelGeometry(run.plan.model).totalParameters(labels: run.task.labels.outputs) + adapter)
+      total: ModelGeometry(run.plan.model).totalParameters(labels: run.task.labels?.outputs) + adapter)
   }
 
   private func newRun() -> NewRun {

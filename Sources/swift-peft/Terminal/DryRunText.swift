@@ -13,7 +13,8 @@ extension DryRun {
       ),
       (
         "task",
-        "\(plan.config.task.name.rawValue), \(count(trainExamples)) training examples, \(count(outputs)) outputs"
+        "\(plan.config.task.name.rawValue), \(count(trainExamples)) training examples"
+          + (outputs == 0 ? "" : ", \(count(outputs)) outputs")
       ),
       (
         "adapter",
@@ -21,7 +22,7 @@ extension DryRun {
           + "(\(adapter.targetModules.names.joined(separator: ", ")))"
       ),
       ("adapter parameters", "\(grouped(parameters.adapter)) in \(plan.table.tensors.count) tensors"),
-      ("trainable parameters", "\(count(parameters.trainable)) with the head"),
+      ("trainable parameters", count(parameters.trainable) + (outputs == 0 ? "" : " with the head")),
       ("total parameters", count(parameters.total)),
       ("steps", "\(count(totalSteps)), \(count(stepsPerEpoch)) an epoch, \(count(warmupSteps)) of warm-up"),
     ]

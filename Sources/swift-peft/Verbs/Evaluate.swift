@@ -48,8 +48,11 @@ struct Evaluate: ParsableCommand {
     var progress = Progress(isQuiet: options.report.quiet)
     SlowBLAS.prepare(progress, isQuiet: options.report.quiet)
     let scoring = try ScoringRun(config, adapterDirectory: adapter, threads: options.threads.count)
-    scoring.run.classifier.notices.forEach(progress.notice)
+    scoring.run.model.notices.forEach(progress.notice)
 
+    if predictions != nil, scoring.run.task.classification == nil {
+      throw RunError.notAClassification(task: config.task.name.rawValue, verb: "--predictions")
+    }
     let reports = try score(scoring, &progress)
     progress.clear()
     if reports.contains(where: { !$0.metrics.isEmpty }) {
@@ -71,7 +74,7 @@ struct Evaluate: ParsableCommand {
       let data = try scoring.run.load(split)
       data.leftOut.forEach(progress.notice)
       let labels = data.items.map(\.label)
-      if predictions == nil, labels.contains(where: { $0 == nil }) {
+      if predictions == nil, scoring.run.task.labels != nil, labels.contains(where: { $0 == nil }) {
         throw RunError.noLabels(file: try scoring.run.task.file(split))
       }
       let report = scoring.score(split, data) { progress.scored($0, of: $1, split: split.rawValue) }
@@ -80,8 +83,8 @@ struct Evaluate: ParsableCommand {
       }
       progress.clear()
       if report.metrics.isEmpty { progress.notice("\(split.rawValue) has no labels: predictions only, no scores") }
-      if let predictions, reports.isEmpty {
-        let table = PredictionTable(labels: scoring.run.task.labels)
+      if let predictions, reports.isEmpty, let space = scoring.run.task.labels {
+        let table = PredictionTable(labels: space)
         try AtomicFile.write(table.text(scores: report.logits, labels: labels), to: predictions)
       }
       reports.append(report)
@@ -90,7 +93,7 @@ struct Evaluate: ParsableCommand {
   }
 
   /// The split asked for, or the development sets that are there.
-  private func splits(_ task: TaskData, _ progress: Progress) throws -> [Split] {
+  private func splits(_ task: RunTask, _ progress: Progress) throws -> [Split] {
     if let split { return [split] }
     let found = try EvaluationSplits(task, strategy: .epoch)
     found.notices.forEach(progress.notice)

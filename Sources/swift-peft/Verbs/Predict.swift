@@ -32,9 +32,11 @@ struct Predict: ParsableCommand {
     let progress = Progress(isQuiet: report.quiet)
     SlowBLAS.prepare(progress, isQuiet: report.quiet)
     let scoring = try ScoringRun(config, adapterDirectory: directory.path, threads: threads.count)
-    scoring.run.classifier.notices.forEach(progress.notice)
+    scoring.run.model.notices.forEach(progress.notice)
 
-    let task = scoring.run.task
+    guard let task = scoring.run.task.classification else {
+      throw RunError.notAClassification(task: config.task.name.rawValue, verb: "predict")
+    }
     let data =
       try file.map { try task.loadOrPlain(path: $0) } ?? task.loadOrPlain(bytes: Console.readAll(), name: "stdin")
     data.skipped.forEach { progress.notice("left out: \($0)") }

@@ -1,0 +1,112 @@
+import CKernels
+import Kernels
+
+extension Tape {
+  /// Cross-entropy of the next tokens: −log softmax(h Wᵀ)[target] for every row of `hidden` [N, C] that has a target
+  /// (−1: none), with the head's weight W [V, C].
+  ///
+  /// Logits exist for a slice of the rows at a time, and for none without a target: the gradient of Σ weight · loss
+  /// with respect to h is formed with them, in the forward pass, and starts the backward one. With `smoothing` ε the
+  /// loss is (1 − ε) · that + ε · the mean of −log softmax(h Wᵀ) over the vocabulary, as torch's `label_smoothing`.
+  ///
+  /// Returns the loss of every row, not weighted; 0 for rows without a target.
+  public func languageModelLoss(
+    _ hidden: Tensor, head: FrozenTensor, targets: [Int32], weights: [Float], smoothing: Float = 0
+  ) -> [Double] {
+    precondition(targets.count == hidden.rows && weights.count == hidden.rows && head.columns == hidden.columns)
+    let rows = targets.indices.filter { targets[$0] >= 0 }, vocabulary = head.rows, columns = hidden.columns
+    var losses = [Double](repeating: 0, count: hidden.rows)
+    guard !rows.isEmpty else { return losses }
+    let sliceRows = Products.padded(min(rows.count, HeadSlices.rows(vocabulary: vocabulary)))
+    let states = workspace.allocate(sliceRows * columns, precision)
+    let logits = workspace.allocate(sliceRows * vocabulary)
+    let source = hidden.operand(precision, in: workspace), bytes = columns * precision.byteCount
+    // In bfloat16 the gradients of logits are rounded for the product with W.
+    let slopes = precision == .bfloat16 ? workspace.allocate(sliceRows * vocabulary, .bfloat16) : logits
+    let gradient = hidden.needsGradient ? hidden.slot.zeroedAccumulator(in: workspace) : nil
+    let derivatives = workspace.allocate(sliceRows * columns)
+    for start in stride(from: 0, to: rows.count, by: sliceRows) {
+      let slice = rows[start..<min(start + sliceRows, rows.count)], padded = Products.padded(slice.count)
+      let target = UnsafeMutableRawPointer(states.base)
+      for (index, row) in slice.enumerated() {
+        (target + index * bytes).copyMemory(from: source.base + row * bytes, byteCount: bytes)
+      }
+      (target + slice.count * bytes).initializeMemory(
+        as: UInt8.self, repeating: 0, count: (padded - slice.count) * bytes)
+      forEachPart(of: head) { first, part, w in
+        workspace.products.multiply(
+          padded, part, columns, operand(states, stride: columns), w.transposed,
+          into: Operand(logits.base + first, stride: vocabulary))
+      }
+      for (index, row) in slice.enumerated() {
+        losses[row] = softmaxGradient(
+          logits.base + index * vocabulary, vocabulary, target: Int(targets[row]), weight: weights[row], smoothing)
+      }
+      guard let gradient else { continue }
+      if precision == .bfloat16 { ck_narrow_bfloat16(slopes.halves, logits.base, padded * vocabulary) }
+      forEachPart(of: head) { first, part, w in
+        workspace.products.multiply(
+          padded, columns, part, operand(slopes, stride: vocabulary).advanced(columns: first), w,
+          into: Operand(derivatives.base, stride: columns), accumulate: first > 0)
+      }
+      for (index, row) in slice.enumerated() {
+        let from = derivatives.base + index * columns
+        switch hidden.precision {
+        case .float32: addFloats(gradient.base + row * columns, from, columns)
+        case .bfloat16:
+          ck_narrow_bfloat16(states.halves, from, columns)
+          ck_half_add(gradient.halves + row * columns, states.halves, columns)
+        }
+      }
+    }
+    return losses
+  }
+
+  /// The logits h Wᵀ [N, V] of the rows of `hidden`; nothing flows back.
+  public func languageModelLogits(_ hidden: Tensor, head: FrozenTensor) -> Tensor {
+    let logits = make(hidden.layout, columns: head.rows, needsGradient: false)
+    let states = hidden.operand(precision, in: workspace)
+    forEachPart(of: head) { first, part, w in
+      workspace.products.multiply(
+        hidden.layout.paddedRows, part, head.columns, states, w.transposed,
+        into: Operand(logits.base + first, stride: head.rows))
+    }
+    return logits
+  }
+
+  /// A row of logits z becomes weight · ∂loss/∂z; returns the loss.
+  private func softmaxGradient(
+    _ z: UnsafeMutablePointer<Float>, _ vocabulary: Int, target: Int, weight: Float, _ smoothing: Float
+  ) -> Double {
+    precondition(target < vocabulary)
+    let wanted = Double(z[target]), epsilon = Double(smoothing)
+    let mean = smoothing > 0 ? ck_sum(z, vocabulary) / Double(vocabulary) : 0
+    let logSum = Double(ck_softmax(z, 1, vocabulary))
+    ck_scale_shift(z, weight, -weight * smoothing / Float(vocabulary), vocabulary)
+    z[target] -= weight * (1 - smoothing)
+    return (1 - epsilon) * (logSum - wanted) + (smoothing > 0 ? epsilon * (logSum - mean) : 0)
+  }
+
+  /// Runs `body` with rows of the head's weight as products take them: all at once where they are stored so, else
+  /// widened a part at a time. It gets the first row's number and how many there are.
+  private func forEachPart(of head: FrozenTensor, _ body: (_ first: Int, _ count: Int, Operand) -> Void) {
+    if precision == .bfloat16 || head.elementType == .float32 {
+      return withOperand(head) { body(0, head.rows, $0) }
+    }
+    let part = min(head.rows, HeadSlices.widenedRows(columns: head.columns))
+    let scratch = workspace.allocate(part * head.columns)
+    for first in stride(from: 0, to: head.rows, by: part) {
+      let count = min(part, head.rows - first)
+      head.widen(range: (first * head.columns)..<((first + count) * head.columns), into: scratch.base)
+      body(first, count, Operand(scratch.base, stride: head.columns))
+    }
+  }
+}
+
+/// How much of the head's work is done at once.
+enum HeadSlices {
+  /// Rows of logits: 32 MB of them, enough for products at full rate.
+  static func rows(vocabulary: Int) -> Int { max(16, min(512, (1 << 23) / vocabulary / 16 * 16)) }
+  /// Rows of a weight widened to float32: 8 MB of them.
+  static func widenedRows(columns: Int) -> Int { max(64, (1 << 21) / columns) }
+}

@@ -1,0 +1,158 @@
+import CKernels
+import Kernels
+
+/// Frozen weights of an RMS norm, in float32 (Zhang & Sennrich, arXiv 1910.07467).
+public struct RMSNormWeights: Sendable {
+  /// γ [C].
+  public let gamma: FrozenTensor
+  /// Added to the mean square.
+  public let epsilon: Float
+
+  /// Weights.
+  public init(gamma: FrozenTensor, epsilon: Float) {
+    self.gamma = gamma
+    self.epsilon = epsilon
+  }
+}
+
+/// The norm before a block of a decoder.
+public enum NormWeights: Sendable {
+  case layer(LayerNormWeights)
+  case rms(RMSNormWeights)
+}
+
+extension Tape {
+  /// s = residual + dropout(branch + bias), y = norm(s), row by row: the step from one block of a pre-norm
+  /// transformer to the next. s goes on as the residual stream, in float32; y, in the tape's precision, into the next
+  /// block.
+  ///
+  /// A float32 branch's memory takes the sum: `branch` may not be used afterwards.
+  public func addNorm(
+    _ branch: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, to residual: Tensor, _ norm: NormWeights
+  ) -> (sum: Tensor, normed: Tensor) {
+    let needs = isRecording && (branch.needsGradient || residual.needsGradient)
+    let shape = TensorShape(layout: branch.layout, columns: branch.columns, precision: .float32)
+    let sum = Tensor(
+      shape, buffer: branch.precision == .float32 ? branch.buffer : shape.allocate(in: workspace), needsGradient: needs)
+    if branch.precision == .bfloat16 { ck_widen_bfloat16(sum.base, branch.halves, sum.count) }
+    let y = make(branch.layout, columns: branch.columns, needsGradient: needs, precision: precision)
+    let pass = NormPass(tape: self, x: sum, norm: norm, statistics: workspace.allocate(2 * sum.rows))
+    pass.forward(into: y, bias: bias, dropout: dropout, site: site, residual: residual)
+    guard needs else { return (sum, y) }
+    // The residual's values are not needed again, so only its slot is held.
+    let through = residual.needsGradient ? residual.slot : nil, below = branch.needsGradient ? branch.slot : nil
+    record { [unowned self, normed = y.slot] in
+      let dy = pass.backward(normed), ds = sum.slot.take()
+      if let dy, let ds { addFloats(dy.base, ds.base, sum.count) }
+      guard let total = dy ?? ds else { return }
+      guard let below else {
+        through?.add(moving: total, in: workspace)
+        return
+      }
+      switch below.shape.precision {
+      case .float32:
+        through?.add(total, in: workspace)
+        applyDropout(total, shape, probability: dropout, site: site)
+        below.add(moving: total, in: workspace)
+      case .bfloat16:
+        let half = below.shape.allocate(in: workspace)
+        ck_narrow_bfloat16(half.halves, total.base, sum.count)
+        applyDropout(half, below.shape, probability: dropout, site: site)
+        below.add(moving: half, in: workspace)
+        through?.add(moving: total, in: workspace)
+      }
+    }
+    return (sum, y)
+  }
+
+  /// y = norm(x), row by row, of a float32 x, in the tape's precision.
+  public func norm(_ x: Tensor, _ norm: NormWeights) -> Tensor {
+    let y = make(x.layout, columns: x.columns, needsGradient: x.needsGradient, precision: precision)
+    let pass = NormPass(tape: self, x: x, norm: norm, statistics: workspace.allocate(2 * x.rows))
+    pass.forward(into: y, bias: nil, dropout: 0, site: 0, residual: nil)
+    if x.needsGradient {
+      record { [unowned self, normed = y.slot] in
+        if let dx = pass.backward(normed) { x.slot.add(moving: dx, in: workspace) }
+      }
+    }
+    return y
+  }
+}
+
+private struct NormPass {
+  unowned let tape: Tape
+  /// What is normalised: float32.
+  let x: Tensor
+  let norm: NormWeights
+  /// Two numbers a row for the backward pass.
+  let statistics: Buffer
+
+  /// Forms the sum in `x` and its norm in `y`.
+  func forward(into y: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, residual: Tensor?) {
+    let layout = x.layout, columns = x.columns, workspace = tape.workspace
+    let masks = dropout > 0 ? tape.dropoutSource : nil
+    let multipliers = masks.map { _ in workspace.allocate(columns) }
+    let scratch = y.precision == .bfloat16 ? workspace.allocate(columns) : nil
+    tape.withOptionalFloats(bias) { bias in
+      tape.withFloats(norm.gamma) { gamma in
+        tape.withOptionalFloats(norm.beta) { beta in
+          for sequence in 0..<layout.sequences {
+            for (position, row) in layout.range(sequence).enumerated() {
+              if let masks, let multipliers {
+                masks.row(site, layout.examples[sequence], position, dropout, multipliers.base, columns)
+              }
+              let kept = statistics.base + 2 * row, output = scratch?.base ?? y.row(row)
+              if let beta {
+                ck_residual_layer_norm(
+                  x.row(row), bias, multipliers?.base, residual?.row(row), gamma, beta, norm.epsilon, output, kept,
+                  kept + 1, columns)
+              } else {
+                ck_residual_rms_norm(
+                  x.row(row), bias, multipliers?.base, residual?.row(row), gamma, norm.epsilon, output, kept, columns)
+              }
+              if let scratch { ck_narrow_bfloat16(y.halves + row * columns, scratch.base, columns) }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The gradient with respect to x, in memory of its own or the output's; nil where none has flowed back.
+  func backward(_ normed: GradientSlot) -> Buffer? {
+    guard let dy = normed.take() else { return nil }
+    var dx = dy
+    if normed.shape.precision == .bfloat16 {
+      dx = x.shape.allocate(in: tape.workspace)
+      ck_widen_bfloat16(dx.base, dy.halves, x.count)
+    }
+    tape.withFloats(norm.gamma) { gamma in
+      for row in 0..<x.rows {
+        let at = dx.base + row * x.columns, kept = statistics.base + 2 * row
+        switch norm {
+        case .layer: ck_layer_norm_backward(at, x.row(row), gamma, kept[0], kept[1], at, x.columns)
+        case .rms: ck_rms_norm_backward(at, x.row(row), gamma, kept[0], x.columns)
+        }
+      }
+    }
+    return dx
+  }
+}
+
+extension NormWeights {
+  fileprivate var gamma: FrozenTensor {
+    switch self {
+    case .layer(let weights): weights.gamma
+    case .rms(let weights): weights.gamma
+    }
+  }
+
+  fileprivate var beta: FrozenTensor? { if case .layer(let weights) = self { weights.beta } else { nil } }
+
+  fileprivate var epsilon: Float {
+    switch self {
+    case .layer(let weights): weights.epsilon
+    case .rms(let weights): weights.epsilon
+    }
+  }
+}

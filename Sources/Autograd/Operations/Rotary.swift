@@ -1,0 +1,65 @@
+import CKernels
+import Foundation
+import Kernels
+
+/// Cosines and sines of a shard's rotary embedding: D/2 angles for every row.
+public struct RotaryAngles {
+  let cosines: Buffer
+  let sines: Buffer
+  /// Half of a head.
+  let half: Int
+}
+
+extension Tape {
+  /// The angles position · frequency of rows at `positions`, in float32 as transformers computes them.
+  ///
+  /// - Parameter amplitude: a factor on cosines and sines, 1 for the plain embedding.
+  public func rotaryAngles(positions: [Int32], frequencies: [Float], amplitude: Float = 1) -> RotaryAngles {
+    let half = frequencies.count
+    let angles = RotaryAngles(
+      cosines: workspace.allocate(positions.count * half), sines: workspace.allocate(positions.count * half),
+      half: half)
+    for (row, position) in positions.enumerated() {
+      for (index, frequency) in frequencies.enumerated() {
+        let angle = Float(position) * frequency
+        angles.cosines.base[row * half + index] = amplitude * cos(angle)
+        angles.sines.base[row * half + index] = amplitude * sin(angle)
+      }
+    }
+    return angles
+  }
+
+  /// Turns every head of x [N, H·D] by its row's angles (Su et al., arXiv 2104.09864), in the half-split layout of
+  /// transformers: number i of a head's first half pairs with number i of its second.
+  ///
+  /// Happens in x's memory: x may not be used afterwards.
+  public func rotary(_ x: Tensor, _ angles: RotaryAngles) -> Tensor {
+    precondition(x.columns % (2 * angles.half) == 0 && angles.cosines.count == x.rows * angles.half)
+    let y = Tensor(x.shape, buffer: x.buffer, needsGradient: x.needsGradient)
+    turn(y.buffer, y.shape, angles, direction: 1)
+    if x.needsGradient {
+      record { [unowned self, input = x.slot, output = y.slot] in
+        guard let dy = output.take() else { return }
+        turn(dy, output.shape, angles, direction: -1)
+        input.add(moving: dy, in: workspace)
+      }
+    }
+    return y
+  }
+
+  private func turn(_ buffer: Buffer, _ shape: TensorShape, _ angles: RotaryAngles, direction: Float) {
+    let columns = shape.columns, half = angles.half
+    let scratch = workspace.allocate(columns)
+    for row in 0..<shape.layout.rows {
+      let cosines = angles.cosines.base + row * half, sines = angles.sines.base + row * half
+      switch shape.precision {
+      case .float32:
+        ck_rotate(buffer.base + row * columns, cosines, sines, direction, columns / (2 * half), half)
+      case .bfloat16:
+        ck_widen_bfloat16(scratch.base, buffer.halves + row * columns, columns)
+        ck_rotate(scratch.base, cosines, sines, direction, columns / (2 * half), half)
+        ck_narrow_bfloat16(buffer.halves + row * columns, scratch.base, columns)
+      }
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import CKernels
+import Kernels
+
+extension Tape {
+  /// The last row of every sequence: [N, C] → [B, C]. A decoder's classifier reads it, since it has seen all tokens.
+  public func selectLast(_ x: Tensor) -> Tensor {
+    select(x, rows: x.layout.offsets.dropFirst().map { $0 - 1 })
+  }
+
+  /// One row of every sequence.
+  func select(_ x: Tensor, rows: [Int]) -> Tensor {
+    let y = make(
+      x.layout.oneRowEach(), columns: x.columns, needsGradient: x.needsGradient, precision: x.precision)
+    let columns = x.columns, bytes = columns * x.precision.byteCount
+    for (sequence, row) in rows.enumerated() {
+      (UnsafeMutableRawPointer(y.buffer.base) + sequence * bytes).copyMemory(
+        from: UnsafeRawPointer(x.buffer.base) + row * bytes, byteCount: bytes)
+    }
+    if x.needsGradient {
+      record { [workspace, output = y.slot, input = x.slot] in
+        guard let dy = output.take() else { return }
+        let dx = input.zeroedAccumulator(in: workspace)
+        for (sequence, row) in rows.enumerated() {
+          switch input.shape.precision {
+          case .float32: addFloats(dx.base + row * columns, dy.base + sequence * columns, columns)
+          case .bfloat16: ck_half_add(dx.halves + row * columns, dy.halves + sequence * columns, columns)
+          }
+        }
+      }
+    }
+    return y
+  }
+}

@@ -1,0 +1,77 @@
+import Checkpoints
+import Configuration
+import Diagnostics
+import Foundation
+import Models
+import StrictJSON
+import Tokenizers
+
+/// A language model with its tokenizer, ready to continue texts: a bare model, or one with an adapter.
+public struct GenerationRun: Sendable {
+  /// Text to ids and back.
+  public let tokenizer: Tokenizer
+  /// What continues them.
+  public let generator: Generator
+  private let model: ModelConfig
+  private let path: String
+  private let isInstruct: Bool
+
+  /// Loads the run that was trained as `config` says, with its adapter.
+  public init(run config: RunConfig, adapterDirectory: String, threads: Int) throws {
+    guard config.task.name.isLanguageModelling else {
+      throw RunError.noLanguageModel(directory: adapterDirectory, task: config.task.name.rawValue)
+    }
+    try self.init(config, adapterDirectory: adapterDirectory, threads: threads)
+  }
+
+  /// Loads the model directory `path`, with the adapter in `adapterDirectory` where that is given.
+  public init(model path: String, adapterDirectory: String?, threads: Int) throws {
+    var task = TaskConfig(name: .causalLM)
+    task.maxSeqLength = 2
+    var adapter = AdapterConfig()
+    adapter.strategy = "none"
+    try self.init(
+      RunConfig(name: "generate", model: path, task: task, adapter: adapter), adapterDirectory: adapterDirectory,
+      threads: threads)
+  }
+
+  private init(_ config: RunConfig, adapterDirectory: String?, threads: Int) throws {
+    let scoring = try ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads)
+    let plan = scoring.run.plan
+    guard case .language(let loaded) = scoring.run.model else {
+      throw ModelError.notADecoder(plan.model.family.rawValue, path: config.model)
+    }
+    path = config.model
+    model = plan.model
+    tokenizer = scoring.run.tokenizer
+    isInstruct = config.task.name == .instruct
+    let ends = try Self.ends(of: plan.model, path: config.model)
+    guard !ends.isEmpty else { throw RunError.noEndOfText(directory: config.model) }
+    generator = Generator(
+      model: loaded, sites: plan.sites, state: scoring.state, scale: scoring.scale, ends: ends, pool: scoring.run.pool)
+  }
+
+  /// The ids of a prompt; a run that learnt to answer gets it in the template that it learnt with. Throws where it
+  /// leaves no room for a continuation.
+  public func ids(of prompt: String) throws -> [Int32] {
+    let text = isInstruct ? AlpacaTemplate.prompt(instruction: prompt, input: "") : prompt
+    var ids = tokenizer.encode(text).ids
+    if ids.isEmpty { ids = [Int32(model.bosTokenID ?? model.eosTokenID ?? 0)] }
+    try model.check(ids: ids, path: path)
+    guard ids.count < generator.longestText else {
+      throw RunError.promptTooLong(tokens: ids.count, limit: generator.longestText)
+    }
+    return ids
+  }
+
+  /// The tokens that end a text: those of config.json, and of generation_config.json where there is one.
+  private static func ends(of model: ModelConfig, path: String) throws -> [Int] {
+    var ends = model.eosTokenIDs
+    let file = "\(path)/generation_config.json"
+    if let data = FileManager.default.contents(atPath: file) {
+      let node = try JSONParser.parse([UInt8](data), file: file)["eos_token_id"]
+      ends += node?.array?.compactMap(\.integer) ?? node?.integer.map { [$0] } ?? []
+    }
+    return Set(ends).sorted()
+  }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Kernels
+import Testing
+
+@testable import Autograd
+
+@Suite struct LanguageModelLossTests {
+  static let columns = 6
+
+  @Test(arguments: ElementType.allCases, [0, 0.1] as [Float])
+  func lossesAndGradients(type: ElementType, smoothing: Float) throws {
+    try check([7, 1, 4], vocabulary: 23, type, smoothing)
+  }
+
+  @Test func moreRowsThanASliceHas() throws {
+    #expect(HeadSlices.rows(vocabulary: 5000) < 600)
+    try check([600], vocabulary: 5000, .float32, 0.1, axes: 1)
+  }
+
+  @Test(arguments: [ElementType.bfloat16, .float16]) func moreOfTheVocabularyThanIsWidenedAtOnce(type: ElementType)
+    throws
+  {
+    #expect(HeadSlices.widenedRows(columns: 4096) < 700)
+    try check([3, 2], vocabulary: 700, columns: 4096, type, 0.1, axes: 2)
+  }
+
+  @Test func rowsWithoutATargetCostNothing() {
+    let storage = FloatStorage(zeros: 0)
+    let tape = Tape(workspace: dirtyWorkspace(), parameters: storage, gradients: storage)
+    let hidden = tape.constant(
+      normal(12, stream: 1), layout: PackedLayout([2]), columns: Self.columns, needsGradient: true)
+    let head = FrozenTensor(normal(5 * Self.columns, stream: 2), shape: [5, Self.columns])
+    #expect(tape.languageModelLoss(hidden, head: head, targets: [-1, -1], weights: [1, 1]) == [0, 0])
+    #expect(hidden.gradient == nil)
+  }
+
+  @Test func evaluationLeavesNoGradient() {
+    let tape = Tape(workspace: dirtyWorkspace(), parameters: FloatStorage(zeros: 0))
+    let hidden = tape.constant(
+      [Float](repeating: 0, count: 6), layout: PackedLayout([1]), columns: 6, needsGradient: true)
+    let head = FrozenTensor(normal(24, stream: 2), shape: [4, 6])
+    let losses = tape.languageModelLoss(hidden, head: head, targets: [3], weights: [1])
+    #expect(abs(losses[0] - log(4)) < 1e-6)
+    #expect(hidden.gradient == nil)
+    #expect(tape.languageModelLogits(hidden, head: head).values == [0, 0, 0, 0])
+  }
+
+  private func check(
+    _ lengths: [Int], vocabulary: Int, columns: Int = Self.columns, _ type: ElementType, _ smoothing: Float,
+    axes: Int = 40
+  ) throws {
+    let layout = PackedLayout(lengths),
+      head = try stored(
+        normal(vocabulary * columns, stream: 1), shape: [vocabulary, columns], as: type)
+    let w = Matrix(head), weights = normal(layout.rows, stream: 2)
+    // Every fourth row has no target.
+    let targets = (0..<layout.rows).map { $0 % 4 == 1 ? -1 : Int32($0 * 7 % vocabulary) }
+    let values = normal(layout.rows * columns, stream: 3, deviation: 2 / Double(columns).squareRoot())
+    func losses(_ hidden: Matrix) -> [Double] {
+      let logits = hidden.timesTransposed(w)
+      return targets.enumerated().map { row, target in
+        guard target >= 0 else { return 0 }
+        let row = logits.row(row), sum = log(row.reduce(0) { $0 + exp($1) }), epsilon = Double(smoothing)
+        return (1 - epsilon) * (sum - row[Int(target)])
+          + epsilon * (sum - row.reduce(0, +) / Double(vocabulary))
+      }
+    }
+    for precision in testedPrecisions {
+      let storage = FloatStorage(zeros: 0)
+      let tape = Tape(workspace: dirtyWorkspace(), parameters: storage, gradients: storage, precision: precision)
+      let hidden = tape.constant(values, layout: layout, columns: columns, needsGradient: true)
+      let found = tape.languageModelLoss(hidden, head: head, targets: targets, weights: weights, smoothing: smoothing)
+      let start = Matrix(values.map(Double.init), columns: columns)
+      expectClose(found.map(Float.init), losses(start), tolerance: precision.tolerance())
+      let gradient = try #require(hidden.gradient)
+      let scale = gradient.reduce(0) { max($0, abs($1)) }
+      for axis in Philox(seed: 3).permutation(gradient.count, epoch: 0).prefix(axes) {
+        func total(_ step: Double) -> Double {
+          var changed = start
+          changed.values[axis] += step
+          return zip(losses(changed), weights).reduce(0) { $0 + $1.0 * Double($1.1) }
+        }
+        let slope = (total(1e-4) - total(-1e-4)) / 2e-4
+        #expect(abs(Double(gradient[axis]) - slope) < precision.tolerance(2e-5) * Double(scale), "axis \(axis)")
+      }
+    }
+  }
+}

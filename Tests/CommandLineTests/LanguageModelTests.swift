@@ -1,0 +1,148 @@
+import Foundation
+import RunStore
+import StrictJSON
+import Testing
+
+/// GPT-2 and LLaMA from config to scores.
+@Suite struct LanguageModelTests {
+  static let targets = ["gpt2-tiny": #"["c_attn.q", "c_attn.v"]"#, "llama-grouped": #"["q_proj", "v_proj"]"#]
+  static let models = targets.keys.sorted()
+
+  @Test(arguments: models, ["causal-lm", "instruct"]) func trainsAndScores(model: String, task: String) throws {
+    let sandbox = try Sandbox.language(model, task: task)
+    let outcome = try sandbox.run("train", "config.json", "--json")
+    #expect(outcome.status == 0, "\(outcome.err)")
+    let result = try outcome.json()
+    #expect(result["trainable_parameters"]?.integer == result["adapter_parameters"]?.integer)
+    let scores = try #require(result["results"]?.array?.first)
+    let loss = try #require(scores["loss"]?.number), perplexity = try #require(scores["perplexity"]?.number)
+    #expect(abs(perplexity - exp(loss)) < 1e-9 * perplexity)
+
+    let store = try RunStore.openExisting(path: sandbox.place("runs.sqlite"))
+    let metrics = try store.metrics(run: Int64(result["run_id"]?.integer ?? 0))
+    let losses = metrics.filter { $0.split == .train && $0.name == "loss" }.map(\.value)
+    #expect(try #require(losses.last) < (try #require(losses.first)) - 0.1, "\(losses)")
+    #expect(metrics.contains { $0.split == .validation && $0.name == "perplexity" && $0.value == perplexity })
+
+    let again = try sandbox.run("eval", "run", "--json")
+    #expect(again.status == 0, "\(again.err)")
+    #expect(try again.json()["results"]?.array?.first?["loss"]?.number == loss)
+    let base = try sandbox.run("eval", "config.json", "--json", "--output-dir", "base")
+    #expect(try #require(base.json()["results"]?.array?.first?["loss"]?.number) > loss)
+  }
+
+  @Test(arguments: models) func theSameBytesAtAnyNumberOfThreads(model: String) throws {
+    let sandbox = try Sandbox.language(model, task: "causal-lm")
+    for threads in ["1", "2", "3"] {
+      let outcome = try sandbox.run(
+        "train", "config.json", "--output-dir", threads, "--threads", threads, "--set", "adapter.lora_dropout=0.1")
+      #expect(outcome.status == 0, "\(outcome.err)")
+      #expect(
+        try sandbox.read("1/adapter_model.safetensors") == sandbox.read("\(threads)/adapter_model.safetensors"))
+    }
+  }
+
+  @Test(arguments: models) func classifiesToo(model: String) throws {
+    let sandbox = try Sandbox.trainable("decoders/" + model)
+    let targets = "adapter.target_modules=" + (Self.targets[model] ?? "")
+    let outcome = try sandbox.run("train", "config.json", "--json", "--set", targets)
+    #expect(outcome.status == 0, "\(outcome.err)")
+    let accuracy = try outcome.json()["results"]?.array?.first?["accuracy"]?.number
+    let again = try sandbox.run("eval", "run", "--json")
+    #expect(try again.json()["results"]?.array?.first?["accuracy"]?.number == accuracy)
+    // GPT-2's tokenizer makes no token of an empty text.
+    let labels = try sandbox.run("predict", "run", input: "a good film\n\nthe movie is bad\n")
+    #expect(labels.status == 0 && labels.out.split(separator: "\n").count == 4, "\(labels.err)")
+  }
+
+  @Test func emptyAnswersAreLeftOutAloud() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "instruct")
+    try sandbox.write(
+      "train.json", #"[{"instruction": "a", "output": ""},"# + "\n" + #"{"instruction": "b", "output": "c"}]"#)
+    let outcome = try sandbox.run("train", "config.json")
+    #expect(outcome.status == 0)
+    #expect(outcome.err.contains("train.json: 1 prompts of more than 32 tokens (task.max_seq_length) were cut to that"))
+    #expect(outcome.err.contains(#"left out: train.json:1: the answer ("output") is empty"#), "\(outcome.err)")
+  }
+
+  @Test func badInputIsNamed() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "instruct")
+    func refused(_ arguments: String..., status: Int32 = 65) throws -> String {
+      let outcome = try sandbox.start(["train", "config.json"] + arguments).finish()
+      #expect(outcome.status == status, "\(outcome.err)")
+      return outcome.err
+    }
+    #expect(try refused("--set", "task.max_seq_length=33").contains("66 tokens are more than the 64"))
+    try sandbox.write("bad.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\"}\n")
+    #expect(
+      try refused("--set", "task.train_file=bad.jsonl").contains("bad.jsonl:2: the record has no text \"output\""))
+    try sandbox.write("bad.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\" \"a\"}\n")
+    #expect(try refused("--set", "task.train_file=bad.jsonl").contains("bad.jsonl:2:"))
+    #expect(try refused("--set", "task.train_file=none.json", status: 66).contains("none.json"))
+    #expect(try refused("--set", "adapter.target_modules=[\"query\"]").contains("query"))
+    try sandbox.write(
+      "model/config.json",
+      sandbox.text("model/config.json").replacing("\"eos_token_id\": 0", with: "\"eos_token_id\": null"))
+    #expect(try refused().contains("eos_token_id"))
+  }
+
+  @Test func encodersAreNoLanguageModels() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    let bert = try Sandbox.trainable()
+    try sandbox.write("model/config.json", bert.text("model/config.json"))
+    let outcome = try sandbox.run("train", "config.json")
+    #expect(outcome.status == 65 && outcome.err.contains("a model of type bert is no language model"), "\(outcome.err)")
+  }
+
+  @Test func aDryRunNeedsNoWeights() throws {
+    let sandbox = try Sandbox.language("llama-grouped", task: "instruct")
+    for file in ["model/model.safetensors", "model/tokenizer.json", "train.json"] {
+      try FileManager.default.removeItem(atPath: sandbox.place(file))
+    }
+    let outcome = try sandbox.run("train", "config.json", "--dry-run", "--json")
+    #expect(outcome.status == 0, "\(outcome.err)")
+    let plan = try outcome.json()
+    #expect(plan["trainable_parameters"]?.integer == plan["adapter_parameters"]?.integer)
+    #expect(plan["missing"]?.array?.count == 3)
+  }
+}
+
+extension Sandbox {
+  /// A sandbox with a tiny decoder and a config that trains it for 20 steps.
+  static func language(_ model: String, task: String) throws -> Sandbox {
+    let sandbox = try Sandbox()
+    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+      let source = URL(fileURLWithPath: golden("decoders/\(model)/\(file)"))
+      try sandbox.write("model/\(file)", Data(contentsOf: source))
+    }
+    func sentences(_ range: Range<Int>) -> [String] {
+      let words = ["the", "movie", "is", "good", "and", "film", "bad", "very", "great", "story", "not", "time"]
+      return range.map { row in
+        (0..<(3 + row % 5)).map { words[(row * 31 + $0 * ($0 + row)) % words.count] }.joined(separator: " ")
+      }
+    }
+    let isInstruct = task == "instruct", ending = isInstruct ? "json" : "jsonl"
+    for (name, range) in [("train", 0..<60), ("validation", 60..<80)] {
+      let texts = sentences(range)
+      let records = texts.map { text in
+        isInstruct ? #"{"instruction": "say", "input": "", "output": "\#(text)"}"# : #"{"text": "\#(text)"}"#
+      }
+      try sandbox.write(
+        "\(name).\(ending)",
+        isInstruct ? "[" + records.joined(separator: ",\n") + "]" : records.joined(separator: "\n") + "\n")
+    }
+    try sandbox.write(
+      "config.json",
+      """
+      {
+        "name": "tiny", "model": "model",
+        "task": { "name": "\(task)", "train_file": "train.\(ending)", "validation_file": "validation.\(ending)",
+                  "max_seq_length": 32 },
+        "adapter": { "strategy": "share-a", "r": 2, "target_modules": \(LanguageModelTests.targets[model] ?? "[]") },
+        "training": { "max_steps": 20, "train_batch_size": 4, "learning_rate": 3e-2, "logging_steps": 5 },
+        "output_dir": "run", "database": "runs.sqlite",
+      }
+      """)
+    return sandbox
+  }
+}

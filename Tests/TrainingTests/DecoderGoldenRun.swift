@@ -1,0 +1,113 @@
+import Adapters
+import Autograd
+import Checkpoints
+import Configuration
+import Foundation
+import Kernels
+import Models
+import StrictJSON
+import Tasks
+
+@testable import Training
+
+/// One job on a decoder whose numbers PyTorch and transformers computed (scripts/golden/decoders.py).
+struct DecoderGoldenRun {
+  static let directory = GoldenRun.directory.appendingPathComponent("decoders")
+
+  let name: String
+  let expected: JSONNode
+  let settings: JSONNode
+  let path: String
+  let modelConfig: ModelConfig
+  let geometry: ModelGeometry
+  let table: SiteTable
+  let labels: Int?
+  let scale: Double
+  let data: EncodedDataset
+  let start: String
+  let gradients: String
+
+  /// `startModel` names the model whose start tensors the run begins with, where it has none of its own.
+  init(model: String, run: String, startModel: String? = nil) throws {
+    name = "\(model)/\(run)"
+    let folder = Self.directory.appendingPathComponent(model)
+    path = folder.path
+    expected = try GoldenRun.json(folder.appendingPathComponent("\(run).json"))
+    settings = try require(expected["settings"])
+    modelConfig = try ModelConfig(directory: folder.path)
+    geometry = ModelGeometry(modelConfig)
+    labels = settings["num_labels"]?.integer
+    let rank = try require(settings["r"]?.integer)
+    scale = loraScale(alpha: try require(settings["lora_alpha"]?.number), rank: rank, useRSLoRA: false)
+    let targets = try require(settings["target_modules"]?.array).compactMap(\.string)
+    table = try SiteTable(
+      sites: TargetSelection(targets).select(from: geometry.sites),
+      strategy: SharingStrategy.named(try require(settings["strategy"]?.string)), r: rank)
+    let rows = try require(GoldenRun.json(Self.directory.appendingPathComponent("data.json"))["train"]?.array)
+    let isClassification = labels != nil
+    data = EncodedDataset(
+      items: try rows.map { row in
+        let ids = try require(row["input_ids"]?.array).compactMap { $0.integer.map(Int32.init) }
+        if isClassification {
+          return EncodedDataset.Item(
+            ids: ids, typeIDs: ids.map { _ in 0 }, label: .classIndex(try require(row["label"]?.integer)))
+        }
+        let answer = try require(row["answer"]?.integer)
+        return EncodedDataset.Item(prompt: Array(ids[..<answer]), answer: Array(ids[answer...]))
+      })
+    let starting = Self.directory.appendingPathComponent(startModel ?? model)
+    start = starting.appendingPathComponent("\(run).start.safetensors").path
+    gradients = folder.appendingPathComponent("\(run).gradients.safetensors").path
+  }
+
+  func state() throws -> TrainableState {
+    let head = labels.map { HeadParameter.all(config: modelConfig, labels: $0) } ?? []
+    var state = TrainableState(table: table, head: head)
+    let file = try SafetensorsFile(path: start)
+    for key in table.tensors { state[key] = try file.tensor(table.name(of: key)).floats() }
+    for (index, parameter) in head.enumerated() { state[head: index] = try file.tensor(parameter.name).floats() }
+    return state
+  }
+
+  func engine(threads: Int = 1) throws -> any TrainingEngine {
+    let pool = WorkerPool(threads: threads)
+    if let labels {
+      let loaded = try LoadedClassifier(path: path, config: modelConfig, labels: labels, philox: Philox(seed: 1))
+      return ClassifierEngine(model: loaded.model, sites: geometry.sites, scale: scale, loraDropout: 0, pool: pool)
+    }
+    return LanguageEngine(
+      model: try LanguageModel(path: path, config: modelConfig), sites: geometry.sites, scale: scale, loraDropout: 0,
+      labelSmoothing: settings["label_smoothing_factor"]?.number ?? 0, pool: pool)
+  }
+
+  /// Logits of the first example, token by token.
+  func firstLogits() throws -> [Float] {
+    let model = try LanguageModel(path: path, config: modelConfig), state = try state()
+    let tape = Tape(workspace: Workspace(), parameters: state.values)
+    let tokens = PackedTokens([(data.items[0].ids, [])], examples: [0])
+    let context = ForwardContext(
+      tape: tape, adapters: state.adapters(sites: geometry.sites, scale: scale, dropout: 0), head: [])
+    let states = model.decoder.states(tokens, onlyLast: false, context)
+    return tape.languageModelLogits(states, head: model.head).values
+  }
+
+  func trainer(threads: Int = 1) throws -> Trainer {
+    var config = TrainingConfig()
+    config.numTrainEpochs = try require(settings["num_train_epochs"]?.number)
+    config.trainBatchSize = try require(settings["train_batch_size"]?.integer)
+    config.gradientAccumulationSteps = try require(settings["gradient_accumulation_steps"]?.integer)
+    config.learningRate = try require(settings["learning_rate"]?.number)
+    config.weightDecay = try require(settings["weight_decay"]?.number)
+    config.warmupRatio = try require(settings["warmup_ratio"]?.number)
+    config.shuffle = false
+    config.evalStrategy = .no
+    let merging = try settings["aslora"].map { options in
+      try ASLoRAPlan(
+        startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
+        numMerges: options["num_merges"]?.integer, candidates: .adjacent, totalSteps: 30, layers: table.layerCount)
+    }
+    return Trainer(
+      state: try state(), engine: try engine(threads: threads), config: config, train: data, evaluationSets: [],
+      metrics: [], merging: merging, philox: Philox(seed: 1))
+  }
+}

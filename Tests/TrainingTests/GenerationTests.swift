@@ -1,0 +1,134 @@
+import Checkpoints
+import Foundation
+import Kernels
+import Models
+import StrictJSON
+import Testing
+
+@testable import Training
+
+/// Continuations against transformers' `generate` (scripts/golden/decoders.py).
+@Suite struct GenerationTests {
+  static let models = ["gpt2-tiny", "gpt2-untied", "llama-grouped", "llama-wide", "llama-linear"]
+
+  @Test(arguments: models, ["greedy", "repetition", "ngram", "beam", "beam-ends", "beam-early", "beam-e2e"])
+  func tokensAreThoseOfTransformers(model: String, setting: String) throws {
+    let golden = try Golden(model), options = try golden.options(setting)
+    let expected = try require(golden.json["outputs"]?[setting]?.array).map(Golden.tokens)
+    let ends = Set(golden.json["settings"]?[setting]?["eos_token_id"].map(Golden.tokens) ?? [0])
+    for threads in [1, 2] {
+      let found = try golden.generator(threads: threads, ends: ends).continuations(of: golden.prompts, options)
+      #expect(found.map(\.tokens) == expected.map { Array($0.prefix { !ends.contains($0) }) })
+      #expect(found.map(\.end) == expected.map { $0.last.map(ends.contains) ?? false ? .endOfText : .length })
+    }
+  }
+
+  @Test(arguments: models, ["greedy", "sampling", "beam"]) func theCacheChangesNothing(model: String, setting: String)
+    throws
+  {
+    let golden = try Golden(model)
+    var options = try golden.options(setting)
+    let cached = try golden.generator().continuations(of: golden.prompts, options)
+    options.usesCache = false
+    #expect(try golden.generator().continuations(of: golden.prompts, options) == cached)
+  }
+
+  @Test func drawingDependsOnTheSeedAlone() throws {
+    let golden = try Golden("llama-grouped")
+    var options = try golden.options("sampling")
+    let together = try golden.generator(threads: 2).continuations(of: golden.prompts, options)
+    for (number, prompt) in golden.prompts.enumerated() {
+      var streamed: [Int32] = []
+      let alone = try golden.generator().stream(prompt, number: number, options) { token in
+        streamed.append(token)
+        return true
+      }
+      #expect(alone == together[number])
+      #expect(alone.tokens == streamed)
+    }
+    options.seed += 1
+    #expect(try golden.generator().continuations(of: golden.prompts, options) != together)
+    options.topK = 1
+    let likeliest = try golden.generator().continuations(of: golden.prompts, options)
+    #expect(try golden.generator().continuations(of: golden.prompts, golden.options("greedy")) == likeliest)
+    (options.topK, options.topP) = (0, 1e-6)
+    #expect(try golden.generator().continuations(of: golden.prompts, options) == likeliest)
+  }
+
+  @Test func itEndsWhereThePositionsEnd() throws {
+    let golden = try Golden("gpt2-tiny")
+    var options = try golden.options("greedy")
+    options.maxNewTokens = 500
+    let prompt = (0..<60).map { Int32(2 + $0) }
+    let found = try golden.generator().continuations(of: [prompt, Array(prompt.prefix(4))], options)
+    #expect(found[0].tokens.count <= 4)
+    #expect(found[1].tokens.count <= 60)
+    var count = 0
+    let stopped = try golden.generator().stream(prompt, options) { _ in
+      count += 1
+      return count < 2
+    }
+    #expect(stopped.tokens.count == min(2, found[0].tokens.count))
+  }
+
+  /// Draws follow the probabilities.
+  @Test func sampledFrequencies() {
+    var options = GenerationOptions()
+    options.samples = true
+    let rules = TokenRules(options: options), scores: [Float] = [0, 1, -1, 2]
+    let sum = scores.reduce(0.0) { $0 + Double(expf($1)) }
+    var counts = [0, 0, 0, 0]
+    for step in 0..<20_000 { counts[Int(rules.choose(scores, stream: 1, step: step))] += 1 }
+    for (count, score) in zip(counts, scores) {
+      #expect(abs(Double(count) / 20_000 - Double(expf(score)) / sum) < 0.01)
+    }
+    options.topP = 0.6
+    options.topK = 3
+    let some = TokenRules(options: options)
+    #expect(Set((0..<500).map { some.choose(scores, stream: 1, step: $0) }) == [3])
+    options.topP = 0.7
+    let more = TokenRules(options: options)
+    #expect(Set((0..<500).map { more.choose(scores, stream: 1, step: $0) }) == [1, 3])
+  }
+
+  private struct Golden {
+    let json: JSONNode
+    let prompts: [[Int32]]
+    let path: String
+
+    init(_ model: String) throws {
+      path = DecoderGoldenRun.directory.appendingPathComponent(model).path
+      json = try GoldenRun.json(DecoderGoldenRun.directory.appendingPathComponent("\(model)/generation.json"))
+      prompts = try require(json["prompts"]?.array).map(Self.tokens)
+    }
+
+    static func tokens(_ node: JSONNode) -> [Int32] { node.array?.compactMap { $0.integer.map(Int32.init) } ?? [] }
+
+    func generator(threads: Int = 1, ends: Set<Int32> = [0]) throws -> Generator {
+      let run = try DecoderGoldenRun(model: String(path.split(separator: "/").last ?? ""), run: "lora-all")
+      return Generator(
+        model: try LanguageModel(path: path, config: run.modelConfig), sites: run.geometry.sites,
+        state: TrainableState(table: run.table, head: []), scale: 1, ends: ends.map(Int.init),
+        pool: WorkerPool(threads: threads))
+    }
+
+    func options(_ name: String) throws -> GenerationOptions {
+      var options = GenerationOptions()
+      options.maxNewTokens = 24
+      if name == "sampling" {
+        options.samples = true
+        options.temperature = 0.9
+        options.topK = 50
+        options.topP = 0.95
+        return options
+      }
+      let settings = try require(json["settings"]?[name])
+      options.repetitionPenalty = settings["repetition_penalty"]?.number ?? 1
+      options.noRepeatNGramSize = settings["no_repeat_ngram_size"]?.integer ?? 0
+      options.beams = settings["num_beams"]?.integer ?? 1
+      options.lengthPenalty = settings["length_penalty"]?.number ?? 1
+      options.stopsEarly = settings["early_stopping"]?.bool ?? false
+      return options
+    }
+  }
+}
