@@ -34,8 +34,18 @@ public struct LanguageTask: Sendable {
   func load(_ split: Split, _ tokens: LanguageTokens, pool: WorkerPool) throws -> EncodedDataset {
     let path = try file(split)
     let limit = split == .train ? config.maxTrainSamples : config.maxEvalSamples
-    return config.name == .instruct
-      ? try answers(path, limit: limit, tokens, pool) : try blocks(path, limit: limit, tokens, pool)
+    return config.name == .causalLM
+      ? try blocks(path, limit: limit, tokens, pool) : try answers(path, limit: limit, tokens, pool)
+  }
+
+  /// The ids of what is to be continued: a text, an instruction in its template, or a meaning representation with the
+  /// end-of-text token after it, as LoRA's code has it.
+  func prompt(_ text: String, input: String = "", _ tokens: LanguageTokens) -> [Int32] {
+    switch config.name {
+    case .instruct: tokens.tokenizer.encode(AlpacaTemplate.prompt(instruction: text, input: input)).ids
+    case .e2e: tokens.tokenizer.encode(text).ids + [tokens.end]
+    default: tokens.tokenizer.encode(text).ids
+    }
   }
 
   /// Texts end to end in blocks of `max_seq_length`.
@@ -55,36 +65,55 @@ public struct LanguageTask: Sendable {
     return EncodedDataset(items: limit.map { Array(items.prefix($0)) } ?? items)
   }
 
-  /// Prompts with their answers, each of at most `max_seq_length` tokens.
+  /// Prompts with their answers: for `instruct` of at most `max_seq_length` tokens each, for `e2e` together.
   private func answers(_ path: String, limit: Int?, _ tokens: LanguageTokens, _ pool: WorkerPool) throws
     -> EncodedDataset
   {
-    var leftOut: [String] = [], pairs: [(prompt: String, answer: String)] = []
+    var data = EncodedDataset(items: [])
+    let pairs = try config.name == .e2e ? references(path, limit) : records(path, limit, &data.leftOut)
+    let encoded = pool.chunks(pairs) { pair in
+      let answer = config.name == .e2e ? " " + pair.answer : pair.answer
+      return (
+        prompt: prompt(pair.prompt, input: pair.input, tokens),
+        answer: tokens.tokenizer.ids(of: answer) + [tokens.end]
+      )
+    }
+    let length = config.maxSeqLength, together = config.name == .e2e
+    var items: [EncodedDataset.Item] = [], cutPrompts = 0, cutAnswers = 0, tooLong = 0
+    for (prompt, answer) in encoded {
+      if together, prompt.count >= length {
+        tooLong += 1
+        continue
+      }
+      let room = together ? length - prompt.count : length
+      cutPrompts += prompt.count > length ? 1 : 0
+      cutAnswers += answer.count > room ? 1 : 0
+      items.append(EncodedDataset.Item(prompt: Array(prompt.prefix(length)), answer: Array(answer.prefix(room))))
+    }
+    let limit = "than \(length) tokens (task.max_seq_length)"
+    if cutPrompts > 0 { data.leftOut.append("\(path): \(cutPrompts) prompts of more \(limit) were cut to that") }
+    if cutAnswers > 0 { data.leftOut.append("\(path): \(cutAnswers) answers of more \(limit) were cut to that") }
+    if tooLong > 0 { data.leftOut.append("left out: \(path): \(tooLong) prompts with no room left for an answer") }
+    return EncodedDataset(items: items, leftOut: data.leftOut)
+  }
+
+  private typealias Pair = (prompt: String, input: String, answer: String)
+
+  private func references(_ path: String, _ limit: Int?) throws -> [Pair] {
+    try E2EFile(path: path).rows.prefix(limit ?? .max).map { ($0.meaning, "", $0.reference) }
+  }
+
+  private func records(_ path: String, _ limit: Int?, _ leftOut: inout [String]) throws -> [Pair] {
+    var pairs: [Pair] = []
     for node in try LanguageRecords(path: path).nodes.prefix(limit ?? .max) {
       let answer = try node.text("output", file: path)
       if answer.isEmpty {
         leftOut.append("left out: \(path):\(node.line): the answer (\"output\") is empty")
         continue
       }
-      let prompt = AlpacaTemplate.prompt(
-        instruction: try node.text("instruction", file: path), input: node["input"]?.string ?? "")
-      pairs.append((prompt, answer))
+      pairs.append((try node.text("instruction", file: path), node["input"]?.string ?? "", answer))
     }
-    let length = config.maxSeqLength
-    let encoded = pool.chunks(pairs) { pair in
-      (prompt: tokens.tokenizer.encode(pair.prompt).ids, answer: tokens.tokenizer.ids(of: pair.answer) + [tokens.end])
-    }
-    for (what, count) in [
-      ("prompts", encoded.count { $0.prompt.count > length }), ("answers", encoded.count { $0.answer.count > length }),
-    ] where count > 0 {
-      leftOut.append("\(path): \(count) \(what) of more than \(length) tokens (task.max_seq_length) were cut to that")
-    }
-    var data = EncodedDataset(
-      items: encoded.map {
-        EncodedDataset.Item(prompt: Array($0.prompt.prefix(length)), answer: Array($0.answer.prefix(length)))
-      })
-    data.leftOut = leftOut
-    return data
+    return pairs
   }
 }
 

@@ -14,7 +14,8 @@ public struct GenerationRun: Sendable {
   public let generator: Generator
   private let model: ModelConfig
   private let path: String
-  private let isInstruct: Bool
+  private let task: LanguageTask
+  private let tokens: LanguageTokens
 
   /// Loads the run that was trained as `config` says, with its adapter.
   public init(run config: RunConfig, adapterDirectory: String, threads: Int) throws {
@@ -44,7 +45,8 @@ public struct GenerationRun: Sendable {
     path = config.model
     model = plan.model
     tokenizer = scoring.run.tokenizer
-    isInstruct = config.task.name == .instruct
+    task = LanguageTask(config.task)
+    tokens = try LanguageTokens(tokenizer, plan.model, path: config.model)
     let ends = try Self.ends(of: plan.model, path: config.model)
     guard !ends.isEmpty else { throw RunError.noEndOfText(directory: config.model) }
     generator = Generator(
@@ -54,8 +56,7 @@ public struct GenerationRun: Sendable {
   /// The ids of a prompt; a run that learnt to answer gets it in the template that it learnt with. Throws where it
   /// leaves no room for a continuation.
   public func ids(of prompt: String) throws -> [Int32] {
-    let text = isInstruct ? AlpacaTemplate.prompt(instruction: prompt, input: "") : prompt
-    var ids = tokenizer.encode(text).ids
+    var ids = task.prompt(prompt, tokens)
     if ids.isEmpty { ids = [Int32(model.bosTokenID ?? model.eosTokenID ?? 0)] }
     try model.check(ids: ids, path: path)
     guard ids.count < generator.longestText else {

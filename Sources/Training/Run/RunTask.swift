@@ -66,5 +66,5 @@ public enum LoadedModel: Sendable {
 
 extension TaskName {
   /// Whether the task trains a language model to predict text.
-  public var isLanguageModelling: Bool { self == .causalLM || self == .instruct }
+  public var isLanguageModelling: Bool { self == .causalLM || self == .instruct || self == .e2e }
 }
