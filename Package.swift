@@ -39,6 +39,7 @@ let package = Package(
     library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
     library("Tasks", ["Diagnostics"]),
+    library("TextMetrics"),
     library("Configuration", ["Adapters", "StrictJSON", "Diagnostics"]),
     library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
@@ -70,6 +71,7 @@ let package = Package(
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
     tests("TasksTests", ["Tasks", "Diagnostics"]),
+    tests("TextMetricsTests", ["TextMetrics"], golden: true),
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
