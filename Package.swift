@@ -38,7 +38,8 @@ let package = Package(
     // Files in, values out.
     library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
-    library("Tasks", ["Diagnostics"]),
+    library("Tasks", ["StrictJSON", "Diagnostics"]),
+    library("TextMetrics"),
     library("Configuration", ["Adapters", "StrictJSON", "Diagnostics"]),
     library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
@@ -69,7 +70,8 @@ let package = Package(
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
-    tests("TasksTests", ["Tasks", "Diagnostics"]),
+    tests("TasksTests", ["Tasks", "StrictJSON", "Diagnostics"]),
+    tests("TextMetricsTests", ["TextMetrics"], golden: true),
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
