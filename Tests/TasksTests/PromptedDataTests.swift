@@ -34,7 +34,6 @@ import Testing
             1 2
 
             ### Response:
-
             """, answer: "3", line: 1),
         PromptedText(
           prompt: """
@@ -44,7 +43,6 @@ import Testing
             Sing.
 
             ### Response:
-
             """, answer: "La", line: 2),
       ])
     #expect(

@@ -62,10 +62,10 @@ public enum InstructionStyle: Sendable, Equatable {
     let head = "Below is an instruction that describes a task"
     let request = "Write a response that appropriately completes the request."
     if input.isEmpty {
-      return "\(head). \(request)\n\n### Instruction:\n\(instruction)\n\n### Response:\n"
+      return "\(head). \(request)\n\n### Instruction:\n\(instruction)\n\n### Response:"
     }
     return "\(head), paired with an input that provides further context. \(request)\n\n"
-      + "### Instruction:\n\(instruction)\n\n### Input:\n\(input)\n\n### Response:\n"
+      + "### Instruction:\n\(instruction)\n\n### Input:\n\(input)\n\n### Response:"
   }
 }
 
