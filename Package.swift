@@ -47,7 +47,8 @@ let package = Package(
     // Files in, values out.
     library("Checkpoints", ["Kernels", "CKernels", "StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
-    library("Tasks", ["Diagnostics"]),
+    library("Tasks", ["StrictJSON", "Diagnostics"]),
+    library("TextMetrics"),
     library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
     library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
@@ -78,7 +79,8 @@ let package = Package(
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
-    tests("TasksTests", ["Tasks", "Diagnostics"]),
+    tests("TasksTests", ["Tasks", "StrictJSON", "Diagnostics"]),
+    tests("TextMetricsTests", ["TextMetrics"], golden: true),
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),

@@ -23,13 +23,17 @@ struct ConfigRule: Sendable {
     },
     ConfigRule("task.data_dir", with: "task.name") { config in
       let task = config.task
-      guard !task.name.isGLUE, task.dataDir != nil else { return nil }
-      return "only GLUE's tasks have a data_dir; task \(task.name.rawValue) needs train_file"
+      guard task.name == .tsv, task.dataDir != nil else { return nil }
+      return "the files of a table have no names of their own; task tsv needs train_file"
     },
     ConfigRule("task.train_file", with: "task.name") { config in
       let task = config.task
-      guard !task.name.isGLUE, task.trainFile == nil else { return nil }
-      return "task \(task.name.rawValue) needs train_file"
+      guard !task.name.isGLUE, task.trainFile == nil, task.dataDir == nil else { return nil }
+      return "task \(task.name.rawValue) needs train_file" + (task.name == .tsv ? "" : ", or data_dir")
+    },
+    ConfigRule("task.prompt_template", with: "task.name") { config in
+      guard config.task.promptTemplate != nil, config.task.name != .instruct else { return nil }
+      return "is for task instruct only"
     },
   ]
 

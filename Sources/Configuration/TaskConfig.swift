@@ -18,6 +18,9 @@ public struct TaskConfig: Sendable, Equatable {
   public var labelColumn: Column?
   /// `tsv`: whether the first line names the columns.
   public var hasHeader = true
+  /// `instruct`: how instructions become prompts: `alpaca`, `model` (its own chat template), `chatml`, `llama-2`,
+  /// `llama-3`, or a text with `{instruction}` and `{input}`; nil: `alpaca`.
+  public var promptTemplate: String?
   /// Longer examples are cut to this many tokens.
   public var maxSeqLength = 128
   /// Only the first so many examples; nil: all.
@@ -41,6 +44,7 @@ extension TaskConfig: ConfigSection {
     Field("text_columns", optional: \.textColumns, .columns),
     Field("label_column", optional: \.labelColumn, .column),
     Field("has_header", \.hasHeader, .truth),
+    Field("prompt_template", optional: \.promptTemplate, .text),
     Field("max_seq_length", \.maxSeqLength, .integer(1...)),
     Field("max_train_samples", optional: \.maxTrainSamples, .integer(1...)),
     Field("max_eval_samples", optional: \.maxEvalSamples, .integer(1...)),

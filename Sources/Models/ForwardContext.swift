@@ -38,6 +38,15 @@ public struct ForwardContext {
     self.cache = cache
   }
 
+  /// Maps of x with their adapters; while single tokens are made, in the way that reads each weight once.
+  func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
+    guard let cache, x.rows <= Tape.fewRows else { return tape.linear(x, maps) }
+    return tape.linearOfFew(x, maps, threads: cache.threads)
+  }
+
+  /// One map of x.
+  func linear(_ x: Tensor, _ map: AdaptedLinear) -> Tensor { linear(x, [map])[0] }
+
   /// `slot`'s map with its adapter.
   func adapted(_ slot: LinearSlot, addsBias: Bool = true) -> AdaptedLinear {
     AdaptedLinear(slot.linear, adapter: adapters[slot.site], addsBias: addsBias)

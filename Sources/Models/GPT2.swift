@@ -49,17 +49,18 @@ struct GPT2: Decoder {
       // The last layer asks for queries of the last tokens alone; keys and values still come from every token.
       let qkv =
         asksForLast
-        ? [tape.linear(tape.selectLast(x), maps[0])] + tape.linear(x, [maps[1], maps[2]]) : tape.linear(x, maps)
+        ? [context.linear(tape.selectLast(x), maps[0])] + context.linear(x, [maps[1], maps[2]])
+        : context.linear(x, maps)
       let attended = context.causalAttention(layer: index, q: qkv[0], k: qkv[1], v: qkv[2], config: config)
       (residual, x) = tape.addNorm(
-        tape.linear(attended, context.adapted(layer.attentionOutput, addsBias: false)),
+        context.linear(attended, context.adapted(layer.attentionOutput, addsBias: false)),
         bias: layer.attentionOutput.linear.bias, dropout: config.hiddenDropout,
         site: DropoutPlace.attentionOutput(layer: index), to: residual, layer.innerNorm)
       let wide = tape.activation(
-        tape.linear(x, context.adapted(layer.inner, addsBias: false)), bias: layer.inner.linear.bias,
+        context.linear(x, context.adapted(layer.inner, addsBias: false)), bias: layer.inner.linear.bias,
         config.activation.kind)
       (residual, x) = tape.addNorm(
-        tape.linear(wide, context.adapted(layer.output, addsBias: false)), bias: layer.output.linear.bias,
+        context.linear(wide, context.adapted(layer.output, addsBias: false)), bias: layer.output.linear.bias,
         dropout: config.hiddenDropout, site: DropoutPlace.output(layer: index), to: residual,
         index + 1 < layers.count ? layers[index + 1].attentionNorm : finalNorm)
     }

@@ -47,21 +47,21 @@ struct Llama: Decoder {
       if onlyLast, index == layers.count - 1 {
         // The last layer asks for queries of the last tokens alone; keys and values still come from every token.
         residual = tape.selectLast(residual)
-        qkv = [tape.linear(tape.selectLast(x), maps[0])] + tape.linear(x, [maps[1], maps[2]])
+        qkv = [context.linear(tape.selectLast(x), maps[0])] + context.linear(x, [maps[1], maps[2]])
         let last = (0..<tokens.layout.sequences).map { positions[tokens.layout.offsets[$0 + 1] - 1] }
         queryAngles = tape.rotaryAngles(positions: last, frequencies: rotary.values)
       } else {
-        qkv = tape.linear(x, maps)
+        qkv = context.linear(x, maps)
       }
       let attended = context.causalAttention(
         layer: index, q: tape.rotary(qkv[0], queryAngles), k: tape.rotary(qkv[1], angles), v: qkv[2], config: config)
       (residual, x) = tape.addNorm(
-        tape.linear(attended, context.adapted(layer.attentionOutput)), bias: nil, dropout: 0, site: 0, to: residual,
+        context.linear(attended, context.adapted(layer.attentionOutput)), bias: nil, dropout: 0, site: 0, to: residual,
         layer.innerNorm)
-      let wide = tape.linear(x, [context.adapted(layer.gate), context.adapted(layer.up)])
+      let wide = context.linear(x, [context.adapted(layer.gate), context.adapted(layer.up)])
       let inner = tape.gatedActivation(wide[0], wide[1], config.activation.kind)
       (residual, x) = tape.addNorm(
-        tape.linear(inner, context.adapted(layer.down)), bias: nil, dropout: 0, site: 0, to: residual,
+        context.linear(inner, context.adapted(layer.down)), bias: nil, dropout: 0, site: 0, to: residual,
         index + 1 < layers.count ? layers[index + 1].attentionNorm : finalNorm)
     }
     return x

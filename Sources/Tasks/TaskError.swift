@@ -52,6 +52,16 @@ public enum TaskError: UserFacingError, Equatable {
   case labelNotFinite(file: String, line: Int, label: String)
   /// All labels of a training file are the same.
   case oneClass(file: String, label: String)
+  /// A record of language data that cannot be used.
+  case badRecord(file: String, line: Int, problem: String)
+  /// A file of which every record was left out.
+  case nothingUsable(file: String, reasons: [String])
+  /// A file of solved questions has fewer than are to stand in a prompt.
+  case tooFewShots(file: String, found: Int, wanted: Int)
+  /// There are no solved questions to put in front of a file's.
+  case noShots(file: String)
+  /// A prompt template that cannot be filled in.
+  case badTemplate(problem: String)
   /// More errors of a file than are worth showing.
   case andMore(file: String, count: Int)
 
@@ -115,6 +125,17 @@ public enum TaskError: UserFacingError, Equatable {
       "\(file):\(line): label \"\(label)\" is not a finite number"
     case .oneClass(let file, let label):
       "\(file): every label is \"\(label)\"; classification needs at least two classes"
+    case .badRecord(let file, let line, let problem):
+      "\(file):\(line): \(problem)"
+    case .nothingUsable(let file, let reasons):
+      "\(file): no record can be used: every one has \(reasons.joined(separator: ", or "))"
+    case .tooFewShots(let file, let found, let wanted):
+      "\(file): \(found == 1 ? "1 question" : "\(found) questions"), fewer than the \(wanted) for a prompt"
+    case .noShots(let file):
+      "\(file): no solved questions for the prompt: give a file of them, or name the files as MMLU's "
+        + "(test/SUBJECT_test.csv, dev/SUBJECT_dev.csv)"
+    case .badTemplate(let problem):
+      "task.prompt_template: \(problem)"
     case .andMore(let file, let count):
       "\(file): and \(count) more"
     }

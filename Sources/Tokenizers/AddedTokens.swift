@@ -61,7 +61,8 @@ struct AddedTokens: Sendable {
     self.tokens = tokens
     for token in tokens.filter(\.isSpecial) + tokens.filter({ !$0.isSpecial }) {
       var scalars = Array(token.content.unicodeScalars)
-      if token.isNormalized, let normalizer { scalars = normalizer.normalize(scalars) }
+      // SentencePiece's symbols are spelt as in normalised text.
+      if token.isNormalized, let normalizer, !normalizer.isSentencePiece { scalars = normalizer.normalize(scalars) }
       let pattern = Pattern(token: token, scalars: scalars)
       if token.isNormalized { normalized.append(pattern) } else { verbatim.append(pattern) }
     }

@@ -5,26 +5,22 @@ struct ByteLevel: Sendable {
   /// Split by the pattern; otherwise the text is one word.
   var splitsWords: Bool
 
-  func words(in text: ArraySlice<Unicode.Scalar>) -> [ArraySlice<Unicode.Scalar>] {
-    if text.isEmpty { return [] }
-    var text = text
-    if addsPrefixSpace, text.first != " " { text = ([" "] + text)[...] }
-    var bytes: [Unicode.Scalar] = []
-    bytes.reserveCapacity(text.count + text.count / 8)
-    var ends: [Int] = []
-    var position = text.startIndex
-    while position < text.endIndex {
-      let end = splitsWords ? Self.endOfWord(in: text, from: position) : text.endIndex
-      for scalar in text[position..<end] {
-        for byte in UTF8.encode(scalar) ?? UTF8.EncodedScalar() { bytes.append(Self.alphabet[Int(byte)]) }
+  func apply(to words: inout Words) {
+    if addsPrefixSpace {
+      words.rewrite { word, result in
+        if word.first != " " { result.append(" ") }
+        result.append(contentsOf: word)
       }
-      ends.append(bytes.count)
-      position = end
     }
-    var start = 0
-    return ends.map { end in
-      defer { start = end }
-      return bytes[start..<end]
+    if splitsWords { words.cut { Self.endOfWord(in: $0, from: $1) } }
+    words.rewrite { word, result in
+      for scalar in word {
+        if scalar.value < 0x80 {
+          result.append(Self.alphabet[Int(scalar.value)])
+        } else {
+          for byte in UTF8.encode(scalar) ?? UTF8.EncodedScalar() { result.append(Self.alphabet[Int(byte)]) }
+        }
+      }
     }
   }
 
@@ -40,19 +36,30 @@ struct ByteLevel: Sendable {
     return scalars
   }()
 
+  /// The byte that a scalar stands for, or nil.
+  static func byte(of scalar: Unicode.Scalar) -> UInt8? {
+    scalar.value < bytes.count ? bytes[Int(scalar.value)] : nil
+  }
+
+  private static let bytes: [UInt8?] = {
+    var bytes = [UInt8?](repeating: nil, count: 0x180)
+    for (byte, scalar) in alphabet.enumerated() { bytes[Int(scalar.value)] = UInt8(byte) }
+    return bytes
+  }()
+
   /// The end of the match of
   /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+` at `start`.
   static func endOfWord(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int {
     if text[start] == "'", let end = endOfContraction(in: text, from: start) { return end }
     let first = text[start] == " " && start + 1 < text.endIndex ? start + 1 : start
-    let kind = Kind(text[first])
+    let kind = ScalarKind(text[first])
     if kind != .space {
       var end = first + 1
-      while end < text.endIndex, Kind(text[end]) == kind { end += 1 }
+      while end < text.endIndex, ScalarKind(text[end]) == kind { end += 1 }
       return end
     }
     var end = start + 1
-    while end < text.endIndex, Kind(text[end]) == .space { end += 1 }
+    while end < text.endIndex, ScalarKind(text[end]) == .space { end += 1 }
     // All spaces but the last, which goes with the word that follows; alone it is a word.
     return end == text.endIndex || end == start + 1 ? end : end - 1
   }
@@ -64,21 +71,6 @@ struct ByteLevel: Sendable {
     case "r", "v": return start + 2 < text.endIndex && text[start + 2] == "e" ? start + 3 : nil
     case "l": return start + 2 < text.endIndex && text[start + 2] == "l" ? start + 3 : nil
     default: return nil
-    }
-  }
-
-  private enum Kind {
-    case letter, number, space, other
-
-    init(_ scalar: Unicode.Scalar) {
-      switch scalar.value {
-      case 0x61...0x7A, 0x41...0x5A: self = .letter
-      case 0x30...0x39: self = .number
-      case 0x20, 0x09...0x0D: self = .space
-      case 0..<0x80: self = .other
-      default:
-        self = scalar.isLetter ? .letter : scalar.isNumber ? .number : scalar.isSpace ? .space : .other
-      }
     }
   }
 }

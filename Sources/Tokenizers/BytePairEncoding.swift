@@ -8,6 +8,9 @@ struct BytePairEncoding: Sendable {
   let vocabulary: Vocabulary
   private let merges: MergeTable
   private let options: Options
+  /// Ids of the first scalars, -1 where there is none.
+  private let singles: [Int32]
+  private let cutsAtMarks: Bool
   private let cache = WordCache()
 
   /// What tokenizer.json may set.
@@ -16,6 +19,9 @@ struct BytePairEncoding: Sendable {
     var unknownID: Int32?
     /// Whether a run of unknown scalars is one token.
     var fusesUnknown = false
+    /// The ids of the tokens `<0x00>` to `<0xFF>`, -1 for those that are missing, where they stand for the bytes of
+    /// scalars that are not in the vocabulary.
+    var byteIDs: [Int32]?
     /// Whether a word that is in the vocabulary is taken whole, merges or not.
     var ignoresMerges = false
     /// What every scalar but a word's first is looked up with in front.
@@ -28,13 +34,40 @@ struct BytePairEncoding: Sendable {
     self.vocabulary = vocabulary
     self.merges = merges
     self.options = options
+    singles = (0..<0x180).map { value in Unicode.Scalar(UInt16(value)).flatMap { vocabulary.id([$0]) } ?? -1 }
+    cutsAtMarks = !options.ignoresMerges && Self.canCutAtMarks(vocabulary, merges, options)
   }
+
+  /// Whether no merge reaches over the beginning of a run of `▁`: then the parts of a text between them can be encoded
+  /// one by one, and found in the cache.
+  private static func canCutAtMarks(_ vocabulary: Vocabulary, _ merges: MergeTable, _ options: Options) -> Bool {
+    guard vocabulary.id([mark]) != nil, options.prefix.isEmpty, options.suffix.isEmpty else { return false }
+    return merges.results.allSatisfy { id in
+      let token = vocabulary.scalars(id)
+      return zip(token, token.dropFirst()).allSatisfy { $0 == mark || $1 != mark }
+    }
+  }
+
+  /// SentencePiece's space.
+  private static let mark: Unicode.Scalar = "▁"
 
   /// Appends the ids of `word`.
   func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
     if options.ignoresMerges, let id = vocabulary.id(word) {
       ids.append(id)
-    } else if !cache.find(word, into: &ids) {
+      return
+    }
+    guard cutsAtMarks else { return encodeWhole(word, into: &ids) }
+    var start = word.startIndex
+    for index in word.indices.dropFirst() where word[index] == Self.mark && word[index - 1] != Self.mark {
+      encodeWhole(word[start..<index], into: &ids)
+      start = index
+    }
+    encodeWhole(word[start...], into: &ids)
+  }
+
+  private func encodeWhole(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
+    if !cache.find(word, into: &ids) {
       let start = ids.count
       ids += merges.apply(to: symbols(of: word))
       cache.insert(word, ids[start...])
@@ -45,22 +78,53 @@ struct BytePairEncoding: Sendable {
   private func symbols(of word: ArraySlice<Unicode.Scalar>) -> [Int32] {
     var symbols: [Int32] = []
     symbols.reserveCapacity(word.count)
-    var isAfterUnknown = false
+    // As in `tokenizers`, an unknown scalar is written only when a known one or the end follows.
+    var hasUnknown = false
     for index in word.indices {
-      let isFirst = index == word.startIndex, isLast = index == word.endIndex - 1
-      var key = word[index...index]
-      if !isFirst, !options.prefix.isEmpty { key = (options.prefix + key)[...] }
-      if isLast, !options.suffix.isEmpty { key = (key + options.suffix)[...] }
-      if let id = vocabulary.id(key) {
+      if let id = id(ofScalarAt: index, in: word) {
+        if hasUnknown, let unknownID = options.unknownID { symbols.append(unknownID) }
+        hasUnknown = false
         symbols.append(id)
-        isAfterUnknown = false
+      } else if let bytes = bytes(ofScalarAt: index, in: word) {
+        symbols += bytes
       } else if let unknownID = options.unknownID {
-        if !(isAfterUnknown && options.fusesUnknown) { symbols.append(unknownID) }
-        isAfterUnknown = true
+        if hasUnknown, !options.fusesUnknown { symbols.append(unknownID) }
+        hasUnknown = true
       }
     }
+    if hasUnknown, let unknownID = options.unknownID { symbols.append(unknownID) }
     return symbols
   }
+
+  private func id(ofScalarAt index: Int, in word: ArraySlice<Unicode.Scalar>) -> Int32? {
+    if hasAffixes { return vocabulary.id(key(ofScalarAt: index, in: word)) }
+    let value = Int(word[index].value)
+    if value < singles.count { return singles[value] < 0 ? nil : singles[value] }
+    return vocabulary.id(word[index...index])
+  }
+
+  /// The ids of a scalar's bytes, where the vocabulary has every one of them.
+  private func bytes(ofScalarAt index: Int, in word: ArraySlice<Unicode.Scalar>) -> [Int32]? {
+    guard let byteIDs = options.byteIDs else { return nil }
+    var ids: [Int32] = []
+    for scalar in key(ofScalarAt: index, in: word) {
+      for byte in UTF8.encode(scalar) ?? UTF8.EncodedScalar() {
+        guard byteIDs[Int(byte)] >= 0 else { return nil }
+        ids.append(byteIDs[Int(byte)])
+      }
+    }
+    return ids
+  }
+
+  /// What the vocabulary calls a scalar of `word`.
+  private func key(ofScalarAt index: Int, in word: ArraySlice<Unicode.Scalar>) -> ArraySlice<Unicode.Scalar> {
+    var key = word[index...index]
+    if index != word.startIndex, !options.prefix.isEmpty { key = (options.prefix + key)[...] }
+    if index == word.endIndex - 1, !options.suffix.isEmpty { key = (key + options.suffix)[...] }
+    return key
+  }
+
+  private var hasAffixes: Bool { !options.prefix.isEmpty || !options.suffix.isEmpty }
 }
 
 /// The ids of words encoded before, shared by all threads.

@@ -8,9 +8,6 @@ extension BytePairEncoding {
     if let dropout = try field.optional("dropout"), dropout.node.number != 0 {
       throw TokenizerError.unsupported(dropout.place, value: "dropout of merges", supported: ["null"])
     }
-    if let fallback = try field.optional("byte_fallback"), try fallback.bool() {
-      throw TokenizerError.unsupported(fallback.place, value: "true", supported: ["false"])
-    }
     let vocabulary = try Vocabulary(field.member("vocab"))
     var options = Options()
     if let unknown = try field.optional("unk_token") {
@@ -20,6 +17,9 @@ extension BytePairEncoding {
       }
     }
     options.fusesUnknown = try field.optional("fuse_unk")?.bool() ?? false
+    if try field.optional("byte_fallback")?.bool() ?? false {
+      options.byteIDs = (0...UInt8.max).map { vocabulary.id(byteToken($0)) ?? -1 }
+    }
     options.ignoresMerges = try field.optional("ignore_merges")?.bool() ?? false
     options.prefix = Array((try field.optional("continuing_subword_prefix")?.string() ?? "").unicodeScalars)
     options.suffix = Array((try field.optional("end_of_word_suffix")?.string() ?? "").unicodeScalars)
@@ -90,4 +90,9 @@ extension BytePairEncoding {
     let result = left + right.dropFirst(prefix.count)
     table.add(left: try id(left), right: try id(right), rank: Int32(clamping: rank), result: try id(result))
   }
+}
+
+/// What SentencePiece calls a byte: `<0x0A>`.
+func byteToken(_ byte: UInt8) -> String {
+  "<0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))>"
 }

@@ -1,38 +1,70 @@
 /// The merges of a byte-pair encoding: which neighbours become which token, and in which order.
+///
+/// An open-addressing hash table, since looking up pairs is the inner loop of encoding.
 struct MergeTable: Sendable {
-  private struct Merge: Sendable {
-    /// Its line number; lower goes first.
+  /// What two neighbours become.
+  struct Merge: Sendable {
+    /// Lower goes first; of equal ranks the leftmost.
     var rank: Int32
     var result: Int32
   }
 
-  private var merges: [Pair: Merge]
-
-  private struct Pair: Hashable, Sendable {
-    var left: Int32
-    var right: Int32
-
-    /// One word instead of two: tables are built from files of 50,000 merges.
-    func hash(into hasher: inout Hasher) {
-      hasher.combine(UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right)))
-    }
+  private struct Slot: Sendable {
+    var pair: UInt64
+    var merge: Merge
   }
+
+  /// No two ids are both -1.
+  private static let free = Slot(pair: .max, merge: Merge(rank: .max, result: -1))
+  private var slots: [Slot]
+  private(set) var count = 0
 
   /// A table with room for `capacity` merges.
   init(capacity: Int) {
-    merges = Dictionary(minimumCapacity: capacity)
+    var size = 32
+    while size < capacity * 2 { size *= 2 }
+    slots = [Slot](repeating: Self.free, count: size)
   }
 
   /// Sets the merge of two tokens; of the same two given twice, the later holds.
   mutating func add(left: Int32, right: Int32, rank: Int32, result: Int32) {
-    merges[Pair(left: left, right: right)] = Merge(rank: rank, result: result)
+    if (count + 1) * 2 > slots.count { grow() }
+    let pair = Self.pair(left, right), slot = slot(of: pair)
+    if slots[slot].pair != pair { count += 1 }
+    slots[slot] = Slot(pair: pair, merge: Merge(rank: rank, result: result))
   }
+
+  /// The tokens that merges make.
+  var results: [Int32] { slots.filter { $0.pair != .max }.map(\.merge.result) }
 
   /// The tokens that `symbols` become.
   func apply(to symbols: [Int32]) -> [Int32] {
-    if symbols.count < 2 { return symbols }
+    symbols.count <= Self.shortest ? applyToShort(symbols) : applyToLong(symbols)
+  }
+
+  /// Up to so many symbols, looking through all pairs anew after each merge is faster than a queue.
+  private static let shortest = 24
+
+  private func applyToShort(_ word: [Int32]) -> [Int32] {
+    if word.count < 2 { return word }
+    var symbols = word
+    // `merges[i]` is that of symbols i and i + 1.
+    var merges = zip(symbols, symbols.dropFirst()).map { merge($0, $1) }
+    while true {
+      var best = 0
+      for index in merges.indices where merges[index].rank < merges[best].rank { best = index }
+      guard best < merges.count, merges[best].rank < .max else { return symbols }
+      symbols[best] = merges[best].result
+      symbols.remove(at: best + 1)
+      merges.remove(at: best)
+      if best > 0 { merges[best - 1] = merge(symbols[best - 1], symbols[best]) }
+      if best < merges.count { merges[best] = merge(symbols[best], symbols[best + 1]) }
+    }
+  }
+
+  private func applyToLong(_ word: [Int32]) -> [Int32] {
     // Merged symbols stay in place: the left one takes the result, the right one is skipped by its neighbours' links.
-    var symbols = symbols
+    var symbols = word
     var next = Array(1...symbols.count)
     var previous = Array(-1..<(symbols.count - 1))
     let removed: Int32 = -1
@@ -44,9 +76,9 @@ struct MergeTable: Sendable {
       let left = top.position, right = next[left]
       // An entry is stale where one of its symbols has since become part of another.
       guard symbols[left] != removed, right < symbols.count,
-        let merge = merges[Pair(left: symbols[left], right: symbols[right])], merge.result == top.result
+        merge(symbols[left], symbols[right]).result == top.result
       else { continue }
-      symbols[left] = merge.result
+      symbols[left] = top.result
       symbols[right] = removed
       next[left] = next[right]
       if next[left] < symbols.count {
@@ -59,9 +91,33 @@ struct MergeTable: Sendable {
   }
 
   private func enqueue(_ position: Int, _ left: Int32, _ right: Int32, into queue: inout MergeQueue) {
-    if let merge = merges[Pair(left: left, right: right)] {
+    let merge = merge(left, right)
+    if merge.rank < .max {
       queue.push(MergeQueue.Entry(rank: merge.rank, position: position, result: merge.result))
     }
+  }
+
+  /// The merge of two tokens, of rank `Int32.max` where they have none.
+  private func merge(_ left: Int32, _ right: Int32) -> Merge { slots[slot(of: Self.pair(left, right))].merge }
+
+  private static func pair(_ left: Int32, _ right: Int32) -> UInt64 {
+    UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+  }
+
+  /// The slot that holds `pair`, or the free one where it belongs.
+  private func slot(of pair: UInt64) -> Int {
+    let mask = slots.count - 1
+    var hash = pair &* 0x9E37_79B9_7F4A_7C15
+    hash ^= hash >> 32
+    var slot = Int(truncatingIfNeeded: hash) & mask
+    while slots[slot].pair != pair, slots[slot].pair != .max { slot = (slot + 1) & mask }
+    return slot
+  }
+
+  private mutating func grow() {
+    let old = slots
+    slots = [Slot](repeating: Self.free, count: old.count * 2)
+    for entry in old where entry.pair != .max { slots[slot(of: entry.pair)] = entry }
   }
 }
 

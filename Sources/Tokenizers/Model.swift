@@ -2,11 +2,13 @@
 enum Model: Sendable {
   case wordPiece(WordPiece)
   case bytePairs(BytePairEncoding)
+  case unigram(Unigram)
 
   var vocabulary: Vocabulary {
     switch self {
     case .wordPiece(let model): model.vocabulary
     case .bytePairs(let model): model.vocabulary
+    case .unigram(let model): model.vocabulary
     }
   }
 
@@ -15,6 +17,7 @@ enum Model: Sendable {
     switch self {
     case .wordPiece(let model): model.encode(word, into: &ids)
     case .bytePairs(let model): model.encode(word, into: &ids)
+    case .unigram(let model): model.encode(word, into: &ids)
     }
   }
 }

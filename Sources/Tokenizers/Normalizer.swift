@@ -4,22 +4,39 @@ enum Normalizer: Sendable {
   case form(UnicodeForm)
   case lowercase
   case stripAccents
+  /// Puts a text in front, unless there is nothing to put it in front of.
+  case prepend([Unicode.Scalar])
+  case replace([Unicode.Scalar], with: [Unicode.Scalar])
+  /// Takes white space off the ends.
+  case strip(left: Bool, right: Bool)
+  case sentencePiece(SentencePieceNormalizer)
   case sequence([Normalizer])
 
-  func normalize(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+  /// - Parameter isStart: whether `text` begins the whole text.
+  func normalize(_ text: [Unicode.Scalar], isStart: Bool = true) -> [Unicode.Scalar] {
     switch self {
     case .bert(let bert): bert.normalize(text)
     case .form(let form): form.normalize(text)
     case .lowercase: lowercased(text)
     case .stripAccents: text.filter { !$0.isCombiningMark }
-    case .sequence(let normalizers): normalizers.reduce(text) { $1.normalize($0) }
+    case .prepend(let prefix): text.isEmpty ? [] : prefix + text
+    case .replace(let pattern, let replacement): replaced(text, pattern, by: replacement)
+    case .strip(let left, let right): stripped(text, left: left, right: right)
+    case .sentencePiece(let normalizer): normalizer.normalize(text, isStart: isStart)
+    case .sequence(let normalizers): normalizers.reduce(text) { $1.normalize($0, isStart: isStart) }
     }
   }
 }
 
 extension Normalizer {
+  /// Whether this is the normalisation of a tokenizer.model.
+  var isSentencePiece: Bool { if case .sentencePiece = self { true } else { false } }
+
   /// The types in tokenizer.json that are supported.
-  static let types = ["BertNormalizer", "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents"]
+  static let types = [
+    "BertNormalizer", "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents",
+    "Prepend", "Replace", "Strip",
+  ]
 
   /// Reads a `normalizer` of tokenizer.json.
   init(_ field: Field) throws {
@@ -44,6 +61,16 @@ extension Normalizer {
     case "NFKD": self = .form(.nfkd)
     case "Lowercase": self = .lowercase
     case "StripAccents": self = .stripAccents
+    case "Prepend":
+      known.append("prepend")
+      self = .prepend(Array(try field.member("prepend").string().unicodeScalars))
+    case "Replace":
+      known += ["pattern", "content"]
+      let content = Array(try field.member("content").string().unicodeScalars)
+      self = .replace(try replacedText(field.member("pattern")), with: content)
+    case "Strip":
+      known += ["strip_left", "strip_right"]
+      self = .strip(left: try field.member("strip_left").bool(), right: try field.member("strip_right").bool())
     case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
     }
     try field.refuseOtherMembers(than: known)
@@ -108,4 +135,41 @@ private func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     }
   }
   return result
+}
+
+/// The text that a `Replace` of tokenizer.json looks for; expressions are not supported.
+func replacedText(_ field: Field) throws -> [Unicode.Scalar] {
+  try field.refuseOtherMembers(than: ["String", "Regex"])
+  if let expression = try field.optional("Regex") {
+    throw TokenizerError.unsupported(
+      expression.place, value: "the pattern \(try expression.string())", supported: ["String"])
+  }
+  return Array(try field.member("String").string().unicodeScalars)
+}
+
+/// `text` with every `pattern` replaced, from the left.
+func replaced(
+  _ text: [Unicode.Scalar], _ pattern: [Unicode.Scalar], by replacement: [Unicode.Scalar]
+) -> [Unicode.Scalar] {
+  guard let first = pattern.first else { return text }
+  var result: [Unicode.Scalar] = []
+  result.reserveCapacity(text.count)
+  var position = 0
+  while position < text.count {
+    if text[position] == first, pattern.count == 1 || text[position...].starts(with: pattern) {
+      result.append(contentsOf: replacement)
+      position += pattern.count
+    } else {
+      result.append(text[position])
+      position += 1
+    }
+  }
+  return result
+}
+
+private func stripped(_ text: [Unicode.Scalar], left: Bool, right: Bool) -> [Unicode.Scalar] {
+  var rest = text[...]
+  if left { rest = rest.drop { $0.isSpace } }
+  while right, let last = rest.last, last.isSpace { rest.removeLast() }
+  return Array(rest)
 }

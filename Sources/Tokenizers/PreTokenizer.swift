@@ -2,22 +2,30 @@
 enum PreTokenizer: Sendable {
   case bert
   case byteLevel(ByteLevel)
+  case metaspace(Metaspace)
+  case split(Split)
   case sequence([PreTokenizer])
 
-  /// The words of `text`; none is empty.
-  func words(in text: ArraySlice<Unicode.Scalar>) -> [ArraySlice<Unicode.Scalar>] {
+  /// Cuts and rewrites `words`.
+  ///
+  /// - Parameter isStart: whether the first of them begins the whole text.
+  func apply(to words: inout Words, isStart: Bool) {
     switch self {
-    case .bert: bertWords(in: text)
-    case .byteLevel(let byteLevel): byteLevel.words(in: text)
+    case .bert: words.replaceRanges(bertWords)
+    case .byteLevel(let byteLevel): byteLevel.apply(to: &words)
+    case .metaspace(let metaspace): metaspace.apply(to: &words, isStart: isStart)
+    case .split(let split): split.apply(to: &words)
     case .sequence(let steps):
-      steps.reduce([text]) { words, step in words.flatMap { step.words(in: $0) } }.filter { !$0.isEmpty }
+      for step in steps { step.apply(to: &words, isStart: isStart) }
     }
   }
 }
 
 extension PreTokenizer {
   /// The types in tokenizer.json that are supported.
-  static let types = ["BertPreTokenizer", "ByteLevel", "Sequence"]
+  static let types = [
+    "BertPreTokenizer", "ByteLevel", "Metaspace", "Split", "Digits", "Punctuation", "Sequence",
+  ]
 
   /// Reads a `pre_tokenizer` of tokenizer.json.
   init(_ field: Field) throws {
@@ -31,6 +39,19 @@ extension PreTokenizer {
         ByteLevel(
           addsPrefixSpace: try field.member("add_prefix_space").bool(),
           splitsWords: try field.optional("use_regex")?.bool() ?? true))
+    case "Metaspace":
+      known += Metaspace.members
+      self = .metaspace(try Metaspace(field))
+    case "Split":
+      known += ["pattern", "behavior", "invert"]
+      self = .split(try Split(field))
+    case "Digits":
+      known.append("individual_digits")
+      let isolates = try field.optional("individual_digits")?.bool() ?? false
+      self = .split(Split(pattern: .number, behavior: isolates ? .isolated : .contiguous))
+    case "Punctuation":
+      known.append("behavior")
+      self = .split(Split(pattern: .punctuation, behavior: try Split.behavior(field.optional("behavior"))))
     case "Sequence":
       known.append("pretokenizers")
       self = .sequence(try field.member("pretokenizers").elements().map { try PreTokenizer($0) })
@@ -41,16 +62,14 @@ extension PreTokenizer {
 }
 
 /// Splits at white space, which goes, and around every punctuation mark, which stays.
-private func bertWords(in text: ArraySlice<Unicode.Scalar>) -> [ArraySlice<Unicode.Scalar>] {
-  var words: [ArraySlice<Unicode.Scalar>] = []
+private func bertWords(in text: ArraySlice<Unicode.Scalar>, into words: inout [Range<Int>]) {
   var start = text.startIndex
   for index in text.indices {
     let isPunctuation = text[index].isBertPunctuation
     guard isPunctuation || text[index].isSpace else { continue }
-    if start < index { words.append(text[start..<index]) }
-    if isPunctuation { words.append(text[index...index]) }
+    if start < index { words.append(start..<index) }
+    if isPunctuation { words.append(index..<(index + 1)) }
     start = index + 1
   }
-  if start < text.endIndex { words.append(text[start...]) }
-  return words
+  if start < text.endIndex { words.append(start..<text.endIndex) }
 }

@@ -86,6 +86,15 @@ extension Unicode.Scalar {
     }
   }
 
+  /// Rust's `char::is_numeric`, of version 17.
+  var isNumeric: Bool {
+    if value < 0x80 { return (0x30...0x39).contains(value) }
+    switch properties.generalCategory {
+    case .decimalNumber, .letterNumber, .otherNumber: return true
+    default: return (0x11DE0...0x11DE9).contains(value)
+    }
+  }
+
   /// `\w`: alphabetic, marks, decimal digits, connectors, joiners.
   var isWordScalar: Bool {
     let category = properties.generalCategory

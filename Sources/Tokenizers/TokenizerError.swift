@@ -26,6 +26,8 @@ public enum TokenizerError: UserFacingError, Equatable {
   case noTokenizer(directory: String)
   /// A file that must exist cannot be read.
   case unreadable(file: String, reason: String)
+  /// A binary file is not what it must be.
+  case badModelFile(file: String, problem: String)
   /// A file is not UTF-8.
   case notUTF8(file: String, line: Int)
   /// A field is not there.
@@ -53,8 +55,10 @@ public enum TokenizerError: UserFacingError, Equatable {
   public var description: String {
     switch self {
     case .noTokenizer(let directory):
-      "\(directory): no tokenizer (expected tokenizer.json, or vocab.txt, or vocab.json with merges.txt)"
+      "\(directory): no tokenizer (expected tokenizer.json, or tokenizer.model, or vocab.txt, or vocab.json "
+        + "with merges.txt)"
     case .unreadable(let file, let reason): "\(file): cannot be read: \(reason)"
+    case .badModelFile(let file, let problem): "\(file): \(problem)"
     case .notUTF8(let file, let line): "\(file):\(line): the text is not valid UTF-8"
     case .missingField(let place): "\(place) is missing"
     case .wrongKind(let place, let expected, let found): "\(place) must be \(expected), not \(found)"

@@ -1,5 +1,5 @@
 extension TokenizerParts {
-  /// Reads tokenizer.json. What it says of truncation, padding and decoding is not used.
+  /// Reads tokenizer.json. What it says of truncation and padding is not used.
   init(tokenizerJSON files: ModelFiles) throws {
     let root = try files.json("tokenizer.json")
     try root.refuseOtherMembers(than: [
@@ -17,18 +17,22 @@ extension TokenizerParts {
       try add(token, place: try field.member("id").place)
     }
     postProcessor = try root.optional("post_processor").map { try PostProcessor($0, idOf: id) } ?? .none
-    padToken = try padToken(SpecialTokens(files))
+    decoder = try root.optional("decoder").map { try Decoder($0) } ?? .spaced
+    let special = try SpecialTokens(files)
+    padToken = try token("pad_token", special, usual: ["[PAD]", "<pad>"])
+    beginToken = try token("bos_token", special, usual: ["<s>", "<|begin_of_text|>"])
+    endToken = try token("eos_token", special, usual: ["</s>", "<|end_of_text|>", "<|endoftext|>"])
   }
 
-  /// The pad token that the configuration names, else one by its usual name.
-  private func padToken(_ special: SpecialTokens) throws -> String? {
-    if let pad = try special.token("pad_token") {
-      guard id(pad.token.content) != nil else {
-        throw TokenizerError.unknownToken(pad.place, token: pad.token.content)
+  /// The token that the configuration names for a role, else an added one by its usual name.
+  private func token(_ role: String, _ special: SpecialTokens, usual: [String]) throws -> String? {
+    if let named = try special.token(role) {
+      guard id(named.token.content) != nil else {
+        throw TokenizerError.unknownToken(named.place, token: named.token.content)
       }
-      return pad.token.content
+      return named.token.content
     }
-    return ["[PAD]", "<pad>"].first { name in added.contains { $0.content == name } }
+    return usual.first { name in added.contains { $0.content == name } }
   }
 }
 

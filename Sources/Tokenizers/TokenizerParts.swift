@@ -8,8 +8,15 @@ struct TokenizerParts {
   var preTokenizer: PreTokenizer?
   var model: Model
   var postProcessor = PostProcessor.none
+  var decoder = Decoder.spaced
+  /// Tokens that stand for no text, besides added ones that are special.
+  var specialIDs: Set<Int32> = []
   /// The token that pads; it is in the vocabulary.
   var padToken: String?
+  /// The token that begins a text; it is in the vocabulary.
+  var beginToken: String?
+  /// The token that ends a text; it is in the vocabulary.
+  var endToken: String?
 
   init(model: Model) { self.model = model }
 
@@ -18,6 +25,8 @@ struct TokenizerParts {
     let files = ModelFiles(directory: directory)
     if files.exists("tokenizer.json") {
       self = try TokenizerParts(tokenizerJSON: files)
+    } else if files.exists("tokenizer.model") {
+      self = try TokenizerParts(sentencePiece: files)
     } else if files.exists("vocab.txt") {
       self = try TokenizerParts(vocabText: files)
     } else if files.exists("vocab.json"), files.exists("merges.txt") || files.exists("vocab.bpe") {
@@ -30,6 +39,18 @@ struct TokenizerParts {
   /// The id of a token of the vocabulary or an added one.
   func id(_ token: String) -> Int32? {
     added.first { $0.content.unicodeScalars.elementsEqual(token.unicodeScalars) }?.id ?? model.vocabulary.id(token)
+  }
+
+  /// The token with an id, or nil.
+  func token(_ id: Int32) -> String? { added.first { $0.id == id }?.content ?? model.vocabulary.token(id) }
+
+  /// What an added token is decoded as: in `tokenizers` normalised, if it is found in normalised text. Special tokens
+  /// stay as they are, so that they can be skipped.
+  func spelling(_ token: AddedToken) -> String {
+    guard token.isNormalized, !token.isSpecial, let normalizer, !normalizer.isSentencePiece else {
+      return token.content
+    }
+    return String(scalars: normalizer.normalize(Array(token.content.unicodeScalars)))
   }
 
   /// Adds a token with the id given, which must be the one that `tokenizers` gives it: that of the vocabulary, else the

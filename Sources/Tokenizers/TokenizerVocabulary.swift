@@ -23,6 +23,7 @@ extension TokenizerParts {
         cleansText: true, isolatesIdeographs: try special.flag("tokenize_chinese_chars") ?? true,
         stripsAccents: try special.flag("strip_accents") ?? lowercases, lowercases: lowercases))
     preTokenizer = .bert
+    decoder = .wordPiece(prefix: "##", cleansUp: true)
     let place = TokenizerPlace(file: files.path("vocab.txt"), line: 1)
     let ids = try add(
       special, ["unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]"],
@@ -43,6 +44,7 @@ extension TokenizerParts {
         BytePairEncoding(vocabulary: vocabulary, merges: merges, options: BytePairEncoding.Options())))
     preTokenizer = .byteLevel(
       ByteLevel(addsPrefixSpace: try special.flag("add_prefix_space") ?? false, splitsWords: true))
+    decoder = .byteLevel
     let place = TokenizerPlace(file: files.path("vocab.json"), line: 1)
     guard isRoberta else {
       let end = "<|endoftext|>"
@@ -101,7 +103,12 @@ extension TokenizerParts {
       }
       token.id = id
       ids[role] = id
-      if role == "pad_token" { padToken = token.content }
+      switch role {
+      case "pad_token": padToken = token.content
+      case "bos_token": beginToken = token.content
+      case "eos_token": endToken = token.content
+      default: break
+      }
       try addUnlessThere(token, place: named?.place ?? place)
     }
     for (token, place) in try special.additional() {

@@ -42,6 +42,9 @@ struct Vocabulary: Sendable {
 
   /// The token with an id, or nil.
   func token(_ id: Int32) -> String? { indices[id].map { String(scalars: table[Int($0)]) } }
+
+  /// The scalars of the token with an id; empty where there is none.
+  func scalars(_ id: Int32) -> ArraySlice<Unicode.Scalar> { indices[id].map { table[Int($0)] } ?? [] }
 }
 
 extension String {

@@ -6,7 +6,7 @@ import Training
 struct SwiftPEFT: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-peft",
-    abstract: "Fine-tunes BERT and RoBERTa with shared low-rank adapters on CPUs.",
+    abstract: "Fine-tunes BERT, RoBERTa, GPT-2 and LLaMA with shared low-rank adapters on CPUs.",
     discussion: """
       EXAMPLE: swift-peft train configs/quickstart.json
 
@@ -16,7 +16,7 @@ struct SwiftPEFT: ParsableCommand {
       """,
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
-      Train.self, Evaluate.self, CompareParams.self, Predict.self, Tokenize.self, Doctor.self,
+      Train.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Tokenize.self, Doctor.self,
     ])
 
   /// Every error of every verb leaves through `Failure`.

@@ -20,7 +20,7 @@ import Testing
     ["train", "config.json", "--resume"], ["train", "config.json", "--no-such-flag"], ["train"], ["fly"],
     ["train", "config.json", "--threads", "0"], ["train", "config.json", "--threads", "many"],
     ["train", "config.json", "--set", "training.seed"], ["train", "config.json", "--set", "training.sed=1"],
-    ["generate", "run"], ["doctor", "extra"],
+    ["generate"], ["generate", "model", "--top-p", "2"], ["doctor", "extra"],
   ]) func usage(arguments: [String]) throws {
     let sandbox = try Sandbox.trainable()
     let outcome = try sandbox.start(arguments).finish()

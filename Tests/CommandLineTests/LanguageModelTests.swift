@@ -62,7 +62,7 @@ import Testing
     let outcome = try sandbox.run("train", "config.json")
     #expect(outcome.status == 0)
     #expect(outcome.err.contains("train.json: 1 prompts of more than 32 tokens (task.max_seq_length) were cut to that"))
-    #expect(outcome.err.contains(#"left out: train.json:1: the answer ("output") is empty"#), "\(outcome.err)")
+    #expect(outcome.err.contains(#"train.json: left out 1 record with an empty output (line 1)"#), "\(outcome.err)")
   }
 
   @Test func badInputIsNamed() throws {
@@ -75,15 +75,35 @@ import Testing
     #expect(try refused("--set", "task.max_seq_length=33").contains("66 tokens are more than the 64"))
     try sandbox.write("bad.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\"}\n")
     #expect(
-      try refused("--set", "task.train_file=bad.jsonl").contains("bad.jsonl:2: the record has no text \"output\""))
+      try refused("--set", "task.train_file=bad.jsonl").contains("bad.jsonl:2: output is missing"))
     try sandbox.write("bad.jsonl", "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\" \"a\"}\n")
     #expect(try refused("--set", "task.train_file=bad.jsonl").contains("bad.jsonl:2:"))
     #expect(try refused("--set", "task.train_file=none.json", status: 66).contains("none.json"))
+    #expect(
+      try refused("--set", "task.prompt_template=model").contains(
+        "needs a chat_template in the model's tokenizer_config"))
+    #expect(try refused("--set", "task.prompt_template={instructoin}").contains("did you mean {instruction}"))
     #expect(try refused("--set", "adapter.target_modules=[\"query\"]").contains("query"))
     try sandbox.write(
       "model/config.json",
       sandbox.text("model/config.json").replacing("\"eos_token_id\": 0", with: "\"eos_token_id\": null"))
     #expect(try refused().contains("eos_token_id"))
+  }
+
+  /// Meanings and references; a run then puts meanings into words, in the format that it learnt.
+  @Test func putsMeaningsIntoWords() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "e2e")
+    for (name, words) in [("trainset", ["good", "bad", "great"]), ("devset", ["very good"])] {
+      let rows = words.map { "\"name[A], area[\($0)]\",\"the \($0) film, \"\"A\"\"\"\n" }
+      try sandbox.write("data/\(name).csv", "mr,ref\n" + rows.joined())
+    }
+    let outcome = try sandbox.run(
+      "train", "config.json", "--json", "--set", "task.train_file=null", "--set", "task.validation_file=null", "--set",
+      "task.data_dir=data", "--set", "training.label_smoothing_factor=0.1")
+    #expect(outcome.status == 0, "\(outcome.err)")
+    #expect(try outcome.json()["results"]?.array?.first?["examples"]?.integer == 1)
+    let words = try sandbox.run("generate", "run", "--num-beams", "3", input: "name[A], area[good]\n")
+    #expect(words.status == 0 && words.out.hasSuffix("\n"), "\(words.err)")
   }
 
   @Test func encodersAreNoLanguageModels() throws {

@@ -22,7 +22,7 @@ import Testing
         "name": "n", "model": "m",
         "task": {
           "name": "sst2", "data_dir": "d", "train_file": null, "validation_file": null, "test_file": null,
-          "text_columns": null, "label_column": null, "has_header": true,
+          "text_columns": null, "label_column": null, "has_header": true, "prompt_template": null,
           "max_seq_length": 128, "max_train_samples": null, "max_eval_samples": null
         },
         "adapter": {

@@ -5,10 +5,13 @@ import Testing
   @Test(arguments: [
     (#""name": "mrpc""#, ["data_dir: task mrpc needs data_dir, or train_file"]),
     (#""name": "mrpc", "train_file": "t""#, []),
-    (#""name": "causal-lm""#, ["train_file: task causal-lm needs train_file"]),
+    (#""name": "causal-lm""#, ["train_file: task causal-lm needs train_file, or data_dir"]),
+    (#""name": "e2e", "data_dir": "d""#, []),
+    (#""name": "instruct", "data_dir": "d", "train_file": "t", "prompt_template": "chatml""#, []),
+    (#""name": "e2e", "train_file": "t", "prompt_template": "a""#, ["prompt_template: is for task instruct only"]),
     (
-      #""name": "instruct", "data_dir": "d", "train_file": "t""#,
-      ["data_dir: only GLUE's tasks have a data_dir; task instruct needs train_file"]
+      #""name": "tsv", "data_dir": "d", "train_file": "t", "text_columns": [0], "label_column": 1"#,
+      ["data_dir: the files of a table have no names of their own; task tsv needs train_file"]
     ),
     (
       #""name": "tsv""#,

@@ -1,7 +1,8 @@
 import Diagnostics
 import Foundation
 import Testing
-import Tokenizers
+
+@testable import Tokenizers
 
 /// Every way to break a tokenizer's files is answered with one sentence.
 @Suite struct TokenizerErrorTests {
@@ -13,7 +14,7 @@ import Tokenizers
     #""model": {"type": "BPE", "vocab": {\#(vocab)}, \#(more)}"#
   }
 
-  @Test(arguments: [
+  static let jsonCases: [(String, String)] = [
     (#""modle": {}"#, #"1: modle is not a known field (did you mean model?)"#),
     (#""normalizer": null"#, "1: model is missing"),
     (#""version": "2.0", \#(wordPiece)"#, "1: version: 2.0 is not supported (supported: 1.0)"),
@@ -23,15 +24,16 @@ import Tokenizers
     (
       #""normalizer": {"type": "Nmt"}, \#(wordPiece)"#,
       "1: normalizer.type: Nmt is not supported (supported: BertNormalizer, Sequence, NFC, NFD, NFKC, NFKD, "
-        + "Lowercase, StripAccents)"
+        + "Lowercase, StripAccents, Prepend, Replace, Strip)"
     ),
     (
       #""normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC", "x": 1}]}, \#(wordPiece)"#,
       "1: normalizer.normalizers[0].x is not a known field"
     ),
     (
-      #""pre_tokenizer": {"type": "Metaspace"}, \#(wordPiece)"#,
-      "1: pre_tokenizer.type: Metaspace is not supported (supported: BertPreTokenizer, ByteLevel, Sequence)"
+      #""pre_tokenizer": {"type": "Whitespace"}, \#(wordPiece)"#,
+      "1: pre_tokenizer.type: Whitespace is not supported (supported: BertPreTokenizer, ByteLevel, Metaspace, Split, "
+        + "Digits, Punctuation, Sequence)"
     ),
     (
       #""post_processor": {"type": "Odd"}, \#(wordPiece)"#,
@@ -68,10 +70,6 @@ import Tokenizers
     (bpe(#""a": 0"#, #""merges": {}"#), "1: model.merges must be a list, not an object"),
     (bpe(#""a": 0"#, #""merges": [], "unk_token": "u""#), #"1: model.unk_token: "u" is not in the vocabulary"#),
     (
-      bpe(#""a": 0"#, #""merges": [], "byte_fallback": true"#),
-      "1: model.byte_fallback: true is not supported (supported: false)"
-    ),
-    (
       bpe(#""a": 0"#, #""merges": [], "dropout": 0.1"#),
       "1: model.dropout: dropout of merges is not supported (supported: null)"
     ),
@@ -79,8 +77,45 @@ import Tokenizers
     (added(#""id": 0, "content": "a""#), #"1: added_tokens[0].id: "a" is given the id 0, but its id is 1"#),
     (added(#""id": 2, "content": """#), "1: added_tokens[0].id: an added token cannot be empty"),
     ("\"model\": {", "1:13: expected , or }"),
-  ])
+  ]
+
+  @Test(arguments: jsonCases)
   func tokenizerJSON(members: String, message: String) throws {
+    try expect(message, exit: .badInput, files: ["tokenizer.json": "{\(members)}"])
+  }
+
+  static let languageCases: [(String, String)] = [
+    (
+      #""pre_tokenizer": {"type": "Metaspace", "replacement": "ab"}, \#(wordPiece)"#,
+      "1: pre_tokenizer.replacement: must be one character"
+    ),
+    (
+      #""pre_tokenizer": {"type": "Split", "pattern": {"String": "a"}, "behavior": "Odd"}, \#(wordPiece)"#,
+      "1: pre_tokenizer.behavior: Odd is not supported (supported: Removed, Isolated, MergedWithPrevious, "
+        + "MergedWithNext, Contiguous)"
+    ),
+    (
+      #""pre_tokenizer": {"type": "Split", "pattern": {"Regex": "a+"}, "behavior": "Removed"}, \#(wordPiece)"#,
+      "1: pre_tokenizer.pattern.Regex: the pattern a+ is not supported (supported: "
+        + WordPattern.expressions.joined(separator: ", ") + ")"
+    ),
+    (
+      #""normalizer": {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "x"}, \#(wordPiece)"#,
+      "1: normalizer.pattern.Regex: the pattern  {2,} is not supported (supported: String)"
+    ),
+    (
+      #""decoder": {"type": "CTC"}, \#(wordPiece)"#,
+      "1: decoder.type: CTC is not supported (supported: ByteLevel, WordPiece, Metaspace, BPEDecoder, Sequence, "
+        + "Replace, ByteFallback, Fuse, Strip)"
+    ),
+    (
+      #""decoder": {"type": "Strip", "content": " ", "start": -1, "stop": 0}, \#(wordPiece)"#,
+      "1: decoder.start: cannot be negative"
+    ),
+  ]
+
+  @Test(arguments: languageCases)
+  func componentsOfLanguageModels(members: String, message: String) throws {
     try expect(message, exit: .badInput, files: ["tokenizer.json": "{\(members)}"])
   }
 
@@ -122,18 +157,48 @@ import Tokenizers
     try expect(message, exit: .badInput, files: files)
   }
 
+  @Test func sentencePieceFiles() throws {
+    func check(_ message: String, _ bytes: [UInt8], config: String? = nil) throws {
+      var files = ["tokenizer.model": Data(bytes)]
+      if let config { files["tokenizer_config.json"] = Data(config.utf8) }
+      try expect(message, exit: .badInput, data: files)
+    }
+    try check("tokenizer.model: not a SentencePiece model, or cut off", Array("<html>".utf8))
+    try check("tokenizer.model: a SentencePiece model without pieces", [])
+    let model = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "\(golden)/language/sp-bpe/tokenizer.model")))
+    try check("tokenizer.model: not a SentencePiece model, or cut off", Array(model.dropLast()))
+    // One normal piece "ab".
+    let piece: [UInt8] = [0x0A, 0x04, 0x0A, 0x02, 0x61, 0x62]
+    try check("tokenizer.model: a SentencePiece model without an unknown token", piece)
+    let unknown: [UInt8] = [0x0A, 0x05, 0x0A, 0x01, 0x75, 0x18, 0x02], bytePairs: [UInt8] = [0x12, 0x02, 0x18, 0x02]
+    try check(
+      #"tokenizer.model: the piece "ab" has the character "a", which is no piece"#, unknown + piece + bytePairs)
+    try check(
+      "tokenizer.model: models of words or characters are not supported (supported: unigram, bpe)",
+      unknown + piece + [0x12, 0x02, 0x18, 0x04])
+    try check(
+      "tokenizer_config.json:1: bos_token: \"<begin>\" is not in the vocabulary", model,
+      config: #"{"bos_token": "<begin>"}"#)
+  }
+
   @Test func missingFiles() throws {
     try expect(
-      "no tokenizer (expected tokenizer.json, or vocab.txt, or vocab.json with merges.txt)", exit: .missingInput,
+      "no tokenizer (expected tokenizer.json, or tokenizer.model, or vocab.txt, or vocab.json "
+        + "with merges.txt)",
+      exit: .missingInput,
       files: ["vocab.json": "{}"])
     #expect(throws: TokenizerError.self) { try Tokenizer(modelDirectory: "/no/such/directory") }
   }
 
   private func expect(_ message: String, exit: Diagnostics.ExitStatus, files: [String: String]) throws {
+    try expect(message, exit: exit, data: files.mapValues { Data($0.utf8) })
+  }
+
+  private func expect(_ message: String, exit: Diagnostics.ExitStatus, data files: [String: Data]) throws {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("tokenizer-\(UUID())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
-    for (name, text) in files { try Data(text.utf8).write(to: directory.appendingPathComponent(name)) }
+    for (name, data) in files { try data.write(to: directory.appendingPathComponent(name)) }
     do {
       _ = try Tokenizer(modelDirectory: directory.path)
       Issue.record("no error where expected: \(message)")

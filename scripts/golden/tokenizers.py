@@ -302,7 +302,11 @@ def write_model(directory, content):
 
 
 def fixtures():
-    shutil.rmtree(GOLDEN, ignore_errors=True)
+    for name in os.listdir(GOLDEN):
+        path = os.path.join(GOLDEN, name)
+        if name == "language":  # language_tokenizers.py writes that
+            continue
+        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
     files = tokenizer_files()
     tokenizers = {name: Tokenizer.from_str(json.dumps(content)) for name, content in files.items()}
     for name, content in files.items():
@@ -416,4 +420,5 @@ def main():
     fixtures() if options.verb == "fixtures" else check(options)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -16,4 +16,19 @@ void ck_rotate(float *x, const float *cosines, const float *sines, float directi
 
 double ck_sum(const float *x, long count);
 void ck_scale_shift(float *y, float factor, float shift, long count);  // y = factor y + shift
+
+// How a weight is stored.
+enum ck_stored { ck_stored_float32, ck_stored_bfloat16, ck_stored_float16 };
+
+// The most rows of x that the two products below take.
+#define CK_FEW 8
+
+// y[b, r] = x[b] · row first + r of the weight [.., columns], for `rows` rows: the product of a few tokens with a
+// weight, which reads the weight once, as it is stored.
+void ck_few_times_rows(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
+                       enum ck_stored stored, long first, long rows, long columns);
+
+// y[b, c] = Σ x[b, i] weight[i, first + c], for `outputs` columns of the weight [inputs, stride].
+void ck_few_times_columns(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
+                          enum ck_stored stored, long first, long inputs, long outputs, long stride);
 #endif

@@ -29,7 +29,10 @@ public struct EncodedDataset: Sendable {
   public internal(set) var leftOut: [String] = []
 
   /// A data set of given items.
-  public init(items: [Item]) { self.items = items }
+  public init(items: [Item], leftOut: [String] = []) {
+    self.items = items
+    self.leftOut = leftOut
+  }
 
   /// Tokenizes `examples` on the pool's workers. A text without a token becomes `emptyText`: a model needs one.
   public init(

@@ -45,7 +45,8 @@ public struct LanguageEngine: TrainingEngine {
     let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
     let weight = 1 / Float(max(1, batch.counts.reduce(0, +)))
     let losses = pool.mapGradients(plan.shards.count, into: gradients) { index, workspace, storage in
-      let tape = Tape(workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout,
+      let tape = Tape(
+        workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout,
         precision: precision)
       let losses = forward(
         batch, plan.shards[index], ForwardContext(tape: tape, adapters: adapters, head: []), weight: weight,

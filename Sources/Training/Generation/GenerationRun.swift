@@ -14,20 +14,24 @@ public struct GenerationRun: Sendable {
   public let generator: Generator
   private let model: ModelConfig
   private let path: String
-  private let isInstruct: Bool
+  private let format: PromptFormat
+  private let tokens: LanguageTokens
 
   /// Loads the run that was trained as `config` says, with its adapter.
-  public init(run config: RunConfig, adapterDirectory: String, threads: Int) throws {
+  public init(run config: RunConfig, adapterDirectory: String, template: String?, threads: Int) throws {
     guard config.task.name.isLanguageModelling else {
       throw RunError.noLanguageModel(directory: adapterDirectory, task: config.task.name.rawValue)
     }
+    var config = config
+    if template != nil { (config.task.name, config.task.promptTemplate) = (.instruct, template) }
     try self.init(config, adapterDirectory: adapterDirectory, threads: threads)
   }
 
   /// Loads the model directory `path`, with the adapter in `adapterDirectory` where that is given.
-  public init(model path: String, adapterDirectory: String?, threads: Int) throws {
-    var task = TaskConfig(name: .causalLM)
-    task.maxSeqLength = 2
+  public init(model path: String, adapterDirectory: String?, template: String?, threads: Int) throws {
+    var task = TaskConfig(name: template == nil ? .causalLM : .instruct)
+    task.promptTemplate = template
+    task.maxSeqLength = 8
     var adapter = AdapterConfig()
     adapter.strategy = "none"
     try self.init(
@@ -44,8 +48,12 @@ public struct GenerationRun: Sendable {
     path = config.model
     model = plan.model
     tokenizer = scoring.run.tokenizer
-    isInstruct = config.task.name == .instruct
-    let ends = try Self.ends(of: plan.model, path: config.model)
+    guard case .language(let task) = scoring.run.task else {
+      throw RunError.noLanguageModel(directory: config.model, task: config.task.name.rawValue)
+    }
+    format = PromptFormat(task)
+    tokens = try LanguageTokens(tokenizer, plan.model, path: config.model)
+    let ends = try Self.ends(of: plan.model, path: config.model) + format.ends(tokens)
     guard !ends.isEmpty else { throw RunError.noEndOfText(directory: config.model) }
     generator = Generator(
       model: loaded, sites: plan.sites, state: scoring.state, scale: scoring.scale, ends: ends, pool: scoring.run.pool)
@@ -54,8 +62,7 @@ public struct GenerationRun: Sendable {
   /// The ids of a prompt; a run that learnt to answer gets it in the template that it learnt with. Throws where it
   /// leaves no room for a continuation.
   public func ids(of prompt: String) throws -> [Int32] {
-    let text = isInstruct ? AlpacaTemplate.prompt(instruction: prompt, input: "") : prompt
-    var ids = tokenizer.encode(text).ids
+    var ids = format.ids(prompt, tokens)
     if ids.isEmpty { ids = [Int32(model.bosTokenID ?? model.eosTokenID ?? 0)] }
     try model.check(ids: ids, path: path)
     guard ids.count < generator.longestText else {

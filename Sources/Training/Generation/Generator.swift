@@ -36,14 +36,18 @@ public struct Generator: Sendable {
     if options.beams > 1 {
       return pool.map(prompts.count) { index, workspace in
         BeamSearch(options: options, ends: ends, longestText: longestText)
-          .run(prompts[index], session(workspace, sequences: 1, options))
+          .run(
+            prompts[index], session(workspace, sequences: 1, options, threads: prompts.count == 1 ? pool.threads : 1))
       }
     }
     // Even groups, so that all workers have some.
     let size = min(Self.group, max(1, (prompts.count + pool.threads - 1) / pool.threads))
     let groups = stride(from: 0, to: prompts.count, by: size).map { $0..<min($0 + size, prompts.count) }
     return pool.map(groups.count) { index, workspace in
-      run(Array(prompts[groups[index]]), first: first + groups[index].lowerBound, options, workspace) { _ in true }
+      run(
+        Array(prompts[groups[index]]), first: first + groups[index].lowerBound, options, workspace,
+        threads: groups.count == 1 ? pool.threads : 1
+      ) { _ in true }
     }.flatMap { $0 }
   }
 
@@ -51,22 +55,24 @@ public struct Generator: Sendable {
   public func stream(
     _ prompt: [Int32], number: Int = 0, _ options: GenerationOptions, onToken: (Int32) -> Bool
   ) -> Generation {
-    run([prompt], first: number, options, Workspace(), onToken: onToken)[0]
+    run([prompt], first: number, options, Workspace(), threads: pool.threads, onToken: onToken)[0]
   }
 
-  private func session(_ workspace: Workspace, sequences: Int, _ options: GenerationOptions) -> DecodingSession {
+  private func session(
+    _ workspace: Workspace, sequences: Int, _ options: GenerationOptions, threads: Int
+  ) -> DecodingSession {
     DecodingSession(
       model: model, adapters: adapters, parameters: parameters, workspace: workspace, sequences: sequences,
-      usesCache: options.usesCache)
+      usesCache: options.usesCache, threads: threads)
   }
 
   /// Token by token, for all `prompts` at once; the first has the number `first`.
   private func run(
-    _ prompts: [[Int32]], first: Int, _ options: GenerationOptions, _ workspace: Workspace,
+    _ prompts: [[Int32]], first: Int, _ options: GenerationOptions, _ workspace: Workspace, threads: Int,
     onToken: (_ token: Int32) -> Bool
   ) -> [Generation] {
     let rules = TokenRules(options: options)
-    let session = session(workspace, sequences: prompts.count, options)
+    let session = session(workspace, sequences: prompts.count, options, threads: threads)
     var results = [Generation?](repeating: nil, count: prompts.count)
     var active = Array(prompts.indices), texts = prompts, fresh = texts, step = 0
     while !active.isEmpty {
@@ -114,20 +120,23 @@ final class DecodingSession {
   private let parameters: FloatStorage
   private let workspace: Workspace
   private let cache: KeyValueCache?
+  private let threads: Int
 
   init(
     model: LanguageModel, adapters: [LowRankAdapter?], parameters: FloatStorage, workspace: Workspace, sequences: Int,
-    usesCache: Bool
+    usesCache: Bool, threads: Int
   ) {
     self.model = model
     self.adapters = adapters
     self.parameters = parameters
     self.workspace = workspace
+    self.threads = threads
     let config = model.decoder.config
     cache =
       usesCache
       ? KeyValueCache(
-        layers: config.layers, sequences: sequences, columns: config.keyValueHeads * config.headSize) : nil
+        layers: config.layers, sequences: sequences, columns: config.keyValueHeads * config.headSize,
+        threads: threads) : nil
   }
 
   /// The next token's logits of every sequence, from the tokens that the last call had not seen; without a cache from
@@ -138,7 +147,7 @@ final class DecodingSession {
     let context = ForwardContext(tape: tape, adapters: adapters, head: [], cache: cache)
     let tokens = PackedTokens(sequences, examples: Array(sequences.indices))
     let states = model.decoder.states(tokens, onlyLast: true, context)
-    let values = tape.languageModelLogits(states, head: model.head).values, count = model.head.rows
+    let values = tape.languageModelLogits(states, head: model.head, threads: threads).values, count = model.head.rows
     return sequences.indices.map { Array(values[($0 * count)..<(($0 + 1) * count)]) }
   }
 

@@ -42,7 +42,7 @@ public struct DryRun: Sendable {
     self.plan = plan
     self.threads = threads
     let pool = WorkerPool(threads: threads)
-    let task = try checks.unlessMissing { try RunTask(config.task) }
+    let task = try checks.unlessMissing { try RunTask(config.task, model: config.model) }
     let labels = task?.labels?.outputs ?? (config.task.name.isLanguageModelling ? 0 : 2)
     outputs = task.map { $0.labels?.outputs ?? 0 }
     let tokenizer = try checks.unlessMissing {
@@ -137,11 +137,11 @@ private struct DryRunData {
 
   /// How many items a text makes is known only where the tokenizer is.
   private mutating func load(
-    _ task: LanguageTask, _ split: Split, _ tokenizer: Tokenizer?, plan: RunPlan, pool: WorkerPool,
+    _ task: LanguageTaskData, _ split: Split, _ tokenizer: Tokenizer?, plan: RunPlan, pool: WorkerPool,
     checks: inout DryRunChecks
   ) throws {
     guard let tokenizer else {
-      _ = try checks.unlessMissing { try task.file(split) }
+      _ = try checks.unlessMissing { try task.source.path(split) }
       return
     }
     let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.config.model)

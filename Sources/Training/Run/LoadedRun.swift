@@ -28,10 +28,12 @@ public struct LoadedRun: Sendable {
     self.plan = plan
     pool = WorkerPool(threads: threads)
     philox = Philox(seed: UInt64(truncatingIfNeeded: plan.config.training.seed))
-    let task = try RunTask(plan.config.task, knownLabels: knownLabels)
+    let task = try RunTask(plan.config.task, model: plan.config.model, knownLabels: knownLabels)
     tokenizer = try Tokenizer(modelDirectory: plan.config.model, modelType: plan.model.family.rawValue)
     let special = tokenizer.specialTokenCount(isPair: task.classification?.definition.isPair ?? false)
-    guard plan.config.task.maxSeqLength > special else {
+    // A language model needs a token to see and one to predict.
+    let least = task.classification == nil ? max(1, special) : special
+    guard plan.config.task.maxSeqLength > least else {
       throw RunError.noRoomForText(maxLength: plan.config.task.maxSeqLength, special: special)
     }
     guard let labels = task.labels else {
@@ -50,7 +52,7 @@ public struct LoadedRun: Sendable {
     if knownLabels == nil, model.storedHead != nil,
       let order = labels.inOrder(of: plan.model.labels ?? []), order != labels
     {
-      self.task = try RunTask(plan.config.task, knownLabels: order)
+      self.task = try RunTask(plan.config.task, model: plan.config.model, knownLabels: order)
     } else {
       self.task = task
     }

@@ -25,8 +25,6 @@ public enum RunError: UserFacingError, Equatable {
   case noLabels(file: String)
   /// A model without a token that ends a text.
   case noEndOfText(directory: String)
-  /// A record of a language task without a text that it needs.
-  case missingKey(file: String, line: Int, key: String)
   /// Something that only classification tasks have.
   case notAClassification(task: String, verb: String)
   /// A run that learnt to classify is asked for text.
@@ -62,7 +60,6 @@ public enum RunError: UserFacingError, Equatable {
       "\(file): has no labels, so there is nothing to score; --predictions FILE writes what the model says"
     case .noEndOfText(let directory):
       "\(directory)/config.json: eos_token_id is missing: texts and answers need a token that ends them"
-    case .missingKey(let file, let line, let key): "\(file):\(line): the record has no text \"\(key)\""
     case .notAClassification(let task, let verb):
       "\(verb): the task \(task) has no labels to predict; swift-peft generate continues texts"
     case .noLanguageModel(let directory, let task):
@@ -80,7 +77,7 @@ public enum RunError: UserFacingError, Equatable {
     case .outputTaken, .outputUnusable: .cannotCreate
     case .notARun: .missingInput
     case .unsupported, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText, .nothingToEvaluate, .noLabels,
-      .headMismatch, .noEndOfText, .missingKey, .notAClassification, .noLanguageModel, .promptTooLong:
+      .headMismatch, .noEndOfText, .notAClassification, .noLanguageModel, .promptTooLong:
       .badInput
     }
   }

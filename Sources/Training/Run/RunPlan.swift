@@ -73,7 +73,7 @@ public struct RunPlan: Sendable {
       errors.append(
         RunError.unsupported(
           field: "task.name", value: config.task.name.rawValue,
-          instead: "the GLUE tasks, tsv, causal-lm and instruct"))
+          instead: "the GLUE tasks, tsv, causal-lm, instruct and e2e"))
     }
     try ErrorList.throwIfAny(errors)
   }

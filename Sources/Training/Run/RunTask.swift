@@ -6,13 +6,15 @@ import Tasks
 /// What a run learns: to classify texts, or to predict their next tokens.
 public enum RunTask: Sendable {
   case classification(TaskData)
-  case language(LanguageTask)
+  case language(LanguageTaskData)
 
-  /// The task of a config. `knownLabels` are those of a saved head.
-  init(_ config: TaskConfig, knownLabels: LabelSpace? = nil) throws {
-    self =
-      config.name.isLanguageModelling
-      ? .language(LanguageTask(config)) : .classification(try TaskData(TaskSource(config), knownLabels: knownLabels))
+  /// The task of a config, for the model in the directory `model`. `knownLabels` are those of a saved head.
+  init(_ config: TaskConfig, model: String, knownLabels: LabelSpace? = nil) throws {
+    if let task = config.name.languageTask {
+      self = .language(try LanguageTaskData(config, task: task, model: model))
+    } else {
+      self = .classification(try TaskData(TaskSource(config), knownLabels: knownLabels))
+    }
   }
 
   /// The classification task, where it is one.
@@ -47,7 +49,7 @@ public enum RunTask: Sendable {
   public func file(_ split: Split) throws -> String {
     switch self {
     case .classification(let data): try data.file(split)
-    case .language(let task): try task.file(split)
+    case .language(let task): try task.source.path(split)
     }
   }
 }
@@ -66,5 +68,8 @@ public enum LoadedModel: Sendable {
 
 extension TaskName {
   /// Whether the task trains a language model to predict text.
-  public var isLanguageModelling: Bool { self == .causalLM || self == .instruct }
+  public var isLanguageModelling: Bool { languageTask != nil }
+
+  /// The task by the name that its data has.
+  var languageTask: LanguageTask? { self == .multipleChoice ? nil : LanguageTask(rawValue: rawValue) }
 }

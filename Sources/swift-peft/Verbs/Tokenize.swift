@@ -1,4 +1,5 @@
 import ArgumentParser
+import Diagnostics
 import Kernels
 import StrictJSON
 import Tasks
@@ -13,7 +14,10 @@ struct Tokenize: ParsableCommand {
       EXAMPLE: echo 'a great film' | swift-peft tokenize models/all-MiniLM-L6-v2 --tokens
 
       One text a line (a pair: two fields, one TAB) becomes one JSON array a line, special tokens included. Only LF, \
-      or CR and LF, ends a line; everything else is part of the text.
+      or CR and LF, ends a line; everything else is part of the text. With --json-input a line is a JSON string \
+      instead, or an array of two, so that texts may hold line ends and TABs.
+
+      With --decode it goes the other way: a JSON array of ids a line in, a JSON string a line out.
       """)
 
   @Argument(help: ArgumentHelp("A model's directory.", valueName: "model-dir"))
@@ -25,7 +29,20 @@ struct Tokenize: ParsableCommand {
   @Option(help: ArgumentHelp("Cut longer texts to so many tokens.", valueName: "n"))
   var maxLength: Int?
 
+  @Flag(help: "Read a JSON string a line, or an array of two strings.")
+  var jsonInput = false
+
+  @Flag(help: "Read a JSON array of ids a line and print the text as a JSON string.")
+  var decode = false
+
+  @Flag(help: "With --decode: print special tokens too.")
+  var keepSpecialTokens = false
+
   func validate() throws {
+    if decode, tokens || jsonInput || maxLength != nil {
+      throw ValidationError("--decode goes without --tokens, --json-input and --max-length")
+    }
+    if keepSpecialTokens, !decode { throw ValidationError("--keep-special-tokens is for --decode") }
     if let maxLength, maxLength < 1 { throw ValidationError("--max-length must be at least 1, not \(maxLength)") }
   }
 
@@ -41,11 +58,13 @@ struct Tokenize: ParsableCommand {
 
   /// Writes the answers to `batch`, up to the first line that has none.
   private func answer(_ batch: LineStream.Batch, _ tokenizer: Tokenizer, _ pool: WorkerPool) throws {
-    let chunk = 512, lines = batch.lines, tokens = tokens, maxLength = maxLength
+    let chunk = 512, lines = batch.lines
+    let encoder = LineEncoder(
+      tokenizer: tokenizer, tokens: tokens, maxLength: maxLength, readsJSON: jsonInput, decodes: decode,
+      keepsSpecialTokens: keepSpecialTokens)
     let answers = pool.map((lines.count + chunk - 1) / chunk) { number, _ in
       let range = (number * chunk)..<min((number + 1) * chunk, lines.count)
-      return LineEncoder(tokenizer: tokenizer, tokens: tokens, maxLength: maxLength)
-        .answer(lines[range], from: batch.firstNumber + range.lowerBound)
+      return encoder.answer(lines[range], from: batch.firstNumber + range.lowerBound)
     }
     for answer in answers {
       try Console.write(answer.text)
@@ -54,30 +73,82 @@ struct Tokenize: ParsableCommand {
   }
 }
 
+/// A line of stdin that is not the JSON that was asked for.
+private struct WrongLine: UserFacingError {
+  let line: Int
+  let problem: String
+
+  var description: String { "stdin:\(line): \(problem)" }
+  var exitStatus: Diagnostics.ExitStatus { .badInput }
+}
+
 /// Answers lines with JSON.
 private struct LineEncoder {
   let tokenizer: Tokenizer
   let tokens: Bool
   let maxLength: Int?
+  let readsJSON: Bool
+  let decodes: Bool
+  let keepsSpecialTokens: Bool
 
   /// Answers to the lines before the first wrong one.
-  func answer(_ lines: ArraySlice<ArraySlice<UInt8>>, from first: Int) -> (text: [UInt8], error: TaskError?) {
+  func answer(_ lines: ArraySlice<ArraySlice<UInt8>>, from first: Int) -> (text: [UInt8], error: (any Error)?) {
     var text: [UInt8] = []
     for (offset, line) in lines.enumerated() {
-      guard String(validating: line, as: UTF8.self) != nil else {
-        return (text, .invalidUTF8(file: "stdin", line: first + offset))
+      do {
+        let answer = try decodes ? decoded(line, first + offset) : encoded(line, first + offset)
+        text.append(contentsOf: answer.utf8)
+        text.append(UInt8(ascii: "\n"))
+      } catch {
+        return (text, error)
       }
-      let fields = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
-        .map { String(decoding: $0, as: UTF8.self) }
-      guard fields.count <= 2 else {
-        return (text, .notAPair(file: "stdin", line: first + offset, fields: fields.count))
-      }
-      let encoding = tokenizer.encode(
-        fields.first ?? "", pair: fields.count == 2 ? fields[1] : nil, maxLength: maxLength)
-      let elements =
-        tokens ? tokenizer.tokens(of: encoding).map(JSONWriter.quoted) : encoding.ids.map(String.init)
-      text.append(contentsOf: "[\(elements.joined(separator: ","))]\n".utf8)
     }
     return (text, nil)
+  }
+
+  private func encoded(_ line: ArraySlice<UInt8>, _ number: Int) throws -> String {
+    let fields = try readsJSON ? jsonFields(line, number) : plainFields(line, number)
+    let encoding = tokenizer.encode(
+      fields.first ?? "", pair: fields.count == 2 ? fields[1] : nil, maxLength: maxLength)
+    let elements = tokens ? tokenizer.tokens(of: encoding).map(JSONWriter.quoted) : encoding.ids.map(String.init)
+    return "[\(elements.joined(separator: ","))]"
+  }
+
+  private func plainFields(_ line: ArraySlice<UInt8>, _ number: Int) throws -> [String] {
+    guard String(validating: line, as: UTF8.self) != nil else {
+      throw TaskError.invalidUTF8(file: "stdin", line: number)
+    }
+    let fields = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+    guard fields.count <= 2 else { throw TaskError.notAPair(file: "stdin", line: number, fields: fields.count) }
+    return fields.map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  private func jsonFields(_ line: ArraySlice<UInt8>, _ number: Int) throws -> [String] {
+    let node = try json(line, number)
+    let fields = node.string.map { [$0] } ?? node.array?.compactMap(\.string) ?? []
+    guard (1...2).contains(fields.count), node.array?.count ?? 1 == fields.count else {
+      throw WrongLine(line: number, problem: "must be a JSON string, or an array of one or two")
+    }
+    return fields
+  }
+
+  private func decoded(_ line: ArraySlice<UInt8>, _ number: Int) throws -> String {
+    let node = try json(line, number)
+    let ids = node.array?.compactMap { $0.integer.flatMap { Int32(exactly: $0) } } ?? []
+    guard let count = node.array?.count, count == ids.count else {
+      throw WrongLine(line: number, problem: "must be a JSON array of token ids")
+    }
+    if let id = ids.first(where: { tokenizer.token($0) == nil }) {
+      throw WrongLine(line: number, problem: "no token has the id \(id)")
+    }
+    return JSONWriter.quoted(tokenizer.decode(ids, skipsSpecialTokens: !keepsSpecialTokens))
+  }
+
+  private func json(_ line: ArraySlice<UInt8>, _ number: Int) throws -> JSONNode {
+    do {
+      return try JSONParser.parse(Array(line), file: "stdin")
+    } catch let error as JSONSyntaxError {
+      throw WrongLine(line: number, problem: "not JSON: \(error.problem)")
+    }
   }
 }

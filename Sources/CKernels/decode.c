@@ -1,0 +1,83 @@
+#include <string.h>
+
+#include "common.h"
+#include "decoder_kernels.h"
+
+#define CHUNK 512
+
+typedef uint16_t __attribute__((aligned(1))) unaligned16;
+
+// `count` numbers of a weight from element `at` on: in place where they are aligned floats, else widened to `buffer`.
+INLINE const float *floats(const void *weight, enum ck_stored stored, long at, long count, float *buffer) {
+  if (stored == ck_stored_float32) {
+    const char *bytes = (const char *)weight + 4 * at;
+    if ((uintptr_t)bytes % 4 == 0) return (const float *)bytes;
+    memcpy(buffer, bytes, (size_t)(4 * count));
+    return buffer;
+  }
+  const unaligned16 *bits = (const unaligned16 *)weight + at;
+  if (stored == ck_stored_bfloat16) {
+    for (long i = 0; i < count; i++) buffer[i] = from_bits((uint32_t)bits[i] << 16);
+  } else {
+    ck_widen_float16(buffer, bits, count);
+  }
+  return buffer;
+}
+
+// Four dot products with one x, added to sums.
+INLINE void dot_four(const float *const *w, const float *x, long count, float *sums) {
+  float lanes[4][LANES] = {{0}};
+  long whole = count - count % LANES;
+  for (long c = 0; c < whole; c += LANES)
+    for (int k = 0; k < 4; k++)
+      for (int l = 0; l < LANES; l++) lanes[k][l] += w[k][c + l] * x[c + l];
+  for (long c = whole; c < count; c++)
+    for (int k = 0; k < 4; k++) lanes[k][c - whole] += w[k][c] * x[c];
+  for (int k = 0; k < 4; k++) {
+    for (int l = 0; l < 8; l++) lanes[k][l] += lanes[k][l + 8];
+    for (int l = 0; l < 4; l++) lanes[k][l] += lanes[k][l + 4];
+    sums[k] += (lanes[k][0] + lanes[k][2]) + (lanes[k][1] + lanes[k][3]);
+  }
+}
+
+DISPATCHED void ck_few_times_rows(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
+                                  enum ck_stored stored, long first, long rows, long columns) {
+  float buffers[4][CHUNK];
+  for (long row = 0; row < rows; row += 4) {
+    float sums[CK_FEW][4] = {{0}};
+    for (long start = 0; start < columns; start += CHUNK) {
+      long count = columns - start < CHUNK ? columns - start : CHUNK;
+      const float *w[4];
+      for (int k = 0; k < 4; k++) {
+        long from = first + (row + k < rows ? row + k : rows - 1);
+        w[k] = floats(weight, stored, from * columns + start, count, buffers[k]);
+      }
+      for (long b = 0; b < few; b++) dot_four(w, x + b * x_stride + start, count, sums[b]);
+    }
+    for (long b = 0; b < few; b++)
+      for (int k = 0; k < 4 && row + k < rows; k++) y[b * y_stride + row + k] = sums[b][k];
+  }
+}
+
+DISPATCHED void ck_few_times_columns(float *y, long y_stride, const float *x, long x_stride, long few,
+                                     const void *weight, enum ck_stored stored, long first, long inputs, long outputs,
+                                     long stride) {
+  float buffers[4][CHUNK];
+  for (long start = 0; start < outputs; start += CHUNK) {
+    long count = outputs - start < CHUNK ? outputs - start : CHUNK;
+    for (long b = 0; b < few; b++) memset(y + b * y_stride + start, 0, (size_t)(4 * count));
+    for (long i = 0; i < inputs; i += 4) {
+      const float *w[4];
+      for (int k = 0; k < 4; k++) {
+        long input = i + k < inputs ? i + k : i;
+        w[k] = floats(weight, stored, input * stride + first + start, count, buffers[k]);
+      }
+      for (long b = 0; b < few; b++) {
+        float f[4], *out = y + b * y_stride + start;
+        for (int k = 0; k < 4; k++) f[k] = i + k < inputs ? x[b * x_stride + i + k] : 0.0f;
+        for (long c = 0; c < count; c++)
+          out[c] += (f[0] * w[0][c] + f[1] * w[1][c]) + (f[2] * w[2][c] + f[3] * w[3][c]);
+      }
+    }
+  }
+}

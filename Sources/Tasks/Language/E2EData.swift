@@ -1,0 +1,99 @@
+/// What an E2E meaning representation says: attributes with their values.
+public struct MeaningRepresentation: Sendable, Equatable {
+  /// An attribute, such as `eatType`, and its value.
+  public struct Attribute: Sendable, Equatable {
+    /// As in the file.
+    public let name: String
+    /// As in the file.
+    public let value: String
+  }
+
+  /// In file order.
+  public let attributes: [Attribute]
+
+  /// Parses `name[The Vaults], eatType[pub]`; nil where the text is no such list.
+  public init?(_ text: String) {
+    var attributes: [Attribute] = []
+    var rest = text[...]
+    while true {
+      guard let open = rest.firstIndex(of: "["), let close = rest[open...].firstIndex(of: "]") else { return nil }
+      let name = String(rest[..<open]).trimmed
+      if name.isEmpty { return nil }
+      attributes.append(Attribute(name: name, value: String(rest[rest.index(after: open)..<close])))
+      rest = rest[rest.index(after: close)...].drop { $0.isWhitespace }
+      if rest.isEmpty { break }
+      guard rest.first == "," else { return nil }
+      rest = rest.dropFirst()
+    }
+    self.attributes = attributes
+  }
+
+  /// The prompt of the published GPT-2 runs: `name : The Vaults | Type : pub | family friendly : no`.
+  public var prompt: String {
+    attributes.map { "\(Self.spoken[$0.name] ?? $0.name) : \($0.value)" }.joined(separator: " | ")
+  }
+
+  private static let spoken = ["eatType": "Type", "priceRange": "price", "familyFriendly": "family friendly"]
+}
+
+extension PromptedDataset {
+  /// Reads a CSV file of the E2E NLG challenge with the columns `mr` and `ref`.
+  ///
+  /// - Parameter groups: for training every row is an example; for evaluation every meaning representation is one, in the
+  ///   order of its first row, with all its references. Rows without a reference are left out.
+  ///
+  /// A prompt ends with the end-of-text token, and an answer begins with a space, as in LoRA's experiments.
+  public init(e2e path: String, groups: Bool) throws { try self.init(e2e: CSVFile(path: path), groups: groups) }
+
+  init(e2e source: CSVFile, groups: Bool) throws {
+    file = source.file
+    let header = source.rows[0].fields.map { $0.trimmed.lowercased() }
+    guard let mr = header.firstIndex(of: "mr"), let ref = header.firstIndex(of: "ref") else {
+      throw TaskError.badRecord(
+        file: file, line: source.rows[0].line,
+        problem: "the header must have the columns mr and ref, found \(listed(source.rows[0].fields))")
+    }
+    var rows: [(mr: String, prompt: String, ref: String, line: Int)] = []
+    var problems = ProblemList(file: file), skips = SkipList(file: file)
+    for row in source.rows.dropFirst() {
+      guard row.fields.count == header.count else {
+        problems.add(
+          .badRecord(file: file, line: row.line, problem: "\(row.fields.count) fields, the header has \(header.count)"))
+        continue
+      }
+      guard let meaning = MeaningRepresentation(row.fields[mr]) else {
+        problems.add(
+          .badRecord(
+            file: file, line: row.line, problem: "\"\(row.fields[mr])\" is no list like name[The Vaults], eatType[pub]")
+        )
+        continue
+      }
+      if row.fields[ref].trimmed.isEmpty {
+        skips.add("an empty reference", line: row.line)
+      } else {
+        rows.append((row.fields[mr], meaning.prompt, row.fields[ref], row.line))
+      }
+    }
+    try problems.throwIfAny()
+    if source.rows.count == 1 { throw TaskError.onlyHeader(file: file) }
+    try skips.throwIfNothingLeft(of: source.rows.count - 1)
+    skipped = skips.all
+    if !groups {
+      examples = rows.map { row in
+        PromptedText(prompt: row.prompt, endsPrompt: true, answer: " " + row.ref, references: [row.ref], line: row.line)
+      }
+      return
+    }
+    var order: [String] = [], grouped: [String: [Int]] = [:]
+    for (index, row) in rows.enumerated() {
+      if grouped[row.mr] == nil { order.append(row.mr) }
+      grouped[row.mr, default: []].append(index)
+    }
+    examples = order.compactMap { grouped[$0] }.map { indices in
+      let first = rows[indices[0]]
+      return PromptedText(
+        prompt: first.prompt, endsPrompt: true, answer: " " + first.ref, references: indices.map { rows[$0].ref },
+        line: first.line)
+    }
+  }
+}

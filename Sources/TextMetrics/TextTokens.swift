@@ -1,0 +1,136 @@
+/// mteval-13a's tokens, which sacrebleu calls `13a`.
+///
+/// The original is a row of regular expressions; each becomes one pass here, since their matches do not overlap.
+public func mtevalTokens(_ text: String, lowercased: Bool) -> [String] {
+  var text = Array((lowercased ? text.lowercased() : text).unicodeScalars)
+  text = replacing(text, "<skipped>", "")
+  text = replacing(text, "-\n", "")
+  text = replacing(text, "\n", " ")
+  for (name, character) in [("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")] {
+    text = replacing(text, name, character)
+  }
+  text = [" "] + text + [" "]
+  // Symbols but ' , - . stand alone.
+  var spaced: [Unicode.Scalar] = []
+  for scalar in text { spaced += isolates(scalar) ? [" ", scalar, " "] : [scalar] }
+  // A period or comma stands alone unless it is between digits.
+  spaced = pass(spaced, where: { !isDigit($0) && isStop($1) }, write: { [$0, " ", $1, " "] })
+  spaced = pass(spaced, where: { isStop($0) && !isDigit($1) }, write: { [" ", $0, " ", $1] })
+  // So does a dash after a digit.
+  spaced = pass(spaced, where: { isDigit($0) && $1 == "-" }, write: { [$0, " ", $1, " "] })
+  return spaced.split { $0.properties.isWhitespace }.map { String(String.UnicodeScalarView($0)) }
+}
+
+/// Replaces pairs of neighbours from the left; matches do not overlap.
+private func pass(
+  _ text: [Unicode.Scalar], where matches: (Unicode.Scalar, Unicode.Scalar) -> Bool,
+  write: (Unicode.Scalar, Unicode.Scalar) -> [Unicode.Scalar]
+) -> [Unicode.Scalar] {
+  var result: [Unicode.Scalar] = []
+  result.reserveCapacity(text.count * 2)
+  var index = 0
+  while index < text.count {
+    if index + 1 < text.count, matches(text[index], text[index + 1]) {
+      result += write(text[index], text[index + 1])
+      index += 2
+    } else {
+      result.append(text[index])
+      index += 1
+    }
+  }
+  return result
+}
+
+private func replacing(_ text: [Unicode.Scalar], _ pattern: String, _ other: String) -> [Unicode.Scalar] {
+  let pattern = Array(pattern.unicodeScalars), other = Array(other.unicodeScalars)
+  guard let first = pattern.first, text.contains(first) else { return text }
+  var result: [Unicode.Scalar] = []
+  var index = 0
+  while index < text.count {
+    if text[index...].starts(with: pattern) {
+      result += other
+      index += pattern.count
+    } else {
+      result.append(text[index])
+      index += 1
+    }
+  }
+  return result
+}
+
+private func isDigit(_ scalar: Unicode.Scalar) -> Bool { (0x30...0x39).contains(scalar.value) }
+
+private func isStop(_ scalar: Unicode.Scalar) -> Bool { scalar == "." || scalar == "," }
+
+/// `[\{-\~\[-\` -\&\(-\+\:-\@\/]`.
+private func isolates(_ scalar: Unicode.Scalar) -> Bool {
+  switch scalar.value {
+  case 0x7B...0x7E, 0x5B...0x60, 0x20...0x26, 0x28...0x2B, 0x3A...0x40, 0x2F: true
+  default: false
+  }
+}
+
+/// The words that the caption metrics compare: in lower case, contractions cut as in the Penn Treebank, punctuation
+/// dropped.
+///
+/// The E2E scripts call Stanford's PTBTokenizer here. This follows its rules for plain English (contractions, hyphens
+/// kept inside words, currency and other symbols alone), not its every exception.
+public func captionWords(_ text: String) -> [String] {
+  let scalars = Array(text.lowercased().replacingQuotes.unicodeScalars)
+  var words: [String] = []
+  for run in scalars.split(whereSeparator: { $0.properties.isWhitespace }) { appendWords(of: Array(run), to: &words) }
+  return words
+}
+
+private func appendWords(of run: [Unicode.Scalar], to words: inout [String]) {
+  var start = 0
+  while start < run.count {
+    if !isWord(run[start]) {
+      if !isDroppedPunctuation(run[start]) { words.append(String(run[start])) }
+      start += 1
+      continue
+    }
+    var end = start + 1
+    // Hyphens, apostrophes, periods and commas belong to a word between two of its characters.
+    while end < run.count,
+      isWord(run[end]) || (end + 1 < run.count && isWord(run[end + 1]) && joins(run, end))
+    { end += 1 }
+    words += cutContraction(run[start..<end])
+    start = end
+  }
+}
+
+/// Whether the mark at `index` keeps what stands on its two sides together.
+private func joins(_ run: [Unicode.Scalar], _ index: Int) -> Bool {
+  switch run[index] {
+  case "-", "'", "_": true
+  case ".": isDigit(run[index + 1]) || !isDigit(run[index - 1])
+  case ",", ":": isDigit(run[index - 1]) && isDigit(run[index + 1])
+  default: false
+  }
+}
+
+private func isWord(_ scalar: Unicode.Scalar) -> Bool {
+  scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+    || scalar.properties.generalCategory == .nonspacingMark
+}
+
+private func isDroppedPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+  "'`\".?!,:-;()[]{}…–—".unicodeScalars.contains(scalar)
+}
+
+private func cutContraction(_ word: ArraySlice<Unicode.Scalar>) -> [String] {
+  let text = String(String.UnicodeScalarView(word))
+  for ending in ["n't", "'s", "'re", "'ve", "'ll", "'m", "'d"] where text.hasSuffix(ending) && text.count > ending.count
+  {
+    return [String(text.dropLast(ending.count)), ending]
+  }
+  return text == "cannot" ? ["can", "not"] : [text]
+}
+
+extension String {
+  /// With straight quotes.
+  fileprivate var replacingQuotes: String {
+    String(String.UnicodeScalarView(unicodeScalars.map { $0 == "\u{2019}" || $0 == "\u{2018}" ? "'" : $0 }))
+  }
+}

@@ -1,0 +1,255 @@
+/// Turns tokens back into text, as the decoders of `tokenizers` and SentencePiece do.
+enum Decoder: Sendable {
+  /// A token to decode.
+  struct Piece: Sendable {
+    var id: Int32
+    var text: String
+    /// Whether it stands for no text.
+    var isSkipped = false
+  }
+
+  /// Tokens with spaces between them: what `tokenizers` does without a decoder.
+  case spaced
+  case byteLevel
+  case wordPiece(prefix: String, cleansUp: Bool)
+  case bytePairs(suffix: String)
+  case metaspace(Metaspace)
+  case sentencePiece(SentencePieceDecoder)
+  case sequence([Step])
+
+  /// A step of a sequence: texts in, texts out.
+  enum Step: Sendable {
+    case replace(String, with: String)
+    case byteFallback
+    case fuse
+    case strip(Unicode.Scalar, left: Int, right: Int)
+    case decoder(Decoder)
+  }
+
+  func text(of pieces: [Piece]) -> String {
+    let tokens = pieces.filter { !$0.isSkipped }.map(\.text)
+    return switch self {
+    case .spaced: tokens.joined(separator: " ")
+    case .sentencePiece(let decoder): decoder.text(of: pieces)
+    default: texts(tokens).joined()
+    }
+  }
+
+  /// The texts that stand for `tokens`; their number may differ.
+  private func texts(_ tokens: [String]) -> [String] {
+    switch self {
+    case .spaced, .sentencePiece: tokens
+    case .byteLevel: [String(decoding: byteLevelBytes(tokens), as: UTF8.self)]
+    case .wordPiece(let prefix, let cleansUp):
+      tokens.enumerated().map { index, token in
+        let text = index == 0 ? token : token.hasScalarPrefix(prefix) ? token.droppingPrefix(prefix) : " " + token
+        return cleansUp ? cleanedUp(text) : text
+      }
+    case .bytePairs(let suffix):
+      tokens.enumerated().map { index, token in
+        token.replacingScalars(suffix, by: index == tokens.count - 1 ? "" : " ")
+      }
+    case .metaspace(let metaspace):
+      tokens.enumerated().map { index, token in
+        let replacement = index == 0 && metaspace.prefix != .never ? "" : " "
+        return token.replacingScalars(String(metaspace.replacement), by: replacement)
+      }
+    case .sequence(let steps): steps.reduce(tokens) { $1.texts($0) }
+    }
+  }
+
+  /// Whether the tokens end in some but not all bytes of a character.
+  func endsWithinCharacter(_ pieces: [Piece]) -> Bool {
+    switch self {
+    case .byteLevel: endsWithinScalar(byteLevelBytes(pieces.filter { !$0.isSkipped }.suffix(4).map(\.text)))
+    case .sentencePiece: endsWithinScalar(Decoder.trailingBytes(pieces.map { $0.isSkipped ? "" : $0.text }))
+    case .sequence(let steps):
+      steps.contains { step in
+        switch step {
+        case .byteFallback:
+          endsWithinScalar(Decoder.trailingBytes(pieces.filter { !$0.isSkipped }.map(\.text)))
+        case .decoder(let decoder): decoder.endsWithinCharacter(pieces)
+        default: false
+        }
+      }
+    default: false
+    }
+  }
+
+  /// The bytes of the run of byte tokens at the end.
+  private static func trailingBytes(_ tokens: [String]) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for token in tokens.reversed() {
+      guard let byte = byteValue(ofToken: token) else { break }
+      bytes.append(byte)
+    }
+    return bytes.reversed()
+  }
+}
+
+extension Decoder.Step {
+  func texts(_ tokens: [String]) -> [String] {
+    switch self {
+    case .replace(let pattern, let text): tokens.map { $0.replacingScalars(pattern, by: text) }
+    case .byteFallback: fallenBack(tokens)
+    case .fuse: [tokens.joined()]
+    case .strip(let scalar, let left, let right):
+      tokens.map { token in
+        var rest = Array(token.unicodeScalars)[...]
+        for _ in 0..<left where rest.first == scalar { rest.removeFirst() }
+        for _ in 0..<right where rest.last == scalar { rest.removeLast() }
+        return String(scalars: rest)
+      }
+    case .decoder(let decoder): decoder.chained(tokens)
+    }
+  }
+
+  /// Runs of byte tokens become the text they spell; a run that is no UTF-8 becomes one U+FFFD a byte.
+  private func fallenBack(_ tokens: [String]) -> [String] {
+    var texts: [String] = []
+    var run: [UInt8] = []
+    func endRun() {
+      if run.isEmpty { return }
+      if let text = String(validating: run, as: UTF8.self) {
+        texts.append(text)
+      } else {
+        texts += repeatElement("\u{FFFD}", count: run.count)
+      }
+      run = []
+    }
+    for token in tokens {
+      if let byte = byteValue(ofToken: token) {
+        run.append(byte)
+      } else {
+        endRun()
+        texts.append(token)
+      }
+    }
+    endRun()
+    return texts
+  }
+}
+
+extension Decoder {
+  fileprivate func chained(_ tokens: [String]) -> [String] { texts(tokens) }
+}
+
+/// SentencePiece's own decoding; a token that is skipped still ends a run of bytes.
+struct SentencePieceDecoder: Sendable {
+  private let unknownID: Int32
+  private let unknownSurface: String
+  private let bytes: [Int32: UInt8]
+  /// Whether a `▁` at the start of the text is no space, and whether that holds for a whole run of them.
+  private let dropsFirstSpace: Bool
+  private let dropsFirstSpaces: Bool
+
+  init(_ file: SentencePieceFile) throws {
+    unknownID = try file.unknownID()
+    unknownSurface = file.unknownSurface
+    bytes = Dictionary(
+      file.pieces.enumerated().filter { $1.kind == .byte }
+        .compactMap { id, piece in byteValue(ofToken: piece.text).map { (Int32(id), $0) } },
+      uniquingKeysWith: { first, _ in first })
+    dropsFirstSpace = file.addsPrefix || file.removesExtraSpaces
+    dropsFirstSpaces = file.removesExtraSpaces
+  }
+
+  func text(of pieces: [Decoder.Piece]) -> String {
+    var text = ""
+    var run: [UInt8] = []
+    var isStart = true, hasDropped = false
+    for piece in pieces {
+      if let byte = bytes[piece.id] {
+        run.append(byte)
+        continue
+      }
+      text += String(bytesOneByOne: run)
+      run = []
+      if hasDropped || !text.isEmpty { isStart = false }
+      hasDropped = false
+      if piece.isSkipped { continue }
+      if piece.id == unknownID {
+        text += unknownSurface
+        continue
+      }
+      var piece = piece.text
+      if isStart, dropsFirstSpace, piece.hasScalarPrefix("▁") {
+        piece = piece.droppingPrefix("▁")
+        hasDropped = !dropsFirstSpaces
+      }
+      text += piece.replacingScalars("▁", by: " ")
+    }
+    return text + String(bytesOneByOne: run)
+  }
+}
+
+/// The bytes that byte-level tokens stand for; a token with other scalars stands for itself.
+private func byteLevelBytes(_ tokens: [String]) -> [UInt8] {
+  var bytes: [UInt8] = []
+  for token in tokens {
+    let start = bytes.count
+    for scalar in token.unicodeScalars {
+      guard let byte = ByteLevel.byte(of: scalar) else {
+        bytes.removeSubrange(start...)
+        bytes += token.utf8
+        break
+      }
+      bytes.append(byte)
+    }
+  }
+  return bytes
+}
+
+/// Whether `bytes` end in the beginning of a scalar's UTF-8.
+private func endsWithinScalar(_ bytes: [UInt8]) -> Bool {
+  var position = bytes.count
+  while position > 0, bytes.count - position < 3 {
+    position -= 1
+    let byte = bytes[position]
+    if byte & 0xC0 == 0x80 { continue }
+    let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC2 ? 2 : 1
+    return byte <= 0xF4 && bytes.count - position < length
+  }
+  return false
+}
+
+/// What `tokenizers` does to English text whose tokens were words.
+private func cleanedUp(_ text: String) -> String {
+  let changes = [
+    (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),
+    (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
+  ]
+  return changes.reduce(text) { $0.replacingScalars($1.0, by: $1.1) }
+}
+
+extension String {
+  /// The text of `bytes`; of wrong UTF-8 every byte becomes U+FFFD.
+  fileprivate init(bytesOneByOne bytes: [UInt8]) {
+    self.init()
+    var rest = bytes[...]
+    while let first = rest.first {
+      let length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 1
+      if let scalar = String(validating: rest.prefix(length), as: UTF8.self) {
+        self += scalar
+        rest = rest.dropFirst(length)
+      } else {
+        self += "\u{FFFD}"
+        rest = rest.dropFirst()
+      }
+    }
+  }
+
+  /// `hasPrefix` by scalars: a combining mark after the prefix does not matter.
+  fileprivate func hasScalarPrefix(_ prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
+
+  fileprivate func droppingPrefix(_ prefix: String) -> String {
+    String(unicodeScalars.dropFirst(prefix.unicodeScalars.count))
+  }
+
+  fileprivate func replacingScalars(_ pattern: String, by text: String) -> String {
+    // Most tokens have nothing to replace.
+    guard let first = pattern.utf8.first, utf8.contains(first) else { return self }
+    return String(
+      scalars: replaced(Array(unicodeScalars), Array(pattern.unicodeScalars), by: Array(text.unicodeScalars)))
+  }
+}

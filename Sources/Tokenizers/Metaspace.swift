@@ -1,0 +1,59 @@
+/// The pre-tokenizer of SentencePiece models in tokenizer.json: spaces become `▁`, and one is put in front.
+struct Metaspace: Sendable {
+  /// Which words get a `▁` in front, unless they begin with one.
+  enum Prefix: String, Sendable, CaseIterable {
+    case always, never
+    /// Only what begins the text: not what follows an added token.
+    case first
+  }
+
+  var replacement: Unicode.Scalar = "▁"
+  var prefix = Prefix.always
+  /// Whether a word ends before every `▁`.
+  var splits = true
+
+  /// - Parameter isStart: whether the first word begins the whole text.
+  func apply(to words: inout Words, isStart: Bool) {
+    var isFirst = isStart
+    words.rewrite { word, result in
+      if prefix == .always || (prefix == .first && isFirst), let first = word.first, first != " ", first != replacement
+      {
+        result.append(replacement)
+      }
+      for scalar in word { result.append(scalar == " " ? replacement : scalar) }
+      isFirst = false
+    }
+    if splits {
+      Split(pattern: .text([replacement]), behavior: .mergedWithNext).apply(to: &words)
+    }
+  }
+}
+
+extension Metaspace {
+  /// The members of a `Metaspace` of tokenizer.json, as pre-tokenizer and as decoder.
+  static let members = ["replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep", "_str_rep"]
+
+  /// Reads a `Metaspace` of tokenizer.json; old files say `add_prefix_space` instead of `prepend_scheme`.
+  init(_ field: Field) throws {
+    let text = try field.member("replacement")
+    guard let scalar = try text.string().unicodeScalars.first, try text.string().unicodeScalars.count == 1 else {
+      throw TokenizerError.malformed(text.place, problem: "must be one character")
+    }
+    replacement = scalar
+    splits = try field.optional("split")?.bool() ?? true
+    let scheme = try field.optional("prepend_scheme")
+    if let scheme {
+      guard let known = Prefix(rawValue: try scheme.string()) else {
+        throw TokenizerError.unsupported(
+          scheme.place, value: try scheme.string(), supported: Prefix.allCases.map(\.rawValue))
+      }
+      prefix = known
+    }
+    if let adds = try field.optional("add_prefix_space"), try !adds.bool() {
+      if scheme != nil, prefix != .never {
+        throw TokenizerError.malformed(adds.place, problem: "false contradicts prepend_scheme \(prefix.rawValue)")
+      }
+      prefix = .never
+    }
+  }
+}

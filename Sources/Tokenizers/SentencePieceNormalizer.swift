@@ -1,0 +1,108 @@
+/// SentencePiece's normalisation: replacements, then spaces to `▁` and one in front.
+struct SentencePieceNormalizer: Sendable {
+  /// The rules of the model, longest match first.
+  private let rules: ReplacementRules?
+  /// What stays as it is, by first scalar.
+  private var userDefined: [Unicode.Scalar: [[Unicode.Scalar]]] = [:]
+  private let addsPrefix: Bool
+  private let marksWordEnds: Bool
+  private let removesExtraSpaces: Bool
+  private let space: Unicode.Scalar
+  /// Put a `▁` also in front of text that follows an added token.
+  var addsPrefixAfterTokens = true
+
+  init(_ file: SentencePieceFile) throws {
+    rules = file.replacements.isEmpty ? nil : try ReplacementRules(file.replacements, file: file.file)
+    addsPrefix = file.addsPrefix
+    marksWordEnds = file.marksWordEnds
+    removesExtraSpaces = file.removesExtraSpaces
+    space = file.escapesSpaces ? "▁" : " "
+    for piece in file.pieces where piece.kind == .userDefined {
+      let scalars = Array(piece.text.unicodeScalars)
+      if let first = scalars.first { userDefined[first, default: []].append(scalars) }
+    }
+  }
+
+  /// - Parameter isStart: whether `text` begins the whole text.
+  func normalize(_ text: [Unicode.Scalar], isStart: Bool) -> [Unicode.Scalar] {
+    let addsPrefix = addsPrefix && (isStart || addsPrefixAfterTokens)
+    var position = 0
+    if removesExtraSpaces {
+      while position < text.count {
+        let (part, length) = rewritten(text, at: position)
+        if part != [" "] { break }
+        position += length
+      }
+    }
+    if position == text.count { return [] }
+    var result: [Unicode.Scalar] = []
+    result.reserveCapacity(text.count + 1)
+    if addsPrefix, !marksWordEnds { result.append(space) }
+    var isAfterSpace = removesExtraSpaces
+    while position < text.count {
+      let (part, length) = rewritten(text, at: position)
+      position += length
+      let kept = isAfterSpace ? part.drop { $0 == " " } : part
+      for scalar in kept { result.append(scalar == " " ? space : scalar) }
+      if let last = kept.last { isAfterSpace = removesExtraSpaces && last == " " }
+    }
+    if removesExtraSpaces {
+      while result.last == space { result.removeLast() }
+    }
+    if addsPrefix, marksWordEnds { result.append(space) }
+    return result
+  }
+
+  /// What stands for the scalars at `position`, and how many they are.
+  private func rewritten(_ text: [Unicode.Scalar], at position: Int) -> (ArraySlice<Unicode.Scalar>, Int) {
+    let longest = userDefined[text[position]]?.filter { text[position...].starts(with: $0) }.max { $0.count < $1.count }
+    if let longest { return (longest[...], longest.count) }
+    if let rules, let (part, length) = rules.match(in: text, at: position) { return (part, length) }
+    return (text[position...position], 1)
+  }
+}
+
+/// SentencePiece's `precompiled_charsmap`: a double-array trie of byte strings, and what stands for each.
+struct ReplacementRules: Sendable {
+  private let units: [UInt32]
+  private let texts: [UInt8]
+
+  /// The number of the trie's bytes, the trie, and texts that end in NUL.
+  init(_ bytes: [UInt8], file: String) throws {
+    let numbers = stride(from: 0, to: bytes.count - 3, by: 4).map { index in
+      bytes[index..<(index + 4)].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+    }
+    guard let size = numbers.first, size % 4 == 0, size > 0, Int(size) + 4 <= bytes.count else {
+      throw TokenizerError.badModelFile(file: file, problem: "its normalisation rules are cut off")
+    }
+    units = Array(numbers[1..<(1 + Int(size) / 4)])
+    texts = Array(bytes[(4 + Int(size))...])
+  }
+
+  /// The longest rule at `position`: what it writes, and how many scalars it reads.
+  func match(in text: [Unicode.Scalar], at position: Int) -> (ArraySlice<Unicode.Scalar>, Int)? {
+    var found: (offset: Int, length: Int)?
+    var node = Self.offset(units[0])
+    for index in position..<text.count {
+      for byte in UTF8.encode(text[index]) ?? UTF8.EncodedScalar() {
+        node ^= Int(byte)
+        guard node < units.count, Self.label(units[node]) == UInt32(byte) else { return found.map(replacement) }
+        let unit = units[node]
+        node ^= Self.offset(unit)
+        guard node < units.count else { return found.map(replacement) }
+        if unit >> 8 & 1 == 1 { found = (Int(units[node] & 0x7FFF_FFFF), index + 1 - position) }
+      }
+    }
+    return found.map(replacement)
+  }
+
+  private func replacement(_ found: (offset: Int, length: Int)) -> (ArraySlice<Unicode.Scalar>, Int) {
+    guard found.offset < texts.count else { return ([], found.length) }
+    let text = String(decoding: texts[found.offset...].prefix { $0 != 0 }, as: UTF8.self)
+    return (Array(text.unicodeScalars)[...], found.length)
+  }
+
+  private static func label(_ unit: UInt32) -> UInt32 { unit & 0x8000_00FF }
+
+  private static func offset(_ unit: UInt32) -> Int { Int((unit >> 10) << ((unit & 0x200) >> 6)) }
+}

@@ -1,0 +1,103 @@
+/// The tokenizer of a tokenizer.model alone (LLaMA): ids as SentencePiece's, the begin token in front.
+extension TokenizerParts {
+  /// Reads tokenizer.model, and of tokenizer_config.json the tokens to find in the text (`added_tokens_decoder`,
+  /// `additional_special_tokens`), `add_bos_token` (true unless it says otherwise), `add_eos_token` and `legacy`.
+  ///
+  /// SentencePiece itself takes `<s>` in a text for three characters; so does this where the configuration lists no
+  /// tokens.
+  init(sentencePiece files: ModelFiles) throws {
+    let file = try SentencePieceFile(try files.bytes("tokenizer.model"), file: files.path("tokenizer.model"))
+    let special = try SpecialTokens(files)
+    var vocabulary = Vocabulary(capacity: file.pieces.count)
+    let place = TokenizerPlace(file: file.file, line: 1)
+    for (id, piece) in file.pieces.enumerated() { try vocabulary.add(piece.text, id: Int32(id), place: place) }
+    if file.pieces.contains(where: { $0.kind == .unused }) {
+      throw TokenizerError.badModelFile(file: file.file, problem: "unused pieces are not supported")
+    }
+    switch file.kind {
+    case .unigram: self.init(model: .unigram(try Unigram(file, vocabulary: vocabulary)))
+    case .bytePairs: self.init(model: .bytePairs(try BytePairEncoding(file, vocabulary: vocabulary)))
+    case .word, .character:
+      throw TokenizerError.badModelFile(
+        file: file.file, problem: "models of words or characters are not supported (supported: unigram, bpe)")
+    }
+    var spaces = try SentencePieceNormalizer(file)
+    spaces.addsPrefixAfterTokens = try special.flag("legacy") ?? true
+    normalizer = .sentencePiece(spaces)
+    decoder = .sentencePiece(try SentencePieceDecoder(file))
+    specialIDs = Set(
+      file.pieces.indices.filter { file.pieces[$0].kind == .control }.map { Int32($0) })
+    try addTokens(file, special, place: place)
+    try addEnds(file, special)
+  }
+
+  private mutating func addTokens(_ file: SentencePieceFile, _ special: SpecialTokens, place: TokenizerPlace) throws {
+    for (token, place) in try special.listed() { try add(token, place: place) }
+    for (token, place) in try special.additional() where !added.contains(where: { $0.content == token.content }) {
+      guard let id = model.vocabulary.id(token.content) else {
+        throw TokenizerError.unknownToken(place, token: token.content)
+      }
+      var token = token
+      token.id = id
+      try add(token, place: place)
+    }
+    // Byte pairs never merge into or out of a user's symbol; a unigram model weighs it like its other pieces.
+    guard file.kind == .bytePairs else { return }
+    for (id, piece) in file.pieces.enumerated()
+    where piece.kind == .userDefined && !added.contains(where: { $0.id == Int32(id) }) {
+      try add(AddedToken(content: piece.text, id: Int32(id), isSpecial: false, isNormalized: true), place: place)
+    }
+  }
+
+  private mutating func addEnds(_ file: SentencePieceFile, _ special: SpecialTokens) throws {
+    func end(_ role: String, _ usual: String, flag: String?, unless: Bool) throws -> Int32? {
+      if let flag, try !(special.flag(flag) ?? unless) { return nil }
+      guard let (token, place) = try special.token(role) else { return file.controlID(usual) }
+      guard let id = id(token.content) else { throw TokenizerError.unknownToken(place, token: token.content) }
+      return id
+    }
+    let begin = try end("bos_token", file.beginPiece, flag: "add_bos_token", unless: true)
+    let stop = try end("eos_token", file.endPiece, flag: "add_eos_token", unless: false)
+    let left: [PostProcessor.Part] = begin.map { [.special([$0], typeID: 0)] } ?? []
+    let right: [PostProcessor.Part] = stop.map { [.special([$0], typeID: 0)] } ?? []
+    postProcessor = PostProcessor(
+      single: left + [.text(0, typeID: 0)] + right,
+      pair: left + [.text(0, typeID: 0)] + right + left + [.text(1, typeID: 0)] + right)
+    beginToken = try end("bos_token", file.beginPiece, flag: nil, unless: true).flatMap(token)
+    endToken = try end("eos_token", file.endPiece, flag: nil, unless: true).flatMap(token)
+    padToken = try end("pad_token", file.padPiece, flag: nil, unless: true).flatMap(token)
+  }
+}
+
+extension BytePairEncoding {
+  /// SentencePiece's: two neighbours merge where the vocabulary has what they spell, the highest score first.
+  init(_ file: SentencePieceFile, vocabulary: Vocabulary) throws {
+    let normal = file.pieces.enumerated().filter { $1.kind == .normal }
+    let ranks = Dictionary(
+      Set(normal.map(\.element.score)).sorted(by: >).enumerated().map { ($1, Int32($0)) }, uniquingKeysWith: min)
+    let parts = normal.map { (id: Int32($0), scalars: Array($1.text.unicodeScalars), rank: ranks[$1.score] ?? 0) }
+    var known = ScalarTable(capacity: parts.count)
+    for part in parts { known.insert(part.scalars[...]) }
+    var table = MergeTable(capacity: parts.count * 4)
+    for part in parts where part.scalars.count > 1 {
+      for cut in 1..<part.scalars.count {
+        guard let left = known.find(part.scalars[..<cut]), let right = known.find(part.scalars[cut...]) else {
+          continue
+        }
+        table.add(left: parts[left].id, right: parts[right].id, rank: part.rank, result: part.id)
+      }
+      for index in part.scalars.indices where known.find(part.scalars[index...index]) == nil {
+        let character = String(scalars: [part.scalars[index]])
+        throw TokenizerError.badModelFile(
+          file: file.file,
+          problem: "the piece \"\(String(scalars: part.scalars))\" has the character "
+            + "\"\(character)\", which is no piece")
+      }
+    }
+    var options = Options()
+    options.unknownID = try file.unknownID()
+    options.fusesUnknown = true
+    options.byteIDs = file.byteIDs()
+    self.init(vocabulary: vocabulary, merges: table, options: options)
+  }
+}

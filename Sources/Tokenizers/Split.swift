@@ -1,0 +1,130 @@
+/// The pre-tokenizer that cuts at the matches of a pattern.
+struct Split: Sendable {
+  /// What is looked for.
+  enum Pattern: Sendable {
+    case text([Unicode.Scalar])
+    case words(WordPattern)
+    /// Digits of any script, and other numbers.
+    case number
+    /// ASCII symbols and all punctuation.
+    case punctuation
+  }
+
+  /// What becomes of the matches.
+  enum Behavior: String, Sendable, CaseIterable {
+    case removed = "Removed"
+    case isolated = "Isolated"
+    case mergedWithPrevious = "MergedWithPrevious"
+    case mergedWithNext = "MergedWithNext"
+    case contiguous = "Contiguous"
+  }
+
+  var pattern: Pattern
+  var behavior: Behavior
+  /// Whether the matches are what the pattern does not match.
+  var isInverted = false
+
+  func apply(to words: inout Words) {
+    if case .words(let pattern) = pattern, behavior == .isolated, !isInverted {
+      words.cut { pattern.end(in: $0, from: $1) }
+      return
+    }
+    words.replaceRanges { word, pieces in
+      for range in cut(matches(in: word)) { pieces.append(range) }
+    }
+  }
+
+  /// A stretch of a word.
+  private struct Stretch {
+    var range: Range<Int>
+    var isMatch: Bool
+  }
+
+  /// All of `word`: the matches and the stretches between them.
+  private func matches(in word: ArraySlice<Unicode.Scalar>) -> [Stretch] {
+    var stretches: [Stretch] = []
+    var start = word.startIndex, position = word.startIndex
+    while position < word.endIndex {
+      guard let end = endOfMatch(in: word, from: position) else {
+        position += 1
+        continue
+      }
+      if start < position { stretches.append(Stretch(range: start..<position, isMatch: isInverted)) }
+      stretches.append(Stretch(range: position..<end, isMatch: !isInverted))
+      (start, position) = (end, end)
+    }
+    if start < word.endIndex { stretches.append(Stretch(range: start..<word.endIndex, isMatch: isInverted)) }
+    return stretches
+  }
+
+  private func endOfMatch(in word: ArraySlice<Unicode.Scalar>, from start: Int) -> Int? {
+    switch pattern {
+    case .text(let text):
+      !text.isEmpty && word[start...].starts(with: text) ? start + text.count : nil
+    case .words(let pattern): pattern.end(in: word, from: start)
+    case .number: word[start].isNumeric ? start + 1 : nil
+    case .punctuation: word[start].isBertPunctuation ? start + 1 : nil
+    }
+  }
+
+  private func cut(_ stretches: [Stretch]) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    switch behavior {
+    case .removed: return stretches.filter { !$0.isMatch }.map(\.range)
+    case .isolated: return stretches.map(\.range)
+    case .contiguous:
+      for (index, stretch) in stretches.enumerated() {
+        append(stretch.range, to: &ranges, joined: index > 0 && stretches[index - 1].isMatch == stretch.isMatch)
+      }
+    case .mergedWithPrevious:
+      for (index, stretch) in stretches.enumerated() {
+        append(stretch.range, to: &ranges, joined: stretch.isMatch && index > 0 && !stretches[index - 1].isMatch)
+      }
+    case .mergedWithNext:
+      for (index, stretch) in stretches.enumerated() {
+        append(stretch.range, to: &ranges, joined: !stretch.isMatch && index > 0 && stretches[index - 1].isMatch)
+      }
+    }
+    return ranges
+  }
+
+  private func append(_ range: Range<Int>, to ranges: inout [Range<Int>], joined: Bool) {
+    if joined, let last = ranges.last {
+      ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
+    } else {
+      ranges.append(range)
+    }
+  }
+}
+
+extension Split {
+  /// Reads a `Split` of tokenizer.json.
+  init(_ field: Field) throws {
+    let pattern = try field.member("pattern")
+    try pattern.refuseOtherMembers(than: ["String", "Regex"])
+    let behavior = try field.member("behavior")
+    self.init(
+      pattern: try Self.pattern(pattern), behavior: try Self.behavior(behavior),
+      isInverted: try field.optional("invert")?.bool() ?? false)
+  }
+
+  private static func pattern(_ field: Field) throws -> Pattern {
+    if let text = try field.optional("String") { return .text(Array(try text.string().unicodeScalars)) }
+    let expression = try field.member("Regex")
+    guard let known = WordPattern(try expression.string()) else {
+      throw TokenizerError.unsupported(
+        expression.place, value: "the pattern \(try expression.string())", supported: WordPattern.expressions)
+    }
+    return .words(known)
+  }
+
+  /// Reads a behavior; none is `Isolated`.
+  static func behavior(_ field: Field?) throws -> Behavior {
+    guard let field else { return .isolated }
+    guard let behavior = Behavior(rawValue: try field.string()) else {
+      throw TokenizerError.unsupported(
+        field.place, value: try field.string(), supported: Behavior.allCases.map(\.rawValue))
+    }
+    return behavior
+  }
+}

@@ -1,0 +1,103 @@
+/// SentencePiece's unigram model: of all ways to cut a text into pieces the one with the highest sum of scores.
+///
+/// Sums are rounded as in SentencePiece (`EncodeOptimized`), so that equal ones fall alike.
+struct Unigram: Sendable {
+  let vocabulary: Vocabulary
+  private let pieces: ScalarTable
+  /// Id, score and kind of every string in `pieces`.
+  private let entries: [Entry]
+  private let longest: Int
+  private let unknownID: Int32
+  private let unknownScore: Float
+  private let highestScore: Float
+  private let byteIDs: [Int32]?
+
+  private struct Entry: Sendable {
+    var id: Int32
+    var score: Float
+    var isUserDefined: Bool
+  }
+
+  init(_ file: SentencePieceFile, vocabulary: Vocabulary) throws {
+    self.vocabulary = vocabulary
+    unknownID = try file.unknownID()
+    byteIDs = file.byteIDs()
+    var table = ScalarTable(capacity: file.pieces.count)
+    var entries: [Entry] = []
+    var longest = 0, scores: (lowest: Float, highest: Float) = (.greatestFiniteMagnitude, -.greatestFiniteMagnitude)
+    for (id, piece) in file.pieces.enumerated() where piece.kind == .normal || piece.kind == .userDefined {
+      let scalars = Array(piece.text.unicodeScalars)
+      if table.insert(scalars[...]).isNew {
+        entries.append(Entry(id: Int32(id), score: piece.score, isUserDefined: piece.kind == .userDefined))
+      }
+      longest = max(longest, scalars.count)
+      if piece.kind == .normal {
+        scores = (min(scores.lowest, piece.score), max(scores.highest, piece.score))
+      }
+    }
+    (pieces, self.entries, self.longest) = (table, entries, longest)
+    (unknownScore, highestScore) = (scores.lowest - 10, scores.highest)
+  }
+
+  /// Appends the ids of `text`.
+  func encode(_ text: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
+    var isAfterUnknown = false
+    for (start, end, id) in bestPath(text) {
+      if id != unknownID {
+        ids.append(id)
+      } else if let byteIDs {
+        for scalar in text[start..<end] {
+          for byte in UTF8.encode(scalar) ?? UTF8.EncodedScalar() {
+            ids.append(byteIDs[Int(byte)] < 0 ? unknownID : byteIDs[Int(byte)])
+          }
+        }
+      } else if !isAfterUnknown {
+        ids.append(id)
+      }
+      isAfterUnknown = id == unknownID
+    }
+  }
+
+  private struct Node {
+    var id: Int32 = -1
+    var score: Float = 0
+    var start = -1
+  }
+
+  private func bestPath(_ text: ArraySlice<Unicode.Scalar>) -> [(start: Int, end: Int, id: Int32)] {
+    // `nodes[i]` is the best way to reach the i-th position.
+    var nodes = [Node](repeating: Node(), count: text.count + 1)
+    let first = text.startIndex
+    for start in 0..<text.count {
+      var hasSingle = false
+      for end in (start + 1)..<(min(start + longest, text.count) + 1) {
+        guard let index = pieces.find(text[(first + start)..<(first + end)]) else { continue }
+        let entry = entries[index]
+        // SentencePiece counts a user's symbol by its bytes.
+        let score =
+          entry.isUserDefined
+          ? Double(Float(text[(first + start)..<(first + end)].reduce(0) { $0 + UTF8.width($1) }) * highestScore) - 0.1
+          : Double(entry.score)
+        offer(Node(id: entry.id, start: start), score + Double(nodes[start].score), to: &nodes[end])
+        if end == start + 1 { hasSingle = true }
+      }
+      if !hasSingle {
+        let score = unknownScore + nodes[start].score
+        offer(Node(id: unknownID, start: start), Double(score), to: &nodes[start + 1])
+      }
+    }
+    var path: [(start: Int, end: Int, id: Int32)] = []
+    var end = text.count
+    while end > 0 {
+      path.append((first + nodes[end].start, first + end, nodes[end].id))
+      end = nodes[end].start
+    }
+    return path.reversed()
+  }
+
+  private func offer(_ candidate: Node, _ score: Double, to node: inout Node) {
+    guard node.start < 0 || score > Double(node.score) else { return }
+    node = candidate
+    node.score = Float(score)
+  }
+}

@@ -1,0 +1,83 @@
+/// The regular expressions that split text in known tokenizers, each as a scanner.
+///
+/// `tokenizers` runs them by Oniguruma, where `\s`, `\p{L}` and `\p{N}` are Unicode's. Every one of them matches at
+/// every position, so the words cover the text.
+enum WordPattern: Sendable, Equatable {
+  case gpt2
+  /// GPT-4's and LLaMA-3's, and with single digits Qwen2's.
+  case gpt4(maximumDigits: Int)
+
+  /// The scanner for a regular expression, or nil where it is not a known one.
+  init?(_ expression: String) {
+    switch expression {
+    case Self.gpt2Expression: self = .gpt2
+    case Self.gpt4Expression(digits: #"\p{N}{1,3}"#): self = .gpt4(maximumDigits: 3)
+    case Self.gpt4Expression(digits: #"\p{N}"#): self = .gpt4(maximumDigits: 1)
+    default: return nil
+    }
+  }
+
+  /// The expressions that are known.
+  static let expressions = [
+    gpt2Expression, gpt4Expression(digits: #"\p{N}{1,3}"#), gpt4Expression(digits: #"\p{N}"#),
+  ]
+
+  private static let gpt2Expression =
+    #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+
+  private static func gpt4Expression(digits: String) -> String {
+    #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"# + digits
+      + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+  }
+
+  /// The end of the match at `start`, which is before the end of `text`.
+  func end(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int {
+    switch self {
+    case .gpt2: ByteLevel.endOfWord(in: text, from: start)
+    case .gpt4(let maximumDigits): Self.gpt4End(in: text, from: start, maximumDigits: maximumDigits)
+    }
+  }
+
+  private static func gpt4End(in text: ArraySlice<Unicode.Scalar>, from start: Int, maximumDigits: Int) -> Int {
+    let first = text[start], kind = ScalarKind(first)
+    if first == "'", let end = endOfContraction(in: text, from: start) { return end }
+    if kind == .letter { return endOfRun(of: .letter, in: text, from: start + 1, atMost: .max) }
+    if kind == .number { return endOfRun(of: .number, in: text, from: start + 1, atMost: maximumDigits - 1) }
+    let next = start + 1 < text.endIndex ? ScalarKind(text[start + 1]) : nil
+    if next == .letter, !first.isLineEnd { return endOfRun(of: .letter, in: text, from: start + 2, atMost: .max) }
+    if kind == .other || (first == " " && next == .other) {
+      var end = endOfRun(of: .other, in: text, from: start + 1, atMost: .max)
+      while end < text.endIndex, text[end].isLineEnd { end += 1 }
+      return end
+    }
+    let end = endOfRun(of: .space, in: text, from: start + 1, atMost: .max)
+    if let last = text[start..<end].lastIndex(where: \.isLineEnd) { return last + 1 }
+    // All spaces but the last, which goes with the word that follows; alone it is a word.
+    return end == text.endIndex || end == start + 1 ? end : end - 1
+  }
+
+  private static func endOfRun(
+    of kind: ScalarKind, in text: ArraySlice<Unicode.Scalar>, from start: Int, atMost count: Int
+  ) -> Int {
+    var end = start
+    let limit = count < text.endIndex - start ? start + count : text.endIndex
+    while end < limit, ScalarKind(text[end]) == kind { end += 1 }
+    return end
+  }
+
+  /// In any case; `ſ` is an `s` then.
+  private static func endOfContraction(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int? {
+    guard start + 1 < text.endIndex else { return nil }
+    let second: Unicode.Scalar? = start + 2 < text.endIndex ? text[start + 2] : nil
+    switch text[start + 1] {
+    case "s", "S", "ſ", "t", "T", "m", "M", "d", "D": return start + 2
+    case "r", "R", "v", "V": return second == "e" || second == "E" ? start + 3 : nil
+    case "l", "L": return second == "l" || second == "L" ? start + 3 : nil
+    default: return nil
+    }
+  }
+}
+
+extension Unicode.Scalar {
+  fileprivate var isLineEnd: Bool { self == "\n" || self == "\r" }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import StrictJSON
+import Testing
+
+@Suite struct GenerateTests {
+  static let models = ["gpt2-tiny", "llama-grouped"]
+
+  @Test(arguments: models) func aStreamIsWhatTheWholeTextIs(model: String) throws {
+    let sandbox = try Sandbox.language(model, task: "causal-lm")
+    let arguments = ["generate", "model", "--prompt", "the movie is", "--max-new-tokens", "20"]
+    for drawing in [[], ["--temperature", "1.5", "--seed", "5"]] {
+      let streamed = try sandbox.start(arguments + drawing).finish()
+      #expect(streamed.status == 0, "\(streamed.err)")
+      let whole = try sandbox.start(arguments + drawing + ["--json"]).finish().json()
+      #expect(whole["prompt"]?.string == "the movie is" && whole["tokens"]?.array?.count == 20)
+      #expect(streamed.out == (whole["text"]?.string ?? "") + "\n")
+      #expect(try sandbox.start(arguments + drawing + ["--no-cache", "--threads", "1"]).finish().out == streamed.out)
+    }
+  }
+
+  @Test func severalPromptsComeInOrder() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    let prompts = (0..<20).map { "the film \($0 % 7)" }
+    let outcome = try sandbox.run(
+      "generate", "model", "--json", "--max-new-tokens", "4", "--top-k", "20",
+      input: prompts.joined(separator: "\n") + "\n")
+    let lines = try outcome.out.split(separator: "\n").map { try JSONParser.parse(String($0)) }
+    #expect(lines.compactMap { $0["index"]?.integer } == Array(0..<20))
+    #expect(lines.compactMap { $0["prompt"]?.string } == prompts)
+    let alone = try sandbox.run(
+      "generate", "model", "--json", "--max-new-tokens", "4", "--top-k", "20", "--threads", "1",
+      input: prompts.prefix(3).joined(separator: "\n"))
+    #expect(outcome.out.hasPrefix(alone.out))
+  }
+
+  @Test(arguments: ["causal-lm", "instruct"]) func aRunAndItsAdapterSayTheSame(task: String) throws {
+    let sandbox = try Sandbox.language("llama-grouped", task: task)
+    let config = try sandbox.text("model/config.json")
+    try sandbox.write(
+      "model/config.json",
+      config.replacing("\"max_position_embeddings\": 64", with: "\"max_position_embeddings\": 256"))
+    #expect(try sandbox.run("train", "config.json").status == 0)
+    func said(_ arguments: [String], _ prompt: String) throws -> String {
+      let outcome = try sandbox.start(["generate"] + arguments + ["--max-new-tokens", "12", "--prompt", prompt])
+        .finish()
+      #expect(outcome.status == 0, "\(outcome.err)")
+      return outcome.out
+    }
+    let prompt =
+      task == "causal-lm"
+      ? "say"
+      : "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+        + "\n\n### Instruction:\nsay\n\n### Response:"
+    let run = try said(["run"], "say")
+    #expect(try said(["model", "--adapter", "run"], prompt) == run)
+    #expect(try said(["model"], prompt) != run)
+  }
+
+  @Test func refusals() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    func refused(_ arguments: String..., status: Int32 = 65) throws -> String {
+      let outcome = try sandbox.start(["generate"] + arguments).finish()
+      #expect(outcome.status == status, "\(outcome.err)")
+      #expect(outcome.err.hasPrefix("swift-peft: error: ") && outcome.out.isEmpty)
+      return outcome.err
+    }
+    let long = String(repeating: " the", count: 80)
+    #expect(try refused("model", "--prompt", long).contains("the model has positions for 64"))
+    #expect(try refused("model", "--prompt", "a", "--prompt", long).contains("prompt 2: "))
+    #expect(try refused("none", "--prompt", "a", status: 66).contains("none/config.json"))
+    _ = try refused("model", "--prompt", "a", "--num-beams", "2", "--top-k", "3", status: 64)
+    _ = try refused("model", "--prompt", "a", "--temperature", "0", status: 64)
+    try sandbox.write(
+      "model/config.json",
+      sandbox.text("model/config.json").replacing(#""eos_token_id": 0"#, with: #""eos_token_id": null"#))
+    #expect(try refused("model", "--prompt", "a").contains("eos_token_id"))
+    let bert = try Sandbox.trainable()
+    let outcome = try bert.run("generate", "model", "--prompt", "a")
+    #expect(outcome.status == 65 && outcome.err.contains("a model of type bert is no language model"))
+  }
+}
