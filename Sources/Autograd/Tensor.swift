@@ -31,6 +31,17 @@ struct TensorShape {
   }
 }
 
+/// A tensor as a product has read it: its numbers in the product's precision, and where its gradient goes.
+struct ProductSource {
+  let operand: Operand
+  /// Keeps the numbers.
+  let owner: Buffer?
+  let layout: PackedLayout
+  let columns: Int
+  let slot: GradientSlot
+  let needsGradient: Bool
+}
+
 /// A matrix [N, C] on a tape, and its gradient once something has flowed back to it.
 public final class Tensor {
   let shape: TensorShape
@@ -89,6 +100,14 @@ public final class Tensor {
   }
 
   func clearPadding() { shape.clearPadding(buffer) }
+
+  /// What a product with adapters keeps of this tensor for its derivatives: the numbers that it read, no others.
+  func source(_ precision: Precision, in workspace: Workspace) -> ProductSource {
+    let operand = operand(precision, in: workspace)
+    return ProductSource(
+      operand: operand, owner: precision == self.precision ? buffer : image, layout: layout, columns: columns,
+      slot: slot, needsGradient: needsGradient)
+  }
 
   /// Sets the gradient from outside, as the seed of a backward pass.
   public func seedGradient(_ values: [Float], in workspace: Workspace) {

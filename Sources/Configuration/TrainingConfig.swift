@@ -39,6 +39,8 @@ public struct TrainingConfig: Sendable, Equatable {
   public var shuffle = true
   /// What the matrix products compute in.
   public var precision = Precision.float32
+  /// Make the activations of a block again in the backward pass instead of keeping them: less memory, a third more time.
+  public var gradientCheckpointing = false
   /// Steps between two log lines.
   public var loggingSteps = 10
   /// When the validation data is scored.
@@ -87,6 +89,7 @@ extension TrainingConfig: ConfigSection {
     Field("seed", \.seed, .integer(0..., limit: .max)),
     Field("shuffle", \.shuffle, .truth),
     Field("precision", \.precision, .choice),
+    Field("gradient_checkpointing", \.gradientCheckpointing, .truth),
     Field("logging_steps", \.loggingSteps, .integer(1...)),
     Field("eval_strategy", \.evalStrategy, .choice),
     Field("eval_steps", \.evalSteps, .integer(0...)),

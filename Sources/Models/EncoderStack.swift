@@ -12,6 +12,8 @@ struct EncoderStack: Sendable {
     let intermediate: LinearSlot
     let output: LinearSlot
     let outputNorm: LayerNormWeights
+
+    var sites: [Int] { [query, key, value, attentionOutput, intermediate, output].map(\.site) }
   }
 
   let config: ModelConfig
@@ -38,7 +40,11 @@ struct EncoderStack: Sendable {
   func firstTokenStates(_ x: Tensor, _ context: ForwardContext) -> Tensor {
     var x = x
     for index in layers.indices {
-      x = forward(layer: index, x, onlyFirst: index == layers.count - 1, context)
+      let isLast = index == layers.count - 1
+      x =
+        context.block([x], sites: layers[index].sites) {
+          [forward(layer: index, $0[0], onlyFirst: isLast, $1)]
+        }[0]
     }
     return layers.isEmpty ? context.tape.selectFirst(x) : x
   }

@@ -27,15 +27,29 @@ public struct ForwardContext {
   public let head: [ParameterReference]
   /// A decoder's earlier tokens, which these go on from; nil while training.
   public let cache: KeyValueCache?
+  /// Whether blocks make their activations again for the backward pass instead of keeping them.
+  public let recomputes: Bool
 
   /// A context for one shard.
   public init(
-    tape: Tape, adapters: [LowRankAdapter?], head: [ParameterReference], cache: KeyValueCache? = nil
+    tape: Tape, adapters: [LowRankAdapter?], head: [ParameterReference], cache: KeyValueCache? = nil,
+    recomputes: Bool = false
   ) {
+    self.recomputes = recomputes
     self.tape = tape
     self.adapters = adapters
     self.head = head
     self.cache = cache
+  }
+
+  /// `block` of the inputs, with its activations kept or made again as the run asks. `sites` are the maps in it.
+  func block(
+    _ inputs: [Tensor], sites: [Int], _ block: @escaping ([Tensor], ForwardContext) -> [Tensor]
+  ) -> [Tensor] {
+    guard recomputes else { return block(inputs, self) }
+    return tape.recomputing(inputs, trains: sites.contains { adapters[$0] != nil }) { [adapters, head] tape, inputs in
+      block(inputs, ForwardContext(tape: tape, adapters: adapters, head: head))
+    }
   }
 
   /// Maps of x with their adapters; while single tokens are made, in the way that reads each weight once.

@@ -12,6 +12,10 @@ struct GPT2: Decoder {
     let innerNorm: NormWeights
     let inner: LinearSlot
     let output: LinearSlot
+
+    var sites: [Int] {
+      queryKeyValue.parts.map(\.site) + [queryKeyValue.whole, attentionOutput.site, inner.site, output.site]
+    }
   }
 
   let config: ModelConfig
@@ -44,27 +48,39 @@ struct GPT2: Decoder {
     var x = tape.norm(residual, layers[0].attentionNorm)
     for (index, layer) in layers.enumerated() {
       let asksForLast = onlyLast && index == layers.count - 1
-      if asksForLast { residual = tape.selectLast(residual) }
-      let maps = context.adapted(layer.queryKeyValue)
-      // The last layer asks for queries of the last tokens alone; keys and values still come from every token.
-      let qkv =
-        asksForLast
-        ? [context.linear(tape.selectLast(x), maps[0])] + context.linear(x, [maps[1], maps[2]])
-        : context.linear(x, maps)
-      let attended = context.causalAttention(layer: index, q: qkv[0], k: qkv[1], v: qkv[2], config: config)
-      (residual, x) = tape.addNorm(
-        context.linear(attended, context.adapted(layer.attentionOutput, addsBias: false)),
-        bias: layer.attentionOutput.linear.bias, dropout: config.hiddenDropout,
-        site: DropoutPlace.attentionOutput(layer: index), to: residual, layer.innerNorm)
-      let wide = tape.activation(
-        context.linear(x, context.adapted(layer.inner, addsBias: false)), bias: layer.inner.linear.bias,
-        config.activation.kind)
-      (residual, x) = tape.addNorm(
-        context.linear(wide, context.adapted(layer.output, addsBias: false)), bias: layer.output.linear.bias,
-        dropout: config.hiddenDropout, site: DropoutPlace.output(layer: index), to: residual,
-        index + 1 < layers.count ? layers[index + 1].attentionNorm : finalNorm)
+      let result = context.block([residual, x], sites: layer.sites) {
+        forward(layer: index, $0[0], $0[1], asksForLast: asksForLast, $1)
+      }
+      (residual, x) = (result[0], result[1])
     }
     return x
+  }
+
+  /// The residual stream after a layer, and its norm for what follows.
+  private func forward(
+    layer index: Int, _ residual: Tensor, _ x: Tensor, asksForLast: Bool, _ context: ForwardContext
+  ) -> [Tensor] {
+    let tape = context.tape, layer = layers[index]
+    let maps = context.adapted(layer.queryKeyValue)
+    // The last layer asks for queries of the last tokens alone; keys and values still come from every token.
+    let qkv =
+      asksForLast
+      ? [context.linear(tape.selectLast(x), maps[0])] + context.linear(x, [maps[1], maps[2]])
+      : context.linear(x, maps)
+    let attended = context.causalAttention(layer: index, q: qkv[0], k: qkv[1], v: qkv[2], config: config)
+    let middle = tape.addNorm(
+      context.linear(attended, context.adapted(layer.attentionOutput, addsBias: false)),
+      bias: layer.attentionOutput.linear.bias, dropout: config.hiddenDropout,
+      site: DropoutPlace.attentionOutput(layer: index), to: asksForLast ? tape.selectLast(residual) : residual,
+      layer.innerNorm)
+    let wide = tape.activation(
+      context.linear(middle.normed, context.adapted(layer.inner, addsBias: false)), bias: layer.inner.linear.bias,
+      config.activation.kind)
+    let end = tape.addNorm(
+      context.linear(wide, context.adapted(layer.output, addsBias: false)), bias: layer.output.linear.bias,
+      dropout: config.hiddenDropout, site: DropoutPlace.output(layer: index), to: middle.sum,
+      index + 1 < layers.count ? layers[index + 1].attentionNorm : finalNorm)
+    return [end.sum, end.normed]
   }
 }
 

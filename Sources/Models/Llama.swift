@@ -11,6 +11,8 @@ struct Llama: Decoder {
     let attentionOutput: LinearSlot
     let innerNorm: NormWeights
     let gate: LinearSlot, up: LinearSlot, down: LinearSlot
+
+    var sites: [Int] { [query, key, value, attentionOutput, gate, up, down].map(\.site) }
   }
 
   let config: ModelConfig
@@ -41,30 +43,42 @@ struct Llama: Decoder {
     let angles = tape.rotaryAngles(positions: positions, frequencies: rotary.values)
     var residual = tape.embedding(tokens.layout, [(self.tokens, tokens.ids)])
     var x = tape.norm(residual, layers[0].attentionNorm)
+    let last = (0..<tokens.layout.sequences).map { positions[tokens.layout.offsets[$0 + 1] - 1] }
+    let lastAngles = onlyLast ? tape.rotaryAngles(positions: last, frequencies: rotary.values) : nil
     for (index, layer) in layers.enumerated() {
-      let maps = [layer.query, layer.key, layer.value].map { context.adapted($0) }
-      var qkv: [Tensor], queryAngles = angles
-      if onlyLast, index == layers.count - 1 {
-        // The last layer asks for queries of the last tokens alone; keys and values still come from every token.
-        residual = tape.selectLast(residual)
-        qkv = [context.linear(tape.selectLast(x), maps[0])] + context.linear(x, [maps[1], maps[2]])
-        let last = (0..<tokens.layout.sequences).map { positions[tokens.layout.offsets[$0 + 1] - 1] }
-        queryAngles = tape.rotaryAngles(positions: last, frequencies: rotary.values)
-      } else {
-        qkv = context.linear(x, maps)
+      let queryAngles = index == layers.count - 1 ? lastAngles : nil
+      let result = context.block([residual, x], sites: layer.sites) {
+        forward(layer: index, $0[0], $0[1], angles, lastAngles: queryAngles, $1)
       }
-      let attended = context.causalAttention(
-        layer: index, q: tape.rotary(qkv[0], queryAngles), k: tape.rotary(qkv[1], angles), v: qkv[2], config: config)
-      (residual, x) = tape.addNorm(
-        context.linear(attended, context.adapted(layer.attentionOutput)), bias: nil, dropout: 0, site: 0, to: residual,
-        layer.innerNorm)
-      let wide = context.linear(x, [context.adapted(layer.gate), context.adapted(layer.up)])
-      let inner = tape.gatedActivation(wide[0], wide[1], config.activation.kind)
-      (residual, x) = tape.addNorm(
-        context.linear(inner, context.adapted(layer.down)), bias: nil, dropout: 0, site: 0, to: residual,
-        index + 1 < layers.count ? layers[index + 1].attentionNorm : finalNorm)
+      (residual, x) = (result[0], result[1])
     }
     return x
+  }
+
+  /// The residual stream after a layer, and its norm for what follows. With `lastAngles`, those of the last tokens, only
+  /// these tokens' are made.
+  private func forward(
+    layer index: Int, _ residual: Tensor, _ x: Tensor, _ angles: RotaryAngles, lastAngles: RotaryAngles?,
+    _ context: ForwardContext
+  ) -> [Tensor] {
+    let tape = context.tape, layer = layers[index]
+    let maps = [layer.query, layer.key, layer.value].map { context.adapted($0) }
+    // The last layer asks for queries of the last tokens alone; keys and values still come from every token.
+    let qkv =
+      lastAngles == nil
+      ? context.linear(x, maps) : [context.linear(tape.selectLast(x), maps[0])] + context.linear(x, [maps[1], maps[2]])
+    let attended = context.causalAttention(
+      layer: index, q: tape.rotary(qkv[0], lastAngles ?? angles), k: tape.rotary(qkv[1], angles), v: qkv[2],
+      config: config)
+    let middle = tape.addNorm(
+      context.linear(attended, context.adapted(layer.attentionOutput)), bias: nil, dropout: 0, site: 0,
+      to: lastAngles == nil ? residual : tape.selectLast(residual), layer.innerNorm)
+    let wide = context.linear(middle.normed, [context.adapted(layer.gate), context.adapted(layer.up)])
+    let inner = tape.gatedActivation(wide[0], wide[1], config.activation.kind)
+    let end = tape.addNorm(
+      context.linear(inner, context.adapted(layer.down)), bias: nil, dropout: 0, site: 0, to: middle.sum,
+      index + 1 < layers.count ? layers[index + 1].attentionNorm : finalNorm)
+    return [end.sum, end.normed]
   }
 }
 

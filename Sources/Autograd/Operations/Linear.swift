@@ -67,8 +67,9 @@ extension Tape {
         precision: precision)
     }
     let stacks = AdapterStack.group(maps)
-    let hidden = stacks.map { lowRankForward(x, outputs, $0) }
-    let input = x.operand(precision, in: workspace), rows = x.layout.paddedRows
+    let source = x.source(precision, in: workspace)
+    let hidden = stacks.map { lowRankForward(source, outputs, $0) }
+    let input = source.operand, rows = x.layout.paddedRows
     for (map, y) in zip(maps, outputs) {
       precondition(map.linear.inFeatures == x.columns)
       precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
@@ -99,7 +100,7 @@ extension Tape {
     }
     if !stacks.isEmpty {
       record { [unowned self] in
-        for (stack, h) in zip(stacks, hidden) { lowRankBackward(x, slots, stack, h) }
+        for (stack, h) in zip(stacks, hidden) { lowRankBackward(source, slots, stack, h) }
       }
     }
     return outputs
@@ -111,10 +112,10 @@ extension Tape {
   }
 
   /// h = dropout(x) Aᵀ [N, R] for the stacked A's, then y_i = s_i h_i B_iᵀ. Returns h.
-  private func lowRankForward(_ x: Tensor, _ outputs: [Tensor], _ stack: AdapterStack) -> Buffer {
+  private func lowRankForward(_ x: ProductSource, _ outputs: [Tensor], _ stack: AdapterStack) -> Buffer {
     let h = TensorShape(layout: x.layout, columns: stack.rank, precision: precision).allocate(in: workspace)
     let dropped = dropped(x, stack), rows = x.layout.paddedRows
-    let input = dropped.map { operand($0, stride: x.columns) } ?? x.operand(precision, in: workspace)
+    let input = dropped.map { operand($0, stride: x.columns) } ?? x.operand
     let a = operand(stack.offset, rows: stack.rank, columns: x.columns)
     let products = workspace.products
     withExtendedLifetime((dropped, a.owner)) {
@@ -134,7 +135,7 @@ extension Tape {
   }
 
   /// dB += s dyᵀ h;  dh = s dy B;  dA += dhᵀ dropout(x);  dx += dropout(dh A).
-  private func lowRankBackward(_ x: Tensor, _ outputs: [GradientSlot], _ stack: AdapterStack, _ h: Buffer) {
+  private func lowRankBackward(_ x: ProductSource, _ outputs: [GradientSlot], _ stack: AdapterStack, _ h: Buffer) {
     guard let gradients, stack.parts.contains(where: { outputs[$0.map].buffer != nil }) else { return }
     let products = workspace.products, rows = x.layout.paddedRows
     let hidden = operand(h, stride: stack.rank)
@@ -161,7 +162,7 @@ extension Tape {
       }
     }
     let dropped = dropped(x, stack)
-    let input = dropped.map { operand($0, stride: x.columns) } ?? x.operand(precision, in: workspace)
+    let input = dropped.map { operand($0, stride: x.columns) } ?? x.operand
     withExtendedLifetime(dropped) {
       products.multiply(
         stack.rank, x.columns, rows, derivative.transposed, input,
@@ -173,23 +174,22 @@ extension Tape {
       if dropped == nil {
         let (dx, isFresh) = x.slot.accumulator(in: workspace)
         products.multiply(
-          rows, x.columns, stack.rank, derivative, a.operand, into: x.shape.operand(dx), accumulate: !isFresh)
+          rows, x.columns, stack.rank, derivative, a.operand, into: x.slot.shape.operand(dx), accumulate: !isFresh)
       } else {
-        let through = x.shape.allocate(in: workspace)
-        products.multiply(rows, x.columns, stack.rank, derivative, a.operand, into: x.shape.operand(through))
-        applyDropout(through, x.shape, probability: stack.dropout, site: stack.dropoutSite)
+        let through = x.slot.shape.allocate(in: workspace)
+        products.multiply(rows, x.columns, stack.rank, derivative, a.operand, into: x.slot.shape.operand(through))
+        applyDropout(through, x.slot.shape, probability: stack.dropout, site: stack.dropoutSite)
         x.slot.add(moving: through, in: workspace)
       }
     }
   }
 
   /// A copy of x in the tape's precision with dropout applied, or nil where there is none.
-  private func dropped(_ x: Tensor, _ stack: AdapterStack) -> Buffer? {
+  private func dropped(_ x: ProductSource, _ stack: AdapterStack) -> Buffer? {
     guard stack.dropout > 0, dropoutSource != nil else { return nil }
     let shape = TensorShape(layout: x.layout, columns: x.columns, precision: precision)
     let copy = shape.allocate(in: workspace)
-    let source = x.operand(precision, in: workspace).base
-    UnsafeMutableRawPointer(copy.base).copyMemory(from: source, byteCount: x.count * precision.byteCount)
+    UnsafeMutableRawPointer(copy.base).copyMemory(from: x.operand.base, byteCount: shape.count * precision.byteCount)
     applyDropout(copy, shape, probability: stack.dropout, site: stack.dropoutSite)
     return copy
   }

@@ -18,12 +18,15 @@ public struct ClassifierEngine: TrainingEngine {
   public let pool: WorkerPool
   /// What products multiply.
   public let precision: Precision
+  /// Whether blocks make their activations again for the backward pass.
+  public let recomputes: Bool
 
   /// An engine.
   public init(
     model: any SequenceClassifier, sites: [Site], scale: Double, loraDropout: Double, pool: WorkerPool,
-    precision: Precision = .float32
+    precision: Precision = .float32, recomputes: Bool = false
   ) {
+    self.recomputes = recomputes
     self.precision = precision
     self.model = model
     self.sites = sites
@@ -71,7 +74,8 @@ public struct ClassifierEngine: TrainingEngine {
     _ head: [ParameterReference], weight: Double
   ) -> ShardResult {
     let tokens = PackedTokens(shard.map { (items[$0].ids, items[$0].typeIDs) }, examples: shard)
-    let logits = model.logits(tokens, ForwardContext(tape: tape, adapters: adapters, head: head))
+    let logits = model.logits(
+      tokens, ForwardContext(tape: tape, adapters: adapters, head: head, recomputes: recomputes))
     let losses = loss(tape, logits, shard.map { items[$0].label }, weight: weight)
     let values = logits.values, columns = logits.columns
     return ShardResult(

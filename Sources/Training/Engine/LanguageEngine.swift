@@ -22,12 +22,15 @@ public struct LanguageEngine: TrainingEngine {
   public let pool: WorkerPool
   /// What products multiply.
   public let precision: Precision
+  /// Whether blocks make their activations again for the backward pass.
+  public let recomputes: Bool
 
   /// An engine.
   public init(
     model: LanguageModel, sites: [Site], scale: Double, loraDropout: Double, labelSmoothing: Double = 0,
-    pool: WorkerPool, precision: Precision = .float32
+    pool: WorkerPool, precision: Precision = .float32, recomputes: Bool = false
   ) {
+    self.recomputes = recomputes
     self.precision = precision
     self.model = model
     self.sites = sites
@@ -49,7 +52,8 @@ public struct LanguageEngine: TrainingEngine {
         workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout,
         precision: precision)
       let losses = forward(
-        batch, plan.shards[index], ForwardContext(tape: tape, adapters: adapters, head: []), weight: weight,
+        batch, plan.shards[index], ForwardContext(tape: tape, adapters: adapters, head: [], recomputes: recomputes),
+        weight: weight,
         smoothing: Float(labelSmoothing))
       tape.backward()
       return losses

@@ -96,15 +96,17 @@ public struct LoadedRun: Sendable {
   /// The engine that runs the model with adapters scaled by `scale`.
   public func engine(scale: Double) -> any TrainingEngine {
     let dropout = plan.config.adapter.loraDropout, precision = plan.config.training.precision
+    let recomputes = plan.config.training.gradientCheckpointing
     switch model {
     case .classifier(let classifier):
       return ClassifierEngine(
         model: classifier.model, sites: plan.sites, scale: scale, loraDropout: dropout, pool: pool,
-        precision: precision)
+        precision: precision, recomputes: recomputes)
     case .language(let model):
       return LanguageEngine(
         model: model, sites: plan.sites, scale: scale, loraDropout: dropout,
-        labelSmoothing: plan.config.training.labelSmoothingFactor, pool: pool, precision: precision)
+        labelSmoothing: plan.config.training.labelSmoothingFactor, pool: pool, precision: precision,
+        recomputes: recomputes)
     }
   }
 
