@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Times one training step of swift-peft and of PyTorch + transformers + PEFT, turn by turn on one machine, and prints
-# a Markdown table of medians. RoBERTa shapes with random weights, LoRA on query and value, r = 8, float32.
+# a Markdown table of medians, for float32 and, where this machine has it, bfloat16. RoBERTa shapes with random weights,
+# LoRA on query and value, r = 8.
 #
 #   scripts/bench.sh
 #
 #   ROUNDS        rounds of every case (default 3)
+#   PRECISIONS    what to measure (default "float32 bfloat16", or float32 alone where bfloat16 is refused)
+#   THREADS       ours and the peer's threads (default 2)
 #   STEPS         steps that count in a round, after two that don't (default 8)
 #   PEER_DIR      the folder of peer.py (default ../shared/bench beside the repository)
 #   PEER_PYTHON   a Python with the peer's packages (default ~/peer/bin/python); without it only our side is timed
@@ -14,7 +17,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$repository"
-rounds=${ROUNDS:-3} steps=${STEPS:-8}
+rounds=${ROUNDS:-3} steps=${STEPS:-8} threads=${THREADS:-2}
 peer=${PEER_DIR:-$repository/../shared/bench}/peer.py
 python=${PEER_PYTHON:-$HOME/peer/bin/python}
 work=$(mktemp -d)
@@ -47,6 +50,12 @@ while IFS= read -r name; do clean+=(-u "$name"); done < <(compgen -e | grep '^OP
 stage 'The machine'
 "${clean[@]}" "$binaries/swift-peft" doctor | tee "$work/doctor" >&2
 
+# The rates that floors are reckoned by, GFLOP/s of one core.
+number() { sed -nE "s/^$1 +[^0-9]*([0-9.]+) GFLOP.*/\1/p" "$work/doctor"; }
+rate_float32=$(number 'matrix product')
+rate_bfloat16=$(sed -nE 's/^bfloat16 .*; ([0-9.]+) GFLOP.*/\1/p' "$work/doctor")
+precisions=${PRECISIONS:-float32${rate_bfloat16:+ bfloat16}}
+
 # lengths FILE: token counts of SST-2's first 20,000 training sentences, in a fixed shuffled order.
 lengths() {
   sed -n '2,20001p' "$GLUE_DIR/SST-2/train.tsv" | cut -f 1 | "$binaries/swift-peft" tokenize "$tokenizer" |
@@ -57,15 +66,15 @@ lengths() {
 ours() {
   local name=$1
   shift
-  "${clean[@]}" "$binaries/swift-peft-bench" --steps "$steps" "$@" | tee -a "$work/$name.ours" >&2 ||
+  "${clean[@]}" "$binaries/swift-peft-bench" --steps "$steps" --threads "$threads" "$@" | tee -a "$work/$name.ours" >&2 ||
     status=70 die "swift-peft-bench failed on $name"
 }
 theirs() {
   local name=$1
   shift
-  "${clean[@]}" -u OMP_WAIT_POLICY "$python" "$peer" step --steps "$steps" "$@" | tee -a "$work/$name.peer" >&2 ||
+  "${clean[@]}" -u OMP_WAIT_POLICY "$python" "$peer" step --steps "$steps" --threads "$threads" "$@" | tee -a "$work/$name.peer" >&2 ||
     status=70 die "the peer failed on $name"
-  "${clean[@]}" OMP_WAIT_POLICY=passive "$python" "$peer" step --steps "$steps" "$@" | tee -a "$work/$name.passive" >&2 ||
+  "${clean[@]}" OMP_WAIT_POLICY=passive "$python" "$peer" step --steps "$steps" --threads "$threads" "$@" | tee -a "$work/$name.passive" >&2 ||
     status=70 die "the peer failed on $name with OMP_WAIT_POLICY=passive"
 }
 
@@ -79,9 +88,10 @@ median() {
 # quotient A B: A / B with two digits, or a dash.
 quotient() { awk -v a="${1:-0}" -v b="${2:-0}" 'BEGIN { if (a > 0 && b > 0) printf "%.2f", a / b; else printf "–" }'; }
 
-# row TITLE CASE: a line of the table. The peer's setting is the one with the higher rate.
+# row TITLE CASE PRECISION: a line of the table. The peer's setting is the one with the higher rate.
 row() {
-  local title=$1 name=$2 setting='' best=$work/$2.peer
+  local title=$1 name=$2-$3 rate=rate_$3 setting=''
+  local own=$work/$name.ours best=$work/$name.peer
   if [ -f "$work/$name.passive" ]; then
     setting=default
     if awk -v a="$(median "$work/$name.passive" tokens_per_second)" -v b="$(median "$best" tokens_per_second)" \
@@ -89,12 +99,15 @@ row() {
       setting=passive best=$work/$name.passive
     fi
   fi
-  local own=$work/$name.ours
-  printf '| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$title" \
+  local floor
+  floor=$(awk -v work="$(median "$own" gflop_per_step)" -v rate="${!rate}" -v threads="$threads" \
+    'BEGIN { if (rate > 0) print work / rate / threads }')
+  printf '| %s, %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$title" "$3" \
     "$(median "$own" median_step_seconds)" "$(median "$best" median_step_seconds)" \
     "$(median "$own" tokens_per_second)" "$(median "$best" tokens_per_second)" \
     "$(quotient "$(median "$own" tokens_per_second)" "$(median "$best" tokens_per_second)")" \
-    "$(median "$own" peak_rss_mb)" "$(median "$best" peak_rss_mb)" "${setting:-–}"
+    "$(quotient "$floor" "$(median "$own" median_step_seconds)")" \
+    "$(median "$own" peak_rss_mb)" "$(median "$best" peak_rss_mb)" "$(median "$own" first_step_seconds)" "${setting:-–}"
 }
 
 cases=(base minilm)
@@ -119,29 +132,37 @@ arguments() {
 
 for ((round = 1; round <= rounds; round++)); do
   for name in "${cases[@]}"; do
-    stage "Round $round of $rounds: $name"
-    read -ra flags < <(arguments "$name")
-    own=() other=()
-    if [[ $name == sst2-* ]]; then
-      own=(--lengths "$work/lengths")
-      other=(--lengths sst2 --glue "$GLUE_DIR" --tokenizer "$tokenizer")
-    fi
-    ours "$name" "${flags[@]}" "${own[@]}"
-    if $has_peer; then theirs "$name" "${flags[@]}" "${other[@]}"; fi
+    for precision in $precisions; do
+      stage "Round $round of $rounds: $name, $precision"
+      read -ra flags < <(arguments "$name")
+      flags+=(--precision "$precision")
+      own=() other=()
+      if [[ $name == sst2-* ]]; then
+        own=(--lengths "$work/lengths")
+        other=(--lengths sst2 --glue "$GLUE_DIR" --tokenizer "$tokenizer")
+      fi
+      ours "$name-$precision" "${flags[@]}" "${own[@]}"
+      if $has_peer; then theirs "$name-$precision" "${flags[@]}" "${other[@]}"; fi
+    done
   done
 done
 
-sed -nE 's/^(processor|BLAS kernels|instruction peak|matrix product|rank-8 product) +(.*)/\1: \2/p' "$work/doctor"
-printf 'load average before: %s; rounds: %s, steps in each: %s; medians\n\n' "$load" "$rounds" "$steps"
+sed -nE 's/^(processor|products|BLAS kernels|instruction peak|matrix product|rank-8 product|bfloat16) +(.*)/\1: \2/p' \
+  "$work/doctor"
+printf 'load average before: %s; rounds: %s, steps in each: %s, threads: %s; medians\n\n' \
+  "$load" "$rounds" "$steps" "$threads"
 cat <<'END'
-| step, float32 | s, ours | s, peer | tokens/s, ours | tokens/s, peer | ours : peer | MB, ours | MB, peer | peer's OMP_WAIT_POLICY |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| step | s, ours | s, peer | tokens/s, ours | tokens/s, peer | ours : peer | share of the GEMM floor | MB, ours | MB, peer | s to our first step | peer's OMP_WAIT_POLICY |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 END
-for name in "${cases[@]}"; do
-  case "$name" in
-    base) row 'RoBERTa-base, 16 × 128' "$name" ;;
-    minilm) row 'MiniLM shape, 32 × 64' "$name" ;;
-    sst2-base) row "RoBERTa-base, 32 × SST-2's lengths" "$name" ;;
-    sst2-minilm) row "MiniLM shape, 32 × SST-2's lengths" "$name" ;;
-  esac
+for precision in $precisions; do
+  for name in "${cases[@]}"; do
+    case "$name" in
+      base) title='RoBERTa-base, 16 × 128' ;;
+      minilm) title='MiniLM shape, 32 × 64' ;;
+      sst2-base) title="RoBERTa-base, 32 × SST-2's lengths" ;;
+      sst2-minilm) title="MiniLM shape, 32 × SST-2's lengths" ;;
+    esac
+    row "$title" "$name" "$precision"
+  done
 done

@@ -9,10 +9,9 @@ import Tasks
 import Training
 
 /// Seconds of one training step on random tokens: our side of `scripts/bench.sh`, with the peer's shapes and output.
-@main
 struct StepBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "swift-peft-bench",
+    commandName: "step",
     abstract: "Time one optimiser step of a random RoBERTa with an adapter on query and value, r = 8.")
 
   enum Shape: String, ExpressibleByArgument, CaseIterable {
@@ -40,6 +39,7 @@ struct StepBenchmark: ParsableCommand {
   @Option(help: "A file with one sequence length a line; each step takes the next ones.") var lengths: String?
   @Option(help: "How A and B are shared.") var strategy = "lora"
   @Option(help: "What products multiply: float32 or bfloat16.") var precision = Precision.float32
+  @Flag(help: "Make activations again in the backward pass.") var gradientCheckpointing = false
   @Option(help: "Steps that count, after two that don't.") var steps = 8
   @Option(help: "Workers.") var threads = ProcessorCount.available
 
@@ -59,7 +59,8 @@ struct StepBenchmark: ParsableCommand {
     let pool = WorkerPool(threads: threads)
     let engine = ClassifierEngine(
       model: classifier.model, sites: geometry.sites, scale: 2, loraDropout: 0, pool: pool,
-      precision: precision)
+      precision: precision,
+      recomputes: gradientCheckpointing)
     var training = TrainingConfig()
     training.trainBatchSize = batch
     training.maxSteps = steps + 2
@@ -71,7 +72,14 @@ struct StepBenchmark: ParsableCommand {
       state: state, engine: engine, config: training, train: try randomData(config), evaluationSets: [], metrics: [],
       merging: nil, philox: philox)
     var reports: [StepReport] = []
-    _ = try trainer.run { if case .step(let report) = $0 { reports.append(report) } }
+    var firstStep = 0.0, operations = 0.0
+    _ = try trainer.run {
+      guard case .step(let report) = $0 else { return }
+      reports.append(report)
+      if reports.count == 1 { firstStep = SystemClock.secondsSinceStart }
+      if reports.count == 2 { operations = pool.operations }
+    }
+    operations = (pool.operations - operations) / Double(steps)
     let counted = reports.dropFirst(2)
     let seconds = counted.map(\.seconds).sorted()
     let tokens = counted.map(\.tokens).reduce(0, +)
@@ -82,6 +90,7 @@ struct StepBenchmark: ParsableCommand {
       "median_step_seconds": \(rounded(seconds[seconds.count / 2], 4)), \
       "tokens_per_second": \(rounded(Double(tokens) / seconds.reduce(0, +), 1)), \
       "mean_tokens_per_step": \(rounded(Double(tokens) / Double(steps), 1)), "peak_rss_mb": \(rounded(peakMegabytes, 1)), \
+      "gflop_per_step": \(rounded(operations * 1e-9, 1)), "first_step_seconds": \(rounded(firstStep, 2)), \
       "blas_core": "\(library.core)"}
       """)
   }

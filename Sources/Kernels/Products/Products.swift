@@ -7,6 +7,9 @@ public final class Products {
     private let library = OneDNN()
   #endif
 
+  /// Floating-point operations of all products so far, those of padding rows included.
+  public private(set) var operations = 0.0
+
   /// Nothing is compiled before the first product.
   public init() {}
 
@@ -43,6 +46,7 @@ public final class Products {
     bias: UnsafePointer<Float>? = nil
   ) {
     guard m > 0, n > 0 else { return }
+    operations += 2 * Double(m) * Double(n) * Double(k)
     #if ONEDNN
       if library.multiply(m, n, k, a, b, into: c, accumulate: accumulate, bias: bias) { return }
     #endif
@@ -60,7 +64,10 @@ public final class Products {
   ) {
     guard m > 0, n > 0 else { return }
     #if ONEDNN
-      if library.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) { return }
+      if library.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) {
+        operations += 2 * Double(heads) * Double(m) * Double(n) * Double(k)
+        return
+      }
     #endif
     for head in 0..<heads {
       multiply(m, n, k, a.head(head), b.head(head), into: c.head(head), accumulate: accumulate)

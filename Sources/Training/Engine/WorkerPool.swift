@@ -30,6 +30,11 @@ public final class WorkerPool: Sendable {
     workspaces.withLock { $0.map(\.workspace.peakBytes).reduce(0, +) }
   }
 
+  /// Floating-point operations of all products so far, over all workers.
+  public var operations: Double {
+    workspaces.withLock { $0.map(\.workspace.products.operations).reduce(0, +) }
+  }
+
   /// Runs `work` for every index, several at a time; results come in index order.
   public func map<Result: Sendable>(_ count: Int, _ work: @escaping @Sendable (Int, Workspace) -> Result) -> [Result] {
     let state = Mutex((next: 0, results: [Result?](repeating: nil, count: count)))
