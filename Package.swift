@@ -71,7 +71,9 @@ let package = Package(
 
     .executableTarget(
       name: "swift-peft-bench",
-      dependencies: ["Training", "Kernels", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "Training", "Kernels", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: swift),
 
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),

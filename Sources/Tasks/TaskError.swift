@@ -60,6 +60,8 @@ public enum TaskError: UserFacingError, Equatable {
   case tooFewShots(file: String, found: Int, wanted: Int)
   /// There are no solved questions to put in front of a file's.
   case noShots(file: String)
+  /// The tokenizer names no end-of-text token, and one is to be written.
+  case noEndOfText
   /// A prompt template that cannot be filled in.
   case badTemplate(problem: String)
   /// More errors of a file than are worth showing.
@@ -134,6 +136,8 @@ public enum TaskError: UserFacingError, Equatable {
     case .noShots(let file):
       "\(file): no solved questions for the prompt: give a file of them, or name the files as MMLU's "
         + "(test/SUBJECT_test.csv, dev/SUBJECT_dev.csv)"
+    case .noEndOfText:
+      "the model's tokenizer names no end-of-text token (eos_token in tokenizer_config.json), which ends every answer"
     case .badTemplate(let problem):
       "task.prompt_template: \(problem)"
     case .andMore(let file, let count):

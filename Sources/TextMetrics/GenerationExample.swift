@@ -11,7 +11,7 @@ public struct GenerationExample: Sendable, Equatable {
   }
 }
 
-/// The corpus-level scores of the E2E NLG challenge, all but METEOR (which needs WordNet's data).
+/// The corpus-level scores of the E2E NLG challenge, all but METEOR.
 public struct GenerationScores: Sendable, Equatable {
   /// 0 … 1.
   public let bleu: Double

@@ -40,9 +40,9 @@ public struct Tokenizer: Sendable {
     postProcessor = parts.postProcessor
   }
 
-  /// Loads the tokenizer of a model directory: tokenizer.json, else tokenizer.model (LLaMA), else
-  /// vocab.txt (BERT), else vocab.json with merges.txt or vocab.bpe (RoBERTa, GPT-2). `modelType` tells the latter apart; without it `tokenizer_config.json` or
-  /// `config.json` must.
+  /// Loads the tokenizer of a model directory: tokenizer.json, else tokenizer.model (LLaMA), else vocab.txt (BERT), else
+  /// vocab.json with merges.txt or vocab.bpe (RoBERTa, GPT-2). `modelType` tells the latter two apart; without it
+  /// `tokenizer_config.json` or `config.json` must.
   public init(modelDirectory: String, modelType: String? = nil) throws {
     self.init(try TokenizerParts(directory: modelDirectory, modelType: modelType))
   }

@@ -26,6 +26,34 @@ import Testing
     #expect(try Sandbox().run("tokenize", model).out.isEmpty)
   }
 
+  @Test func jsonInAndTextsBack() throws {
+    let input = #""good\nfilm\t""# + "\n" + #"["bad", "film"]"# + "\n"
+    let outcome = try Sandbox().run("tokenize", model, "--tokens", "--json-input", input: input)
+    #expect(
+      outcome.out == #"["[CLS]","good","film","[SEP]"]"# + "\n" + #"["[CLS]","bad","[SEP]","film","[SEP]"]"# + "\n")
+    let ids = try Sandbox().run("tokenize", model, "--json-input", input: input).out
+    #expect(try Sandbox().run("tokenize", model, "--decode", input: ids).out == "\"good film\"\n\"bad film\"\n")
+    let kept = try Sandbox().run("tokenize", model, "--decode", "--keep-special-tokens", input: ids)
+    #expect(kept.out == "\"[CLS] good film [SEP]\"\n\"[CLS] bad [SEP] film [SEP]\"\n")
+  }
+
+  @Test(arguments: [
+    ("--json-input", "\"a\"\n7\n", "stdin:2: must be a JSON string, or an array of one or two"),
+    ("--json-input", "\"a\"\n[\"a\", 1]\n", "stdin:2: must be a JSON string, or an array of one or two"),
+    ("--json-input", "\"a\"\n\"b\n", "stdin:2: not JSON: "),
+    ("--decode", "[2]\n[1.5]\n", "stdin:2: must be a JSON array of token ids"),
+    ("--decode", "[2]\n[99999999]\n", "stdin:2: no token has the id 99999999"),
+  ])
+  func wrongJSONIsNamed(flag: String, input: String, message: String) throws {
+    let outcome = try Sandbox().run("tokenize", model, flag, input: input)
+    #expect(outcome.status == 65 && outcome.err.contains(message) && outcome.out.split(separator: "\n").count == 1)
+  }
+
+  @Test func flagsThatContradict() throws {
+    #expect(try Sandbox().run("tokenize", model, "--decode", "--tokens").status == 64)
+    #expect(try Sandbox().run("tokenize", model, "--keep-special-tokens").status == 64)
+  }
+
   @Test func wrongLinesAreNamed() throws {
     let sandbox = try Sandbox()
     let tabs = try sandbox.run("tokenize", model, input: "a\nb\tc\td\n")

@@ -1,14 +1,14 @@
-"""Golden values for Sources/TextMetrics: BLEU by sacrebleu, ROUGE-L F1 by rouge-score, the others by their formulas.
+"""Golden values for Sources/TextMetrics: BLEU by sacrebleu, ROUGE-L and CIDEr by coco-caption, ROUGE-L F1 by rouge-score.
 
-    pip install sacrebleu==2.6.0 rouge-score==0.1.2 nltk==3.10.4
-    python scripts/golden/text_metrics.py E2E_DIR
+    pip install sacrebleu==2.6.0 rouge-score==0.1.2 nltk==3.10.4; pip install --no-deps pycocoevalcap==1.2
+    python scripts/golden/text_metrics.py E2E_DIR       # needs Java for coco-caption's PTBTokenizer
 
 Writes Tests/TextMetricsTests/Golden: `sample.json` (texts of 25 meaning representations with their scores) and
 `devset.json` (the scores alone of the whole development set with the outputs below, which the test makes itself).
 
-The E2E scripts' own NIST (pymteval), ROUGE-L and CIDEr (coco-caption) are no package; their formulas are written down
-here. Where both can be compared (one reference a text), NIST is checked against nltk's. Their caption metrics cut words
-by Stanford's PTBTokenizer (Java); `words` here stands for it.
+The E2E scripts' NIST (pymteval) is no package; its formula is written down here, and where both can be compared (one
+reference a text) checked against nltk's. `words` stands for the PTBTokenizer; how many texts it cuts differently is
+printed, and of the small sample's hard texts the scores are those of `words`.
 """
 
 import csv
@@ -22,6 +22,9 @@ from collections import Counter
 import numpy as np
 import sacrebleu
 from nltk.translate.nist_score import corpus_nist
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
+from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 from rouge_score import rouge_scorer
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
@@ -53,15 +56,24 @@ def tokens(text):
     return TOKENIZE(text.lower()).split()
 
 
-WORD = re.compile(r"[^\W_](?:[^\W_]|[-'_](?=[^\W_])|(?<=[^\W\d_])\.(?=[^\W_])|\.(?=\d)|(?<=\d)[,:](?=\d))*|\S")
+# A word: an ending such as 's alone, a negative number, or word characters with marks between them; abbreviations, initials
+# and words before a comma keep their period.
+WORD = re.compile(
+    r"(?<!\S)'(?:s|re|ve|ll|m|d)(?!\w)|(?:(?<![\w-])-(?=\d))?[^\W_](?:[^\W_]|[-'_](?=[^\W_])|(?<=[^\W\d_])\.(?=[^\W_])|\.(?=\d)|(?<=\d)[,:/](?=\d))*|\S"
+)
+ABBREVIATIONS = set("st rd ave blvd mr mrs ms dr prof jr sr etc vs".split())
 DROPPED = set("'`\".?!,:-;()[]{}…–—")
 
 
 def words(text):
-    found = []
-    for word in WORD.findall(text.lower().replace("’", "'").replace("‘", "'")):
+    text, found = text.lower().replace("’", "'").replace("‘", "'").replace("£", "#"), []
+    for match in WORD.finditer(text):
+        word = match.group()
         if word in DROPPED:
             continue
+        rest = text[match.end() :]
+        if word[-1].isalnum() and rest[:1] == "." and (rest[:2] == ".," or word in ABBREVIATIONS or (len(word) == 1 and word.isalpha())):
+            word += "."
         ending = next((e for e in ["n't", "'s", "'re", "'ve", "'ll", "'m", "'d"] if word.endswith(e) and len(word) > len(e)), None)
         found += [word[: -len(ending)], ending] if ending else ["can", "not"] if word == "cannot" else [word]
     return found
@@ -94,49 +106,21 @@ def nist(candidates, references):
     return total * (1 if ratio >= 1 else math.exp(math.log(0.5) * (math.log(ratio) / math.log(1.5)) ** 2))
 
 
-def common(a, b):
-    table = np.zeros((len(a) + 1, len(b) + 1), int)
-    for i, x in enumerate(a):
-        for j, y in enumerate(b):
-            table[i + 1, j + 1] = table[i, j] + 1 if x == y else max(table[i, j + 1], table[i + 1, j])
-    return table[-1, -1]
+def caption_scores(candidates, references):
+    """Of texts that are words with single spaces between them."""
+    own = {i: [c] for i, c in enumerate(candidates)}
+    others = dict(enumerate(references))
+    # Cider copies what it is given; Rouge wants lists of one.
+    return Rouge().compute_score(others, own)[0], Cider().compute_score(others, own)[0]
 
 
-def rouge_l(candidates, references, beta=1.2):
-    scores = []
-    for candidate, texts in zip(candidates, references):
-        lengths = [common(candidate, text) for text in texts]
-        precision = max(length / len(candidate) for length in lengths)
-        recall = max(length / len(text) for length, text in zip(lengths, texts))
-        scores.append((1 + beta**2) * precision * recall / (recall + beta**2 * precision) if precision and recall else 0)
-    return np.mean(scores)
+def treebank(texts):
+    """By Stanford's tokenizer, as coco-caption calls it."""
+    captions = {i: [{"caption": text}] for i, text in enumerate(texts)}
+    return [found[0] for _, found in sorted(PTBTokenizer().tokenize(captions).items())]
 
 
-def cider(candidates, references, sigma=6.0):
-    frequency = Counter()
-    for texts in references:
-        frequency.update({g for text in texts for n in range(1, 5) for g in ngrams(text, n)})
-    documents = math.log(len(references))
-
-    def vector(sequence, n):
-        return {g: c * (documents - math.log(max(1.0, frequency[g]))) for g, c in ngrams(sequence, n).items()}
-
-    norm = lambda v: math.sqrt(sum(w * w for w in v.values()))  # noqa: E731
-    scores = []
-    for candidate, texts in zip(candidates, references):
-        by_reference = []
-        for text in texts:
-            values = []
-            for n in range(1, 5):
-                h, r = vector(candidate, n), vector(text, n)
-                value = sum(min(w, r.get(g, 0)) * r.get(g, 0) for g, w in h.items())
-                values.append(value / (norm(h) * norm(r)) if norm(h) and norm(r) else 0)
-            by_reference.append(np.mean(values) * math.exp(-((len(candidate) - len(text)) ** 2) / (2 * sigma**2)))
-        scores.append(10 * np.mean(by_reference))
-    return np.mean(scores)
-
-
-def scores(candidates, references):
+def scores(candidates, references, uses_treebank):
     most = max(map(len, references))
     streams = [[texts[i] if i < len(texts) else None for texts in references] for i in range(most)]
     bleu = sacrebleu.corpus_bleu(candidates, streams, lowercase=True).score / 100
@@ -145,8 +129,16 @@ def scores(candidates, references):
     cut = [tokens(c) for c in candidates], [[tokens(t) for t in texts] for texts in references]
     single = cut[0], [[texts[0]] for texts in cut[1]]
     assert abs(nist(*single) - corpus_nist(single[1], single[0])) < 1e-9
-    caption = [words(c) for c in candidates], [[words(t) for t in texts] for texts in references]
-    values = {"bleu": bleu, "nist": nist(*cut), "rouge_l": rouge_l(*caption), "cider": cider(*caption), "rouge_l_f1": f1}
+    flat = candidates + [text for texts in references for text in texts]
+    captions = [" ".join(words(text)) for text in flat]
+    if uses_treebank:
+        theirs = treebank(flat)
+        print(f"{sum(a != b for a, b in zip(captions, theirs))} of {len(flat)} texts are cut differently")
+        captions = theirs
+    left = iter(captions)
+    caption = [next(left) for _ in candidates], [[next(left) for _ in texts] for texts in references]
+    rouge_l, cider = caption_scores(*caption)
+    values = {"bleu": bleu, "nist": nist(*cut), "rouge_l": rouge_l, "cider": cider, "rouge_l_f1": f1}
     return {name: float(f"{value:.9g}") for name, value in values.items()}
 
 
@@ -160,11 +152,11 @@ def main():
     os.makedirs(GOLDEN, exist_ok=True)
     references = groups(os.path.join(sys.argv[1], "devset.csv"))
     candidates = outputs(references)
-    write("devset.json", scores(candidates, references))
+    write("devset.json", scores(candidates, references, True))
     # Hard texts beside real ones.
-    candidates = candidates[:25] + ["It isn't £20-25, it's 3.5 out of 5; you can't miss it (near \"Café Rouge\")!", "A-b c_d &quot;x&quot; e.g. U.S. 1,000.50 10:30"]
+    candidates = candidates[:25] + ["It isn't £20-25, it's 3.5 out of 5; you can't miss it (near \"Café Rouge\") on St. John's Rd., 3/5!", "A-b c_d &quot;x&quot; e.g. U.S. 1,000.50 10:30"]
     references = [texts[:4] for texts in references[:25]] + [["It's not £20-25, it is 3.5 of 5, and you cannot miss it, near Café Rouge."], ["a-b c_d \"x\" e.g. u.s. 1,000.50 at 10:30.", "nothing"]]
-    write("sample.json", {"candidates": candidates, "references": references, "scores": scores(candidates, references),
+    write("sample.json", {"candidates": candidates, "references": references, "scores": scores(candidates, references, False),
                           "tokens": [tokens(c) for c in candidates], "words": [words(c) for c in candidates]})  # fmt: skip
 
 

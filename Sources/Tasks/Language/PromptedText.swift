@@ -39,4 +39,9 @@ public struct PromptedDataset: Sendable {
   public let file: String
   /// What could not be used.
   public let skipped: [SkippedRecords]
+
+  /// A data set of given examples.
+  public init(examples: [PromptedText], file: String, skipped: [SkippedRecords] = []) {
+    (self.examples, self.file, self.skipped) = (examples, file, skipped)
+  }
 }

@@ -84,6 +84,11 @@ public struct SkippedRecords: Sendable, Equatable, CustomStringConvertible {
   /// The 1-based lines on which they begin.
   public let lines: [Int]
 
+  /// What was left out of `file`.
+  public init(file: String, reason: String, lines: [Int]) {
+    (self.file, self.reason, self.lines) = (file, reason, lines)
+  }
+
   /// `data.json: left out 2 records with an empty output (lines 7, 9)`.
   public var description: String {
     let shown = lines.prefix(5).map(String.init).joined(separator: ", ") + (lines.count > 5 ? ", …" : "")
