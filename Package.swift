@@ -22,6 +22,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
@@ -36,7 +37,9 @@ let package = Package(
     library("Autograd", ["Kernels", "CKernels"]),
 
     // Files in, values out.
-    library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),
+    library(
+      "Checkpoints",
+      ["Kernels", "StrictJSON", "Diagnostics", .product(name: "Crypto", package: "swift-crypto")]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
     library("Tasks", ["Diagnostics"]),
     library("Configuration", ["Adapters", "StrictJSON", "Diagnostics"]),
