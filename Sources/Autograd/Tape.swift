@@ -50,7 +50,9 @@ public final class Tape {
   public let gradients: FloatStorage?
   /// Nil switches every dropout off, as in evaluation.
   public let dropoutSource: DropoutSource?
-  private var steps: [() -> Void] = []
+  /// Set before the forward pass to find where a number that is not finite comes from.
+  public var trace: NumberTrace?
+  private var steps: [(operation: StaticString, run: () -> Void)] = []
 
   /// A tape over `parameters`.
   public init(
@@ -67,19 +69,26 @@ public final class Tape {
 
   /// Runs the recorded derivatives, last operation first; each is dropped, with what it kept, once it has run.
   public func backward() {
-    while let step = steps.popLast() { step() }
+    while let step = steps.popLast() {
+      step.run()
+      trace?.derivativeIsDone(step.operation, gradients: gradients)
+    }
   }
 
   /// Adds the derivative of an operation. It must not hold the tape, which holds it.
-  func record(_ step: @escaping () -> Void) {
-    if isRecording { steps.append(step) }
+  func record(operation: StaticString = #function, _ step: @escaping () -> Void) {
+    if isRecording { steps.append((operation, step)) }
   }
 
   /// A tensor with undefined contents.
-  func make(_ layout: PackedLayout, columns: Int, needsGradient: Bool) -> Tensor {
-    Tensor(
+  func make(
+    _ layout: PackedLayout, columns: Int, needsGradient: Bool, operation: StaticString = #function
+  ) -> Tensor {
+    let tensor = Tensor(
       layout: layout, columns: columns, buffer: workspace.allocate(layout.rows * columns),
       needsGradient: needsGradient && isRecording)
+    trace?.note(operation, tensor)
+    return tensor
   }
 
   /// A tensor with the given contents, for tests and for the edges of a model.

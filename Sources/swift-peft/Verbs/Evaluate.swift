@@ -42,11 +42,12 @@ struct Evaluate: ParsableCommand {
       throw ValidationError("--adapter goes with a config; \(source) is a run, which has its own")
     }
     let config = try options.load(runDirectory?.configPath ?? source)
-    let adapter = runDirectory?.path ?? adapter
+    let adapter = runDirectory?.adapterPath ?? adapter
     let output = options.outputDir ?? runDirectory?.path ?? config.outputDir
 
     var progress = Progress(isQuiet: options.report.quiet)
     SlowBLAS.prepare(progress, isQuiet: options.report.quiet)
+    runDirectory?.notices.forEach(progress.notice)
     let scoring = try ScoringRun(config, adapterDirectory: adapter, threads: options.threads.count)
     scoring.run.classifier.notices.forEach(progress.notice)
 
@@ -56,7 +57,7 @@ struct Evaluate: ParsableCommand {
       let directory = OutputDirectory(output)
       try directory.create()
       try directory.write(results: reports)
-      try record(reports, config, adapter: adapter).map(progress.notice)
+      try record(reports, config, adapter: runDirectory?.path ?? adapter).map(progress.notice)
     }
     try Console.print(
       options.report.json
