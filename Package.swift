@@ -81,7 +81,7 @@ let package = Package(
       "TrainingTests",
       [
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Kernels", "StrictJSON", "Diagnostics",
+        "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
     tests("CommandLineTests", ["swift-peft", "StrictJSON", "RunStore", "Checkpoints"]),
   ],

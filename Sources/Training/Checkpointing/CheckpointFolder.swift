@@ -56,6 +56,9 @@ struct CheckpointFolder: Sendable {
     } catch {
       throw OutputError.cannotCreate(path: path, code: Int32((error as NSError).posixCode ?? Int(EIO)))
     }
+    // A new directory is on the disk once its name is.
+    try AtomicFile.synchronize(directory: "\(path)/..")
+    try AtomicFile.synchronize(directory: "\(path)/../..")
     AtomicDirectory.removeLeftovers(in: path)
   }
 
