@@ -32,22 +32,34 @@ struct CheckpointFolder: Sendable {
   /// The newest checkpoint that is whole, and what is wrong with those after it; nil where there are none at all.
   /// Throws where there are some and none is whole.
   func newest() throws -> (checkpoint: Checkpoint, notices: [String])? {
-    var damages: [String] = []
-    for step in steps.reversed() {
-      do {
-        let checkpoint = try Checkpoint(path: path(step: step))
-        guard checkpoint.step == step else {
-          throw CheckpointDamage(path: path(step: step), problem: "holds the state of step \(checkpoint.step)")
+    // A run that goes on may replace the checkpoints that are being looked at.
+    for _ in 0..<Self.attempts {
+      var damages: [String] = [], isReplaced = false
+      for step in steps.reversed() {
+        do {
+          let checkpoint = try Checkpoint(path: path(step: step))
+          guard checkpoint.step == step else {
+            throw CheckpointDamage(path: path(step: step), problem: "holds the state of step \(checkpoint.step)")
+          }
+          let name = Self.name(step: step)
+          return (checkpoint, damages.map { "\($0): this checkpoint is damaged, the one before it, \(name), is used" })
+        } catch let error as any UserFacingError {
+          if FileManager.default.fileExists(atPath: path(step: step)) {
+            damages.append(error.description)
+          } else {
+            isReplaced = true
+          }
         }
-        let name = Self.name(step: step)
-        return (checkpoint, damages.map { "\($0): this checkpoint is damaged, the one before it, \(name), is used" })
-      } catch let error as any UserFacingError {
-        damages.append(error.description)
       }
+      if isReplaced { continue }
+      if damages.isEmpty { return nil }
+      throw RunError.noWholeCheckpoint(directory: path, damages: damages)
     }
-    if damages.isEmpty { return nil }
-    throw RunError.noWholeCheckpoint(directory: path, damages: damages)
+    return nil
   }
+
+  /// How often checkpoints that go while they are read are looked for anew.
+  static let attempts = 50
 
   /// Makes the folder where it is missing, and removes what dead processes left half-written.
   func prepare() throws {

@@ -42,13 +42,16 @@ struct Evaluate: ParsableCommand {
       throw ValidationError("--adapter goes with a config; \(source) is a run, which has its own")
     }
     let config = try options.load(runDirectory?.configPath ?? source)
-    let adapter = runDirectory?.adapterPath ?? adapter
+    let adapter = runDirectory?.path ?? adapter
     let output = options.outputDir ?? runDirectory?.path ?? config.outputDir
 
     var progress = Progress(isQuiet: options.report.quiet)
     SlowBLAS.prepare(progress, isQuiet: options.report.quiet)
     runDirectory?.notices.forEach(progress.notice)
-    let scoring = try ScoringRun(config, adapterDirectory: adapter, threads: options.threads.count)
+    let threads = options.threads.count
+    let scoring =
+      try runDirectory.map { try ScoringRun(config, run: $0, threads: threads) }
+      ?? ScoringRun(config, adapterDirectory: adapter, threads: threads)
     scoring.run.classifier.notices.forEach(progress.notice)
 
     let reports = try score(scoring, &progress)
@@ -57,7 +60,7 @@ struct Evaluate: ParsableCommand {
       let directory = OutputDirectory(output)
       try directory.create()
       try directory.write(results: reports)
-      try record(reports, config, adapter: runDirectory?.path ?? adapter).map(progress.notice)
+      try record(reports, config, adapter: adapter).map(progress.notice)
     }
     try Console.print(
       options.report.json

@@ -32,7 +32,7 @@ struct Predict: ParsableCommand {
     let progress = Progress(isQuiet: report.quiet)
     SlowBLAS.prepare(progress, isQuiet: report.quiet)
     directory.notices.forEach(progress.notice)
-    let scoring = try ScoringRun(config, adapterDirectory: directory.adapterPath, threads: threads.count)
+    let scoring = try ScoringRun(config, run: directory, threads: threads.count)
     scoring.run.classifier.notices.forEach(progress.notice)
 
     let task = scoring.run.task
