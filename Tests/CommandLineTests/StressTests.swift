@@ -119,7 +119,8 @@ import Testing
         wait $pid'
       """)
     let err = try sandbox.text("err")
-    #expect(outcome.status == 74 && err.contains("Read-only file system"), "\(outcome.err) \(err)")
+    // A checkpoint that was at work loses its directory; one that begins later finds no place to write.
+    #expect(outcome.status == 74 && err.contains("could not be written: "), "\(outcome.err) \(err)")
     #expect(err.contains("is whole: once there is room, --resume goes on from it"))
     try expectResumable(sandbox)
   }

@@ -13,6 +13,7 @@ public struct OutputDirectory: Sendable {
   /// The names that make a run.
   private static let runFiles = [
     AdapterFile.tensorsName, AdapterFile.configName, "run_config.json", scores, CheckpointFolder.name,
+    RunIdentity.fileName,
   ]
   /// Scores alone make no run: `eval` of a base model writes them too.
   private static let scores = "eval_results.json"

@@ -32,7 +32,7 @@ struct ResumePoint: Sendable {
     lock = try OutputLock(output.path)
     let folder = CheckpointFolder(output: output.path)
     let newest = try folder.newest()
-    identity = try RunIdentity.read(folder.path)
+    identity = try RunIdentity.read(output.path)
     checkpoint = newest?.checkpoint
     notices = newest?.notices ?? []
     if newest == nil {

@@ -221,7 +221,7 @@ extension TrainingRun {
     if let resumed, resumed.identity != nil || resumed.checkpoint != nil {
       let identity = resumed.identity ?? .new()
       try folder.prepare()
-      try identity.write(folder.path)
+      try identity.write(output.path)
       guard let checkpoint = resumed.checkpoint else {
         let id = try store.resumeRun(
           run, token: identity.token, startedAt: identity.startedAt, after: -1, history: RunHistory())
@@ -236,17 +236,25 @@ extension TrainingRun {
     }
     let identity = RunIdentity.new()
     if output.holdsRun {
-      guard start != .fresh else { throw RunError.outputTaken(directory: output.path, file: CheckpointFolder.name) }
+      // Another process may have begun, or even ended, a run since this one looked.
+      guard start == .overwrite || resumed?.lock != nil else {
+        throw RunError.outputTaken(directory: output.path, file: CheckpointFolder.name)
+      }
       let id = try store.beginRun(run, token: identity.token, startedAt: identity.startedAt)
       try output.deleteRun()
       try folder.prepare()
-      try identity.write(folder.path)
+      try identity.write(output.path)
       return Begun(lock: lock, identity: identity, id: id)
     }
     try folder.prepare()
-    try identity.write(folder.path)
-    let id = try store.beginRun(run, token: identity.token, startedAt: identity.startedAt)
-    return Begun(lock: lock, identity: identity, id: id)
+    try identity.write(output.path)
+    do {
+      let id = try store.beginRun(run, token: identity.token, startedAt: identity.startedAt)
+      return Begun(lock: lock, identity: identity, id: id)
+    } catch {
+      try? output.deleteRun()
+      throw error
+    }
   }
 
   /// The number of the run where nothing is left to be done for it.
