@@ -28,7 +28,7 @@ extension Tape {
     let pass = LayerNormPass(
       tape: self, x: x, shape: TensorShape(layout: x.layout, columns: x.columns, precision: .float32),
       statistics: workspace.allocate(2 * x.rows), norm: norm, dropout: dropoutSource == nil ? 0 : dropout, site: site)
-    let y = pass.forward(bias: bias, residual: residual)
+    let y = noted(pass.forward(bias: bias, residual: residual))
     if y.needsGradient {
       let through = residual?.needsGradient == true ? residual?.slot : nil
       record { [gradient = y.slot] in pass.backward(gradient, through: through) }

@@ -32,8 +32,10 @@ extension Tape {
   ) -> (sum: Tensor, normed: Tensor) {
     let needs = isRecording && (branch.needsGradient || residual.needsGradient)
     let shape = TensorShape(layout: branch.layout, columns: branch.columns, precision: .float32)
-    let sum = Tensor(
-      shape, buffer: branch.precision == .float32 ? branch.buffer : shape.allocate(in: workspace), needsGradient: needs)
+    let sum = noted(
+      Tensor(
+        shape, buffer: branch.precision == .float32 ? branch.buffer : shape.allocate(in: workspace),
+        needsGradient: needs))
     if branch.precision == .bfloat16 { ck_widen_bfloat16(sum.base, branch.halves, sum.count) }
     let y = make(branch.layout, columns: branch.columns, needsGradient: needs, precision: precision)
     let pass = NormPass(tape: self, x: sum, norm: norm, statistics: workspace.allocate(2 * sum.rows))

@@ -35,7 +35,7 @@ extension Tape {
   /// Happens in x's memory: x may not be used afterwards.
   public func rotary(_ x: Tensor, _ angles: RotaryAngles) -> Tensor {
     precondition(x.columns % (2 * angles.half) == 0 && angles.cosines.count == x.rows * angles.half)
-    let y = Tensor(x.shape, buffer: x.buffer, needsGradient: x.needsGradient)
+    let y = noted(Tensor(x.shape, buffer: x.buffer, needsGradient: x.needsGradient))
     turn(y.buffer, y.shape, angles, direction: 1)
     if x.needsGradient {
       record { [unowned self, input = x.slot, output = y.slot] in

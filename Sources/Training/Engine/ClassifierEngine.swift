@@ -35,7 +35,7 @@ public struct ClassifierEngine: TrainingEngine {
     self.pool = pool
   }
 
-  private struct ShardResult: Sendable {
+  struct ShardResult: Sendable {
     let losses: [Double]
     let logits: [[Float]]
   }
@@ -51,7 +51,9 @@ public struct ClassifierEngine: TrainingEngine {
     let results = pool.mapGradients(plan.shards.count, into: gradients) { index, workspace, storage in
       let tape = Tape(
         workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout, precision: precision)
-      let result = forward(items, plan.shards[index], tape, adapters, state.headReferences, weight: weight)
+      let context = ForwardContext(
+        tape: tape, adapters: adapters, head: state.headReferences, recomputes: recomputes)
+      let result = forward(items, plan.shards[index], context, weight: weight)
       tape.backward()
       return result
     }
@@ -64,19 +66,18 @@ public struct ClassifierEngine: TrainingEngine {
     let adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
     let results = pool.map(plan.shards.count) { index, workspace in
       let tape = Tape(workspace: workspace, parameters: state.values, precision: precision)
-      return forward(items, plan.shards[index], tape, adapters, state.headReferences, weight: 1)
+      let context = ForwardContext(tape: tape, adapters: adapters, head: state.headReferences)
+      return forward(items, plan.shards[index], context, weight: 1)
     }
     return gather(results, plan, count: items.count)
   }
 
-  private func forward(
-    _ items: [EncodedDataset.Item], _ shard: [Int], _ tape: Tape, _ adapters: [LowRankAdapter?],
-    _ head: [ParameterReference], weight: Double
+  func forward(
+    _ items: [EncodedDataset.Item], _ shard: [Int], _ context: ForwardContext, weight: Double
   ) -> ShardResult {
     let tokens = PackedTokens(shard.map { (items[$0].ids, items[$0].typeIDs) }, examples: shard)
-    let logits = model.logits(
-      tokens, ForwardContext(tape: tape, adapters: adapters, head: head, recomputes: recomputes))
-    let losses = loss(tape, logits, shard.map { items[$0].label }, weight: weight)
+    let logits = model.logits(tokens, context)
+    let losses = loss(context.tape, logits, shard.map { items[$0].label }, weight: weight)
     let values = logits.values, columns = logits.columns
     return ShardResult(
       losses: losses, logits: shard.indices.map { Array(values[($0 * columns)..<(($0 + 1) * columns)]) })

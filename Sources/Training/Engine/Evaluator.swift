@@ -13,15 +13,15 @@ public struct Evaluator: Sendable {
     self.batchSize = batchSize
   }
 
-  /// What every item gave, in order. `progress` gets the items done.
+  /// What every item gave, in order. `progress` gets the items done, and may throw to end it.
   public func run(
-    _ items: [EncodedDataset.Item], state: TrainableState, progress: (Int) -> Void = { _ in }
-  ) -> BatchResult {
+    _ items: [EncodedDataset.Item], state: TrainableState, progress: (Int) throws -> Void
+  ) rethrows -> BatchResult {
     var result = BatchResult()
     for start in stride(from: 0, to: items.count, by: batchSize) {
       let batch = Array(items[start..<min(start + batchSize, items.count)])
       result.append(engine.evaluate(batch, state: state))
-      progress(result.counts.count)
+      try progress(result.counts.count)
     }
     return result
   }
@@ -29,11 +29,25 @@ public struct Evaluator: Sendable {
   /// The task's metrics of a split, then its mean loss; none where labels are unknown.
   public func report(
     _ split: Split, _ items: [EncodedDataset.Item], metrics: [Metric], state: TrainableState, epoch: Double,
-    progress: (Int) -> Void = { _ in }
-  ) -> EvaluationReport {
-    let result = run(items, state: state, progress: progress)
+    progress: (Int) throws -> Void
+  ) rethrows -> EvaluationReport {
+    let result = try run(items, state: state, progress: progress)
     return EvaluationReport(
       step: state.step, epoch: epoch, split: split, metrics: engine.metrics(metrics, items, result),
       examples: items.count, logits: result.logits)
+  }
+
+  // A default for `progress` would make these throw.
+
+  /// The same without progress.
+  public func run(_ items: [EncodedDataset.Item], state: TrainableState) -> BatchResult {
+    run(items, state: state, progress: { _ in })
+  }
+
+  /// The same without progress.
+  public func report(
+    _ split: Split, _ items: [EncodedDataset.Item], metrics: [Metric], state: TrainableState, epoch: Double
+  ) -> EvaluationReport {
+    report(split, items, metrics: metrics, state: state, epoch: epoch, progress: { _ in })
   }
 }

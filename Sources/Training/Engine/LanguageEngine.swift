@@ -73,6 +73,22 @@ public struct LanguageEngine: TrainingEngine {
     return gather(losses, batch, plan)
   }
 
+  /// Where a batch's first number that is not finite comes from. Examples are items, whose documents may be several.
+  public func firstNonFinite(
+    _ items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?
+  ) -> NonFiniteOrigin? {
+    let batch = Batch(items), adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
+    let weight = 1 / Float(max(1, batch.counts.reduce(0, +)))
+    return NonFiniteOrigin(
+      ShardPlan(lengths: items.map(\.ids.count)), state: state, dropout: dropout, precision: precision,
+      item: { number in batch.documents.firstIndex { $0.contains { $0.number == number } } ?? 0 }
+    ) { shard, tape in
+      forward(
+        batch, shard, ForwardContext(tape: tape, adapters: adapters, head: []), weight: weight,
+        smoothing: Float(labelSmoothing))
+    }
+  }
+
   /// Perplexity, the exponential of the mean loss, and the loss.
   public func metrics(
     _ metrics: [Metric], _ items: [EncodedDataset.Item], _ result: BatchResult

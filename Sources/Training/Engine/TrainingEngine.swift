@@ -9,6 +9,11 @@ public protocol TrainingEngine: Sendable {
   func gradients(
     of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?, into gradients: FloatStorage
   ) -> BatchResult
+  /// Where the first number that is not finite comes from in a batch whose loss or gradient is not; nil where only the
+  /// sum over its shards is not.
+  func firstNonFinite(
+    _ items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?
+  ) -> NonFiniteOrigin?
   /// Losses, and logits where the task is scored by them, without dropout.
   func evaluate(_ items: [EncodedDataset.Item], state: TrainableState) -> BatchResult
   /// What `result`, the evaluation of all `items`, comes to; none where labels are unknown.

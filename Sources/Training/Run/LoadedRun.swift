@@ -58,11 +58,6 @@ public struct LoadedRun: Sendable {
     }
   }
 
-  /// What a person should know beside the model's notices: options of the contract that act in no way yet.
-  public var notices: [String] {
-    ["checkpoints are not written by this version: training.save_steps and save_total_limit have no effect"]
-  }
-
   /// A tokenized split, its ids checked against the model's vocabulary.
   public func load(_ split: Split) throws -> EncodedDataset {
     switch task {
