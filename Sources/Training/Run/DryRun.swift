@@ -76,8 +76,11 @@ public struct DryRun: Sendable {
     warmupSteps = steps.map { LearningRateSchedule(training, totalSteps: $0).warmupSteps }
     mergeSteps = try steps.flatMap { try plan.merging(totalSteps: $0) }?.mergeSteps
     let trainable = plan.table.parameterCount + plan.headCount(outputs: labels)
+    let order = data.trainLengths.map {
+      training.shuffle ? philox.permutation($0.count, epoch: 0) : Array($0.indices)
+    }
     memory = MemoryEstimate(
-      plan, trainable: trainable, trainExamples: data.trainExamples, threads: threads)
+      plan, trainable: trainable, lengths: data.trainLengths, order: order, threads: threads)
     missing = checks.missing
     var notices = (model?.notices ?? []) + data.notices
     if start == .resume {
@@ -116,6 +119,8 @@ extension ASLoRAPlan {
 /// The splits of a dry run, checked as far as they are there.
 private struct DryRunData {
   private(set) var trainExamples: Int?
+  /// Tokens of every training item, where the tokenizer is there too.
+  private(set) var trainLengths: [Int]?
   private(set) var notices: [String] = []
 
   init(
@@ -139,6 +144,7 @@ private struct DryRunData {
         dataset.examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength,
         emptyText: plan.model.emptyText, pool: pool)
       try plan.model.check(ids: encoded.items.lazy.flatMap(\.ids), path: plan.config.model)
+      if split == .train { trainLengths = encoded.items.map(\.ids.count) }
     }
   }
 
@@ -155,7 +161,10 @@ private struct DryRunData {
     guard let data = try checks.unlessMissing({ try task.load(split, tokens, pool: pool) }) else { return }
     notices += data.leftOut
     try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
-    if split == .train { trainExamples = data.items.count }
+    if split == .train {
+      trainExamples = data.items.count
+      trainLengths = data.items.map(\.ids.count)
+    }
   }
 }
 
