@@ -57,6 +57,12 @@ struct Progress {
     draw(share: Double(done) / Double(max(1, total)), text: "\(split) \(grouped(done))/\(grouped(total))")
   }
 
+  /// A bar over the tensors that are written.
+  mutating func merged(_ done: Int, of total: Int) {
+    guard isTerminal, !isQuiet, isDue() || done == total else { return }
+    draw(share: Double(done) / Double(max(1, total)), text: "tensor \(grouped(done))/\(grouped(total))")
+  }
+
   // MARK: - Steps
 
   private mutating func step(_ report: StepReport, _ totalSteps: Int, _ firstStep: Int) {
