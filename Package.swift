@@ -46,6 +46,7 @@ let package = Package(
 
     // Files in, values out.
     library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),
+    library("Hub", ["StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
     library("Tasks", ["Diagnostics"]),
     library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
@@ -58,13 +59,13 @@ let package = Package(
       "Training",
       [
         "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Kernels", "StrictJSON", "Diagnostics",
+        "Hub", "Kernels", "StrictJSON", "Diagnostics",
       ]),
     .executableTarget(
       name: "swift-peft",
       dependencies: [
-        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Kernels", "RunStore", "StrictJSON",
-        "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "RunStore",
+        "StrictJSON", "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 
@@ -77,6 +78,7 @@ let package = Package(
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
+    tests("HubTests", ["Hub", "Diagnostics"]),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
     tests("TasksTests", ["Tasks", "Diagnostics"]),
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
