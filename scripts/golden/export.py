@@ -166,7 +166,7 @@ def check_types(name, part, merged):
                 continue
             value = tensors.get_tensor(key)
             same = copy.dtype == value.dtype and copy.shape == value.shape
-            if key.endswith("bias") or "orm" in key or "embed" in key:
+            if key.endswith("bias") or any(part in key.lower() for part in ("norm", "ln_", "embed", "wte", "wpe")):
                 same = same and torch.equal(copy, value)
             if not same:
                 expect(f"{name}: {key} is kept", False, (copy.dtype, value.dtype))

@@ -2,6 +2,7 @@ import Adapters
 import Checkpoints
 import Configuration
 import Foundation
+import Hub
 import Kernels
 import Models
 
@@ -11,6 +12,8 @@ public struct AdaptedModel: Sendable {
   public let directory: String
   /// What the config or the command line calls the model: its directory, or its name on the Hub.
   public let modelName: String
+  /// The revision of a model on the Hub, where one is asked for.
+  public let revision: String?
   /// The adapter's directory.
   public let adapterDirectory: String
   /// Sizes and maps of the model.
@@ -30,14 +33,16 @@ public struct AdaptedModel: Sendable {
   /// The native or PEFT adapter in the directory `adapter`, on the model `model`.
   public init(model: String, adapter path: String, seed: Int? = nil) throws {
     modelName = model
-    directory = model
+    let base = Hub.id(model)
+    revision = base?.revision
+    directory = try Hub().directory(of: model, files: .config)
     adapterDirectory = path
     self.seed = seed
     geometry = ModelGeometry(try ModelConfig(directory: directory))
     if try AdapterFile.isNative(path) {
       let stored = try AdapterFile.read(path)
       try stored.table.requireFit(modelSites: geometry.sites, place: path)
-      native = stored
+      native = stored.named(base)
       adapter = stored.expanded
     } else {
       native = nil
@@ -74,5 +79,15 @@ public struct AdaptedModel: Sendable {
       weight: HeadTensor(shape: [hidden, hidden], values: values),
       bias: HeadTensor(shape: [hidden], values: [Float](repeating: 0, count: hidden)),
     ]
+  }
+}
+
+extension StoredAdapter {
+  /// The adapter with its base model's name as Python has it: without the revision.
+  fileprivate func named(_ base: HubModelID?) -> StoredAdapter {
+    guard let base else { return self }
+    var named = self
+    named.metadata.baseModel = base.name
+    return named
   }
 }

@@ -43,7 +43,7 @@ public struct ExportRun: Sendable {
         notices.append("\(model.directory) has no pooler: the one that the run drew from its seed goes along")
       }
       if native.table.sites.isEmpty { notices.append("nothing is adapted: PEFT gets a LoRA of zeros beside the head") }
-      peft = PEFTExport(native, geometry: model.geometry, pooler: pooler)
+      peft = PEFTExport(native, geometry: model.geometry, pooler: pooler, revision: model.revision)
       gguf = nil
     }
     self.notices = notices

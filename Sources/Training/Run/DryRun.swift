@@ -45,11 +45,12 @@ public struct DryRun: Sendable {
     let task = try checks.unlessMissing { try TaskData(TaskSource(config.task)) }
     outputs = task?.labels.outputs
     let tokenizer = try checks.unlessMissing {
-      try Tokenizer(modelDirectory: config.model, modelType: plan.model.family.rawValue)
+      try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
     }
     let philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))
     let classifier = try checks.unlessMissing {
-      try LoadedClassifier(path: config.model, config: plan.model, labels: task?.labels.outputs ?? 2, philox: philox)
+      try LoadedClassifier(
+        path: plan.modelDirectory, config: plan.model, labels: task?.labels.outputs ?? 2, philox: philox)
     }
     try OutputDirectory(config.outputDir).refuseIfTaken(overwrite: overwrite)
 
@@ -123,7 +124,7 @@ private struct DryRunData {
       guard let tokenizer else { continue }
       let encoded = EncodedDataset(
         dataset.examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, pool: pool)
-      try plan.model.check(ids: encoded.items.lazy.flatMap(\.ids), path: plan.config.model)
+      try plan.model.check(ids: encoded.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
     }
   }
 }

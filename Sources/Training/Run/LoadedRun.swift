@@ -30,13 +30,13 @@ public struct LoadedRun: Sendable {
     philox = Philox(seed: UInt64(truncatingIfNeeded: plan.config.training.seed))
     let source = TaskSource(plan.config.task)
     var task = try TaskData(source, knownLabels: knownLabels)
-    tokenizer = try Tokenizer(modelDirectory: plan.config.model, modelType: plan.model.family.rawValue)
+    tokenizer = try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
     let special = tokenizer.specialTokenCount(isPair: task.definition.isPair)
     guard plan.config.task.maxSeqLength > special else {
       throw RunError.noRoomForText(maxLength: plan.config.task.maxSeqLength, special: special)
     }
     classifier = try LoadedClassifier(
-      path: plan.config.model, config: plan.model, labels: task.labels.outputs, philox: philox,
+      path: plan.modelDirectory, config: plan.model, labels: task.labels.outputs, philox: philox,
       precision: plan.config.training.precision)
     // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
     if knownLabels == nil, classifier.storedHead != nil,
@@ -64,7 +64,7 @@ public struct LoadedRun: Sendable {
   public func encode(_ examples: [Example]) throws -> EncodedDataset {
     let data = EncodedDataset(
       examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, pool: pool)
-    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
+    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
     return data
   }
 

@@ -20,7 +20,7 @@ public struct MemoryEstimate: Sendable, Equatable {
   public init(_ plan: RunPlan, trainable count: Int, trainExamples: Int?, threads: Int) {
     let config = plan.config, model = plan.model
     weights =
-      (try? CheckpointDirectory(path: config.model)).map(Self.bytes)
+      (try? CheckpointDirectory(path: plan.modelDirectory)).map(Self.bytes)
       ?? 4 * ModelGeometry(model).totalParameters(labels: nil)
     let batch = min(
       config.training.trainBatchSize * config.training.gradientAccumulationSteps, trainExamples ?? .max, 4096)

@@ -30,7 +30,7 @@ struct Export: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func run() throws {
-    let model = try source.load()
+    let model = try source.load(isQuiet: report.quiet)
     let export = try ExportRun(model, format: format)
     let progress = Progress(isQuiet: report.quiet)
     export.notices.forEach(progress.notice)

@@ -29,7 +29,7 @@ struct Merge: ParsableCommand {
 
   func run() throws {
     _ = BLASLibrary.prepare()
-    let model = try source.load()
+    let model = try source.load(isQuiet: report.quiet)
     let merge = try MergeRun(model)
     try merge.check(output, overwrite: overwrite)
     var progress = Progress(isQuiet: report.quiet)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Hub
 import Kernels
 import StrictJSON
 import Tasks
@@ -16,7 +17,7 @@ struct Tokenize: ParsableCommand {
       or CR and LF, ends a line; everything else is part of the text.
       """)
 
-  @Argument(help: ArgumentHelp("A model's directory.", valueName: "model-dir"))
+  @Argument(help: ArgumentHelp("A model's directory or name on the Hub.", valueName: "model-dir"))
   var model: String
 
   @Flag(help: "Print the tokens instead of their ids.")
@@ -30,7 +31,8 @@ struct Tokenize: ParsableCommand {
   }
 
   func run() throws {
-    let tokenizer = try Tokenizer(modelDirectory: model)
+    try ModelDownload(isQuiet: true).fetch(model, .tokenizer)
+    let tokenizer = try Tokenizer(modelDirectory: Hub().directory(of: model, files: .tokenizer))
     let pool = WorkerPool(threads: ProcessorCount.available)
     var lines = LineStream()
     while let piece = try Console.read(atMost: 1 << 20) {

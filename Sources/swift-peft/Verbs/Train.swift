@@ -29,6 +29,7 @@ struct Train: ParsableCommand {
   func run() throws {
     let config = try options.load(config)
     let report = options.report
+    try ModelDownload(isQuiet: report.quiet).fetch(config.model)
     var progress = Progress(isQuiet: report.quiet)
     SlowBLAS.prepare(progress, isQuiet: report.quiet || dryRun)
     if dryRun {
