@@ -67,7 +67,9 @@ struct FileDownload {
           if !isBegun.withLock({ was in
             defer { was = true }
             return was
-           }) { try Self.begin(partial, answer, at: start) }
+          }) {
+            try Self.begin(partial, answer, at: start)
+          }
           try partial.append(data)
           onEvent(.progress(file: file, bytes: partial.size, total: info.size))
         }

@@ -161,7 +161,8 @@ final class FakeHub: Sendable {
     for (name, value) in headers { text += "\(name): \(value)\r\n" }
     var bytes = Array((text + "\r\n").utf8)
     if request.method != "HEAD" {
-      let cut = body.isEmpty || !(200..<300).contains(status) || request.path.hasPrefix("/api/")
+      let cut =
+        body.isEmpty || !(200..<300).contains(status) || request.path.hasPrefix("/api/")
         ? nil : behaviour.withLock { $0.cuts.isEmpty ? nil : $0.cuts.removeFirst() }
       bytes += body.prefix(cut ?? .max)
     }

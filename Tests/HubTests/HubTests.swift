@@ -77,9 +77,10 @@ func expectError(
     #expect(FileManager.default.fileExists(atPath: "\(sandbox.path)/.locks/models--owner--tiny/\(sandbox.sha256).lock"))
     #expect(try FileManager.default.contentsOfDirectory(atPath: "\(sandbox.storage)/blobs").count == 3)
     // Pieces of 30,000 bytes.
-    #expect(sandbox.downloads.filter(\.isStorage).map(\.range) == [
-      "bytes=0-29999", "bytes=30000-59999", "bytes=60000-89999", "bytes=90000-99999",
-    ])
+    #expect(
+      sandbox.downloads.filter(\.isStorage).map(\.range) == [
+        "bytes=0-29999", "bytes=30000-59999", "bytes=60000-89999", "bytes=90000-99999",
+      ])
     let last = events.all.last { if case .progress("model.safetensors", _, _) = $0 { true } else { false } }
     #expect(last == .progress(file: "model.safetensors", bytes: 100_000, total: 100_000))
     // Again: nothing comes, and without the network it is found.
@@ -248,9 +249,10 @@ func expectError(
     }
     let model = try #require(try sandbox.hub().fetch("owner/tiny"))
     let names = try FileManager.default.contentsOfDirectory(atPath: model.directory).sorted()
-    #expect(names.filter { $0.hasPrefix("model") } == [
-      "model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json",
-    ])
+    #expect(
+      names.filter { $0.hasPrefix("model") } == [
+        "model-1.safetensors", "model-2.safetensors", "model.safetensors.index.json",
+      ])
     try FileManager.default.removeItem(atPath: "\(model.directory)/model-2.safetensors")
     expectError(
       .offline(model: "owner/tiny", cache: sandbox.path, missing: "model-2.safetensors"), status: .missingInput

@@ -67,7 +67,8 @@ public struct PEFTExport: Sendable {
     let head = Set(saved.compactMap { $0.split(separator: ".").first.map(String.init) }).sorted()
     return [
       "peft_type": "LORA", "task_type": .string(metadata.taskType),
-      "base_model_name_or_path": .string(metadata.baseModel), "revision": revision.map { .string($0) } ?? .null, "r": .integer(rank),
+      "base_model_name_or_path": .string(metadata.baseModel),
+      "revision": revision.map { .string($0) } ?? .null, "r": .integer(rank),
       "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
       "use_rslora": .bool(metadata.useRSLoRA), "fan_in_fan_out": .bool(geometry.config.family == .gpt2),
       "target_modules": .strings(targetModules),

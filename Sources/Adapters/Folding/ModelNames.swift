@@ -61,12 +61,14 @@ struct ModelNames {
   var essential: [String] {
     switch family {
     case .bert:
-      ["embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight",
+      [
+        "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight",
         "embeddings.token_type_embeddings.weight", "embeddings.LayerNorm.weight", "embeddings.LayerNorm.bias",
         "pooler.dense.weight", "pooler.dense.bias",
       ]
     case .roberta:
-      ["embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight",
+      [
+        "embeddings.word_embeddings.weight", "embeddings.position_embeddings.weight",
         "embeddings.token_type_embeddings.weight", "embeddings.LayerNorm.weight", "embeddings.LayerNorm.bias",
       ]
     case .gpt2: ["wte.weight", "wpe.weight", "ln_f.weight", "ln_f.bias"]

@@ -34,7 +34,8 @@ public struct ExportRun: Sendable {
     case .peft:
       guard let native = model.native else { throw ExportError.isPEFT(directory: model.adapterDirectory) }
       // A missing checkpoint only matters where it could lack a pooler.
-      let pooler = try model.geometry.config.family == .bert
+      let pooler =
+        try model.geometry.config.family == .bert
         ? model.drawnPooler(for: CheckpointDirectory(path: model.directory)) : [:]
       if !pooler.isEmpty {
         if native.table.position(ofPath: "pooler.dense") != nil {

@@ -20,7 +20,8 @@ struct CompareParams: ParsableCommand {
       """)
 
   @Argument(
-    help: ArgumentHelp("A run config, or a model: its directory, config.json or name on the Hub.", valueName: "config-or-model-dir"))
+    help: ArgumentHelp(
+      "A run config, or a model: its directory, config.json or name on the Hub.", valueName: "config-or-model-dir"))
   var source: String
 
   @OptionGroup var override: OverrideOptions

@@ -8,7 +8,7 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write an adapter in the format of another program.",
     discussion: """
-      EXAMPLE: swift-peft export runs/quickstart-aslora --format peft --output exported
+      EXAMPLE: swift-peft export runs/quickstart-aslora --format peft --output peft
 
       peft: a directory that PeftModel.from_pretrained loads, an ordinary LoRA for every map of every layer whatever the \
       run shared. gguf: for LLaMA models, a LoRA file that llama.cpp loads (--lora); --output may name the file.
