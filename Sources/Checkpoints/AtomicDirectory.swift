@@ -43,11 +43,8 @@ public enum AtomicDirectory {
     try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
     let parent = (target as NSString).deletingLastPathComponent
     let temporary = "\(parent)/.swift-peft-\(UUID().uuidString).tmp"
-    do {
-      try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
-    } catch {
-      throw OutputError.cannotCreate(path: path, code: code(of: error))
-    }
+    let code = makeDirectory(temporary)
+    if code != 0 { throw OutputError.cannotCreate(path: path, code: code) }
     do {
       try body(temporary)
       try AtomicFile.synchronize(directory: temporary)
@@ -86,11 +83,10 @@ public enum AtomicDirectory {
   }
 
   private static func contents(of target: String, shownAs path: String) throws -> [String] {
-    do {
-      return try FileManager.default.contentsOfDirectory(atPath: target).sorted()
-    } catch {
-      throw OutputError.cannotCreate(path: path, code: code(of: error))
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: target) else {
+      throw OutputError.cannotCreate(path: path, code: EACCES)
     }
+    return names.sorted()
   }
 
   private static func replace(_ target: String, by temporary: String, shownAs path: String) throws {
@@ -107,8 +103,14 @@ public enum AtomicDirectory {
     try? FileManager.default.removeItem(atPath: old)
   }
 
-  private static func code(of error: any Error) -> Int32 {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    return underlying.map { Int32($0.code) } ?? EIO
+  /// Makes the directory and those that it lies in; returns 0 or the system's error number.
+  private static func makeDirectory(_ path: String) -> Int32 {
+    if mkdir(path, 0o777) == 0 || errno == EEXIST { return 0 }
+    guard errno == ENOENT else { return errno }
+    let parent = (path as NSString).deletingLastPathComponent
+    if parent == path { return ENOENT }
+    let code = makeDirectory(parent)
+    if code != 0 { return code }
+    return mkdir(path, 0o777) == 0 ? 0 : errno
   }
 }

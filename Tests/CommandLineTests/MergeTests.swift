@@ -114,6 +114,7 @@ import Testing
       #expect(try make("model", "--overwrite").status == 73)
       #expect(try make(".", "--overwrite").status == 73)
       #expect(try make("config.json").status == 73)
+      #expect(try make("config.json/below").err.contains("Not a directory"))
       #expect(try make("data").status == 73)
       let foreign = try make("data", "--overwrite")
       #expect(foreign.status == 73 && foreign.err.contains("dev.tsv"))
