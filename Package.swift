@@ -49,6 +49,7 @@ let package = Package(
     library(
       "Checkpoints",
       ["Kernels", "CKernels", "StrictJSON", "Diagnostics", .product(name: "Crypto", package: "swift-crypto")]),
+    library("Hub", ["StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
     library("Tasks", ["StrictJSON", "Diagnostics"]),
     library("TextMetrics"),
@@ -62,13 +63,13 @@ let package = Package(
       "Training",
       [
         "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Kernels", "StrictJSON", "Diagnostics",
+        "Hub", "Kernels", "StrictJSON", "Diagnostics",
       ]),
     .executableTarget(
       name: "swift-peft",
       dependencies: [
-        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Kernels", "RunStore", "StrictJSON",
-        "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "RunStore",
+        "StrictJSON", "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 
@@ -83,6 +84,7 @@ let package = Package(
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
+    tests("HubTests", ["Hub", "Diagnostics"], golden: true),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
     tests("TasksTests", ["Tasks", "StrictJSON", "Diagnostics"]),
     tests("TextMetricsTests", ["TextMetrics"], golden: true),

@@ -58,6 +58,26 @@ public struct SafetensorsFile: Sendable {
     return file.copy((dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound))
   }
 
+  /// Hands the tensor's bytes over piece by piece, whatever its type, and lets the file's pages go after each, so that
+  /// memory stays small whatever the tensor's size.
+  public func forEachPiece(
+    of name: String, size: Int = 1 << 22, _ body: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let entry = try entry(name)
+    let end = dataStart + entry.bytes.upperBound
+    for start in stride(from: dataStart + entry.bytes.lowerBound, to: end, by: size) {
+      let range = start..<min(start + size, end)
+      try body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
+      file.forget(range)
+    }
+  }
+
+  /// Lets the memory of the tensor's pages go; they come from the file again when touched.
+  public func forget(_ name: String) {
+    guard let entry = entries[name] else { return }
+    file.forget((dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound))
+  }
+
   private func entry(_ name: String) throws -> SafetensorsHeader.Entry {
     if let entry = entries[name] { return entry }
     throw SafetensorsError(

@@ -10,7 +10,10 @@ public enum SafetensorsWriter {
   ///
   /// Float32 tensors stand in the order of their names' bytes. As in the reference implementation, wider types come
   /// first (which aligns them) and spaces fill the header up to a multiple of 8; metadata keys are sorted.
-  public static func write(_ tensors: [SafetensorsTensor], metadata: [String: String] = [:], to path: String) throws {
+  /// `onTensor` is called before each tensor and may throw to stop.
+  public static func write(
+    _ tensors: [SafetensorsTensor], metadata: [String: String] = [:], to path: String, onTensor: () throws -> Void = {}
+  ) throws {
     let order = SafetensorsType.allCases
     let ranks = Dictionary(uniqueKeysWithValues: zip(order, order.indices))
     let sorted = tensors.sorted { first, second in
@@ -21,7 +24,15 @@ public enum SafetensorsWriter {
     try AtomicFile.write(to: path) { file in
       try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.write($0) }
       try header.withUnsafeBytes { try file.write($0) }
-      for tensor in sorted { try tensor.withBytes { try file.write($0) } }
+      for tensor in sorted {
+        try onTensor()
+        var written = 0
+        try tensor.withBytes {
+          written += $0.count
+          try file.write($0)
+        }
+        precondition(written == tensor.byteCount, "\(tensor.name): the numbers don't fill the shape")
+      }
     }
   }
 
@@ -65,6 +76,7 @@ public struct SafetensorsTensor: Sendable {
     case bits16([UInt16])
     case bytes([UInt8])
     case frozen(FrozenTensor)
+    case stream(@Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void)
   }
 
   /// Float32 numbers, row by row.
@@ -90,6 +102,20 @@ public struct SafetensorsTensor: Sendable {
       byteCount: tensor.count * tensor.elementType.byteCount)
   }
 
+  /// Numbers that `stream` hands over piece by piece while the file is written: they are never in memory all at once.
+  public init(
+    name: String, shape: [Int], type: SafetensorsType,
+    stream: @escaping @Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) {
+    self.init(name: name, shape: shape, type: type, .stream(stream), byteCount: type.byteCount(shape: shape) ?? 0)
+  }
+
+  /// The tensor `stored` of `file` under another name, byte by byte, whatever its type. Nil where there is none.
+  public init?(name: String, copyOf stored: String, in file: SafetensorsFile) {
+    guard let info = file.info(stored) else { return nil }
+    self.init(name: name, shape: info.shape, type: info.dtype) { try file.forEachPiece(of: stored, $0) }
+  }
+
   private init(name: String, shape: [Int], type: SafetensorsType, _ content: Content, byteCount: Int) {
     precondition(type.byteCount(shape: shape) == byteCount, "\(name): the numbers don't fill the shape")
     self.name = name
@@ -102,13 +128,15 @@ public struct SafetensorsTensor: Sendable {
   /// Bytes of its data.
   public let byteCount: Int
 
-  func withBytes(_ body: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+  /// Calls `body` with the bytes, in one or more pieces.
+  func withBytes(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     switch content {
     case .floats(let values): try values.withUnsafeBytes(body)
     case .bits16(let values): try values.withUnsafeBytes(body)
     case .bytes(let bytes): try bytes.withUnsafeBytes(body)
     case .frozen(let tensor):
       try withExtendedLifetime(tensor) { try body(UnsafeRawBufferPointer(start: tensor.bytes, count: byteCount)) }
+    case .stream(let produce): try produce(body)
     }
   }
 }

@@ -65,7 +65,7 @@ public final class MappedFile: Sendable {
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
   /// Lets the memory of whole pages inside `range` go; they come from the file again when touched.
-  func forget(_ range: Range<Int>) {
+  public func forget(_ range: Range<Int>) {
     guard let base else { return }
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     let first = (range.lowerBound + page - 1) / page * page, end = range.upperBound / page * page

@@ -16,7 +16,8 @@ struct SwiftPEFT: ParsableCommand {
       """,
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
-      Train.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Tokenize.self, Doctor.self,
+      Train.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Export.self, Merge.self,
+      Tokenize.self, Download.self, Doctor.self,
     ])
 
   /// Every error of every verb leaves through `Failure`.

@@ -56,7 +56,7 @@ extension AdapterFileError.Problem {
     case .unknownField(let field, let nearest):
       return "unknown key \"\(field)\"" + (nearest.map { ", did you mean \"\($0)\"?" } ?? "")
     case .unsupported(let field, let value):
-      return "\(field) = \(value) is not supported: plain LoRA adapters only"
+      return "\(field) = \(value) is not supported: plain LoRA adapters and a classification head only"
     case .missingTensor(let tensor, let user): return "no tensor \"\(tensor)\", which \(user) uses"
     case .unusedTensor(let tensor): return "tensor \"\(tensor)\" belongs to nothing that is adapted"
     case .wrongShape(let tensor, let shape, let expected):

@@ -16,13 +16,17 @@ public struct PEFTAdapter: Sendable, Equatable {
   public let baseModel: String?
   /// The config's `target_modules`; empty for a pattern or where it is not said.
   public let targetModules: [String]
+  /// The config's `task_type`, where it says so.
+  public let taskType: String?
 
-  private static let headModules = ["classifier", "score", "lm_head"]
   private static let tensorPrefix = "base_model.model."
 
   /// The adapter in `directory`, for a model with these maps and this prefix of its base model.
   public static func read(_ directory: String, modelSites: [Site], basePrefix: String) throws -> PEFTAdapter {
     let config = try PEFTConfig(file: "\(directory)/\(AdapterFile.configName)")
+    let headModule = ["bert", "roberta"].contains(basePrefix) ? "classifier" : "score"
+    // A module that is trained whole, say lm_head, would be ignored.
+    try config.requireSavedModules([headModule])
     var file = try AdapterTensors(path: "\(directory)/\(AdapterFile.tensorsName)")
     let known = Dictionary(modelSites.map { ($0.path, $0) }) { first, _ in first }
     var entries: [String: ExpandedAdapter.Entry] = [:]
@@ -35,14 +39,14 @@ public struct PEFTAdapter: Sendable, Equatable {
           throw file.failure(.unknownModule(module, nearest: nearestName(to: bare, among: known.keys.sorted())))
         }
         entries[bare] = try entry(site, peftPath: module, config: config, file: &file)
-      } else if let tensor = headTensor(path, config.modulesToSave) {
+      } else if let tensor = headTensor(path, headModule) {
         head[tensor] = try file.takeHead(name)
       }
     }
     try file.requireAllTaken()
     return PEFTAdapter(
       expanded: ExpandedAdapter(entries: modelSites.compactMap { entries[$0.path] }, head: head),
-      baseModel: config.baseModel, targetModules: config.targetModules)
+      baseModel: config.baseModel, targetModules: config.targetModules, taskType: config.taskType)
   }
 
   private static func entry(
@@ -59,11 +63,9 @@ public struct PEFTAdapter: Sendable, Equatable {
 
   /// The name in the model of a tensor of the head, or nil where it is none. Old versions of PEFT put
   /// `modules_to_save.` into the name.
-  private static func headTensor(_ path: String, _ modulesToSave: [String]) -> String? {
+  private static func headTensor(_ path: String, _ headModule: String) -> String? {
     var parts = path.split(separator: ".").map(String.init)
-    guard !path.contains("lora_"), let module = parts.first, (modulesToSave + headModules).contains(module) else {
-      return nil
-    }
+    guard !path.contains("lora_"), parts.first == headModule else { return nil }
     parts.removeAll { $0 == "modules_to_save" }
     return parts.joined(separator: ".")
   }

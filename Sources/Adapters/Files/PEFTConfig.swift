@@ -45,6 +45,18 @@ struct PEFTConfig {
     modulesToSave = fields.optional("modules_to_save") == nil ? [] : try fields.strings("modules_to_save")
   }
 
+  /// The task, `SEQ_CLS` or `CAUSAL_LM`, where it is said.
+  var taskType: String? { fields.optional("task_type")?.string }
+
+  /// Throws where a module is saved whole that is not `known`. (PEFT itself writes both names of a classification head,
+  /// whichever the model has.)
+  func requireSavedModules(_ known: [String]) throws {
+    for name in modulesToSave where !(known + ["classifier", "score"]).contains(name) {
+      throw fields.failure(
+        .unsupported(field: "modules_to_save", value: JSONWriter.quoted(name)), at: fields.object["modules_to_save"])
+    }
+  }
+
   /// r of the module with this path.
   func rank(of path: String) throws -> Int {
     guard let (key, node) = try pattern("rank_pattern", path) else { return try positive(defaultRank) }

@@ -6,30 +6,49 @@ import StrictJSON
 ///     try PEFTExport(adapter, geometry: geometry).write(to: "exported")
 ///
 /// Slices of a fused map become one LoRA on the fused map: their A's stacked, their B's in the rows of the slice and
-/// the columns of its A, so that the rank is the sum of theirs.
+/// the columns of its A, so that the rank is the sum of theirs. An adapter without any map (strategy `none`) gets a
+/// LoRA of zeros, as PEFT loads none without.
 public struct PEFTExport: Sendable {
   private let geometry: ModelGeometry
   private let metadata: AdapterMetadata
   private let rank: Int
+  private let pooler: [String: HeadTensor]
+  private let revision: String?
   /// What is written, slices already fused.
   public let expanded: ExpandedAdapter
 
   /// The export of `adapter`, whose maps are those of `geometry` (`SiteTable.requireFit`).
-  public init(_ adapter: StoredAdapter, geometry: ModelGeometry) {
+  ///
+  /// `pooler` are the tensors of a pooler that the base model lacks, by their paths: transformers would draw another
+  /// one. `revision` is that of a base model on the Hub.
+  public init(
+    _ adapter: StoredAdapter, geometry: ModelGeometry, pooler: [String: HeadTensor] = [:], revision: String? = nil
+  ) {
     self.geometry = geometry
+    self.pooler = pooler
+    self.revision = revision
     metadata = adapter.metadata
-    rank = adapter.table.rank
-    let plain = adapter.expanded
-    expanded = ExpandedAdapter(
-      entries: geometry.sites.filter { $0.slice == nil }.compactMap { site in
-        plain.entries.first { $0.site.path == site.path } ?? Self.fused(site, from: plain.entries)
-      }, head: plain.head)
+    let fused = adapter.expanded.fused(geometry)
+    if let site = geometry.sites.first, fused.entries.isEmpty {
+      let zeros = ExpandedAdapter.Entry(
+        site: site, rank: 1, scale: adapter.metadata.scale(rank: 1),
+        a: [Float](repeating: 0, count: site.inFeatures), b: [Float](repeating: 0, count: site.outFeatures))
+      expanded = ExpandedAdapter(entries: [zeros], head: fused.head)
+      rank = 1
+    } else {
+      expanded = fused
+      rank = adapter.table.rank
+    }
   }
 
   /// Writes `adapter_model.safetensors` and `adapter_config.json` into `directory`, which exists.
   public func write(to directory: String) throws {
     var tensors = expanded.head.map { name, tensor in
       SafetensorsTensor(name: "base_model.model.\(name)", shape: tensor.shape, tensor.values)
+    }
+    tensors += pooler.map { name, tensor in
+      SafetensorsTensor(
+        name: "base_model.model.\(geometry.basePrefix).\(name)", shape: tensor.shape, tensor.values)
     }
     for entry in expanded.entries {
       let name = "base_model.model.\(geometry.basePrefix).\(entry.site.path)"
@@ -42,29 +61,14 @@ public struct PEFTExport: Sendable {
     try AtomicFile.write(JSONWriter.text(config, pretty: true), to: "\(directory)/\(AdapterFile.configName)")
   }
 
-  /// One LoRA on `site` from those on its slices, or nil where none is adapted.
-  private static func fused(_ site: Site, from entries: [ExpandedAdapter.Entry]) -> ExpandedAdapter.Entry? {
-    let slices = entries.filter { $0.site.slice?.path == site.path }
-    guard let first = slices.first else { return nil }
-    let rank = slices.reduce(0) { $0 + $1.rank }
-    var b = [Float](repeating: 0, count: site.outFeatures * rank)
-    var column = 0
-    for entry in slices {
-      for row in 0..<entry.site.outFeatures {
-        let start = (row + (entry.site.slice?.firstRow ?? 0)) * rank + column
-        b.replaceSubrange(start..<(start + entry.rank), with: entry.b[(row * entry.rank)..<((row + 1) * entry.rank)])
-      }
-      column += entry.rank
-    }
-    return ExpandedAdapter.Entry(site: site, rank: rank, scale: first.scale, a: slices.flatMap(\.a), b: b)
-  }
-
   private var config: JSONValue {
     let special = expanded.entries.filter { $0.rank != rank }
-    let head = Set(expanded.head.keys.compactMap { $0.split(separator: ".").first.map(String.init) }).sorted()
+    let saved = Array(expanded.head.keys) + pooler.keys
+    let head = Set(saved.compactMap { $0.split(separator: ".").first.map(String.init) }).sorted()
     return [
       "peft_type": "LORA", "task_type": .string(metadata.taskType),
-      "base_model_name_or_path": .string(metadata.baseModel), "r": .integer(rank),
+      "base_model_name_or_path": .string(metadata.baseModel),
+      "revision": revision.map { .string($0) } ?? .null, "r": .integer(rank),
       "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
       "use_rslora": .bool(metadata.useRSLoRA), "fan_in_fan_out": .bool(geometry.config.family == .gpt2),
       "target_modules": .strings(targetModules),

@@ -45,15 +45,15 @@ public struct GenerationRun: Sendable {
     guard case .language(let loaded) = scoring.run.model else {
       throw ModelError.notADecoder(plan.model.family.rawValue, path: config.model)
     }
-    path = config.model
+    path = plan.modelDirectory
     model = plan.model
     tokenizer = scoring.run.tokenizer
     guard case .language(let task) = scoring.run.task else {
       throw RunError.noLanguageModel(directory: config.model, task: config.task.name.rawValue)
     }
     format = PromptFormat(task)
-    tokens = try LanguageTokens(tokenizer, plan.model, path: config.model)
-    let ends = try Self.ends(of: plan.model, path: config.model) + format.ends(tokens)
+    tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
+    let ends = try Self.ends(of: plan.model, path: plan.modelDirectory) + format.ends(tokens)
     guard !ends.isEmpty else { throw RunError.noEndOfText(directory: config.model) }
     generator = Generator(
       model: loaded, sites: plan.sites, state: scoring.state, scale: scoring.scale, ends: ends, pool: scoring.run.pool)

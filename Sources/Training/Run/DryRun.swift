@@ -42,17 +42,18 @@ public struct DryRun: Sendable {
     self.plan = plan
     self.threads = threads
     let pool = WorkerPool(threads: threads)
-    let task = try checks.unlessMissing { try RunTask(config.task, model: config.model) }
+    let task = try checks.unlessMissing { try RunTask(config.task, model: plan.modelDirectory) }
     let labels = task?.labels?.outputs ?? (config.task.name.isLanguageModelling ? 0 : 2)
     outputs = task.map { $0.labels?.outputs ?? 0 }
     let tokenizer = try checks.unlessMissing {
-      try Tokenizer(modelDirectory: config.model, modelType: plan.model.family.rawValue)
+      try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
     }
     let philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))
     let model = try checks.unlessMissing { () -> LoadedModel in
       config.task.name.isLanguageModelling
-        ? .language(try LanguageModel(path: config.model, config: plan.model))
-        : .classifier(try LoadedClassifier(path: config.model, config: plan.model, labels: labels, philox: philox))
+        ? .language(try LanguageModel(path: plan.modelDirectory, config: plan.model))
+        : .classifier(
+          try LoadedClassifier(path: plan.modelDirectory, config: plan.model, labels: labels, philox: philox))
     }
     try OutputDirectory(config.outputDir).refuseIfTaken(overwrite: start != .fresh)
 
@@ -143,7 +144,7 @@ private struct DryRunData {
       let encoded = EncodedDataset(
         dataset.examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength,
         emptyText: plan.model.emptyText, pool: pool)
-      try plan.model.check(ids: encoded.items.lazy.flatMap(\.ids), path: plan.config.model)
+      try plan.model.check(ids: encoded.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
       if split == .train { trainLengths = encoded.items.map(\.ids.count) }
     }
   }
@@ -157,10 +158,10 @@ private struct DryRunData {
       _ = try checks.unlessMissing { try task.source.path(split) }
       return
     }
-    let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.config.model)
+    let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
     guard let data = try checks.unlessMissing({ try task.load(split, tokens, pool: pool) }) else { return }
     notices += data.leftOut
-    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
+    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
     if split == .train {
       trainExamples = data.items.count
       trainLengths = data.items.map(\.ids.count)

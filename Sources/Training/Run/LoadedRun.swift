@@ -28,8 +28,8 @@ public struct LoadedRun: Sendable {
     self.plan = plan
     pool = WorkerPool(threads: threads)
     philox = Philox(seed: UInt64(truncatingIfNeeded: plan.config.training.seed))
-    let task = try RunTask(plan.config.task, model: plan.config.model, knownLabels: knownLabels)
-    tokenizer = try Tokenizer(modelDirectory: plan.config.model, modelType: plan.model.family.rawValue)
+    let task = try RunTask(plan.config.task, model: plan.modelDirectory, knownLabels: knownLabels)
+    tokenizer = try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
     let special = tokenizer.specialTokenCount(isPair: task.classification?.definition.isPair ?? false)
     // A language model needs a token to see and one to predict.
     let least = task.classification == nil ? max(1, special) : special
@@ -37,22 +37,22 @@ public struct LoadedRun: Sendable {
       throw RunError.noRoomForText(maxLength: plan.config.task.maxSeqLength, special: special)
     }
     guard let labels = task.labels else {
-      _ = try LanguageTokens(tokenizer, plan.model, path: plan.config.model)
+      _ = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
       model = .language(
         try LanguageModel(
-          path: plan.config.model, config: plan.model, precision: plan.config.training.precision))
+          path: plan.modelDirectory, config: plan.model, precision: plan.config.training.precision))
       self.task = task
       return
     }
     model = .classifier(
       try LoadedClassifier(
-        path: plan.config.model, config: plan.model, labels: labels.outputs, philox: philox,
+        path: plan.modelDirectory, config: plan.model, labels: labels.outputs, philox: philox,
         precision: plan.config.training.precision))
     // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
     if knownLabels == nil, model.storedHead != nil,
       let order = labels.inOrder(of: plan.model.labels ?? []), order != labels
     {
-      self.task = try RunTask(plan.config.task, model: plan.config.model, knownLabels: order)
+      self.task = try RunTask(plan.config.task, model: plan.modelDirectory, knownLabels: order)
     } else {
       self.task = task
     }
@@ -67,9 +67,9 @@ public struct LoadedRun: Sendable {
       data.leftOut += dataset.skipped.map { "left out: \($0)" }
       return data
     case .language(let task):
-      let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.config.model)
+      let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
       let data = try task.load(split, tokens, pool: pool)
-      try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
+      try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
       return data
     }
   }
@@ -79,7 +79,7 @@ public struct LoadedRun: Sendable {
     let data = EncodedDataset(
       examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, emptyText: plan.model.emptyText,
       pool: pool)
-    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
+    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
     return data
   }
 
@@ -152,7 +152,7 @@ public struct LoadedRun: Sendable {
           ($1.name, HeadTensor(shape: $1.shape, values: state[head: $0]))
         }),
       metadata: AdapterMetadata(
-        baseModel: plan.config.model, modelType: plan.model.family.rawValue,
+        baseModel: plan.modelDirectory, modelType: plan.model.family.rawValue,
         taskType: task.labels == nil ? "CAUSAL_LM" : "SEQ_CLS", labels: task.labels?.names ?? [],
         loraAlpha: config.loraAlpha, loraDropout: config.loraDropout,
         useRSLoRA: config.useRSLoRA, targetModules: config.targetModules.names,

@@ -46,7 +46,7 @@ private struct StoredWeights {
 
   init(_ plan: RunPlan) {
     let precision = plan.config.training.precision
-    guard let directory = try? CheckpointDirectory(path: plan.config.model) else {
+    guard let directory = try? CheckpointDirectory(path: plan.modelDirectory) else {
       held = precision.byteCount * ModelGeometry(plan.model).totalParameters(labels: nil)
       loaded = held
       return

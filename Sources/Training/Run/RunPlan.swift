@@ -2,6 +2,7 @@ import Adapters
 import Checkpoints
 import Configuration
 import Diagnostics
+import Hub
 import Kernels
 import Models
 import Tasks
@@ -10,6 +11,8 @@ import Tasks
 public struct RunPlan: Sendable {
   /// The config, resolved.
   public let config: RunConfig
+  /// The directory that the config's `model` means: itself, or the cache's copy of a model on the Hub.
+  public let modelDirectory: String
   /// Sizes of the model.
   public let model: ModelConfig
   /// All linear maps of the model.
@@ -23,11 +26,12 @@ public struct RunPlan: Sendable {
   public init(_ config: RunConfig) throws {
     self.config = config
     try Self.refuseUnsupported(config)
-    model = try ModelConfig(directory: config.model)
+    modelDirectory = try Hub().directory(of: config.model, files: .config)
+    model = try ModelConfig(directory: modelDirectory)
     if config.task.name.isLanguageModelling, !model.family.isDecoder {
       throw ModelError.notADecoder(model.family.rawValue, path: config.model)
     }
-    if model.family == .llama { _ = try RotaryFrequencies(model, path: config.model) }
+    if model.family == .llama { _ = try RotaryFrequencies(model, path: modelDirectory) }
     // A prompt and its answer have so many tokens each.
     let longest = config.task.maxSeqLength * (config.task.name == .instruct ? 2 : 1)
     guard longest <= model.maximumSequenceLength else {

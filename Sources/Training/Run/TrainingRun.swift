@@ -44,7 +44,7 @@ public struct TrainingRun {
       examples: train.items.count, batchSize: config.training.trainBatchSize,
       accumulation: config.training.gradientAccumulationSteps
     ).totalSteps(epochs: config.training.numTrainEpochs, maxSteps: config.training.maxSteps)
-    fingerprint = try InputFingerprint(train: train, evaluationSets: evaluationSets, model: config.model)
+    fingerprint = try InputFingerprint(train: train, evaluationSets: evaluationSets, model: run.plan.modelDirectory)
 
     let state: TrainableState, loop: LoopState, merging: ASLoRAPlan?
     if let resumed, let checkpoint = resumed.checkpoint {

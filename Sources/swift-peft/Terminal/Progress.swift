@@ -58,6 +58,24 @@ struct Progress {
     draw(share: Double(done) / Double(max(1, total)), text: "\(split) \(grouped(done))/\(grouped(total))")
   }
 
+  /// A bar over the tensors that are written.
+  mutating func merged(_ done: Int, of total: Int) {
+    guard isTerminal, !isQuiet, isDue() || done == total else { return }
+    draw(share: Double(done) / Double(max(1, total)), text: "tensor \(grouped(done))/\(grouped(total))")
+  }
+
+  /// A bar over the bytes of a file that is downloaded; a line at its end where stderr is no terminal.
+  mutating func downloaded(_ bytes: Int, of total: Int?, file: String) {
+    guard !isQuiet else { return }
+    guard isTerminal else {
+      if bytes == total { line("downloaded \(file), \(byteSize(bytes))") }
+      return
+    }
+    guard isDue() || bytes == total else { return }
+    let text = "\(file) \(byteSize(bytes))" + (total.map { " of \(byteSize($0))" } ?? "")
+    draw(share: Double(bytes) / Double(max(1, total ?? bytes)), text: text)
+  }
+
   // MARK: - Steps
 
   private mutating func step(_ report: StepReport, _ totalSteps: Int, _ firstStep: Int) {

@@ -4,6 +4,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
+import Hub
 import Tasks
 import Training
 
@@ -19,7 +20,8 @@ struct CompareParams: ParsableCommand {
       """)
 
   @Argument(
-    help: ArgumentHelp("A run config, or a model's directory or config.json.", valueName: "config-or-model-dir"))
+    help: ArgumentHelp(
+      "A run config, or a model: its directory, config.json or name on the Hub.", valueName: "config-or-model-dir"))
   var source: String
 
   @OptionGroup var override: OverrideOptions
@@ -72,6 +74,10 @@ private struct ComparisonSubject {
 
   /// `source` is a run config, a run's directory, a model's directory or its config.json.
   init(_ source: String, overrides: [String]) throws {
+    if Hub.id(source) != nil, !source.hasSuffix(".json") {
+      try self.init(model: Self.model(source), named: source, overrides: overrides)
+      return
+    }
     let isDirectory = RunDirectory.isDirectory(source)
     let ofRun = "\(source)/run_config.json"
     if isDirectory, !FileManager.default.fileExists(atPath: ofRun) {
@@ -100,11 +106,17 @@ private struct ComparisonSubject {
 
   private init(_ config: RunConfig) throws {
     name = config.model
-    model = try ModelConfig(directory: config.model)
+    model = try Self.model(config.model)
     rank = config.adapter.r
     targetModules = config.adapter.targetModules.names
     numMerges = config.adapter.aslora.numMerges
     labels = try Self.labels(config.task)
+  }
+
+  /// The sizes of the model `name`, a directory or a model on the Hub.
+  private static func model(_ name: String) throws -> ModelConfig {
+    try ModelDownload(isQuiet: true).fetch(name, .config)
+    return try ModelConfig(directory: Hub().directory(of: name, files: .config))
   }
 
   /// The outputs that a classification task needs; nil for language modelling, and for a table that is not there.

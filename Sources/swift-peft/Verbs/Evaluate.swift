@@ -42,6 +42,7 @@ struct Evaluate: ParsableCommand {
       throw ValidationError("--adapter goes with a config; \(source) is a run, which has its own")
     }
     let config = try options.load(runDirectory?.configPath ?? source)
+    try ModelDownload(isQuiet: options.report.quiet).fetch(config.model)
     let adapter = runDirectory?.path ?? adapter
     let output = options.outputDir ?? runDirectory?.path ?? config.outputDir
 

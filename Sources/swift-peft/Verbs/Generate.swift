@@ -122,9 +122,12 @@ struct Generate: ParsableCommand {
     if RunDirectory.isDirectory(source), let directory = try? RunDirectory(source) {
       if adapter != nil { throw ValidationError("--adapter goes with a model; \(source) is a run, which has its own") }
       let config = try RunConfig.load(path: directory.configPath)
+      directory.notices.forEach(Progress(isQuiet: report.quiet).notice)
+      try ModelDownload(isQuiet: report.quiet).fetch(config.model)
       return try GenerationRun(
-        run: config, adapterDirectory: directory.path, template: template, threads: threads.count)
+        run: config, adapterDirectory: directory.adapterPath, template: template, threads: threads.count)
     }
+    try ModelDownload(isQuiet: report.quiet).fetch(source)
     return try GenerationRun(model: source, adapterDirectory: adapter, template: template, threads: threads.count)
   }
 

@@ -29,6 +29,7 @@ struct Predict: ParsableCommand {
   func run() throws {
     let directory = try RunDirectory(source)
     let config = try RunConfig.load(path: directory.configPath, overrides: override.overrides)
+    try ModelDownload(isQuiet: report.quiet).fetch(config.model)
     let progress = Progress(isQuiet: report.quiet)
     SlowBLAS.prepare(progress, isQuiet: report.quiet)
     directory.notices.forEach(progress.notice)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Diagnostics
+import Hub
 import Kernels
 import StrictJSON
 import Tasks
@@ -20,7 +21,7 @@ struct Tokenize: ParsableCommand {
       With --decode it goes the other way: a JSON array of ids a line in, a JSON string a line out.
       """)
 
-  @Argument(help: ArgumentHelp("A model's directory.", valueName: "model-dir"))
+  @Argument(help: ArgumentHelp("A model's directory or name on the Hub.", valueName: "model-dir"))
   var model: String
 
   @Flag(help: "Print the tokens instead of their ids.")
@@ -47,7 +48,8 @@ struct Tokenize: ParsableCommand {
   }
 
   func run() throws {
-    let tokenizer = try Tokenizer(modelDirectory: model)
+    try ModelDownload(isQuiet: true).fetch(model, .tokenizer)
+    let tokenizer = try Tokenizer(modelDirectory: Hub().directory(of: model, files: .tokenizer))
     let pool = WorkerPool(threads: ProcessorCount.available)
     var lines = LineStream()
     while let piece = try Console.read(atMost: 1 << 20) {

@@ -39,6 +39,7 @@ struct Train: ParsableCommand {
     let config = try options.load(config)
     let start: RunStart = resume ? .resume : overwrite ? .overwrite : .fresh
     let report = options.report
+    try ModelDownload(isQuiet: report.quiet).fetch(config.model)
     var progress = Progress(isQuiet: report.quiet)
     SlowBLAS.prepare(progress, isQuiet: report.quiet || dryRun)
     if dryRun {

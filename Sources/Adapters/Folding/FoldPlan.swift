@@ -1,0 +1,109 @@
+import Checkpoints
+import Diagnostics
+import Kernels
+
+/// Decides, tensor by tensor, what a folded checkpoint holds.
+struct FoldPlan {
+  let directory: CheckpointDirectory
+  let geometry: ModelGeometry
+  let names: ModelNames
+  let task: FoldedCheckpoint.Task
+  /// By the path of the map.
+  let entries: [String: ExpandedAdapter.Entry]
+  private(set) var files: [[SafetensorsTensor]] = []
+  private(set) var leftOut: [String] = []
+  /// What the checkpoint calls the base model's tensors.
+  private var stored: [String: String] = [:]
+  private var hasOutputLayer = false
+
+  init(
+    _ directory: CheckpointDirectory, geometry: ModelGeometry, adapter: ExpandedAdapter, task: FoldedCheckpoint.Task
+  ) {
+    self.directory = directory
+    self.geometry = geometry
+    self.task = task
+    names = ModelNames(geometry)
+    entries = Dictionary(adapter.entries.map { ($0.site.path, $0) }) { first, _ in first }
+  }
+
+  /// The checkpoint's own tensors, folded where they are adapted.
+  mutating func addStored() throws {
+    let indexed = Set(directory.names)
+    for file in directory.files {
+      var tensors: [SafetensorsTensor] = []
+      for name in file.names where indexed.contains(name) {
+        if let tensor = try tensor(name, in: file) { tensors.append(tensor) } else { leftOut.append(name) }
+      }
+      if !tensors.isEmpty { files.append(tensors) }
+    }
+    if files.isEmpty { files = [[]] }
+  }
+
+  /// Nil for what is left out.
+  private mutating func tensor(_ name: String, in file: SafetensorsFile) throws -> SafetensorsTensor? {
+    guard let path = names.path(of: name) else {
+      let isOutputLayer = task == .languageModel && name == "lm_head.weight" && !geometry.config.tieWordEmbeddings
+      hasOutputLayer = hasOutputLayer || isOutputLayer
+      return isOutputLayer || task == .asStored ? SafetensorsTensor(name: name, copyOf: name, in: file) : nil
+    }
+    if let other = stored.updateValue(name, forKey: path) {
+      throw FoldError.ambiguous(directory: directory.path, tensor: path, names: [other, name])
+    }
+    let output = task == .asStored ? name : names.prefix + path
+    if path.hasSuffix(".weight"), let entry = entries[String(path.dropLast(".weight".count))] {
+      let isTransposed = geometry.config.family == .gpt2
+      return try WeightFold(file: file, stored: name, entry: entry, isTransposed: isTransposed).tensor(named: output)
+    }
+    return SafetensorsTensor(name: output, copyOf: name, in: file)
+  }
+
+  /// A pooler that the checkpoint lacks; without it transformers would draw another one than the run did.
+  mutating func addPooler(_ pooler: [String: HeadTensor]) throws {
+    for (path, tensor) in pooler.sorted(by: { $0.key < $1.key }) where stored[path] == nil {
+      var tensor = tensor
+      if let entry = entries[String(path.dropLast(".weight".count))], path.hasSuffix(".weight") {
+        tensor = entry.folded(into: tensor)
+      }
+      stored[path] = path
+      files[files.count - 1].append(tensor.stored(as: names.prefix + path, type: type))
+    }
+  }
+
+  /// Throws where a tensor of the base model is missing.
+  func requireWhole() throws {
+    var paths = Set(entries.keys.map { $0 + ".weight" })
+    if task != .asStored {
+      paths.formUnion(geometry.sites.filter { $0.slice == nil }.map { $0.path + ".weight" } + names.essential)
+    }
+    var missing = paths.filter { stored[$0] == nil }.sorted()
+    if task == .languageModel, !geometry.config.tieWordEmbeddings, !hasOutputLayer { missing.append("lm_head.weight") }
+    try ErrorList.throwIfAny(missing.map { FoldError.missingWeight(directory: directory.path, tensor: $0) })
+  }
+
+  /// The head, in the last file.
+  mutating func addHead(_ head: [String: HeadTensor]) throws {
+    guard case .classifier = task else { return }
+    guard Set(head.keys) == Set(names.head) else {
+      throw FoldError.wrongHead(found: head.keys.sorted(), expected: names.head.sorted())
+    }
+    files[files.count - 1] += head.sorted { $0.key < $1.key }.map { $1.stored(as: $0, type: type) }
+  }
+
+  /// The type of the embeddings.
+  private var type: ElementType {
+    names.essential.first.flatMap { stored[$0] }.flatMap { directory.info($0)?.dtype.elementType } ?? .float32
+  }
+}
+
+extension ExpandedAdapter.Entry {
+  /// W + s · B A of a small weight in memory.
+  func folded(into weight: HeadTensor) -> HeadTensor {
+    let columns = site.inFeatures
+    let values = weight.values.enumerated().map { index, value in
+      let (row, column) = (index / columns, index % columns)
+      let product = (0..<rank).reduce(0.0) { $0 + Double(b[row * rank + $1]) * Double(a[$1 * columns + column]) }
+      return Float(Double(value) + scale * product)
+    }
+    return HeadTensor(shape: weight.shape, values: values)
+  }
+}

@@ -1,0 +1,89 @@
+import Checkpoints
+import Diagnostics
+import Kernels
+import StrictJSON
+
+/// A base model with an adapter folded into its weights, as a directory that transformers' Auto classes load.
+///
+///     let folded = try FoldedCheckpoint(directory, geometry: geometry, adapter: adapter, task: .classifier(labels))
+///     try folded.write(to: "merged")
+///
+/// Every weight comes from the memory map, is folded block by block and written at once: memory stays small whatever the
+/// model's size. Each keeps the type it has; the head takes that of the embeddings. Shards stay shards.
+public struct FoldedCheckpoint: Sendable {
+  /// What the folded model is for.
+  public enum Task: Sendable, Equatable {
+    /// Classification with the adapter's head.
+    case classifier(HeadLabels)
+    /// The next token, with the base model's own output layer.
+    case languageModel
+    /// What the base model is for, with all that it has: for an adapter without a head.
+    case asStored
+  }
+
+  /// Tensors of the checkpoint that the model has no use for: other heads, and constants of old versions.
+  public let leftOut: [String]
+  private let geometry: ModelGeometry
+  private let task: Task
+  private let files: [[SafetensorsTensor]]
+  private let source: String
+
+  /// Plans every tensor and checks it. `adapter` may have slices; `pooler` are the tensors of a pooler that the
+  /// checkpoint lacks, by their paths.
+  public init(
+    _ directory: CheckpointDirectory, geometry: ModelGeometry, adapter: ExpandedAdapter, task: Task,
+    pooler: [String: HeadTensor] = [:]
+  ) throws {
+    self.geometry = geometry
+    self.task = task
+    source = directory.path
+    var plan = FoldPlan(directory, geometry: geometry, adapter: adapter.fused(geometry), task: task)
+    try plan.addStored()
+    try plan.addPooler(pooler)
+    try plan.requireWhole()
+    try plan.addHead(adapter.head)
+    (files, leftOut) = (plan.files, plan.leftOut)
+  }
+
+  /// How many tensors there are.
+  public var tensorCount: Int { files.reduce(0) { $0 + $1.count } }
+
+  /// Writes the weights and `config.json` into `directory`, which exists. `onTensor` may throw to stop.
+  public func write(to directory: String, onTensor: () throws -> Void = {}) throws {
+    let metadata = ["format": "pt"]
+    var map: [(String, JSONValue)] = []
+    for (number, tensors) in files.enumerated() {
+      let name = files.count == 1 ? "model.safetensors" : Self.shard(number + 1, of: files.count)
+      try SafetensorsWriter.write(tensors, metadata: metadata, to: "\(directory)/\(name)", onTensor: onTensor)
+      map += tensors.map { ($0.name, .string(name)) }
+    }
+    if files.count > 1 {
+      let size = files.joined().reduce(0) { $0 + $1.byteCount }
+      let index: JSONValue = [
+        "metadata": ["total_size": .integer(size)],
+        "weight_map": .members(map.sorted { $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) }),
+      ]
+      try AtomicFile.write(JSONWriter.text(index, pretty: true), to: "\(directory)/model.safetensors.index.json")
+    }
+    let config = try FoldedConfig(source: source, geometry: geometry, task: task)
+    try AtomicFile.write(config.text, to: "\(directory)/config.json")
+  }
+
+  private static func shard(_ number: Int, of count: Int) -> String {
+    func padded(_ number: Int) -> String {
+      let digits = String(number)
+      return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+    }
+    return "model-\(padded(number))-of-\(padded(count)).safetensors"
+  }
+}
+
+/// The outputs of a classification head.
+public enum HeadLabels: Sendable, Equatable {
+  /// Classes by their numbers.
+  case classes([String])
+  /// One number.
+  case regression
+  /// So many outputs of an adapter that does not name them: they keep the base config's names where these are as many.
+  case unnamed(Int)
+}

@@ -1,0 +1,115 @@
+import Diagnostics
+import Foundation
+
+/// A directory that must not be replaced.
+public enum OutputDirectoryError: UserFacingError, Equatable {
+  /// Something is in it already.
+  case taken(path: String, file: String)
+  /// It holds what no earlier call wrote, so that it is not replaced even on demand.
+  case foreign(path: String, file: String)
+  /// It is a file.
+  case isFile(path: String)
+  /// It is one of the inputs, or holds one.
+  case isInput(path: String, input: String)
+
+  /// What is in the way.
+  public var description: String {
+    switch self {
+    case .taken(let path, let file):
+      "\(path): already holds \(file); choose another directory, or pass --overwrite to replace it"
+    case .foreign(let path, let file):
+      "\(path): holds \(file), which export and merge do not write; choose another directory"
+    case .isFile(let path): "\(path): cannot be created: a file is in the way"
+    case .isInput(let path, let input): "\(path): cannot be created there: \(input) is read from it"
+    }
+  }
+
+  /// An output cannot be created.
+  public var exitStatus: ExitStatus { .cannotCreate }
+}
+
+/// Writes directories of results, complete or absent, over an earlier result only where that is asked for.
+public enum ResultDirectory {
+  /// Makes the directory `path` of what `body` writes into the directory that it is given.
+  ///
+  /// An empty directory of that name is replaced. One with files in it is only with `overwrite`, and only where
+  /// all of them satisfy `isOwn`. `inputs` are directories that `body` reads, which must not lie there.
+  public static func write(
+    to path: String, overwrite: Bool, inputs: [String] = [], isOwn: (String) -> Bool,
+    _ body: (String) throws -> Void
+  ) throws {
+    let target = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
+    let parent = (target as NSString).deletingLastPathComponent
+    let temporary = "\(parent)/.swift-peft-\(UUID().uuidString).tmp"
+    let code = makeDirectory(temporary)
+    if code != 0 { throw OutputError.cannotCreate(path: path, code: code) }
+    do {
+      try body(temporary)
+      try AtomicFile.synchronize(directory: temporary)
+      try replace(target, by: temporary, shownAs: path)
+    } catch {
+      try? FileManager.default.removeItem(atPath: temporary)
+      throw error
+    }
+    try AtomicFile.synchronize(directory: parent)
+  }
+
+  /// Throws what `write` would throw before it writes anything.
+  public static func check(
+    _ path: String, overwrite: Bool, inputs: [String] = [], isOwn: (String) -> Bool
+  ) throws {
+    let target = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
+  }
+
+  private static func check(
+    _ path: String, _ target: String, overwrite: Bool, inputs: [String], isOwn: (String) -> Bool
+  ) throws {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: target, isDirectory: &isDirectory) else { return }
+    guard isDirectory.boolValue else { throw OutputDirectoryError.isFile(path: path) }
+    for input in inputs {
+      let real = URL(fileURLWithPath: input).standardizedFileURL.resolvingSymlinksInPath().path
+      if real == target || real.hasPrefix(target + "/") {
+        throw OutputDirectoryError.isInput(path: path, input: input)
+      }
+    }
+    let names = try contents(of: target, shownAs: path)
+    if names.isEmpty { return }
+    guard overwrite else { throw OutputDirectoryError.taken(path: path, file: names[0]) }
+    if let other = names.first(where: { !isOwn($0) }) { throw OutputDirectoryError.foreign(path: path, file: other) }
+  }
+
+  private static func contents(of target: String, shownAs path: String) throws -> [String] {
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: target) else {
+      throw OutputError.cannotCreate(path: path, code: EACCES)
+    }
+    return names.sorted()
+  }
+
+  private static func replace(_ target: String, by temporary: String, shownAs path: String) throws {
+    // Takes the place of an empty directory as well as of none.
+    if rename(temporary, target) == 0 { return }
+    guard errno == ENOTEMPTY || errno == EEXIST else { throw OutputError.cannotCreate(path: path, code: errno) }
+    let old = temporary + ".old"
+    guard rename(target, old) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
+    guard rename(temporary, target) == 0 else {
+      let code = errno
+      rename(old, target)
+      throw OutputError.cannotCreate(path: path, code: code)
+    }
+    try? FileManager.default.removeItem(atPath: old)
+  }
+
+  /// Makes the directory and those that it lies in; returns 0 or the system's error number.
+  private static func makeDirectory(_ path: String) -> Int32 {
+    if mkdir(path, 0o777) == 0 || errno == EEXIST { return 0 }
+    guard errno == ENOENT else { return errno }
+    let parent = (path as NSString).deletingLastPathComponent
+    if parent == path { return ENOENT }
+    let code = makeDirectory(parent)
+    if code != 0 { return code }
+    return mkdir(path, 0o777) == 0 ? 0 : errno
+  }
+}

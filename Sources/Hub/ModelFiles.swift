@@ -1,0 +1,60 @@
+import Foundation
+import StrictJSON
+
+/// Which files of a model this program reads.
+public enum ModelFiles: String, Sendable {
+  /// Sizes only.
+  case config
+  /// Sizes and tokenizer.
+  case tokenizer
+  /// Those and the weights.
+  case all
+
+  private static let tokenizerFiles = [
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+    "vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json",
+  ]
+  static let single = "model.safetensors"
+  static let index = "model.safetensors.index.json"
+
+  /// Those among the repository's `files` that come first; the shards are known from the index only.
+  func wanted(among files: [String]) -> [String] {
+    let present = Set(files)
+    var wanted = ["config.json"]
+    if self != .config { wanted += Self.tokenizerFiles }
+    if self == .all { wanted += present.contains(Self.single) ? [Self.single] : [Self.index] }
+    return wanted.filter(present.contains)
+  }
+
+  /// The shards that an index names.
+  static func shards(index: String) throws -> [String] {
+    let bytes = [UInt8](FileManager.default.contents(atPath: index) ?? Data())
+    let map = try JSONParser.parse(bytes, file: index)["weight_map"]?.object
+    return Set((map?.keys ?? []).compactMap { map?[$0]?.string }).sorted()
+  }
+
+  /// Throws where the repository's `files` are no model that can be read.
+  func requireUsable(_ files: [String], model: String) throws {
+    let present = Set(files)
+    guard present.contains("config.json") else { throw HubError.noFile(model: model, file: "config.json") }
+    if self != .config, !Self.hasTokenizer(present.contains) { throw HubError.noTokenizer(model: model) }
+    guard self == .all, !present.contains(Self.single), !present.contains(Self.index) else { return }
+    let other = files.first { $0.hasSuffix(".bin") || $0.hasSuffix(".h5") || $0.hasSuffix(".msgpack") }
+    throw HubError.noSafetensors(model: model, found: other)
+  }
+
+  /// A file that the directory lacks, or nil where the model is whole.
+  func missing(in directory: String) -> String? {
+    func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(directory)/\(name)") }
+    if !has("config.json") { return "config.json" }
+    if self != .config, !Self.hasTokenizer(has) { return "tokenizer.json" }
+    guard self == .all, !has(Self.single) else { return nil }
+    guard has(Self.index) else { return Self.single }
+    guard let shards = try? Self.shards(index: "\(directory)/\(Self.index)"), !shards.isEmpty else { return Self.index }
+    return shards.first { !has($0) }
+  }
+
+  private static func hasTokenizer(_ has: (String) -> Bool) -> Bool {
+    has("tokenizer.json") || has("vocab.txt") || has("vocab.json") && has("merges.txt") || has("tokenizer.model")
+  }
+}

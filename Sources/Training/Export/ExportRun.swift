@@ -1,0 +1,103 @@
+import Adapters
+import Checkpoints
+import Diagnostics
+import Foundation
+
+/// `swift-peft export`: an adapter in the format of another program.
+public struct ExportRun: Sendable {
+  /// The formats.
+  public enum Format: String, Sendable, CaseIterable {
+    /// An adapter directory of Hugging Face PEFT.
+    case peft
+    /// A LoRA file of llama.cpp.
+    case gguf
+  }
+
+  /// What is exported.
+  public let model: AdaptedModel
+  /// The target format.
+  public let format: Format
+  /// What a person should know.
+  public let notices: [String]
+  private let peft: PEFTExport?
+  private let gguf: GGUFAdapter?
+
+  /// Checks that `format` can hold the adapter.
+  public init(_ model: AdaptedModel, format: Format) throws {
+    self.model = model
+    self.format = format
+    var notices: [String] = []
+    switch format {
+    case .gguf:
+      peft = nil
+      gguf = try GGUFAdapter(model.adapter, geometry: model.geometry)
+    case .peft:
+      guard let native = model.native else { throw ExportError.isPEFT(directory: model.adapterDirectory) }
+      // A missing checkpoint only matters where it could lack a pooler.
+      let pooler =
+        try model.geometry.config.family == .bert
+        ? model.drawnPooler(for: CheckpointDirectory(path: model.directory)) : [:]
+      if !pooler.isEmpty {
+        if native.table.position(ofPath: "pooler.dense") != nil {
+          throw ExportError.adaptedPooler(directory: model.directory)
+        }
+        notices.append("\(model.directory) has no pooler: the one that the run drew from its seed goes along")
+      }
+      if native.table.sites.isEmpty { notices.append("nothing is adapted: PEFT gets a LoRA of zeros beside the head") }
+      peft = PEFTExport(native, geometry: model.geometry, pooler: pooler, revision: model.revision)
+      gguf = nil
+    }
+    self.notices = notices
+  }
+
+  /// Makes `path`: a directory, or for GGUF also a file whose name ends in `.gguf`. Returns what was written.
+  public func write(to path: String, overwrite: Bool) throws -> [String] {
+    if let gguf, path.hasSuffix(".gguf") {
+      if !overwrite, FileManager.default.fileExists(atPath: path) {
+        throw ExportError.fileExists(path)
+      }
+      try gguf.write(to: path)
+      return [path]
+    }
+    try ResultDirectory.write(
+      to: path, overwrite: overwrite, inputs: [model.directory, model.adapterDirectory], isOwn: Self.isOwn
+    ) { directory in
+      try peft?.write(to: directory)
+      try gguf?.write(to: "\(directory)/\(GGUFAdapter.fileName)")
+    }
+    return gguf == nil
+      ? [AdapterFile.configName, AdapterFile.tensorsName].map { "\(path)/\($0)" } : ["\(path)/\(GGUFAdapter.fileName)"]
+  }
+
+  /// Whether an export writes files of this name.
+  private static func isOwn(_ name: String) -> Bool {
+    [AdapterFile.configName, AdapterFile.tensorsName, GGUFAdapter.fileName].contains(name)
+  }
+}
+
+/// An adapter that cannot be exported.
+public enum ExportError: UserFacingError, Equatable {
+  /// It is in the format already.
+  case isPEFT(directory: String)
+  /// A pooler that only this run has, and that is adapted.
+  case adaptedPooler(directory: String)
+  case fileExists(String)
+
+  /// What is in the way, and what would be right.
+  public var description: String {
+    switch self {
+    case .isPEFT(let directory): "\(directory): is an adapter of PEFT already"
+    case .adaptedPooler(let directory):
+      "\(directory) has no pooler, and this adapter adapts the one that the run drew: PEFT cannot hold both; use merge"
+    case .fileExists(let path): "\(path): exists already; choose another name, or pass --overwrite to replace it"
+    }
+  }
+
+  /// As in the contract.
+  public var exitStatus: ExitStatus {
+    switch self {
+    case .isPEFT, .adaptedPooler: .badInput
+    case .fileExists: .cannotCreate
+    }
+  }
+}

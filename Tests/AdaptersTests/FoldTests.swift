@@ -1,0 +1,140 @@
+import Adapters
+import Checkpoints
+import Foundation
+import StrictJSON
+import Testing
+
+/// Folding of made-up GPT-2 and LLaMA checkpoints, whose forward code is not needed; scripts/golden/export.py loads real
+/// ones into transformers.
+@Suite struct FoldTests {
+  static let gpt2 =
+    #"{"model_type": "gpt2", "vocab_size": 30, "n_positions": 16, "n_embd": 8, "n_layer": 2, "n_head": 2, "eps": 1e-05}"#
+
+  /// A checkpoint with every weight that folding asks for, and some that are of no use.
+  private func checkpoint(_ config: String, _ type: SafetensorsType, prefix: String, extra: [String: [Int]])
+    throws -> (TemporaryDirectory, CheckpointDirectory, ModelGeometry)
+  {
+    let directory = try TemporaryDirectory()
+    let geometry = ModelGeometry(try ModelConfig(json: config))
+    var random = SplitMix(state: 11)
+    var shapes = extra
+    for site in geometry.sites where site.slice == nil {
+      let isConv1D = geometry.config.family == .gpt2
+      shapes[prefix + site.path + ".weight"] =
+        isConv1D ? [site.inFeatures, site.outFeatures] : [site.outFeatures, site.inFeatures]
+    }
+    let tensors = shapes.sorted { $0.key < $1.key }.map { name, shape in
+      let values = random.floats(shape.reduce(1, *))
+      return type == .float32
+        ? SafetensorsTensor(name: name, shape: shape, values)
+        : SafetensorsTensor(
+          name: name, shape: shape, type: type,
+          bits16: values.map { type == .float16 ? Float16($0).bitPattern : UInt16($0.bitPattern >> 16) })
+    }
+    try SafetensorsWriter.write(tensors, to: "\(directory.path)/model.safetensors")
+    try Data(config.utf8).write(to: URL(fileURLWithPath: "\(directory.path)/config.json"))
+    return (directory, try CheckpointDirectory(path: directory.path), geometry)
+  }
+
+  private func adapter(_ geometry: ModelGeometry, _ targets: [String], scale: Double = 1.5) throws -> ExpandedAdapter {
+    var random = SplitMix(state: 3)
+    let sites = try TargetSelection(targets).select(from: geometry.sites)
+    return ExpandedAdapter(
+      entries: sites.map { site in
+        ExpandedAdapter.Entry(
+          site: site, rank: 2, scale: scale, a: random.floats(2 * site.inFeatures),
+          b: random.floats(2 * site.outFeatures))
+      }, head: [:])
+  }
+
+  /// W + s · B A of output `row` and input `column`, in double precision.
+  private func expected(_ weight: Float, _ entry: ExpandedAdapter.Entry, _ row: Int, _ column: Int) -> Double {
+    var product = 0.0
+    for place in 0..<entry.rank {
+      product += Double(entry.b[row * entry.rank + place]) * Double(entry.a[place * entry.site.inFeatures + column])
+    }
+    return Double(weight) + entry.scale * product
+  }
+
+  @Test(arguments: ["", "transformer."])
+  func slicesOfConv1DAreFoldedInTheirColumns(prefix: String) throws {
+    let (directory, weights, geometry) = try checkpoint(
+      Self.gpt2, .float32, prefix: prefix,
+      extra: [
+        prefix + "wte.weight": [30, 8], prefix + "wpe.weight": [16, 8], prefix + "ln_f.weight": [8],
+        prefix + "ln_f.bias": [8], prefix + "h.0.attn.bias": [1, 1, 16, 16], "lm_head.weight": [30, 8],
+      ])
+    let adapter = try adapter(geometry, ["c_attn.q", "c_attn.v", "mlp.c_proj"])
+    let folded = try FoldedCheckpoint(weights, geometry: geometry, adapter: adapter, task: .languageModel)
+    #expect(Set(folded.leftOut) == [prefix + "h.0.attn.bias", "lm_head.weight"], "tied, and a constant")
+    let target = try TemporaryDirectory()
+    try folded.write(to: target.path)
+    let file = try SafetensorsFile(path: "\(target.path)/model.safetensors")
+    #expect(file.names.allSatisfy { $0.hasPrefix("transformer.") } && file.names.count == 4 + 8)
+    #expect(file.metadata == ["format": "pt"])
+    for entry in adapter.entries {
+      let path = entry.site.slice?.path ?? entry.site.path, first = entry.site.slice?.firstRow ?? 0
+      let before = try weights.files[0].tensor(prefix + path + ".weight").floats()
+      let after = try file.tensor("transformer." + path + ".weight").floats()
+      let columns = after.count / entry.site.inFeatures
+      for row in 0..<entry.site.outFeatures {
+        for column in 0..<entry.site.inFeatures {
+          let at = column * columns + first + row
+          let exact = expected(before[at], entry, row, column)
+          #expect(abs(Double(after[at]) - exact) < 1e-6)
+        }
+      }
+      // The keys' columns are not adapted.
+      if entry.site.slice != nil {
+        for row in 0..<8 { #expect(after[row * 24 + 8] == before[row * 24 + 8]) }
+      }
+    }
+    let config = try JSONParser.parse(String(contentsOfFile: "\(target.path)/config.json", encoding: .utf8))
+    #expect(config["architectures"]?.array?.map(\.string) == ["GPT2LMHeadModel"])
+    #expect(config["eps"]?.number == 1e-5 && config["n_embd"]?.integer == 8)
+    withExtendedLifetime(directory) {}
+  }
+
+  @Test(arguments: [SafetensorsType.bfloat16, .float16])
+  func halvesAreRoundedOnce(type: SafetensorsType) throws {
+    let (directory, weights, geometry) = try checkpoint(
+      GGUFAdapterTests.llama, type, prefix: "model.",
+      extra: ["model.embed_tokens.weight": [30, 16], "model.norm.weight": [16], "lm_head.weight": [30, 16]])
+    let adapter = try adapter(geometry, ["q_proj", "down_proj"])
+    let target = try TemporaryDirectory()
+    let folded = try FoldedCheckpoint(weights, geometry: geometry, adapter: adapter, task: .languageModel)
+    try folded.write(to: target.path)
+    let file = try SafetensorsFile(path: "\(target.path)/model.safetensors")
+    #expect(file.names.allSatisfy { file.info($0)?.dtype == type })
+    #expect(try file.bytes(of: "lm_head.weight") == weights.files[0].bytes(of: "lm_head.weight"))
+    // Half the distance of neighbours below 8, and the little that float32 sums differ by.
+    let bound = (type == .bfloat16 ? 0x1p-7 : 0x1p-10) * 1.001
+    for entry in adapter.entries {
+      let before = try weights.files[0].tensor("model.\(entry.site.path).weight").floats()
+      let after = try file.tensor("model.\(entry.site.path).weight").floats()
+      for at in after.indices {
+        let exact = expected(before[at], entry, at / entry.site.inFeatures, at % entry.site.inFeatures)
+        #expect(abs(Double(after[at]) - exact) <= bound * max(1, abs(exact)) / 2 + 1e-6)
+      }
+    }
+    withExtendedLifetime(directory) {}
+  }
+
+  @Test func whatDoesNotFitIsRefused() throws {
+    let (directory, weights, geometry) = try checkpoint(
+      GGUFAdapterTests.llama, .float16, prefix: "model.", extra: ["model.embed_tokens.weight": [30, 16]])
+    let adapter = try adapter(geometry, ["q_proj"], scale: 1e6)
+    #expect(throws: (any Error).self, "no norm, no lm_head") {
+      try FoldedCheckpoint(weights, geometry: geometry, adapter: adapter, task: .languageModel)
+    }
+    let folded = try FoldedCheckpoint(weights, geometry: geometry, adapter: adapter, task: .asStored)
+    let target = try TemporaryDirectory()
+    let error = #expect(throws: FoldError.self) { try folded.write(to: target.path) }
+    #expect(error?.description.contains("which F16 cannot hold") == true)
+    let head = ExpandedAdapter(entries: [], head: ["classifier.weight": HeadTensor(shape: [2, 16], values: [])])
+    #expect(throws: (any Error).self) {
+      try FoldedCheckpoint(weights, geometry: geometry, adapter: head, task: .classifier(.unnamed(2)))
+    }
+    withExtendedLifetime(directory) {}
+  }
+}

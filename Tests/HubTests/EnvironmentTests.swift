@@ -1,0 +1,69 @@
+import Foundation
+import Testing
+
+@testable import Hub
+
+@Suite struct EnvironmentTests {
+  @Test(arguments: [
+    ([:], "/h/.cache/huggingface/hub"),
+    (["XDG_CACHE_HOME": "/x"], "/x/huggingface/hub"),
+    (["HF_HOME": "~/hf"], "/h/hf/hub"),
+    (["HF_HOME": "$DISK/hf", "DISK": "/d"], "/d/hf/hub"),
+    (["HF_HOME": "/a", "HUGGINGFACE_HUB_CACHE": "/old"], "/old"),
+    (["HF_HOME": "/a", "HUGGINGFACE_HUB_CACHE": "/old", "HF_HUB_CACHE": "${HOME}/b"], "/h/b"),
+  ]) func cache(variables: [String: String], path: String) {
+    #expect(HubEnvironment(variables.merging(["HOME": "/h"]) { $1 }).cache == path)
+  }
+
+  @Test func endpointOfflineAndToken() throws {
+    let home = NSTemporaryDirectory() + "swift-peft-home-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: home, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: home) }
+    #expect(HubEnvironment(["HOME": home]).endpoint == "https://huggingface.co")
+    #expect(HubEnvironment(["HOME": home, "HF_ENDPOINT": "http://mirror/"]).endpoint == "http://mirror")
+    #expect(HubEnvironment(["HOME": home]).token == nil)
+    try Data("hf_file\n".utf8).write(to: URL(fileURLWithPath: home + "/token"))
+    #expect(HubEnvironment(["HOME": home, "HF_HOME": home]).token == "hf_file")
+    #expect(HubEnvironment(["HOME": home, "HF_HOME": home, "HF_TOKEN": " hf_set "]).token == "hf_set")
+    #expect(HubEnvironment(["HOME": home, "HF_TOKEN_PATH": home + "/token"]).token == "hf_file")
+    for (value, isOffline) in [("1", true), ("true", true), ("Yes", true), ("0", false), ("", false)] {
+      #expect(HubEnvironment(["HOME": home, "HF_HUB_OFFLINE": value]).isOffline == isOffline)
+    }
+  }
+
+  @Test(arguments: [
+    ("owner/name", "owner/name", "main"), ("owner/name@v1.0", "owner/name", "v1.0"),
+    ("Foo-BAR/foo_bar.b@refs/pr/3", "Foo-BAR/foo_bar.b", "refs/pr/3"),
+  ]) func names(text: String, name: String, revision: String) throws {
+    let id = try #require(HubModelID(text))
+    #expect((id.name, id.wanted, id.description) == (name, revision, text))
+  }
+
+  @Test(arguments: [
+    "name", "a/b/c", "/a", "a/", "./a", "../a", "a/..", "a--b/c", "a/b.git", "a/b@", "a/b@..", "a/b@x/../y", "a b/c",
+    "models/ä", "~/x", "",
+  ]) func pathsAreNoNames(text: String) { #expect(HubModelID(text) == nil) }
+
+  @Test func whatLiesBesideADirectoryIsAPath() throws {
+    let known = FileManager.default.currentDirectoryPath
+    #expect(Hub.id(known) == nil && Hub.id("Tests/none") == nil || !FileManager.default.fileExists(atPath: "Tests"))
+    #expect(Hub.id("no-such-owner/none") != nil)
+  }
+
+  @Test func sha256() {
+    func digest(_ text: [UInt8], by step: Int) -> String {
+      var hash = SHA256()
+      for start in stride(from: 0, to: text.count, by: step) {
+        text[start..<min(start + step, text.count)].withUnsafeBytes { hash.update($0) }
+      }
+      return hash.finish()
+    }
+    // FIPS 180-4's examples.
+    #expect(digest([], by: 1) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    #expect(digest(Array("abc".utf8), by: 2) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    let million = [UInt8](repeating: UInt8(ascii: "a"), count: 1_000_000)
+    for step in [1_000_000, 63, 64, 100_001] {
+      #expect(digest(million, by: step) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+    }
+  }
+}
