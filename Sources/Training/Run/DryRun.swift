@@ -123,7 +123,7 @@ private struct DryRunData {
       guard let tokenizer else { continue }
       let encoded = EncodedDataset(
         dataset.examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, pool: pool)
-      try plan.model.check(ids: encoded.items.lazy.flatMap(\.ids), path: plan.config.model)
+      try encoded.requireFit(plan.model, path: plan.config.model)
     }
   }
 }

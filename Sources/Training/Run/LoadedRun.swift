@@ -64,7 +64,7 @@ public struct LoadedRun: Sendable {
   public func encode(_ examples: [Example]) throws -> EncodedDataset {
     let data = EncodedDataset(
       examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, pool: pool)
-    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.config.model)
+    try data.requireFit(plan.model, path: plan.config.model)
     return data
   }
 
