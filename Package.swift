@@ -80,6 +80,18 @@ let package = Package(
       ],
       swiftSettings: swift),
 
+    // Hostile files: what the fuzzer feeds, and its corpus as tests.
+    .target(
+      name: "FuzzTargets",
+      dependencies: ["Adapters", "Checkpoints", "Configuration", "Diagnostics", "Tasks", "Tokenizers"],
+      path: "Tests/FuzzTargets", swiftSettings: swift),
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: [
+        "FuzzTargets", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "StrictJSON", "Tasks", "Tokenizers",
+      ],
+      exclude: ["Corpus"], swiftSettings: swift),
+
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
@@ -105,4 +117,10 @@ let package = Package(
 
 if hasOneDNN {
   package.targets.append(.systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]))
+}
+
+// The fuzzer needs compiler flags that an ordinary build has not: see scripts/fuzz.sh.
+if ProcessInfo.processInfo.environment["SWIFT_PEFT_FUZZ"] == "1" {
+  package.targets.append(
+    .executableTarget(name: "swift-peft-fuzz", dependencies: ["FuzzTargets"], swiftSettings: swift))
 }

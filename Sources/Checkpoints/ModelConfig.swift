@@ -86,7 +86,7 @@ public struct ModelConfig: Sendable, Equatable {
   /// Reads the config `file`. Throws `FileError`, `JSONSyntaxError`, `ModelConfigError` or a list of the latter.
   public init(file: String) throws {
     let mapped = try MappedFile(path: file)
-    try self.init(json: mapped.copy(0..<mapped.count), file: file)
+    try self.init(json: mapped.text(), file: file)
   }
 
   /// Reads the config's text; `file` names it in errors.

@@ -2,6 +2,14 @@ import Diagnostics
 import Kernels
 import StrictJSON
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// `model.safetensors.index.json`: which file of the directory holds which tensor.
 struct ShardIndex {
   /// The index itself.
@@ -12,7 +20,7 @@ struct ShardIndex {
   /// Reads the index. Every path that leaves the directory is reported.
   init(path: String) throws {
     let file = try MappedFile(path: path)
-    let root = try JSONParser.parse(file.copy(0..<file.count), file: path)
+    let root = try JSONParser.parse(file.text(), file: path)
     func malformed(_ line: Int, _ problem: String) -> CheckpointError {
       .malformedIndex(file: path, line: line, problem: problem)
     }
@@ -23,24 +31,44 @@ struct ShardIndex {
     var tensors: [String: [String]] = [:]
     var errors: [any UserFacingError] = []
     var refused: Set<String> = []
+    let directory = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
     for name in members.keys {
       guard let node = members[name] else { continue }
       guard let shard = node.string else {
         errors.append(malformed(node.line, "the file of tensor \(shown(name)) is \(node.kind), expected a string"))
         continue
       }
-      guard Self.staysInside(shard) else {
+      if tensors[shard] != nil {
+        tensors[shard]?.append(name)
+        continue
+      }
+      guard Self.staysInside(shard), Self.folderStaysInside(shard, of: directory) else {
         if refused.insert(shard).inserted {
           errors.append(CheckpointError.shardOutside(index: path, line: node.line, shard: shard))
         }
         continue
       }
-      if tensors[shard] == nil { order.append(shard) }
-      tensors[shard, default: []].append(name)
+      order.append(shard)
+      tensors[shard] = [name]
     }
     try ErrorList.throwIfAny(errors)
     self.path = path
     shards = order.map { ($0, tensors[$0] ?? []) }
+  }
+
+  /// Whether the folder of `shard`, once links are followed, lies in `directory`. The file itself may be a link: the
+  /// Hub's cache is made of them.
+  static func folderStaysInside(_ shard: String, of directory: String) -> Bool {
+    guard let slash = shard.lastIndex(of: "/") else { return true }
+    guard let root = resolved(directory), let folder = resolved("\(directory)/\(shard[..<slash])") else { return true }
+    return folder == root || folder.hasPrefix(root == "/" ? root : root + "/")
+  }
+
+  /// The path without links; nil where it leads nowhere.
+  private static func resolved(_ path: String) -> String? {
+    guard let pointer = realpath(path, nil) else { return nil }
+    defer { free(pointer) }
+    return String(cString: pointer)
   }
 
   /// Whether `shard` is a relative path without `..`.

@@ -53,17 +53,9 @@ extension RunConfig {
 
   /// All of a file, or of a pipe.
   private static func read(_ path: String) throws -> [UInt8] {
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-      throw ConfigError.missing(file: path)
-    }
-    if isDirectory.boolValue { throw ConfigError.unreadable(file: path, reason: "is a directory") }
-    guard let file = FileHandle(forReadingAtPath: path) else {
-      throw ConfigError.unreadable(file: path, reason: "permission denied")
-    }
-    defer { try? file.close() }
-    do { return try Array(file.readToEnd() ?? Data()) } catch {
-      throw ConfigError.unreadable(file: path, reason: (error as NSError).localizedDescription)
+    do { return try InputFile.read(path, limit: InputFile.textLimit, allowsPipe: true) } catch {
+      throw error == .system(ENOENT)
+        ? ConfigError.missing(file: path) : ConfigError.unreadable(file: path, reason: error.description)
     }
   }
 

@@ -131,10 +131,10 @@ extension FieldKind {
     Self(
       read: { node in
         guard let nodes = node.array, (1...most).contains(nodes.count) else { return .expected(what) }
-        var values: [Element] = []
+        var values: [Element] = [], seen: Set<Element> = []
         for node in nodes {
           guard case .value(let value) = element.read(node) else { return .expected(what) }
-          guard !values.contains(value) else { return .expected(what + ", none of them twice") }
+          guard seen.insert(value).inserted else { return .expected(what + ", none of them twice") }
           values.append(value)
         }
         return .value(values)

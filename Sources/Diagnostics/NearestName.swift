@@ -2,10 +2,15 @@
 ///
 /// Near means a Damerau–Levenshtein distance of at most a third of the longer name (at least 1).
 public func nearestName(to name: String, among candidates: some Sequence<String>) -> String? {
+  // Nobody mistypes a longer name, and the distance takes the product of the lengths.
+  let longest = 512
+  if name.utf8.count > longest { return nil }
+  let length = name.count
   var best: (name: String, distance: Int)?
-  for candidate in candidates {
+  for candidate in candidates where candidate.utf8.count <= longest {
+    let reach = max(1, max(length, candidate.count) / 3)
+    if abs(length - candidate.count) > reach { continue }
     let distance = editDistance(name.lowercased(), candidate.lowercased())
-    let reach = max(1, max(name.count, candidate.count) / 3)
     if distance <= reach, distance < best?.distance ?? .max { best = (candidate, distance) }
   }
   return best?.name

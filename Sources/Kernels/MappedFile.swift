@@ -21,8 +21,19 @@ public struct FileError: UserFacingError, Equatable {
     self.code = code
   }
 
+  /// The `code` of a device, a pipe or a socket in place of a file.
+  public static let notAFile: Int32 = -1
+  /// The `code` of a file that is longer than `InputFile.textLimit`.
+  public static let tooLarge: Int32 = -2
+
   /// `path: No such file or directory`.
-  public var description: String { "\(path): \(String(cString: strerror(code)))" }
+  public var description: String {
+    switch code {
+    case Self.notAFile: "\(path): not a regular file"
+    case Self.tooLarge: "\(path): larger than \(InputFile.textLimit) bytes, which no file of its kind is"
+    default: "\(path): \(String(cString: strerror(code)))"
+    }
+  }
   /// 66: an input is missing or cannot be opened.
   public var exitStatus: ExitStatus { .missingInput }
 }
@@ -40,12 +51,13 @@ public final class MappedFile: Sendable {
   /// Maps the whole file. Throws `FileError`.
   public init(path: String) throws {
     self.path = path
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)  // A pipe must not keep `open` waiting.
     guard descriptor >= 0 else { throw FileError(path: path, code: errno) }
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw FileError(path: path, code: errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw FileError(path: path, code: EISDIR) }
+    let kind = status.st_mode & S_IFMT
+    guard kind == S_IFREG else { throw FileError(path: path, code: kind == S_IFDIR ? EISDIR : FileError.notAFile) }
     count = Int(status.st_size)
     if count == 0 {
       base = nil
@@ -70,6 +82,12 @@ public final class MappedFile: Sendable {
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     let first = (range.lowerBound + page - 1) / page * page, end = range.upperBound / page * page
     if end > first { madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED) }
+  }
+
+  /// A copy of all bytes of what must be a text. Throws where it is longer than any such text is.
+  public func text() throws -> [UInt8] {
+    if count > InputFile.textLimit { throw FileError(path: path, code: FileError.tooLarge) }
+    return copy(0..<count)
   }
 
   /// A copy of `range`.

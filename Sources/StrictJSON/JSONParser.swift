@@ -105,10 +105,10 @@ private struct Scanner {
       let key = try string()
       if object[key] != nil {
         position = keyPosition
-        throw failure("the key \"\(key)\" occurs twice")
+        throw failure("the key \"\(key.prefix(200))\" occurs twice")
       }
       try skipSpace()
-      guard peek == UInt8(ascii: ":") else { throw failure("expected : after the key \"\(key)\"") }
+      guard peek == UInt8(ascii: ":") else { throw failure("expected : after the key \"\(key.prefix(200))\"") }
       position += 1
       try skipSpace()
       object[key] = try value(depth: depth + 1)
@@ -204,11 +204,17 @@ private struct Scanner {
   private mutating func escape(into decoded: inout [UInt8]) throws {
     position += 1
     guard let byte = peek else { throw failure("the string does not end") }
-    let plain: [UInt8: UInt8] = [
-      UInt8(ascii: "\""): 0x22, UInt8(ascii: "\\"): 0x5C, UInt8(ascii: "/"): 0x2F, UInt8(ascii: "b"): 0x08,
-      UInt8(ascii: "f"): 0x0C, UInt8(ascii: "n"): 0x0A, UInt8(ascii: "r"): 0x0D, UInt8(ascii: "t"): 0x09,
-    ]
-    if let meant = plain[byte] {
+    let meant: UInt8? =
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): byte
+      case UInt8(ascii: "b"): 0x08
+      case UInt8(ascii: "f"): 0x0C
+      case UInt8(ascii: "n"): 0x0A
+      case UInt8(ascii: "r"): 0x0D
+      case UInt8(ascii: "t"): 0x09
+      default: nil
+      }
+    if let meant {
       decoded.append(meant)
       position += 1
       return

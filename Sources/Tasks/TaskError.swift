@@ -114,19 +114,19 @@ public enum TaskError: UserFacingError, Equatable {
     case .blankLine(let file, let line):
       "\(file):\(line): blank line"
     case .missingField(let file, let line, let column, let fields):
-      "\(file):\(line): no field for column \(column); the line has \(fields == 1 ? "1 field" : "\(fields) fields")"
+      "\(file):\(line): no field for column \(column.clipped); the line has \(fields == 1 ? "1 field" : "\(fields) fields")"
     case .notAPair(let file, let line, let fields):
       "\(file):\(line): a pair is two fields with a TAB between them; the line has \(fields)"
     case .emptyLabel(let file, let line):
       "\(file):\(line): the label is empty"
     case .unknownLabel(let file, let line, let label, let known):
-      "\(file):\(line): unknown label \"\(label)\"; the labels are \(listed(known))"
+      "\(file):\(line): unknown label \"\(label.clipped)\"; the labels are \(listed(known))"
     case .labelNotNumber(let file, let line, let label):
-      "\(file):\(line): label \"\(label)\" is not a number"
+      "\(file):\(line): label \"\(label.clipped)\" is not a number"
     case .labelNotFinite(let file, let line, let label):
-      "\(file):\(line): label \"\(label)\" is not a finite number"
+      "\(file):\(line): label \"\(label.clipped)\" is not a finite number"
     case .oneClass(let file, let label):
-      "\(file): every label is \"\(label)\"; classification needs at least two classes"
+      "\(file): every label is \"\(label.clipped)\"; classification needs at least two classes"
     case .badRecord(let file, let line, let problem):
       "\(file):\(line): \(problem)"
     case .nothingUsable(let file, let reasons):
@@ -159,6 +159,6 @@ private func missingColumnHint(_ column: Column, _ header: [String]?) -> String 
 
 /// `"a", "b", "c"`, the first twenty.
 func listed(_ names: [String]) -> String {
-  let shown = names.prefix(20).map { "\"\($0)\"" }.joined(separator: ", ")
+  let shown = names.prefix(20).map { "\"\($0.clipped)\"" }.joined(separator: ", ")
   return names.count > 20 ? "\(shown) and \(names.count - 20) more" : shown
 }

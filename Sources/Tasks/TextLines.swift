@@ -1,4 +1,4 @@
-import Foundation
+import Diagnostics
 
 /// The lines of a UTF-8 text, where only LF ends a line.
 ///
@@ -36,16 +36,12 @@ public struct TextLines: Sendable {
   }
 }
 
-/// The bytes of the file at `path`.
+/// The bytes of the file or pipe at `path`.
 func readFile(_ path: String) throws -> [UInt8] {
   do {
-    return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+    return try InputFile.read(path, limit: InputFile.dataLimit, allowsPipe: true)
   } catch {
-    var isDirectory: ObjCBool = false
-    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-    throw TaskError.unreadable(
-      file: path,
-      reason: !exists ? "no such file" : isDirectory.boolValue ? "is a directory" : "cannot be read")
+    throw TaskError.unreadable(file: path, reason: error.description)
   }
 }
 

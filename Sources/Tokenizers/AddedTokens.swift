@@ -96,10 +96,12 @@ struct AddedTokens: Sendable {
         if touchesLeft || touchesRight { continue }
       }
       if token.stripsLeft {
-        while start > 0, text[start - 1].isSpace { start -= 1 }
+        while start > covered, text[start - 1].isSpace { start -= 1 }
         start = max(start, covered)
       }
       if token.stripsRight {
+        // What is covered beyond this match is white space that an earlier one took along.
+        end = max(end, covered)
         while end < text.count, text[end].isSpace { end += 1 }
       }
       if covered < start { pieces.append(.text(text[covered..<start])) }

@@ -27,6 +27,9 @@ extension PostProcessor {
     try field.refuseOtherMembers(than: known)
   }
 
+  /// A template that adds more is a mistake. A short one could ask for any number, its tokens times its parts.
+  private static let maximumAdded = 1024
+
   /// Reads `["[SEP]", 102]`.
   private static func token(_ field: Field, _ idOf: (String) -> Int32?) throws -> Int32 {
     let elements = try field.elements()
@@ -81,11 +84,17 @@ extension PostProcessor {
         throw TokenizerError.unsupported(
           name.place, value: try name.string(), supported: texts == 1 ? ["A"] : ["A", "B"])
       }
-      used.insert(index)
+      guard used.insert(index).inserted else {
+        throw TokenizerError.malformed(name.place, problem: "a text can be used once")
+      }
       return .text(index, typeID: typeID)
     }
     guard used.count == texts else {
       throw TokenizerError.malformed(field.place, problem: "must use every text (\(texts == 1 ? "A" : "A and B"))")
+    }
+    let added = PostProcessor(single: parts, pair: []).addedCount(isPair: false)
+    guard added <= maximumAdded else {
+      throw TokenizerError.malformed(field.place, problem: "adds \(added) tokens, at most \(maximumAdded) can be")
     }
     return parts
   }

@@ -55,9 +55,22 @@ extension PreTokenizer {
     case "Sequence":
       known.append("pretokenizers")
       self = .sequence(try field.member("pretokenizers").elements().map { try PreTokenizer($0) })
+      // Each step would write every byte of the one before as two.
+      if byteLevels > 1 {
+        throw TokenizerError.unsupported(field.place, value: "a second ByteLevel", supported: ["one ByteLevel"])
+      }
     case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
     }
     try field.refuseOtherMembers(than: known)
+  }
+
+  /// How many steps are `byteLevel`.
+  private var byteLevels: Int {
+    switch self {
+    case .bert, .metaspace, .split: 0
+    case .byteLevel: 1
+    case .sequence(let steps): steps.reduce(0) { $0 + $1.byteLevels }
+    }
   }
 }
 

@@ -7,6 +7,8 @@ struct ScalarTable: Sendable {
   /// `ends[i]` is where string i ends in `scalars`; it starts where the one before ends.
   private var ends: [Int] = []
   private var hashes: [UInt64] = []
+  /// Scalars of the longest string.
+  private(set) var longest = 0
   /// Numbers of strings, or -1; the count is a power of two.
   private var slots: [Int32]
 
@@ -39,6 +41,7 @@ struct ScalarTable: Sendable {
     let place = slot(of: key, hash)
     if slots[place] >= 0 { return (Int(slots[place]), false) }
     let index = ends.count
+    longest = max(longest, key.count)
     scalars.append(contentsOf: key)
     ends.append(scalars.count)
     hashes.append(hash)

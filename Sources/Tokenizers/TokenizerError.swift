@@ -85,5 +85,5 @@ public enum TokenizerError: UserFacingError, Equatable {
     }
   }
 
-  private func quoted(_ token: String) -> String { "\"\(token)\"" }
+  private func quoted(_ token: String) -> String { "\"\(token.clipped)\"" }
 }

@@ -1,9 +1,10 @@
+import Diagnostics
 import Foundation
 import StrictJSON
 
 /// What a tokenizer is made of, as read from the files of a model directory.
 struct TokenizerParts {
-  var added: [AddedToken] = []
+  private(set) var added: [AddedToken] = []
   var normalizer: Normalizer?
   var preTokenizer: PreTokenizer?
   var model: Model
@@ -17,6 +18,9 @@ struct TokenizerParts {
   var beginToken: String?
   /// The token that ends a text; it is in the vocabulary.
   var endToken: String?
+  /// The contents of `added`, by position.
+  private var addedTable = ScalarTable()
+  private var highestAddedID: Int32 = -1
 
   init(model: Model) { self.model = model }
 
@@ -38,7 +42,7 @@ struct TokenizerParts {
 
   /// The id of a token of the vocabulary or an added one.
   func id(_ token: String) -> Int32? {
-    added.first { $0.content.unicodeScalars.elementsEqual(token.unicodeScalars) }?.id ?? model.vocabulary.id(token)
+    addedTable.find(Array(token.unicodeScalars)[...]).map { added[$0].id } ?? model.vocabulary.id(token)
   }
 
   /// The token with an id, or nil.
@@ -57,11 +61,12 @@ struct TokenizerParts {
   /// next after those given so far.
   mutating func add(_ token: AddedToken, place: TokenizerPlace) throws {
     if token.content.isEmpty { throw TokenizerError.malformed(place, problem: "an added token cannot be empty") }
-    if added.contains(where: { $0.content.unicodeScalars.elementsEqual(token.content.unicodeScalars) }) {
+    let scalars = Array(token.content.unicodeScalars)[...]
+    if addedTable.find(scalars) != nil {
       throw TokenizerError.duplicateToken(place, token: token.content)
     }
     let count = Int32(clamping: model.vocabulary.count)
-    let highest = added.map(\.id).max() ?? -1
+    let highest = highestAddedID
     let next = highest >= count ? highest + (highest < .max ? 1 : 0) : count
     let actual = model.vocabulary.id(token.content) ?? next
     guard actual == token.id else {
@@ -71,6 +76,8 @@ struct TokenizerParts {
       throw TokenizerError.duplicateID(place, id: actual, tokens: [other, token.content])
     }
     added.append(token)
+    addedTable.insert(scalars)
+    highestAddedID = max(highestAddedID, token.id)
   }
 }
 
@@ -84,9 +91,9 @@ struct ModelFiles {
 
   func bytes(_ name: String) throws -> [UInt8] {
     do {
-      return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path(name))))
+      return try InputFile.read(path(name), limit: InputFile.textLimit)
     } catch {
-      throw TokenizerError.unreadable(file: path(name), reason: error.localizedDescription)
+      throw TokenizerError.unreadable(file: path(name), reason: error.description)
     }
   }
 

@@ -31,6 +31,9 @@ struct Vocabulary: Sendable {
   /// How many tokens there are.
   var count: Int { ids.count }
 
+  /// Scalars of the longest token.
+  var longest: Int { table.longest }
+
   /// The highest id, or -1 where there are no tokens.
   var highestID: Int32 { ids.max() ?? -1 }
 

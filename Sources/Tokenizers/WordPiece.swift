@@ -49,7 +49,7 @@ struct WordPiece: Sendable {
       let isFirst = start == word.startIndex
       let rest = isFirst ? word : (prefix + word[start...])[...]
       let shortest = isFirst ? 1 : prefix.count + 1
-      var length = rest.count
+      var length = min(rest.count, vocabulary.longest)
       var found: Int32?
       while length >= shortest {
         found = vocabulary.id(rest.prefix(length))

@@ -30,6 +30,8 @@ public struct AdapterFileError: UserFacingError, Equatable {
     case wrongShape(tensor: String, shape: [Int], expected: [Int])
     case notAMatrix(tensor: String, shape: [Int])
     case notFinite(String)
+    /// Tensors that this machine's memory cannot hold.
+    case tooLarge(bytes: Int, limit: Int)
     /// Two entries of `sites` for one module of one layer.
     case duplicateSite(module: String, layer: Int)
     /// The sharing in the file is not that of its strategy.
@@ -63,6 +65,7 @@ extension AdapterFileError.Problem {
       return "tensor \"\(tensor)\" has the shape \(shape), expected \(expected)"
     case .notAMatrix(let tensor, let shape): return "tensor \"\(tensor)\" has the shape \(shape), expected a matrix"
     case .duplicateSite(let module, let layer): return "sites: \(module) of layer \(layer) occurs twice"
+    case .tooLarge(let bytes, let limit): return "\(bytes) bytes of tensors; this machine can hold \(limit)"
     case .notFinite(let tensor): return "tensor \"\(tensor)\" holds NaN or infinite numbers"
     case .wrongSharing(let path, let side, let named, let expected):
       return "sites.\(path).\(side.rawValue): \"\(named)\", but the strategy makes it \"\(expected)\""

@@ -1,4 +1,5 @@
 import Checkpoints
+import Diagnostics
 
 /// The tensors of an adapter's safetensors file, each to be taken once; what is left over is an error.
 struct AdapterTensors {
@@ -6,7 +7,13 @@ struct AdapterTensors {
   private var untaken: Set<String>
 
   init(path: String) throws {
-    file = try SafetensorsFile(path: path)
+    let file = try SafetensorsFile(path: path)
+    // Every number is copied, widened to float32.
+    let bytes = file.names.reduce(0) { $0 + (file.info($1)?.byteCount ?? 0) }
+    if bytes > InputFile.dataLimit {
+      throw AdapterFileError(place: path, problem: .tooLarge(bytes: bytes, limit: InputFile.dataLimit))
+    }
+    self.file = file
     untaken = Set(file.names)
   }
 

@@ -15,7 +15,7 @@ struct ConfigFields {
   /// The object that the file holds.
   init(file: String) throws {
     let mapped = try MappedFile(path: file)
-    let node = try JSONParser.parse(mapped.copy(0..<mapped.count), file: file)
+    let node = try JSONParser.parse(mapped.text(), file: file)
     try self.init(node, file: file, prefix: "")
   }
 

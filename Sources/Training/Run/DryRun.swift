@@ -144,7 +144,7 @@ private struct DryRunData {
       let encoded = EncodedDataset(
         dataset.examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength,
         emptyText: plan.model.emptyText, pool: pool)
-      try plan.model.check(ids: encoded.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
+      try encoded.requireFit(plan.model, path: plan.modelDirectory)
       if split == .train { trainLengths = encoded.items.map(\.ids.count) }
     }
   }
@@ -161,7 +161,7 @@ private struct DryRunData {
     let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
     guard let data = try checks.unlessMissing({ try task.load(split, tokens, pool: pool) }) else { return }
     notices += data.leftOut
-    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
+    try data.requireFit(plan.model, path: plan.modelDirectory)
     if split == .train {
       trainExamples = data.items.count
       trainLengths = data.items.map(\.ids.count)

@@ -79,7 +79,7 @@ public struct LoadedRun: Sendable {
     let data = EncodedDataset(
       examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, emptyText: plan.model.emptyText,
       pool: pool)
-    try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
+    try data.requireFit(plan.model, path: plan.modelDirectory)
     return data
   }
 

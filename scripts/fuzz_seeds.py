@@ -1,0 +1,215 @@
+"""Writes the seeds of the fuzz corpus: small valid files, and the hostile ones that people are known to try.
+
+    python3 scripts/fuzz_seeds.py     (no packages needed; writes Tests/FuzzTests/Corpus/TARGET/seed-*)
+"""
+import json
+import pathlib
+import struct
+
+root = pathlib.Path(__file__).resolve().parent.parent
+corpus = root / "Tests/FuzzTests/Corpus"
+mark = b"<%%>"
+
+
+def write(target, name, *parts):
+    folder = corpus / target
+    folder.mkdir(parents=True, exist_ok=True)
+    data = [part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part for part in parts]
+    (folder / f"seed-{name}").write_bytes(mark.join(data))
+
+
+def text(value):
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def tensor(kind, shape, start, end):
+    return {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
+
+
+deep = "[" * 5000 + "]" * 5000
+long_number = "9" * 2000
+header = {
+    "__metadata__": {"format": "pt"},
+    "model.weight": tensor("F32", [1, 2], 0, 8),
+    "half": tensor("F16", [2], 8, 12),
+    "b": tensor("BF16", [2], 12, 16),
+    "i": tensor("I64", [], 16, 24),
+    "none": tensor("F32", [0, 4], 24, 24),
+}
+data = bytes(range(24))
+
+# safetensors
+write("safetensors", "whole", text(header), data)
+write("safetensors", "empty", b"")
+write("safetensors", "length-2-63", struct.pack("<Q", 1 << 63) + b"{}")
+write("safetensors", "length-max", b"\xff" * 8 + b"{}")
+write("safetensors", "length-of-file", struct.pack("<Q", 3) + b"{}")
+write("safetensors", "git-lfs", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+write("safetensors", "deep", '{"a":' + deep + "}")
+write("safetensors", "twice", '{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{}}', b"\0")
+write("safetensors", "overlap", text({"a": tensor("U8", [2], 0, 2), "b": tensor("U8", [2], 1, 3)}), b"abc")
+write("safetensors", "hole", text({"a": tensor("U8", [1], 1, 2)}), b"ab")
+write("safetensors", "overflow", text({"a": tensor("F32", [1 << 62, 4], 0, 0)}))
+write("safetensors", "overflow-zero", text({"a": tensor("F32", [1 << 62, 1 << 62, 0], 0, 0)}))
+write("safetensors", "numbers", '{"a":{"dtype":"F32","shape":[%s],"data_offsets":[0,1e400]}}' % long_number)
+write("safetensors", "half-byte", text({"a": tensor("F4", [1], 0, 0)}))
+write("safetensors", "nul-name", text({"a\0b": tensor("U8", [1], 0, 1)}), b"x")
+write("safetensors", "surrogate", r'{"\ud800":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"x")
+write("safetensors", "not-utf8", b'{"\xff\xfe":1}')
+write("safetensors", "nan", text({"a": tensor("F32", [2], 0, 8)}), struct.pack("<ff", 1, float("nan")))
+
+# shard index
+for name, shard in {
+    "whole": "one.safetensors", "parent": "../one.safetensors", "inner-parent": "x/../../one.safetensors",
+    "absolute": "/etc/passwd", "nul": "one.safetensors\0/../x", "empty": "", "dot": "./one.safetensors",
+    "directory": ".", "itself": "model.safetensors.index.json", "slash": "one.safetensors/", "missing": "three",
+}.items():
+    write("shard-index", name, text({"metadata": {"total_size": 8}, "weight_map": {"a": shard, "b": "two.safetensors"}}))
+write("shard-index", "kinds", text({"weight_map": {"a": 1, "b": None, "c": ["x"]}}))
+write("shard-index", "list", text({"weight_map": []}))
+
+# model config
+bert = {"model_type": "bert", "vocab_size": 120, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "intermediate_size": 64, "max_position_embeddings": 64, "type_vocab_size": 2, "id2label": {"0": "a", "1": "b"}}
+write("model-config", "bert", text(bert))
+write("model-config", "roberta", text(bert | {"model_type": "roberta", "pad_token_id": 1, "label2id": {"x": 0}}))
+write("model-config", "gpt2", text({"model_type": "gpt2", "n_embd": 64, "n_head": 4, "n_layer": 2, "n_positions": 64}))
+write("model-config", "llama", text({
+    "model_type": "llama", "hidden_size": 64, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
+    "num_hidden_layers": 2, "rope_scaling": {"rope_type": "llama3", "rope_theta": 5e5}, "eos_token_id": [1, 2]}))
+write("model-config", "zero-heads", text(bert | {"num_attention_heads": 0, "hidden_size": -1}))
+write("model-config", "largest", text(bert | {
+    "hidden_size": 65536, "num_attention_heads": 1, "num_hidden_layers": 1024, "vocab_size": 1 << 24,
+    "intermediate_size": 1 << 20, "max_position_embeddings": 1 << 24}))
+write("model-config", "min-int", text(bert | {"pad_token_id": -(1 << 63), "eos_token_id": [1 << 63]}))
+write("model-config", "deep", '{"model_type":' + deep + "}")
+write("model-config", "labels", text(bert | {"id2label": {"0": "a", "-1": "b", "9223372036854775808": "c"}}))
+
+# run config
+run = {
+    "name": "n", "model": "m",
+    "task": {"name": "tsv", "train_file": "t", "text_columns": ["a", 1], "label_column": "l", "max_seq_length": 8},
+    "adapter": {"strategy": "aslora", "r": 2, "lora_alpha": 4, "target_modules": ["query", "value"],
+                "aslora": {"start_step": 1, "merge_interval": 1, "num_merges": 1, "candidates": "adjacent"}},
+    "training": {"num_train_epochs": 1.5, "learning_rate": 4e-4, "seed": 42, "eval_strategy": "steps", "eval_steps": 5,
+                 "lr_scheduler_type": "cosine", "precision": "float32", "metric_for_best_model": None},
+    "output_dir": "o", "database": "d.sqlite"}
+write("run-config", "whole", text(run))
+write("run-config", "comments", '// c\n{ /* d */ "model": "m", "task": {"name":"sst2","data_dir":"d",},}')
+write("run-config", "open-comment", "{/*")
+write("run-config", "deep", '{"model":' + '{"a":' * 4000)
+write("run-config", "huge", text(run | {"training": {"seed": 1 << 63, "learning_rate": 1e308, "max_steps": 1 << 40}}))
+write("run-config", "twice", '{"model":"m","model":"n"}')
+write("run-config", "surrogates", r'{"model":"\ud83d\ude00 \udc00"}')
+
+# tables
+for index, name in enumerate(["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"]):
+    columns = {
+        1: "sentence\tlabel\na film\t1\nbad\t0", 2: "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\r\n1\t2\t3\ta\tb\r\n0\t2\t3\t\t\r\n",
+        3: "index\tsentence1\tsentence2\tscore\n0\ta\tb\t5.0\n1\tc\td\t1e-3\n",
+        4: "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n0\t1\t2\ta\tb\t0\n1\t1\t2\ta\tb\t1\n",
+        5: "index\tsentence1\tsentence2\tgold_label\n0\ta\tb\tneutral\n", 6: "index\tquestion\tsentence\tlabel\n0\ta\tb\tentailment\n",
+        7: "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tnot_entailment\n", 8: "index\tsentence1\tsentence2\tlabel\n0\ta\tb\t1\n",
+    }.get(index, "gj04\t1\t\tOne more.\ngj04\t0\t*\tTwo.\n")
+    write("task-data", name, bytes([index]) + columns.encode())
+named, numbered = bytes([9]), bytes([19])
+write("task-data", "tsv", named + b"text\tlabel\na\tx\nb\ty\n")
+write("task-data", "tsv-numbered", numbered + b"a\t0.5\tb\n\"a\t1\t\n")
+write("task-data", "nan", numbered + b"a\tnan\tb\nb\t1e999\tc\n")
+write("task-data", "not-utf8", named + b"text\tlabel\n\xff\xfe\t1\n\xed\xa0\x80\t0\n")
+write("task-data", "nul", named + b"text\tlabel\n\0\t\0\n\0\t1\n")
+write("task-data", "separators", named + "text\tlabel\na\u2028b\u0085\x0b\x0c\r\t1\nb\t0".encode())
+write("task-data", "empty", named)
+write("task-data", "blank", named + b"\n\n\n")
+write("task-data", "tabs", named + b"\t" * 300 + b"\n" + b"\t" * 3)
+write("task-data", "digits", numbered + b"a\t" + b"1" * 400 + b"." + b"7" * 400 + b"\tb\nc\t0\td\n")
+
+# tokenizers
+pieces = {token: index for index, token in enumerate(
+    ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "##a", "##b", "ab", "##ab", "é", ",", "中"])}
+special = [{"id": pieces[token], "content": token, "single_word": False, "lstrip": False, "rstrip": False,
+            "normalized": False, "special": True} for token in ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]]
+bert_normalizer = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None,
+                   "lowercase": True}
+template = {
+    "type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+    "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+    "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}}}
+word_piece = {
+    "version": "1.0", "truncation": None, "padding": None, "added_tokens": special, "normalizer": bert_normalizer,
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}, "decoder": None,
+    "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+              "max_input_chars_per_word": 100, "vocab": pieces}}
+byte_level = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+byte_pairs = word_piece | {
+    "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "StripAccents"}, {"type": "Lowercase"}]},
+    "pre_tokenizer": byte_level, "post_processor": template,
+    "model": {"type": "BPE", "dropout": None, "unk_token": "[UNK]", "continuing_subword_prefix": "",
+              "end_of_word_suffix": "", "fuse_unk": True, "byte_fallback": False, "ignore_merges": True,
+              "vocab": pieces, "merges": ["a b", ["a", "b"]]}}
+words = "ab Ba, é 中 [SEP] \ufb01\u0301\u0345 abab's \U0001f600"
+write("tokenizer-json", "wordpiece", text(word_piece), text({"pad_token": "[PAD]"}), words)
+write("tokenizer-json", "bpe", text(byte_pairs), "", words)
+loop = byte_pairs["model"] | {"vocab": {"[UNK]": 0, "": 1, "a": 2, "aa": 3}, "merges": [["", "a"], ["a", ""], ["a", "a"]]}
+write("tokenizer-json", "merges-loop", text(byte_pairs | {"added_tokens": [], "post_processor": None, "model": loop}), "", "aaaa")
+write("tokenizer-json", "byte-levels", text(byte_pairs | {
+    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [byte_level] * 40}}), "", "\u00ff\u00ff")
+write("tokenizer-json", "nested", text(word_piece | {"normalizer": json.loads(
+    '{"type":"Sequence","normalizers":[' * 60 + "]}" * 60)}), "", "a")
+many = template | {"single": template["single"] * 50, "special_tokens": {"[CLS]": {
+    "id": "[CLS]", "ids": [2] * 50, "tokens": ["[CLS]"] * 50}}}
+write("tokenizer-json", "template", text(byte_pairs | {"post_processor": many}), "", "a")
+write("tokenizer-json", "empty-added", text(word_piece | {"added_tokens": [special[0] | {"content": ""}]}), "", "a")
+spaces = special + [{"id": 13, "content": " ", "single_word": False, "lstrip": True, "rstrip": True, "normalized": False,
+                     "special": False}]
+write("tokenizer-json", "spaces", text(word_piece | {"added_tokens": spaces}), "", " " * 300)
+write("tokenizer-json", "ids", text(word_piece | {"model": word_piece["model"] | {"vocab": {"[UNK]": 2**31 - 1, "a": -1}}}))
+write("tokenizer-files", "wordpiece", "\n".join(pieces), text({"do_lower_case": True, "pad_token": "[PAD]"}), words)
+write("tokenizer-files", "twice", "[UNK]\n[UNK]\n", "", "a")
+write("tokenizer-files", "not-utf8", b"[UNK]\n\xff\n", "", b"\xff")
+roberta = {token: index for index, token in enumerate(
+    ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a", "b", "Ġ", "ab", "Ġab", "Ã", "©"])}
+write("tokenizer-files", "roberta", text(roberta), "", "ab aab é<mask>", "#version: 0.2\na b\nĠ ab\n")
+write("tokenizer-files", "config", text(roberta), text({
+    "tokenizer_class": "RobertaTokenizer", "add_prefix_space": True, "added_tokens_decoder": {
+        "0": {"content": "<s>", "special": True}, "12": {"content": "new", "lstrip": True}}}), "ab new", "a b\n")
+
+# adapters
+query, value = "encoder.layer.{}.attention.self.query", "encoder.layer.{}.attention.self.value"
+paths = [path.format(layer) for layer in range(2) for path in (query, value)]
+peft_tensors, start = {}, 0
+for path in paths:
+    for side, shape in (("A", [1, 2]), ("B", [2, 1])):
+        peft_tensors[f"base_model.model.bert.{path}.lora_{side}.weight"] = tensor("F32", shape, start, start + 8)
+        start += 8
+peft = {"peft_type": "LORA", "r": 1, "lora_alpha": 2, "target_modules": ["query", "value"], "bias": "none",
+        "modules_to_save": None, "rank_pattern": {}, "alpha_pattern": {"query": 4}}
+write("adapter", "peft", text(peft), text(peft_tensors), bytes(start))
+write("adapter", "peft-regex", text(peft | {"rank_pattern": {"(a+)+$": 1}}), text(peft_tensors), bytes(start))
+write("adapter", "peft-rank", text(peft | {"r": 1 << 62}), text(peft_tensors), bytes(start))
+
+
+def native(strategy, shares_b):
+    sites, tensors = {}, {}
+    for layer in range(2):
+        for module in ("attention.self.query", "attention.self.value"):
+            a = f"shared.{module}.lora_A.weight" if strategy != "lora" else f"encoder.layer.{layer}.{module}.lora_A.weight"
+            b = f"shared.{module}.lora_B.weight" if shares_b else f"encoder.layer.{layer}.{module}.lora_B.weight"
+            sites[f"encoder.layer.{layer}.{module}"] = {"layer": layer, "module": module, "A": a, "B": b}
+            tensors[a], tensors[b] = [1, 2], [2, 1]
+    tensors["head.classifier.weight"] = [1, 2]
+    entries = {name: tensor("F32", shape, 8 * at, 8 * at + 8) for at, (name, shape) in enumerate(tensors.items())}
+    config = {"format": "swift-peft", "format_version": 1, "strategy": strategy, "r": 1, "lora_alpha": 2,
+              "lora_dropout": 0, "use_rslora": False, "target_modules": ["query", "value"],
+              "base_model_name_or_path": "m", "model_type": "bert", "task_type": "SEQ_CLS", "labels": ["a", "b"],
+              "step": 1, "sites": sites}
+    return text(config), text(entries), bytes(8 * len(tensors))
+
+
+write("adapter", "lora", *native("lora", False))
+write("adapter", "share-a", *native("share-a", False))
+write("adapter", "share-ab", *native("share-ab", True))
+write("adapter", "aslora", *native("aslora", False))
+write("adapter", "empty", b"", b"")
