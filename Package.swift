@@ -51,6 +51,8 @@ let package = Package(
     library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
     library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
+    library("Reports", ["RunStore", "StrictJSON", "Diagnostics"]),
+
     // The product.
     library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
     library("Models", ["Autograd", "Adapters", "Checkpoints", "Diagnostics"]),
@@ -63,8 +65,8 @@ let package = Package(
     .executableTarget(
       name: "swift-peft",
       dependencies: [
-        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Kernels", "RunStore", "StrictJSON",
-        "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Kernels", "Reports", "RunStore",
+        "StrictJSON", "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 
@@ -81,6 +83,7 @@ let package = Package(
     tests("TasksTests", ["Tasks", "Diagnostics"]),
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests("ReportsTests", ["Reports", "RunStore", "StrictJSON", "Diagnostics"]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests("ModelsTests", ["Models", "Autograd", "Adapters", "Checkpoints", "Kernels"]),
     tests(
@@ -89,7 +92,8 @@ let package = Package(
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
         "Kernels", "StrictJSON", "Diagnostics",
       ], golden: true),
-    tests("CommandLineTests", ["swift-peft", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
+    tests(
+      "CommandLineTests", ["swift-peft", "Configuration", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -16,7 +16,7 @@ struct SwiftPEFT: ParsableCommand {
       """,
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
-      Train.self, Evaluate.self, CompareParams.self, Predict.self, Tokenize.self, Doctor.self,
+      Train.self, Evaluate.self, CompareParams.self, Predict.self, Tokenize.self, Runs.self, Doctor.self,
     ])
 
   /// Every error of every verb leaves through `Failure`.
