@@ -72,6 +72,10 @@ extension ConfigSection {
     let fields = fields
     for key in object.keys where !fields.contains(where: { $0.key == key }) {
       let line = object[key]?.line ?? node.line
+      if path.isEmpty, key == SweepConfig.key {
+        problems.add(key, line: line, "makes many runs of one config: this is for \"swift-peft sweep\"")
+        continue
+      }
       problems.add(joined(path, key), line: line, "unknown key" + suggestion(for: key, in: schema, at: path))
     }
     for field in fields {
