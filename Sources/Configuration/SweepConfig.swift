@@ -33,7 +33,7 @@ public struct SweepConfig: Sendable {
   /// The config key of the values that vary.
   static let key = "sweep"
   /// Where a run is kept follows from its values.
-  private static let fixed = ["name", "output_dir", "database"]
+  static let fixed = ["name", "output_dir", "database"]
 
   /// Reads a sweep. Throws everything that is wrong at once, also what is wrong with single runs.
   public static func load(
