@@ -1,7 +1,16 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
-let swift: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// oneDNN is used where its headers are (Debian's libdnnl-dev), unless SWIFT_PEFT_ONEDNN=0 says not to.
+let hasOneDNN =
+  ProcessInfo.processInfo.environment["SWIFT_PEFT_ONEDNN"] != "0"
+  && ["/usr/include", "/usr/local/include"].contains {
+    FileManager.default.fileExists(atPath: $0 + "/oneapi/dnnl/dnnl.h")
+  }
+
+let swift: [SwiftSetting] =
+  [.treatAllWarnings(as: .error)] + (hasOneDNN ? [.define("ONEDNN")] : [])
 let c: [CSetting] = [.treatAllWarnings(as: .error)]
 
 /// A library target of the package; every one is checked with warnings as errors.
@@ -33,16 +42,16 @@ let package = Package(
     // Computing: C kernels, GEMM, memory; differentiable operations.
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CKernels", cSettings: c),
-    library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics"]),
+    library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics"] + (hasOneDNN ? ["COneDNN"] : [])),
     library("Autograd", ["Kernels", "CKernels"]),
 
     // Files in, values out.
     library(
       "Checkpoints",
-      ["Kernels", "StrictJSON", "Diagnostics", .product(name: "Crypto", package: "swift-crypto")]),
+      ["Kernels", "CKernels", "StrictJSON", "Diagnostics", .product(name: "Crypto", package: "swift-crypto")]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
     library("Tasks", ["Diagnostics"]),
-    library("Configuration", ["Adapters", "StrictJSON", "Diagnostics"]),
+    library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
     library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
     // The product.
@@ -83,7 +92,11 @@ let package = Package(
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
         "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
-    tests("CommandLineTests", ["swift-peft", "StrictJSON", "RunStore", "Checkpoints"]),
+    tests("CommandLineTests", ["swift-peft", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
   ],
   swiftLanguageModes: [.v6]
 )
+
+if hasOneDNN {
+  package.targets.append(.systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]))
+}

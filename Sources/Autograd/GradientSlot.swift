@@ -1,41 +1,58 @@
+import CKernels
 import Kernels
 
 /// Holds a tensor's gradient, apart from its value: an operation that keeps only the slot of its input lets the
-/// input's memory go.
+/// input's memory go. The gradient has the tensor's precision and layout.
 final class GradientSlot {
-  /// Numbers in the tensor.
-  let count: Int
+  let shape: TensorShape
   private(set) var buffer: Buffer?
 
-  init(count: Int) { self.count = count }
+  init(_ shape: TensorShape) { self.shape = shape }
+
+  /// Numbers in the tensor.
+  var count: Int { shape.count }
 
   /// The gradient as a matrix; nil where none has flowed back.
-  func view(_ columns: Int) -> MatrixView? { buffer?.view(columns) }
+  var operand: Operand? { buffer.map(shape.operand) }
 
-  /// The gradient to add to. `beta` is 0 where it is fresh and holds nothing yet, so the first writer overwrites.
-  func accumulator(in workspace: Workspace) -> (base: UnsafeMutablePointer<Float>, beta: Float) {
-    if let buffer { return (buffer.base, 1) }
-    let fresh = workspace.allocate(count)
+  /// The gradient to add to. Where `isFresh` it holds nothing yet but the zeros after the last row, so the first
+  /// writer overwrites.
+  func accumulator(in workspace: Workspace) -> (buffer: Buffer, isFresh: Bool) {
+    if let buffer { return (buffer, false) }
+    let fresh = shape.allocate(in: workspace)
     buffer = fresh
-    return (fresh.base, 0)
+    return (fresh, true)
   }
 
   /// The gradient to add to, holding zeros where nothing has flowed back yet.
-  func zeroedAccumulator(in workspace: Workspace) -> UnsafeMutablePointer<Float> {
-    let (base, beta) = accumulator(in: workspace)
-    if beta == 0 { base.update(repeating: 0, count: count) }
-    return base
+  func zeroedAccumulator(in workspace: Workspace) -> Buffer {
+    let (buffer, isFresh) = accumulator(in: workspace)
+    if isFresh { buffer.clear() }
+    return buffer
   }
 
-  /// Adds `source` to the gradient.
-  func add(_ source: UnsafePointer<Float>, in workspace: Workspace) {
-    let (base, beta) = accumulator(in: workspace)
-    if beta == 0 { base.update(from: source, count: count) } else { addFloats(base, source, count) }
+  /// Adds `source`, numbers of the same shape and precision, to the gradient.
+  func add(_ source: Buffer, in workspace: Workspace) {
+    let (target, isFresh) = accumulator(in: workspace)
+    switch shape.precision {
+    case .float32:
+      if isFresh {
+        target.base.update(from: source.base, count: count)
+      } else {
+        addFloats(target.base, source.base, count)
+      }
+    case .bfloat16:
+      if isFresh {
+        target.halves.update(from: source.halves, count: count)
+      } else {
+        ck_half_add(target.halves, source.halves, count)
+      }
+    }
   }
 
-  /// Adds `source` to the gradient, taking its memory over where there is none yet.
+  /// Adds `source`, which the shape allocated, taking its memory over where there is none yet.
   func add(moving source: Buffer, in workspace: Workspace) {
-    if buffer == nil { buffer = source } else { add(source.base, in: workspace) }
+    if buffer == nil { buffer = source } else { add(source, in: workspace) }
   }
 
   /// The gradient that has flowed back, handed over to be overwritten; nil where none has.

@@ -34,8 +34,7 @@ public final class NumberTrace {
   /// Looks through the tensors once the forward pass is complete.
   public func forwardIsDone() {
     for (index, entry) in made.enumerated() where finding == nil {
-      let tensor = entry.tensor
-      let examples = Self.examples(of: tensor, UnsafeBufferPointer(start: tensor.base, count: tensor.count))
+      let examples = Self.examples(of: entry.tensor, entry.tensor.values)
       if !examples.isEmpty {
         finding = Finding(operation: entry.operation, number: index + 1, isBackward: false, examples: examples)
       }
@@ -47,9 +46,8 @@ public final class NumberTrace {
     guard finding == nil else { return }
     let name = Self.name(operation)
     for entry in made {
-      guard let buffer = entry.tensor.gradientBuffer else { continue }
-      let numbers = UnsafeBufferPointer(start: buffer.base, count: entry.tensor.count)
-      let examples = Self.examples(of: entry.tensor, numbers)
+      guard let gradient = entry.tensor.gradient else { continue }
+      let examples = Self.examples(of: entry.tensor, gradient)
       guard !examples.isEmpty else { continue }
       finding = Finding(operation: name, number: nil, isBackward: true, examples: examples)
       return
@@ -60,7 +58,7 @@ public final class NumberTrace {
   }
 
   /// The examples in whose rows there is a number that is not finite.
-  private static func examples(of tensor: Tensor, _ numbers: UnsafeBufferPointer<Float>) -> [Int] {
+  private static func examples(of tensor: Tensor, _ numbers: [Float]) -> [Int] {
     let layout = tensor.layout, columns = tensor.columns
     return (0..<layout.sequences).filter { sequence in
       let rows = layout.range(sequence)

@@ -1,3 +1,5 @@
+import Kernels
+
 /// How the rows of a tensor form sequences: whole sequences end to end, no padding.
 public final class PackedLayout: Sendable {
   /// Row where each sequence starts, and the number of rows at the end: B + 1 numbers.
@@ -18,6 +20,13 @@ public final class PackedLayout: Sendable {
   public var sequences: Int { examples.count }
   /// N, all sequences' tokens.
   public var rows: Int { offsets[offsets.count - 1] }
+  /// N rounded up for matrix products.
+  public var paddedRows: Int { Products.padded(rows) }
+  /// Rows that a tensor has memory for. Those beyond N hold zeros: products read up to `paddedRows` of them, products
+  /// inside a sequence up to 15 beyond its end.
+  public var allocatedRows: Int {
+    (rows + Products.rowMultiple - 1) / Products.rowMultiple * Products.rowMultiple + Products.rowMultiple
+  }
   /// The rows of sequence `index`.
   public func range(_ index: Int) -> Range<Int> { offsets[index]..<offsets[index + 1] }
   /// The same sequences, one row each.

@@ -50,18 +50,22 @@ public final class Tape {
   public let gradients: FloatStorage?
   /// Nil switches every dropout off, as in evaluation.
   public let dropoutSource: DropoutSource?
+  /// What products multiply and linear maps give.
+  public let precision: Precision
   /// Set before the forward pass to find where a number that is not finite comes from.
   public var trace: NumberTrace?
   private var steps: [(operation: StaticString, run: () -> Void)] = []
 
   /// A tape over `parameters`.
   public init(
-    workspace: Workspace, parameters: FloatStorage, gradients: FloatStorage? = nil, dropout: DropoutSource? = nil
+    workspace: Workspace, parameters: FloatStorage, gradients: FloatStorage? = nil, dropout: DropoutSource? = nil,
+    precision: Precision = .float32
   ) {
     self.workspace = workspace
     self.parameters = parameters
     self.gradients = gradients
     self.dropoutSource = dropout
+    self.precision = precision
   }
 
   /// Whether a backward pass will follow.
@@ -80,23 +84,35 @@ public final class Tape {
     if isRecording { steps.append((operation, step)) }
   }
 
-  /// A tensor with undefined contents.
+  /// A tensor with undefined contents; float32 unless said otherwise.
   func make(
-    _ layout: PackedLayout, columns: Int, needsGradient: Bool, operation: StaticString = #function
+    _ layout: PackedLayout, columns: Int, needsGradient: Bool, precision: Precision = .float32,
+    operation: StaticString = #function
   ) -> Tensor {
-    let tensor = Tensor(
-      layout: layout, columns: columns, buffer: workspace.allocate(layout.rows * columns),
-      needsGradient: needsGradient && isRecording)
+    let shape = TensorShape(layout: layout, columns: columns, precision: precision)
+    let tensor = Tensor(shape, buffer: shape.allocate(in: workspace), needsGradient: needsGradient && isRecording)
     trace?.note(operation, tensor)
     return tensor
   }
 
+  /// A tensor with undefined contents like `x`.
+  func make(like x: Tensor, operation: StaticString = #function) -> Tensor {
+    make(
+      x.layout, columns: x.columns, needsGradient: x.needsGradient, precision: x.precision, operation: operation)
+  }
+
   /// A tensor with the given contents, for tests and for the edges of a model.
-  public func constant(_ values: [Float], layout: PackedLayout, columns: Int, needsGradient: Bool = false) -> Tensor {
+  public func constant(
+    _ values: [Float], layout: PackedLayout, columns: Int, needsGradient: Bool = false, precision: Precision = .float32
+  ) -> Tensor {
     precondition(values.count == layout.rows * columns)
-    let tensor = make(layout, columns: columns, needsGradient: needsGradient)
+    let tensor = make(layout, columns: columns, needsGradient: needsGradient, precision: precision)
     values.withUnsafeBufferPointer {
-      if let source = $0.baseAddress { tensor.base.update(from: source, count: $0.count) }
+      guard let source = $0.baseAddress else { return }
+      switch precision {
+      case .float32: tensor.base.update(from: source, count: $0.count)
+      case .bfloat16: narrowFloats(tensor.halves, source, 1, $0.count)
+      }
     }
     return tensor
   }
@@ -112,5 +128,39 @@ public final class Tape {
     let scratch = workspace.allocate(tensor.count)
     tensor.widen(range: 0..<tensor.count, into: scratch.base)
     return body(scratch.base)
+  }
+
+  /// Runs `body` with a frozen matrix as products of this tape take it: in place where it is stored so.
+  func withOperand<Result>(_ weight: FrozenTensor, _ body: (Operand) -> Result) -> Result {
+    switch precision {
+    case .float32:
+      return withFloats(weight) { body(Operand($0, stride: weight.columns)) }
+    case .bfloat16:
+      let halves = weight.inBFloat16()
+      return withExtendedLifetime(halves) {
+        body(Operand(UnsafeMutableRawPointer(mutating: halves.bytes), .bfloat16, stride: weight.columns))
+      }
+    }
+  }
+
+  /// Trained numbers [rows, columns] times `scale`, as products of this tape take them. The buffer keeps them.
+  func operand(
+    _ offset: Int, rows: Int, columns: Int, scale: Float = 1
+  ) -> (operand: Operand, owner: Buffer?) {
+    let source = parameters.base + offset, count = rows * columns
+    if precision == .float32, scale == 1 { return (Operand(source, stride: columns), nil) }
+    let copy = workspace.allocate(count, precision)
+    switch precision {
+    case .float32:
+      copy.base.update(from: source, count: count)
+      scaleFloats(copy.base, scale, count)
+    case .bfloat16: narrowFloats(copy.halves, source, scale, count)
+    }
+    return (Operand(UnsafeMutableRawPointer(copy.base), precision, stride: columns), copy)
+  }
+
+  /// `base` + matrices of this tape's precision.
+  func operand(_ buffer: Buffer, stride: Int) -> Operand {
+    Operand(UnsafeMutableRawPointer(buffer.base), precision, stride: stride)
   }
 }

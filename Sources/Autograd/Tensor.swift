@@ -1,44 +1,117 @@
+import CKernels
 import Kernels
 
-/// A float32 matrix [N, C] on a tape, and its gradient once something has flowed back to it.
+/// Rows, columns and precision of a tensor.
+struct TensorShape {
+  let layout: PackedLayout
+  let columns: Int
+  let precision: Precision
+
+  /// N · C.
+  var count: Int { layout.rows * columns }
+
+  /// Memory for such a tensor: contents undefined, zeros after the last row.
+  func allocate(in workspace: Workspace) -> Buffer {
+    let buffer = workspace.allocate(layout.allocatedRows * columns, precision)
+    clearPadding(buffer)
+    return buffer
+  }
+
+  /// Sets the rows after the last one to zero.
+  func clearPadding(_ buffer: Buffer) {
+    let all = layout.allocatedRows * columns
+    switch precision {
+    case .float32: (buffer.base + count).update(repeating: 0, count: all - count)
+    case .bfloat16: (buffer.halves + count).update(repeating: 0, count: all - count)
+    }
+  }
+
+  func operand(_ buffer: Buffer) -> Operand {
+    Operand(UnsafeMutableRawPointer(buffer.base), precision, stride: columns)
+  }
+}
+
+/// A matrix [N, C] on a tape, and its gradient once something has flowed back to it.
 public final class Tensor {
-  /// How the rows form sequences.
-  public let layout: PackedLayout
-  /// C.
-  public let columns: Int
+  let shape: TensorShape
   /// Whether an adapter or a head lies below, so that gradients are wanted.
   public let needsGradient: Bool
   let buffer: Buffer
   let slot: GradientSlot
+  /// A float32 tensor's numbers in bfloat16, once a product has asked for them.
+  private(set) var image: Buffer?
 
-  init(layout: PackedLayout, columns: Int, buffer: Buffer, needsGradient: Bool) {
-    self.layout = layout
-    self.columns = columns
+  init(_ shape: TensorShape, buffer: Buffer, image: Buffer? = nil, needsGradient: Bool) {
+    self.shape = shape
     self.buffer = buffer
+    self.image = image
     self.needsGradient = needsGradient
-    slot = GradientSlot(count: layout.rows * columns)
+    slot = GradientSlot(shape)
   }
 
-  var gradientBuffer: Buffer? { slot.buffer }
-
+  /// How the rows form sequences.
+  public var layout: PackedLayout { shape.layout }
+  /// C.
+  public var columns: Int { shape.columns }
+  /// What the numbers are.
+  public var precision: Precision { shape.precision }
   /// N.
   public var rows: Int { layout.rows }
   /// N · C.
-  public var count: Int { rows * columns }
+  public var count: Int { shape.count }
   /// A copy of the numbers, row by row.
-  public var values: [Float] { Array(UnsafeBufferPointer(start: buffer.base, count: count)) }
+  public var values: [Float] { Self.floats(buffer, shape) }
   /// A copy of the gradient, or nil before anything flowed back.
-  public var gradient: [Float]? {
-    gradientBuffer.map { Array(UnsafeBufferPointer(start: $0.base, count: count)) }
+  public var gradient: [Float]? { slot.buffer.map { Self.floats($0, shape) } }
+
+  /// The numbers as float32, where that is what they are.
+  var base: UnsafeMutablePointer<Float> {
+    precondition(precision == .float32)
+    return buffer.base
+  }
+  /// The numbers as bfloat16, where that is what they are.
+  var halves: UnsafeMutablePointer<UInt16> {
+    precondition(precision == .bfloat16)
+    return buffer.halves
+  }
+  func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * columns }
+
+  /// The numbers as a product in `precision` takes them; rounded once, for all products.
+  func operand(_ precision: Precision, in workspace: Workspace) -> Operand {
+    if precision == self.precision { return shape.operand(buffer) }
+    precondition(precision == .bfloat16, "a bfloat16 tensor has no float32 numbers")
+    let half = TensorShape(layout: layout, columns: columns, precision: .bfloat16)
+    if let image { return half.operand(image) }
+    let made = half.allocate(in: workspace)
+    ck_narrow_bfloat16(made.halves, buffer.base, count)
+    image = made
+    return half.operand(made)
   }
 
-  var base: UnsafeMutablePointer<Float> { buffer.base }
-  var view: MatrixView { MatrixView(buffer.base, stride: columns) }
-  func row(_ index: Int) -> UnsafeMutablePointer<Float> { buffer.base + index * columns }
+  func clearPadding() { shape.clearPadding(buffer) }
 
   /// Sets the gradient from outside, as the seed of a backward pass.
   public func seedGradient(_ values: [Float], in workspace: Workspace) {
     precondition(values.count == count)
-    values.withUnsafeBufferPointer { if let base = $0.baseAddress { slot.add(base, in: workspace) } }
+    let seed = shape.allocate(in: workspace)
+    values.withUnsafeBufferPointer {
+      guard let source = $0.baseAddress else { return }
+      switch precision {
+      case .float32: seed.base.update(from: source, count: count)
+      case .bfloat16: ck_narrow_bfloat16(seed.halves, source, count)
+      }
+    }
+    slot.add(moving: seed, in: workspace)
+  }
+
+  private static func floats(_ buffer: Buffer, _ shape: TensorShape) -> [Float] {
+    switch shape.precision {
+    case .float32: Array(UnsafeBufferPointer(start: buffer.base, count: shape.count))
+    case .bfloat16:
+      [Float](unsafeUninitializedCapacity: shape.count) { floats, initialized in
+        if let base = floats.baseAddress { ck_widen_bfloat16(base, buffer.halves, shape.count) }
+        initialized = shape.count
+      }
+    }
   }
 }

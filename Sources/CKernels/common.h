@@ -17,6 +17,20 @@
 INLINE float from_bits(uint32_t bits) { union { uint32_t u; float f; } v = {bits}; return v.f; }
 INLINE uint32_t to_bits(float x) { union { float f; uint32_t u; } v = {x}; return v.u; }
 
+INLINE float lane_sum(const float *lanes) {
+  float halves[8];
+  for (int i = 0; i < 8; i++) halves[i] = lanes[i] + lanes[i + 8];
+  for (int i = 0; i < 4; i++) halves[i] += halves[i + 4];
+  return (halves[0] + halves[2]) + (halves[1] + halves[3]);
+}
+
+// bfloat16 is the upper half of a float's bits. Narrowing rounds to the nearest even number; NaN stays NaN.
+INLINE float from_half(uint16_t half) { return from_bits((uint32_t)half << 16); }
+INLINE uint16_t to_half(float x) {
+  uint32_t bits = to_bits(x), rounded = bits + 0x7FFFu + (bits >> 16 & 1u);
+  return (uint16_t)(((bits & 0x7FFFFFFFu) > 0x7F800000u ? bits | 0x400000u : rounded) >> 16);
+}
+
 // e^x to 1 ulp or so; infinite above 88.37, 0 below -87.33 (no subnormal results), NaN stays NaN. Cephes' polynomial,
 // Cody and Waite's reduction.
 INLINE float vexp(float x) {

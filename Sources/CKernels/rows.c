@@ -2,13 +2,6 @@
 
 #include "common.h"
 
-INLINE float lane_sum(const float *lanes) {
-  float halves[8];
-  for (int i = 0; i < 8; i++) halves[i] = lanes[i] + lanes[i + 8];
-  for (int i = 0; i < 4; i++) halves[i] += halves[i + 4];
-  return (halves[0] + halves[2]) + (halves[1] + halves[3]);
-}
-
 DISPATCHED void ck_add_bias(float *y, const float *bias, long rows, long columns) {
   for (long r = 0; r < rows; r++, y += columns)
     for (long c = 0; c < columns; c++) y[c] += bias[c];
@@ -126,6 +119,24 @@ DISPATCHED long ck_count_non_finite(const float *x, long count) {
 }
 
 typedef uint16_t __attribute__((aligned(1))) unaligned16;
+typedef uint32_t __attribute__((aligned(1))) unaligned32;
+
+DISPATCHED uint32_t ck_largest_bits32(const void *in, long count) {
+  const unaligned32 *bits = in;
+  uint32_t largest = 0;
+  for (long i = 0; i < count; i++) largest = (bits[i] & 0x7FFFFFFFu) > largest ? bits[i] & 0x7FFFFFFFu : largest;
+  return largest;
+}
+
+DISPATCHED uint16_t ck_largest_bits16(const void *in, long count) {
+  const unaligned16 *bits = in;
+  uint16_t largest = 0;
+  for (long i = 0; i < count; i++) {
+    uint16_t magnitude = bits[i] & 0x7FFF;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
 
 DISPATCHED void ck_widen_bfloat16(float *out, const void *in, long count) {
   const unaligned16 *bits = in;

@@ -1,3 +1,4 @@
+import Kernels
 import StrictJSON
 
 /// How long, how fast and in what precision is trained; names and meanings are those of HF `TrainingArguments`.
@@ -103,11 +104,6 @@ public enum LRSchedulerType: String, Sendable, CaseIterable {
   /// No warm-up either.
   case constant
   case constantWithWarmup = "constant_with_warmup"
-}
-
-/// What the matrix products compute in.
-public enum Precision: String, Sendable, CaseIterable {
-  case float32, bfloat16
 }
 
 /// When the validation data is scored.

@@ -28,7 +28,7 @@ public struct BLASLibrary: Sendable {
 public struct MachineRates: Sendable {
   /// Fused multiply-adds out of registers: what the hardware can do at most.
   public let instructionPeak: Double
-  /// A 512×768×768 product, the commonest shape of RoBERTa-base.
+  /// A 512×768×768 product in float32, the commonest shape of RoBERTa-base.
   public let gemm: Double
 
   /// The product's share of the peak, 0 … 1.
@@ -36,15 +36,35 @@ public struct MachineRates: Sendable {
 
   /// Measures both; takes about `seconds`. Each figure is the best of several tries, since others share the machine.
   public static func measure(seconds: Double = 0.05) -> MachineRates {
-    MachineRates(instructionPeak: measurePeak(seconds: seconds / 4), gemm: measureGemm(512, 768, 768, seconds: seconds))
+    MachineRates(
+      instructionPeak: measurePeak(seconds: seconds / 4), gemm: measureProduct(512, 768, 768, seconds: seconds))
   }
 
-  /// GFLOP/s of an m×k by k×n product with the second matrix transposed, as linear maps use it.
-  public static func measureGemm(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
+  /// GFLOP/s of an m×k by k×n product with the second matrix transposed, as linear maps use it, through the library
+  /// that models use.
+  public static func measureProduct(
+    _ m: Int, _ n: Int, _ k: Int, _ precision: Precision = .float32, seconds: Double
+  ) -> Double {
     let workspace = Workspace()
-    let a = workspace.allocate(m * k), b = workspace.allocate(n * k), c = workspace.allocate(m * n)
-    a.base.update(repeating: 0.5, count: m * k)
-    b.base.update(repeating: 0.25, count: n * k)
+    let (a, b, c) = (
+      workspace.allocateZeros(m * k), workspace.allocateZeros(n * k), workspace.allocateZeros(m * n)
+    )
+    func operand(_ buffer: Buffer, stride: Int) -> Operand {
+      Operand(UnsafeMutableRawPointer(buffer.base), precision, stride: stride)
+    }
+    return best(seconds: seconds) {
+      workspace.products.multiply(
+        m, n, k, operand(a, stride: k), operand(b, stride: k).transposed, into: operand(c, stride: n))
+      return 2 * Double(m) * Double(n) * Double(k)
+    }
+  }
+
+  /// The same through OpenBLAS.
+  public static func measureOpenBLAS(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
+    let workspace = Workspace()
+    let (a, b, c) = (
+      workspace.allocateZeros(m * k), workspace.allocateZeros(n * k), workspace.allocateZeros(m * n)
+    )
     return best(seconds: seconds) {
       multiply(
         m, n, k, MatrixView(a.base, stride: k), MatrixView(b.base, stride: k).transposed, MatrixView(c.base, stride: n))

@@ -24,6 +24,7 @@ public struct FrozenTensor: Sendable {
   private enum Storage: Sendable {
     case file(MappedFile)
     case floats(OwnedFloats)
+    case resident(ResidentMemory)
   }
 
   /// The tensor that starts at `byteOffset` of `file`. The caller has checked that it lies inside.
@@ -44,6 +45,51 @@ public struct FrozenTensor: Sendable {
     storage = .floats(OwnedFloats(values))
   }
 
+  /// Whether products in bfloat16 can read the numbers where they are.
+  public var isBFloat16: Bool { elementType == .bfloat16 && Int(bitPattern: bytes) % 2 == 0 }
+
+  /// The same numbers rounded to bfloat16; itself where `isBFloat16`.
+  public func inBFloat16() -> FrozenTensor { isBFloat16 ? self : Self.bfloat16Copies([self])[0] }
+
+  /// Copies of `tensors`, rounded to bfloat16, in one block of memory with large pages, which products read faster than
+  /// a file's small ones. The pages of the file that held them may go: they are not needed again.
+  public static func bfloat16Copies(_ tensors: [FrozenTensor]) -> [FrozenTensor] {
+    let line = 64
+    var offsets: [Int] = [], bytes = 0
+    for tensor in tensors {
+      offsets.append(bytes)
+      bytes += (2 * tensor.count + line - 1) / line * line
+    }
+    let memory = ResidentMemory(byteCount: bytes)
+    return zip(tensors, offsets).map { tensor, offset in
+      tensor.round(to: (memory.base + offset).assumingMemoryBound(to: UInt16.self))
+      if case .file(let file) = tensor.storage {
+        file.forget(tensor.byteOffset..<(tensor.byteOffset + tensor.count * tensor.elementType.byteCount))
+      }
+      return FrozenTensor(
+        shape: tensor.shape, elementType: .bfloat16, storage: .resident(memory), byteOffset: offset)
+    }
+  }
+
+  private func round(to halves: UnsafeMutablePointer<UInt16>) {
+    let piece = 1 << 14
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: piece) { floats in
+      guard let scratch = floats.baseAddress else { return }
+      for start in stride(from: 0, to: count, by: piece) {
+        let range = start..<min(start + piece, count)
+        widen(range: range, into: scratch)
+        ck_narrow_bfloat16(halves + start, scratch, range.count)
+      }
+    }
+  }
+
+  private init(shape: [Int], elementType: ElementType, storage: Storage, byteOffset: Int) {
+    self.shape = shape
+    self.elementType = elementType
+    self.storage = storage
+    self.byteOffset = byteOffset
+  }
+
   /// How many numbers there are.
   public var count: Int { shape.reduce(1, *) }
   /// The first dimension's length.
@@ -56,6 +102,7 @@ public struct FrozenTensor: Sendable {
     switch storage {
     case .file(let file): file.bytes.baseAddress.unsafelyUnwrapped + byteOffset
     case .floats(let floats): UnsafeRawPointer(floats.base)
+    case .resident(let memory): UnsafeRawPointer(memory.base + byteOffset)
     }
   }
 

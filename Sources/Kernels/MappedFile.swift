@@ -64,6 +64,14 @@ public final class MappedFile: Sendable {
   /// The mapped bytes, valid while `self` lives.
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
+  /// Lets the memory of whole pages inside `range` go; they come from the file again when touched.
+  func forget(_ range: Range<Int>) {
+    guard let base else { return }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let first = (range.lowerBound + page - 1) / page * page, end = range.upperBound / page * page
+    if end > first { madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED) }
+  }
+
   /// A copy of `range`.
   public func copy(_ range: Range<Int>) -> [UInt8] { Array(bytes[range]) }
 }

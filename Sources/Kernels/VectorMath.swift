@@ -34,17 +34,32 @@ public enum ActivationKind: Sendable, CaseIterable {
     }
   }
 
-  /// pre ← pre + bias, y ← f(pre), for `rows` rows.
+  /// y ← f(pre + bias) for `rows` rows.
   public func forward(
-    pre: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>, rows: Int,
-    columns: Int
+    pre: UnsafePointer<Float>, bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>, rows: Int, columns: Int
   ) {
     ck_bias_activation(kernel, pre, bias, y, rows, columns)
   }
 
-  /// dy ← dy · f'(pre).
-  public func backward(pre: UnsafePointer<Float>, dy: UnsafeMutablePointer<Float>, count: Int) {
-    ck_activation_backward(kernel, pre, dy, count)
+  /// The same in bfloat16.
+  public func forward(
+    pre: UnsafePointer<UInt16>, bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<UInt16>, rows: Int, columns: Int
+  ) {
+    ck_half_bias_activation(kernel, pre, bias, y, rows, columns)
+  }
+
+  /// dy ← dy · f'(pre + bias).
+  public func backward(
+    pre: UnsafePointer<Float>, bias: UnsafePointer<Float>?, dy: UnsafeMutablePointer<Float>, rows: Int, columns: Int
+  ) {
+    ck_activation_backward(kernel, pre, bias, dy, rows, columns)
+  }
+
+  /// The same in bfloat16.
+  public func backward(
+    pre: UnsafePointer<UInt16>, bias: UnsafePointer<Float>?, dy: UnsafeMutablePointer<UInt16>, rows: Int, columns: Int
+  ) {
+    ck_half_activation_backward(kernel, pre, bias, dy, rows, columns)
   }
 }
 

@@ -19,6 +19,9 @@ public final class Workspace {
   /// The most bytes that were in use at any time, counted to the end of the highest block.
   public private(set) var peakBytes = 0
 
+  /// The worker's matrix products.
+  public private(set) lazy var products = Products()
+
   private static let alignment = 16  // floats: one cache line
 
   /// Reserves address space, 64 GiB or the largest power of two below it that the system allows; pages are taken as
@@ -61,6 +64,11 @@ public final class Workspace {
     return Buffer(base: base + offset, count: count, reserved: rounded, workspace: self)
   }
 
+  /// A block of `count` numbers of either precision with undefined contents.
+  public func allocate(_ count: Int, _ precision: Precision) -> Buffer {
+    allocate(precision == .float32 ? count : (count + 1) / 2)
+  }
+
   /// A block of `count` zeros.
   public func allocateZeros(_ count: Int) -> Buffer {
     let buffer = allocate(count)
@@ -89,6 +97,10 @@ public final class Workspace {
 public final class Buffer {
   /// The first float.
   public let base: UnsafeMutablePointer<Float>
+  /// The same block as bfloat16 numbers.
+  public var halves: UnsafeMutablePointer<UInt16> {
+    UnsafeMutableRawPointer(base).assumingMemoryBound(to: UInt16.self)
+  }
   /// Floats that were asked for.
   public let count: Int
   private let reserved: Int
@@ -100,6 +112,9 @@ public final class Buffer {
     self.reserved = reserved
     self.workspace = workspace
   }
+
+  /// Fills the block with zeros.
+  public func clear() { base.update(repeating: 0, count: count) }
 
   deinit { workspace.release(base, reserved) }
 }

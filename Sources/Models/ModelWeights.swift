@@ -5,13 +5,22 @@ import Kernels
 /// A checkpoint's tensors by transformers' names, checked for shape, and the numbers of its linear maps.
 struct ModelWeights {
   let config: ModelConfig
+  /// What products multiply: matrices of linear maps are held so.
+  let precision: Precision
   private let tensors: [String: FrozenTensor]
   private let sites: [String: Int]
 
-  init(config: ModelConfig, tensors: [String: FrozenTensor], sites: [String: Int]) {
+  init(config: ModelConfig, precision: Precision, tensors: [String: FrozenTensor], sites: [String: Int]) {
     self.config = config
-    self.tensors = tensors
+    self.precision = precision
     self.sites = sites
+    var tensors = tensors
+    if precision == .bfloat16 {
+      let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isBFloat16 } ?? false }.sorted()
+      let rounded = FrozenTensor.bfloat16Copies(names.compactMap { tensors[$0] })
+      tensors.merge(zip(names, rounded)) { $1 }
+    }
+    self.tensors = tensors
   }
 
   /// A tensor that `EncoderShapes` lists; asking for another is a defect of a family's file.
@@ -23,7 +32,8 @@ struct ModelWeights {
   func linear(_ path: String) -> LinearSlot {
     guard let site = sites[path] else { preconditionFailure("\(path) is not among the family's linear maps") }
     return LinearSlot(
-      linear: FrozenLinear(weight: self[path + ".weight"], bias: self[path + ".bias"].inFloat32()), site: site)
+      linear: FrozenLinear(weight: self[path + ".weight"], bias: self[path + ".bias"].inFloat32()),
+      site: site)
   }
 
   func layerNorm(_ path: String) -> LayerNormWeights {

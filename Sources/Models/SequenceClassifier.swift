@@ -50,7 +50,11 @@ public struct LoadedClassifier: Sendable {
   ///
   /// `labels` is the number of outputs. A pooler that the checkpoint lacks is drawn from `philox` as transformers
   /// draws it from its seed.
-  public init(path: String, config: ModelConfig, labels: Int, philox: Philox) throws {
+  ///
+  /// In bfloat16 the matrices of linear maps are rounded once, here, unless they are stored so.
+  public init(
+    path: String, config: ModelConfig, labels: Int, philox: Philox, precision: Precision = .float32
+  ) throws {
     guard config.family == .bert || config.family == .roberta else {
       throw ModelError.unsupportedFamily(config.family.rawValue, path: path)
     }
@@ -75,7 +79,7 @@ public struct LoadedClassifier: Sendable {
     }
     let geometry = ModelGeometry(config)
     let sites = Dictionary(uniqueKeysWithValues: geometry.sites.enumerated().map { ($1.path, $0) })
-    let weights = ModelWeights(config: config, tensors: tensors, sites: sites)
+    let weights = ModelWeights(config: config, precision: precision, tensors: tensors, sites: sites)
     model = config.family == .bert ? Bert(weights: weights) : Roberta(weights: weights)
 
     let head = HeadParameter.all(config: config, labels: labels)

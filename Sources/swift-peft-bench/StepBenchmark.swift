@@ -39,6 +39,7 @@ struct StepBenchmark: ParsableCommand {
   @Option(help: "Tokens of a sequence, or their upper limit.") var length = 128
   @Option(help: "A file with one sequence length a line; each step takes the next ones.") var lengths: String?
   @Option(help: "How A and B are shared.") var strategy = "lora"
+  @Option(help: "What products multiply: float32 or bfloat16.") var precision = Precision.float32
   @Option(help: "Steps that count, after two that don't.") var steps = 8
   @Option(help: "Workers.") var threads = ProcessorCount.available
 
@@ -48,7 +49,8 @@ struct StepBenchmark: ParsableCommand {
     let config = try makeModel(in: directory.path)
     let geometry = ModelGeometry(config)
     let philox = Philox(seed: 1)
-    let classifier = try LoadedClassifier(path: directory.path, config: config, labels: 2, philox: philox)
+    let classifier = try LoadedClassifier(
+      path: directory.path, config: config, labels: 2, philox: philox, precision: precision)
     let table = try SiteTable(
       sites: TargetSelection(["query", "value"]).select(from: geometry.sites),
       strategy: SharingStrategy.named(strategy), r: 8)
@@ -56,7 +58,8 @@ struct StepBenchmark: ParsableCommand {
     state.initializeAdapter(philox: philox)
     let pool = WorkerPool(threads: threads)
     let engine = ClassifierEngine(
-      model: classifier.model, sites: geometry.sites, scale: 2, loraDropout: 0, pool: pool)
+      model: classifier.model, sites: geometry.sites, scale: 2, loraDropout: 0, pool: pool,
+      precision: precision)
     var training = TrainingConfig()
     training.trainBatchSize = batch
     training.maxSteps = steps + 2
@@ -75,7 +78,7 @@ struct StepBenchmark: ParsableCommand {
     print(
       """
       {"shape": "\(shape.rawValue)", "batch": \(batch), "length": \(length), "strategy": "\(strategy)", \
-      "precision": "float32", "threads": \(threads), "steps": \(steps), \
+      "precision": "\(precision.rawValue)", "threads": \(threads), "steps": \(steps), \
       "median_step_seconds": \(rounded(seconds[seconds.count / 2], 4)), \
       "tokens_per_second": \(rounded(Double(tokens) / seconds.reduce(0, +), 1)), \
       "mean_tokens_per_step": \(rounded(Double(tokens) / Double(steps), 1)), "peak_rss_mb": \(rounded(peakMegabytes, 1)), \
@@ -128,3 +131,5 @@ struct StepBenchmark: ParsableCommand {
     return (line?.split(whereSeparator: { !$0.isNumber }).first.flatMap { Double($0) } ?? 0) / 1024
   }
 }
+
+extension Precision: ExpressibleByArgument {}

@@ -77,25 +77,29 @@ import Testing
     // Sequence by sequence, head by head, row by row.
     let masks = lengths.indices.map { sequence in
       (0..<heads * lengths[sequence]).map {
-        Self.source.row(
-          site: 3, example: keys.examples[sequence], row: $0, probability: dropout, count: lengths[sequence])
+        Self.source.attentionRow(
+          site: 3, example: keys.examples[sequence], head: $0 / lengths[sequence], position: $0 % lengths[sequence],
+          keys: lengths[sequence], probability: dropout)
       }
     }
-    checkGradients(
-      [
-        Leaf(queries, columns: columns, stream: 1, needsGradient: wanted[0]),
-        Leaf(keys, columns: columns, stream: 2, needsGradient: wanted[1]),
-        Leaf(keys, columns: columns, stream: 3, needsGradient: wanted[2]),
-      ], dropout: Self.source, axes: keys.rows > 100 ? 2 : 40,
-      operation: { tape, x in
-        [tape.attention(q: x[0], k: x[1], v: x[2], heads: heads, dropout: dropout, site: 3)]
-      },
-      reference: { x, _ in
+    for precision in testedPrecisions {
+      checkGradients(
         [
-          attention(
-            q: x[0], k: x[1], v: x[2], queries: queries, keys: keys, heads: heads,
-            multiplier: dropout > 0 ? { masks[$0][$1 * lengths[$0] + $2] } : nil)
-        ]
-      })
+          Leaf(queries, columns: columns, stream: 1, needsGradient: wanted[0], precision: precision),
+          Leaf(keys, columns: columns, stream: 2, needsGradient: wanted[1], precision: precision),
+          Leaf(keys, columns: columns, stream: 3, needsGradient: wanted[2], precision: precision),
+        ], dropout: Self.source, precision: precision, tolerance: precision.tolerance(),
+        axes: keys.rows > 100 ? 2 : 40,
+        operation: { tape, x in
+          [tape.attention(q: x[0], k: x[1], v: x[2], heads: heads, dropout: dropout, site: 3)]
+        },
+        reference: { x, _ in
+          [
+            attention(
+              q: x[0], k: x[1], v: x[2], queries: queries, keys: keys, heads: heads,
+              multiplier: dropout > 0 ? { masks[$0][$1 * lengths[$0] + $2] } : nil)
+          ]
+        })
+    }
   }
 }

@@ -71,9 +71,9 @@ struct SmallLayer {
       q: linear(x, 0, Self.query), k: linear(x, 1), v: linear(x, 2, Self.value), queries: layout, keys: layout,
       heads: Self.heads
     ) { sequence, head, position in
-      let count = layout.range(sequence).count
-      return source.row(
-        site: 3, example: layout.examples[sequence], row: head * count + position, probability: dropout, count: count)
+      source.attentionRow(
+        site: 3, example: layout.examples[sequence], head: head, position: position,
+        keys: layout.range(sequence).count, probability: dropout)
     }
     let h = norm(linear(attended, 3), x, site: 4, 0)
     return norm(linear(linear(h, 4).map { 0.5 * $0 * erfc(-$0 / 2.0.squareRoot()) }, 5), h, site: 5, 1)
@@ -88,16 +88,19 @@ private func doubles(_ tensor: FrozenTensor?) -> [Double] { tensor?.floats().map
   /// Two layers, each with its residuals used twice and the adapters shared between them.
   @Test(arguments: [0, 0.2] as [Float], [true, false]) func twoLayers(dropout: Float, needsGradient: Bool) {
     let layer = SmallLayer(), layout = PackedLayout([4, 1, 3])
-    checkGradients(
-      [Leaf(layout, columns: SmallLayer.columns, stream: 1, needsGradient: needsGradient)],
-      parameters: normal(SmallLayer.parameterCount, stream: 2, deviation: 0.3), dropout: Self.source, tolerance: 2e-5,
-      operation: { tape, x in
-        [layer.forward(tape, layer.forward(tape, x[0], dropout: dropout), dropout: dropout)]
-      },
-      reference: { x, parameters in
-        let once = layer.reference(x[0], parameters, layout, Self.source, dropout)
-        return [layer.reference(once, parameters, layout, Self.source, dropout)]
-      })
+    for precision in testedPrecisions {
+      checkGradients(
+        [Leaf(layout, columns: SmallLayer.columns, stream: 1, needsGradient: needsGradient)],
+        parameters: normal(SmallLayer.parameterCount, stream: 2, deviation: 0.3), dropout: Self.source,
+        precision: precision, tolerance: precision.tolerance(2e-5) * (precision == .bfloat16 ? 2 : 1),
+        operation: { tape, x in
+          [layer.forward(tape, layer.forward(tape, x[0], dropout: dropout), dropout: dropout)]
+        },
+        reference: { x, parameters in
+          let once = layer.reference(x[0], parameters, layout, Self.source, dropout)
+          return [layer.reference(once, parameters, layout, Self.source, dropout)]
+        })
+    }
   }
 
   /// x, dropout(x) and the first rows of x all reach the output.

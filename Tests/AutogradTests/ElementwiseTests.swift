@@ -15,9 +15,13 @@ import Testing
     // Differences cannot cross the kink of ReLU.
     let offsets = bias?.floats() ?? [Float](repeating: 0, count: columns)
     for i in leaf.values.indices where abs(leaf.values[i] + offsets[i % columns]) < 0.01 { leaf.values[i] += 0.1 }
-    checkGradients(
-      [leaf], tolerance: 3e-6, operation: { tape, x in [tape.activation(x[0], bias: bias, kind)] },
-      reference: { x, _ in [x[0].plus(row: offsets.map(Double.init)).map { definition(kind, $0) }] })
+    for precision in testedPrecisions {
+      leaf.precision = precision
+      checkGradients(
+        [leaf], precision: precision, tolerance: precision.tolerance(3e-6),
+        operation: { tape, x in [tape.activation(x[0], bias: bias, kind)] },
+        reference: { x, _ in [x[0].plus(row: offsets.map(Double.init)).map { definition(kind, $0) }] })
+    }
   }
 
   @Test func aConstantsActivationHasNoGradient() {
@@ -28,12 +32,15 @@ import Testing
 
   @Test(arguments: [0.1, 0.5] as [Float], [true, false]) func dropout(probability: Float, needsGradient: Bool) {
     let columns = 133
-    checkGradients(
-      [Leaf(Self.layout, columns: columns, stream: 1, needsGradient: needsGradient)], dropout: Self.source,
-      operation: { tape, x in [tape.dropout(x[0], probability: probability, site: 12)] },
-      reference: { x, _ in
-        [x[0] * Self.source.mask(Self.layout, columns: columns, probability: probability, site: 12)]
-      })
+    for precision in testedPrecisions {
+      checkGradients(
+        [Leaf(Self.layout, columns: columns, stream: 1, needsGradient: needsGradient, precision: precision)],
+        dropout: Self.source, tolerance: precision.tolerance(),
+        operation: { tape, x in [tape.dropout(x[0], probability: probability, site: 12)] },
+        reference: { x, _ in
+          [x[0] * Self.source.mask(Self.layout, columns: columns, probability: probability, site: 12)]
+        })
+    }
   }
 
   @Test func withoutASourceOrProbabilityDropoutIsTheInput() {

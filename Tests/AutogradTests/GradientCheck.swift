@@ -2,15 +2,28 @@ import Autograd
 import Kernels
 import Testing
 
+/// What this machine computes in.
+let testedPrecisions: [Precision] = Products.hasBFloat16 ? [.float32, .bfloat16] : [.float32]
+
+extension Precision {
+  /// `exact` in float32. bfloat16 keeps 8 bits of every input, weight, result and gradient.
+  func tolerance(_ exact: Double = 1e-5) -> Double { self == .float32 ? exact : 0.05 }
+}
+
 /// An input of an operation under test.
 struct Leaf {
   var values: [Float]
   let layout: PackedLayout
   let columns: Int
   var needsGradient = true
+  var precision = Precision.float32
 
   /// Normally distributed numbers; `stream` tells leaves apart.
-  init(_ layout: PackedLayout, columns: Int, stream: UInt64, deviation: Double = 1, needsGradient: Bool = true) {
+  init(
+    _ layout: PackedLayout, columns: Int, stream: UInt64, deviation: Double = 1, needsGradient: Bool = true,
+    precision: Precision = .float32
+  ) {
+    self.precision = precision
     values = normal(layout.rows * columns, stream: stream, deviation: deviation)
     self.layout = layout
     self.columns = columns
@@ -28,7 +41,8 @@ struct Leaf {
 ///   - axes: How many single numbers of each input are varied at most.
 ///   - reference: The same from matrices of the leaves and all parameters.
 func checkGradients(
-  _ leaves: [Leaf], parameters: [Float] = [], dropout: DropoutSource? = nil, tolerance: Double = 1e-5,
+  _ leaves: [Leaf], parameters: [Float] = [], dropout: DropoutSource? = nil, precision: Precision = .float32,
+  tolerance: Double = 1e-5,
   axes: Int = 40, sourceLocation: SourceLocation = #_sourceLocation, operation: (Tape, [Tensor]) -> [Tensor],
   reference: ([Matrix], [Double]) -> [Matrix]
 ) {
@@ -37,9 +51,13 @@ func checkGradients(
   // What gradients are added to is not zero: a parameter may have got some from another shard's operations.
   let before = normal(parameters.count, stream: 900)
   gradients[0..<parameters.count] = before
-  let tape = Tape(workspace: dirtyWorkspace(), parameters: storage, gradients: gradients, dropout: dropout)
+  let tape = Tape(
+    workspace: dirtyWorkspace(), parameters: storage, gradients: gradients, dropout: dropout,
+    precision: precision)
   let tensors = leaves.map {
-    tape.constant($0.values, layout: $0.layout, columns: $0.columns, needsGradient: $0.needsGradient)
+    tape.constant(
+      $0.values, layout: $0.layout, columns: $0.columns, needsGradient: $0.needsGradient,
+      precision: $0.precision)
   }
   let outputs = operation(tape, tensors)
   let matrices = leaves.map(\.matrix), doubles = parameters.map(Double.init)

@@ -29,23 +29,27 @@ import Testing
     let bias = normal(Self.columns, stream: 5), count = Self.columns
     let weights = LayerNormWeights(
       gamma: FrozenTensor(gamma, shape: [count]), beta: FrozenTensor(beta, shape: [count]), epsilon: 1e-5)
-    checkGradients(
-      leaves, dropout: Self.source,
-      operation: { tape, x in
-        [
-          tape.residualLayerNorm(
-            x[0], bias: hasBias ? FrozenTensor(bias, shape: [count]) : nil, dropout: dropout, site: 6,
-            residual: x.count > 1 ? x[1] : nil, weights)
-        ]
-      },
-      reference: { x, _ in
-        var sum = hasBias ? x[0].plus(row: bias.map(Double.init)) : x[0]
-        if dropout > 0 { sum = sum * Self.source.mask(Self.layout, columns: count, probability: dropout, site: 6) }
-        if x.count > 1 { sum = sum + x[1] }
-        return [
-          layerNorm(
-            sum, gamma: gamma.map(Double.init), beta: beta.map(Double.init), epsilon: Double(Float(1e-5)))
-        ]
-      })
+    for precision in testedPrecisions {
+      var leaves = leaves
+      leaves[0].precision = precision
+      checkGradients(
+        leaves, dropout: Self.source, precision: precision, tolerance: precision.tolerance(),
+        operation: { tape, x in
+          [
+            tape.residualLayerNorm(
+              x[0], bias: hasBias ? FrozenTensor(bias, shape: [count]) : nil, dropout: dropout, site: 6,
+              residual: x.count > 1 ? x[1] : nil, weights)
+          ]
+        },
+        reference: { x, _ in
+          var sum = hasBias ? x[0].plus(row: bias.map(Double.init)) : x[0]
+          if dropout > 0 { sum = sum * Self.source.mask(Self.layout, columns: count, probability: dropout, site: 6) }
+          if x.count > 1 { sum = sum + x[1] }
+          return [
+            layerNorm(
+              sum, gamma: gamma.map(Double.init), beta: beta.map(Double.init), epsilon: Double(Float(1e-5)))
+          ]
+        })
+    }
   }
 }

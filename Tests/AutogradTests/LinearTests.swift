@@ -146,16 +146,19 @@ import Testing
 
   private func check(_ maps: [Map], parameters: Int, needsGradient: Bool) throws {
     let frozenMaps = try maps.enumerated().map { try frozen($1.out, $1.elementType, stream: 10 + 10 * UInt64($0)) }
-    checkGradients(
-      [Leaf(Self.layout, columns: Self.inputs, stream: 1, needsGradient: needsGradient)],
-      parameters: normal(parameters, stream: 2, deviation: 0.5), dropout: Self.source,
-      operation: { tape, x in
-        tape.linear(
-          x[0], zip(maps, frozenMaps).map { AdaptedLinear($1, adapter: $0.adapter, addsBias: $0.addsBias) })
-      },
-      reference: { x, parameters in
-        zip(maps, frozenMaps).map { self.reference(x[0], $1, $0.adapter, $0.addsBias, parameters) }
-      })
+    for precision in testedPrecisions {
+      checkGradients(
+        [Leaf(Self.layout, columns: Self.inputs, stream: 1, needsGradient: needsGradient)],
+        parameters: normal(parameters, stream: 2, deviation: 0.5), dropout: Self.source, precision: precision,
+        tolerance: precision.tolerance(),
+        operation: { tape, x in
+          tape.linear(
+            x[0], zip(maps, frozenMaps).map { AdaptedLinear($1, adapter: $0.adapter, addsBias: $0.addsBias) })
+        },
+        reference: { x, parameters in
+          zip(maps, frozenMaps).map { self.reference(x[0], $1, $0.adapter, $0.addsBias, parameters) }
+        })
+    }
   }
 
   private func reference(

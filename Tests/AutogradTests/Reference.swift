@@ -58,6 +58,18 @@ extension DropoutSource {
     return Matrix(values, columns: columns)
   }
 
+  /// The multipliers of one query's probabilities: sixteen queries of a head share a row of random numbers, whose
+  /// length is that of sixteen padded rows of scores.
+  func attentionRow(
+    site: Int, example: Int, head: Int, position: Int, keys: Int, probability: Float
+  ) -> [Double] {
+    let columns = keys == 1 ? 1 : (keys + 15) / 16 * 16
+    let tile = row(
+      site: site, example: example, row: head * ((keys + 15) / 16) + position / 16, probability: probability,
+      count: 16 * columns)
+    return Array(tile[(position % 16 * columns)...].prefix(keys))
+  }
+
   func row(site: Int, example: Int, row: Int, probability: Float, count: Int) -> [Double] {
     var multipliers = [Float](repeating: 0, count: count)
     philox.dropout(

@@ -6,7 +6,7 @@ import Testing
 @Suite struct TapeMemoryTests {
   static let layout = PackedLayout([64]), columns = 256
   /// Bytes of one tensor [N, C].
-  static let size = 64 * 256 * 4
+  static let size = 80 * 256 * 4  // with 16 rows of zeros for products
   let storage = FloatStorage(zeros: 4 * 256)
   let workspace = Workspace()
   var tape: Tape { Tape(workspace: workspace, parameters: storage, gradients: FloatStorage(zeros: storage.count)) }
@@ -35,7 +35,7 @@ import Testing
     for _ in 0..<6 { x = tape.linear(x, AdaptedLinear(map, adapter: adapter)) }
     // Seven tensors and six times x Aᵀ.
     #expect(workspace.peakBytes >= 7 * Self.size)
-    #expect(workspace.peakBytes <= 7 * Self.size + 6 * 64 * 2 * 4)
+    #expect(workspace.peakBytes <= 7 * Self.size + 6 * 80 * 2 * 4)
     backward(tape, x)
   }
 
@@ -47,7 +47,7 @@ import Testing
       x = tape.linear(x, AdaptedLinear(map, adapter: adapter))
       x = tape.linear(x, AdaptedLinear(map, adapter: nil))
     }
-    #expect(workspace.peakBytes <= 5 * Self.size + 3 * 64 * 2 * 4)
+    #expect(workspace.peakBytes <= 5 * Self.size + 3 * 80 * 2 * 4)
     backward(tape, x)
   }
 
@@ -56,7 +56,7 @@ import Testing
     let tape = tape
     let outputs = tape.linear(input(tape), (0..<3).map { _ in AdaptedLinear(map, adapter: adapter) })
     #expect(outputs.count == 3)
-    #expect(workspace.peakBytes == 4 * Self.size + 64 * 2 * 4)
+    #expect(workspace.peakBytes == 4 * Self.size + 80 * 2 * 4)
     for y in outputs { y.seedGradient([Float](repeating: 1, count: y.count), in: workspace) }
     tape.backward()
   }
@@ -77,7 +77,7 @@ import Testing
       let y = tape.linear(x, AdaptedLinear(map, adapter: nil))
       x = tape.residualLayerNorm(y, bias: nil, dropout: 0, site: 0, residual: x, norm)
     }
-    #expect(workspace.peakBytes <= 7 * Self.size + 5 * 64 * 2 * 4)
+    #expect(workspace.peakBytes <= 7 * Self.size + 5 * 80 * 2 * 4)
     backward(tape, x)
   }
 
@@ -90,7 +90,7 @@ import Testing
     for site in 0..<6 { x = tape.dropout(x, probability: 0.1, site: site) }
     let first = tape.selectFirst(x)
     // Two tensors, the chosen row and a row of multipliers.
-    #expect(workspace.peakBytes <= 2 * Self.size + 2 * 256 * 4)
+    #expect(workspace.peakBytes <= 2 * Self.size + 33 * 256 * 4)
     x = first
     first.seedGradient([Float](repeating: 1, count: 256), in: workspace)
     tape.backward()
@@ -128,7 +128,7 @@ import Testing
     var x = input(tape)
     #expect(!x.needsGradient)
     for _ in 0..<6 { x = tape.activation(tape.linear(x, AdaptedLinear(map, adapter: adapter)), .gelu) }
-    #expect(workspace.peakBytes <= 3 * Self.size + 64 * 2 * 4)
+    #expect(workspace.peakBytes <= 3 * Self.size + 80 * 2 * 4)
   }
 
   /// Every step needs what the first one needed.

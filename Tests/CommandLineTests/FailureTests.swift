@@ -62,7 +62,7 @@ import Testing
     try refuse(
       sandbox, "--set", "adapter.strategy=aslora", "--set", "adapter.aslora.num_merges=3", status: 65, "num_merges")
     try refuse(sandbox, "--set", "task.max_seq_length=65", status: 65, "max_seq_length")
-    try refuse(sandbox, "--set", "training.precision=bfloat16", status: 65, "float32")
+    try refuse(sandbox, "--set", "training.precision=float16", status: 65, "float32", "bfloat16")
   }
 
   @Test func outputsThatCannotBe() throws {

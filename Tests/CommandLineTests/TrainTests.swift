@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import RunStore
 import StrictJSON
 import Testing
@@ -31,10 +32,14 @@ import Testing
     #expect(last?.value == result["results"]?.array?.first?["loss"]?.number)
   }
 
-  @Test func theSameBytesAtAnyNumberOfThreadsAndAgain() throws {
+  @Test(arguments: Products.hasBFloat16 ? ["float32", "bfloat16"] : ["float32"])
+  func theSameBytesAtAnyNumberOfThreadsAndAgain(precision: String) throws {
     let sandbox = try Sandbox.trainable()
     for (directory, threads) in [("a", "1"), ("b", "2"), ("c", "1"), ("d", "3")] {
-      #expect(try sandbox.run("train", "config.json", "--output-dir", directory, "--threads", threads).status == 0)
+      let outcome = try sandbox.run(
+        "train", "config.json", "--output-dir", directory, "--threads", threads, "--set",
+        "training.precision=\(precision)")
+      #expect(outcome.status == 0)
     }
     for other in ["b", "c", "d"] {
       for file in ["adapter_model.safetensors", "adapter_config.json", "eval_results.json"] {

@@ -1,3 +1,4 @@
+import CKernels
 import Kernels
 
 extension Tape {
@@ -5,14 +6,14 @@ extension Tape {
   /// pass. `site` numbers the place in the model. Without dropout this is x itself.
   public func dropout(_ x: Tensor, probability: Float, site: Int) -> Tensor {
     guard probability > 0, dropoutSource != nil else { return x }
-    let y = make(x.layout, columns: x.columns, needsGradient: x.needsGradient)
-    y.base.update(from: x.base, count: x.count)
-    applyDropout(y.base, layout: y.layout, columns: y.columns, probability: probability, site: site)
+    let y = make(like: x)
+    y.buffer.base.update(from: x.buffer.base, count: x.buffer.count)
+    applyDropout(y.buffer, y.shape, probability: probability, site: site)
     if x.needsGradient {
-      let layout = x.layout, columns = x.columns
+      let shape = x.shape
       record { [unowned self, output = y.slot, input = x.slot] in
         guard let dy = output.take() else { return }
-        applyDropout(dy.base, layout: layout, columns: columns, probability: probability, site: site)
+        applyDropout(dy, shape, probability: probability, site: site)
         input.add(moving: dy, in: workspace)
       }
     }
@@ -20,15 +21,17 @@ extension Tape {
   }
 
   /// Multiplies rows by their dropout multipliers, in place.
-  func applyDropout(
-    _ base: UnsafeMutablePointer<Float>, layout: PackedLayout, columns: Int, probability: Float, site: Int
-  ) {
+  func applyDropout(_ buffer: Buffer, _ shape: TensorShape, probability: Float, site: Int) {
     guard let dropoutSource, probability > 0 else { return }
+    let layout = shape.layout, columns = shape.columns
     let multipliers = workspace.allocate(columns)
     for sequence in 0..<layout.sequences {
       for (position, row) in layout.range(sequence).enumerated() {
         dropoutSource.row(site, layout.examples[sequence], position, probability, multipliers.base, columns)
-        multiplyFloats(base + row * columns, multipliers.base, columns)
+        switch shape.precision {
+        case .float32: multiplyFloats(buffer.base + row * columns, multipliers.base, columns)
+        case .bfloat16: ck_half_multiply(buffer.halves + row * columns, multipliers.base, columns)
+        }
       }
     }
   }

@@ -19,54 +19,108 @@ public struct LayerNormWeights: Sendable {
 }
 
 extension Tape {
-  /// y = LayerNorm(dropout(x + bias) + residual), row by row (Ba et al., arXiv 1607.06450).
+  /// y = LayerNorm(dropout(x + bias) + residual), row by row (Ba et al., arXiv 1607.06450): float32, whatever x is.
   ///
   /// The sum is formed in x's memory: x may not be used afterwards. One pass over the row while it is in the cache.
   public func residualLayerNorm(
     _ x: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, residual: Tensor?, _ norm: LayerNormWeights
   ) -> Tensor {
-    let columns = x.columns, layout = x.layout
-    let needs = x.needsGradient || residual?.needsGradient == true
-    let y = make(layout, columns: columns, needsGradient: needs)
-    let statistics = workspace.allocate(2 * x.rows)
-    let masks = dropout > 0 ? dropoutSource : nil
-    let multipliers = masks.map { _ in workspace.allocate(columns) }
-    withFloats(norm.gamma) { gamma in
-      withFloats(norm.beta) { beta in
-        let run = { (bias: UnsafeMutablePointer<Float>?) in
-          for sequence in 0..<layout.sequences {
-            for (position, row) in layout.range(sequence).enumerated() {
-              if let masks, let multipliers {
-                masks.row(site, layout.examples[sequence], position, dropout, multipliers.base, columns)
-              }
+    let pass = LayerNormPass(
+      tape: self, x: x, shape: TensorShape(layout: x.layout, columns: x.columns, precision: .float32),
+      statistics: workspace.allocate(2 * x.rows), norm: norm, dropout: dropoutSource == nil ? 0 : dropout, site: site)
+    let y = pass.forward(bias: bias, residual: residual)
+    if y.needsGradient {
+      let through = residual?.needsGradient == true ? residual?.slot : nil
+      record { [gradient = y.slot] in pass.backward(gradient, through: through) }
+    }
+    return y
+  }
+}
+
+private struct LayerNormPass {
+  unowned let tape: Tape
+  /// After the forward pass: the sum that was normalised (float32), or the normalised input (bfloat16).
+  let x: Tensor
+  /// The output's.
+  let shape: TensorShape
+  /// Mean and 1 / standard deviation of every row.
+  let statistics: Buffer
+  let norm: LayerNormWeights
+  let dropout: Float
+  let site: Int
+
+  func forward(bias: FrozenTensor?, residual: Tensor?) -> Tensor {
+    let workspace = tape.workspace, columns = shape.columns
+    let half = TensorShape(layout: shape.layout, columns: columns, precision: .bfloat16)
+    let image = x.precision == .bfloat16 ? half.allocate(in: workspace) : nil
+    let y = Tensor(
+      shape, buffer: shape.allocate(in: workspace), image: image,
+      needsGradient: tape.isRecording && (x.needsGradient || residual?.needsGradient == true))
+    let multipliers = dropout > 0 ? workspace.allocate(columns) : nil
+    let sum = workspace.allocate(image == nil ? 1 : columns)
+    tape.withFloats(norm.gamma) { gamma in
+      tape.withFloats(norm.beta) { beta in
+        tape.withOptionalFloats(bias) { bias in
+          forEachRow { example, position, row in
+            if let multipliers {
+              tape.dropoutSource?.row(site, example, position, dropout, multipliers.base, columns)
+            }
+            let at = row * columns, residual = residual.map { $0.base + at }
+            if let image {
+              statistics.base[2 * row + 1] = ck_half_residual_layer_norm(
+                x.halves + at, bias, multipliers?.base, residual, gamma, beta, norm.epsilon, y.base + at,
+                image.halves + at, sum.base, columns)
+            } else {
               ck_residual_layer_norm(
-                x.row(row), bias, multipliers?.base, residual?.row(row), gamma, beta, norm.epsilon, y.row(row),
+                x.base + at, bias, multipliers?.base, residual, gamma, beta, norm.epsilon, y.base + at,
                 statistics.base + 2 * row, statistics.base + 2 * row + 1, columns)
             }
           }
         }
-        if let bias { self.withFloats(bias) { run($0) } } else { run(nil) }
-      }
-    }
-    guard needs else { return y }
-    let gradient = y.slot, through = residual?.needsGradient == true ? residual?.slot : nil
-    record { [unowned self] in
-      guard let dy = gradient.take() else { return }
-      withFloats(norm.gamma) { gamma in
-        for row in 0..<x.rows {
-          let at = dy.base + row * columns
-          ck_layer_norm_backward(
-            at, x.row(row), gamma, statistics.base[2 * row], statistics.base[2 * row + 1], at, columns)
-        }
-      }
-      through?.add(dy.base, in: workspace)
-      if x.needsGradient {
-        if masks != nil {
-          applyDropout(dy.base, layout: layout, columns: columns, probability: dropout, site: site)
-        }
-        x.slot.add(moving: dy, in: workspace)
       }
     }
     return y
+  }
+
+  func backward(_ gradient: GradientSlot, through: GradientSlot?) {
+    guard let dy = gradient.take() else { return }
+    let workspace = tape.workspace, columns = shape.columns
+    let half = x.precision == .bfloat16 && x.needsGradient ? x.shape.allocate(in: workspace) : nil
+    let multipliers = dropout > 0 ? workspace.allocate(columns) : nil
+    tape.withFloats(norm.gamma) { gamma in
+      forEachRow { example, position, row in
+        let at = row * columns, dx = dy.base + at
+        let reciprocal = statistics.base[2 * row + 1]
+        switch x.precision {
+        case .float32:
+          ck_layer_norm_backward(dx, x.base + at, gamma, statistics.base[2 * row], reciprocal, dx, columns)
+        case .bfloat16:
+          ck_half_layer_norm_backward(dx, x.halves + at, gamma, reciprocal, dx, columns)
+          guard let half else { return }
+          if let multipliers {
+            tape.dropoutSource?.row(site, example, position, dropout, multipliers.base, columns)
+          }
+          ck_narrow_product(half.halves + at, dx, multipliers?.base, columns)
+        }
+      }
+    }
+    if let half {
+      x.slot.add(moving: half, in: workspace)
+      through?.add(moving: dy, in: workspace)
+      return
+    }
+    through?.add(dy, in: workspace)
+    if x.needsGradient {
+      tape.applyDropout(dy, shape, probability: dropout, site: site)
+      x.slot.add(moving: dy, in: workspace)
+    }
+  }
+
+  private func forEachRow(_ body: (_ example: Int, _ position: Int, _ row: Int) -> Void) {
+    for sequence in 0..<shape.layout.sequences {
+      for (position, row) in shape.layout.range(sequence).enumerated() {
+        body(shape.layout.examples[sequence], position, row)
+      }
+    }
   }
 }

@@ -52,39 +52,44 @@ public struct AdaptedLinear {
 }
 
 extension Tape {
-  /// y_i = x W_iᵀ + b_i + s_i (x A_iᵀ) B_iᵀ for several maps of one x [N, in] → [N, out_i].
+  /// y_i = x W_iᵀ + b_i + s_i (x A_iᵀ) B_iᵀ for several maps of one x [N, in] → [N, out_i], in the tape's precision.
   ///
   /// A's without dropout that lie one after the other in memory are multiplied as one matrix, and an A that several maps
-  /// name is multiplied once, since products of rank 8 run at a fraction of the machine's rate. Frozen weights get no
-  /// gradient.
+  /// name is multiplied once, since products of rank 8 run at a fraction of the machine's rate. The base product is
+  /// added to the adapter's, so that bfloat16 rounds the large sum once. Frozen weights get no gradient.
   public func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     let outputs = maps.map { map in
-      make(x.layout, columns: map.linear.weight.rows, needsGradient: x.needsGradient || map.adapter != nil)
+      make(
+        x.layout, columns: map.linear.weight.rows, needsGradient: x.needsGradient || map.adapter != nil,
+        precision: precision)
     }
+    let stacks = AdapterStack.group(maps)
+    let hidden = stacks.map { lowRankForward(x, outputs, $0) }
+    let input = x.operand(precision, in: workspace), rows = x.layout.paddedRows
     for (map, y) in zip(maps, outputs) {
       precondition(map.linear.weight.columns == x.columns)
       precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
-      withFloats(map.linear.weight) { w in
-        multiply(x.rows, y.columns, x.columns, x.view, MatrixView(w, stride: x.columns).transposed, y.view)
+      withOptionalFloats(map.addsBias ? map.linear.bias : nil) { bias in
+        withOperand(map.linear.weight) { w in
+          workspace.products.multiply(
+            rows, y.columns, x.columns, input, w.transposed, into: y.shape.operand(y.buffer),
+            accumulate: map.adapter != nil, bias: bias)
+        }
       }
-      if map.addsBias, let bias = map.linear.bias {
-        withFloats(bias) { addBias(y.base, $0, rows: y.rows, columns: y.columns) }
-      }
+      // The bias has filled the rows that must stay zero.
+      if map.addsBias, map.linear.bias != nil { y.clearPadding() }
     }
     // The derivatives hold the outputs' slots, not their values.
     let slots = outputs.map(\.slot)
-    let stacks = AdapterStack.group(maps)
-    let hidden = stacks.map { lowRankForward(x, outputs, $0) }
     if x.needsGradient {
-      let slot = x.slot, rows = x.rows, columns = x.columns
-      record { [unowned self] in
+      record { [unowned self, slot = x.slot] in
         for (map, gradient) in zip(maps, slots) {
-          let out = map.linear.weight.rows
-          guard let dy = gradient.view(out) else { continue }
-          let (dx, beta) = slot.accumulator(in: workspace)
-          withFloats(map.linear.weight) { w in
-            let w = MatrixView(w, stride: columns)
-            multiply(rows, columns, out, dy, w, beta: beta, MatrixView(dx, stride: columns))
+          guard let dy = gradient.operand else { continue }
+          let (dx, isFresh) = slot.accumulator(in: workspace)
+          withOperand(map.linear.weight) { w in
+            workspace.products.multiply(
+              rows, slot.shape.columns, gradient.shape.columns, dy, w, into: slot.shape.operand(dx),
+              accumulate: !isFresh)
           }
         }
       }
@@ -102,18 +107,25 @@ extension Tape {
     linear(x, [map])[0]
   }
 
-  /// h = dropout(x) Aᵀ [N, R] for the stacked A's, then y_i += s_i h_i B_iᵀ. Returns h.
+  /// h = dropout(x) Aᵀ [N, R] for the stacked A's, then y_i = s_i h_i B_iᵀ. Returns h.
   private func lowRankForward(_ x: Tensor, _ outputs: [Tensor], _ stack: AdapterStack) -> Buffer {
-    let h = workspace.allocate(x.rows * stack.rank)
-    let input = dropped(x, stack)
-    multiply(
-      x.rows, stack.rank, x.columns, input?.view(x.columns) ?? x.view,
-      MatrixView(parameters.base + stack.offset, stride: x.columns).transposed, h.view(stack.rank))
+    let h = TensorShape(layout: x.layout, columns: stack.rank, precision: precision).allocate(in: workspace)
+    let dropped = dropped(x, stack), rows = x.layout.paddedRows
+    let input = dropped.map { operand($0, stride: x.columns) } ?? x.operand(precision, in: workspace)
+    let a = operand(stack.offset, rows: stack.rank, columns: x.columns)
+    let products = workspace.products
+    withExtendedLifetime((dropped, a.owner)) {
+      products.multiply(
+        rows, stack.rank, x.columns, input, a.operand.transposed, into: operand(h, stride: stack.rank))
+    }
     for part in stack.parts {
       let y = outputs[part.map], r = part.adapter.a.rows
-      multiply(
-        x.rows, y.columns, r, alpha: part.adapter.scale, MatrixView(h.base + part.column, stride: stack.rank),
-        MatrixView(parameters.base + part.adapter.b.offset, stride: r).transposed, beta: 1, y.view)
+      let b = operand(part.adapter.b.offset, rows: y.columns, columns: r, scale: part.adapter.scale)
+      withExtendedLifetime(b.owner) {
+        products.multiply(
+          rows, y.columns, r, operand(h, stride: stack.rank).advanced(columns: part.column), b.operand.transposed,
+          into: y.shape.operand(y.buffer))
+      }
     }
     return h
   }
@@ -121,44 +133,61 @@ extension Tape {
   /// dB += s dyᵀ h;  dh = s dy B;  dA += dhᵀ dropout(x);  dx += dropout(dh A).
   private func lowRankBackward(_ x: Tensor, _ outputs: [GradientSlot], _ stack: AdapterStack, _ h: Buffer) {
     guard let gradients, stack.parts.contains(where: { outputs[$0.map].buffer != nil }) else { return }
-    let dh = workspace.allocateZeros(x.rows * stack.rank)
+    let products = workspace.products, rows = x.layout.paddedRows
+    let hidden = operand(h, stride: stack.rank)
+    let dh = TensorShape(layout: x.layout, columns: stack.rank, precision: precision).allocate(in: workspace)
+    let derivative = operand(dh, stride: stack.rank)
+    var written = Set<Int>()
+    if stack.parts.contains(where: { outputs[$0.map].buffer == nil }) {
+      dh.clear()
+      written = Set(stack.parts.map(\.column))
+    }
     for part in stack.parts {
       let out = part.adapter.b.rows, r = part.adapter.a.rows
-      guard let dy = outputs[part.map].view(out) else { continue }
-      let scale = part.adapter.scale
-      multiply(
-        out, r, x.rows, alpha: scale, dy.transposed, MatrixView(h.base + part.column, stride: stack.rank),
-        beta: 1,
-        MatrixView(gradients.base + part.adapter.b.offset, stride: r))
-      multiply(
-        x.rows, r, out, alpha: scale, dy, MatrixView(parameters.base + part.adapter.b.offset, stride: r),
-        beta: 1, MatrixView(dh.base + part.column, stride: stack.rank))
+      guard let dy = outputs[part.map].operand else { continue }
+      // dBᵀ = hᵀ dy: products with few rows run faster than products with few columns.
+      let db = workspace.allocate(r * out)
+      products.multiply(
+        r, out, rows, hidden.advanced(columns: part.column).transposed, dy, into: Operand(db.base, stride: out))
+      addTransposed(gradients.base + part.adapter.b.offset, db.base, part.adapter.scale, rows: r, columns: out)
+      let b = operand(part.adapter.b.offset, rows: out, columns: r, scale: part.adapter.scale)
+      withExtendedLifetime(b.owner) {
+        products.multiply(
+          rows, r, out, dy, b.operand, into: derivative.advanced(columns: part.column),
+          accumulate: !written.insert(part.column).inserted)
+      }
     }
-    let input = dropped(x, stack)
-    multiply(
-      stack.rank, x.columns, x.rows, dh.view(stack.rank).transposed, input?.view(x.columns) ?? x.view, beta: 1,
-      MatrixView(gradients.base + stack.offset, stride: x.columns))
+    let dropped = dropped(x, stack)
+    let input = dropped.map { operand($0, stride: x.columns) } ?? x.operand(precision, in: workspace)
+    withExtendedLifetime(dropped) {
+      products.multiply(
+        stack.rank, x.columns, rows, derivative.transposed, input,
+        into: Operand(gradients.base + stack.offset, stride: x.columns), accumulate: true)
+    }
     guard x.needsGradient else { return }
-    let a = MatrixView(parameters.base + stack.offset, stride: x.columns)
-    if input == nil {
-      let (dx, beta) = x.slot.accumulator(in: workspace)
-      multiply(
-        x.rows, x.columns, stack.rank, dh.view(stack.rank), a, beta: beta, MatrixView(dx, stride: x.columns))
-    } else {
-      let through = workspace.allocate(x.count)
-      multiply(x.rows, x.columns, stack.rank, dh.view(stack.rank), a, through.view(x.columns))
-      applyDropout(
-        through.base, layout: x.layout, columns: x.columns, probability: stack.dropout, site: stack.dropoutSite)
-      x.slot.add(through.base, in: workspace)
+    let a = operand(stack.offset, rows: stack.rank, columns: x.columns)
+    withExtendedLifetime(a.owner) {
+      if dropped == nil {
+        let (dx, isFresh) = x.slot.accumulator(in: workspace)
+        products.multiply(
+          rows, x.columns, stack.rank, derivative, a.operand, into: x.shape.operand(dx), accumulate: !isFresh)
+      } else {
+        let through = x.shape.allocate(in: workspace)
+        products.multiply(rows, x.columns, stack.rank, derivative, a.operand, into: x.shape.operand(through))
+        applyDropout(through, x.shape, probability: stack.dropout, site: stack.dropoutSite)
+        x.slot.add(moving: through, in: workspace)
+      }
     }
   }
 
-  /// A copy of x with dropout applied, or nil where there is none.
+  /// A copy of x in the tape's precision with dropout applied, or nil where there is none.
   private func dropped(_ x: Tensor, _ stack: AdapterStack) -> Buffer? {
     guard stack.dropout > 0, dropoutSource != nil else { return nil }
-    let copy = workspace.allocate(x.count)
-    copy.base.update(from: x.base, count: x.count)
-    applyDropout(copy.base, layout: x.layout, columns: x.columns, probability: stack.dropout, site: stack.dropoutSite)
+    let shape = TensorShape(layout: x.layout, columns: x.columns, precision: precision)
+    let copy = shape.allocate(in: workspace)
+    let source = x.operand(precision, in: workspace).base
+    UnsafeMutableRawPointer(copy.base).copyMemory(from: source, byteCount: x.count * precision.byteCount)
+    applyDropout(copy, shape, probability: stack.dropout, site: stack.dropoutSite)
     return copy
   }
 }
@@ -206,8 +235,4 @@ private struct AdapterStack {
     parts.append(Part(map: map, adapter: adapter, column: shared ?? rank))
     if shared == nil { rank += adapter.a.rows }
   }
-}
-
-extension Buffer {
-  func view(_ columns: Int) -> MatrixView { MatrixView(base, stride: columns) }
 }

@@ -8,7 +8,7 @@ extension Tape {
   public func crossEntropy(_ logits: Tensor, labels: [Int], weight: Double) -> [Double] {
     precondition(labels.count == logits.rows)
     let n = logits.columns
-    let gradient = isRecording ? logits.slot.zeroedAccumulator(in: workspace) : nil
+    let gradient = isRecording ? logits.slot.zeroedAccumulator(in: workspace).base : nil
     return labels.enumerated().map { index, label in
       let row = UnsafeBufferPointer(start: logits.row(index), count: n)
       let top = Double(row.max() ?? 0)
@@ -26,7 +26,7 @@ extension Tape {
   /// (logit − target)² of each row of logits [B, 1]; otherwise as `crossEntropy`.
   public func squaredError(_ logits: Tensor, targets: [Float], weight: Double) -> [Double] {
     precondition(targets.count == logits.count)
-    let gradient = isRecording ? logits.slot.zeroedAccumulator(in: workspace) : nil
+    let gradient = isRecording ? logits.slot.zeroedAccumulator(in: workspace).base : nil
     return targets.enumerated().map { index, target in
       let difference = Double(logits.base[index]) - Double(target)
       gradient?[index] += Float(2 * weight * difference)

@@ -10,10 +10,10 @@ extension Tape {
     if x.needsGradient {
       let layout = x.layout, columns = x.columns
       record { [workspace, output = y.slot, input = x.slot] in
-        guard let dy = output.view(columns) else { return }
+        guard let dy = output.take() else { return }
         let dx = input.zeroedAccumulator(in: workspace)
         for sequence in 0..<layout.sequences {
-          addFloats(dx + layout.offsets[sequence] * columns, dy.base + sequence * columns, columns)
+          addFloats(dx.base + layout.offsets[sequence] * columns, dy.base + sequence * columns, columns)
         }
       }
     }

@@ -4,19 +4,22 @@ extension Tape {
   /// y = x Wᵀ + b with trained W [out, in] and b [out]: a layer of the task's head.
   public func trainableLinear(_ x: Tensor, weight: ParameterReference, bias: ParameterReference) -> Tensor {
     precondition(weight.columns == x.columns && bias.count == weight.rows)
-    let y = make(x.layout, columns: weight.rows, needsGradient: true)
+    let x = widened(x), y = make(x.layout, columns: weight.rows, needsGradient: true)
     let w = MatrixView(parameters.base + weight.offset, stride: x.columns)
-    multiply(x.rows, y.columns, x.columns, x.view, w.transposed, y.view)
+    multiply(
+      x.rows, y.columns, x.columns, MatrixView(x.base, stride: x.columns), w.transposed,
+      MatrixView(y.base, stride: y.columns))
     addBias(y.base, parameters.base + bias.offset, rows: y.rows, columns: y.columns)
     let rows = y.rows, columns = y.columns
     record { [unowned self, output = y.slot] in
-      guard let gradients, let dy = output.view(columns) else { return }
+      guard let gradients, let dy = output.take() else { return }
+      let dyView = MatrixView(dy.base, stride: columns)
       let dw = MatrixView(gradients.base + weight.offset, stride: x.columns)
-      multiply(columns, x.columns, rows, dy.transposed, x.view, beta: 1, dw)
+      multiply(columns, x.columns, rows, dyView.transposed, MatrixView(x.base, stride: x.columns), beta: 1, dw)
       for row in 0..<rows { addFloats(gradients.base + bias.offset, dy.base + row * columns, columns) }
       guard x.needsGradient else { return }
-      let (dx, beta) = x.slot.accumulator(in: workspace)
-      multiply(rows, x.columns, columns, dy, w, beta: beta, MatrixView(dx, stride: x.columns))
+      let (dx, isFresh) = x.slot.accumulator(in: workspace)
+      multiply(rows, x.columns, columns, dyView, w, beta: isFresh ? 0 : 1, MatrixView(dx.base, stride: x.columns))
     }
     return y
   }

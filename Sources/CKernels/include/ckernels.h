@@ -1,4 +1,5 @@
-// Vector kernels that need run-time CPU dispatch. Everything is float32 and row-major; `long` counts elements.
+// Vector kernels that need run-time CPU dispatch. Everything is row-major, float32 unless
+// said otherwise; `long` counts elements.
 #ifndef SWIFT_PEFT_CKERNELS_H
 #define SWIFT_PEFT_CKERNELS_H
 #include <stdint.h>
@@ -19,11 +20,17 @@ enum ck_activation {
 // y[r, c] += bias[c]
 void ck_add_bias(float *y, const float *bias, long rows, long columns);
 
-// pre[r, c] += bias[c] (bias may be null); y = f(pre)
-void ck_bias_activation(enum ck_activation kind, float *pre, const float *bias, float *y, long rows, long columns);
+// y = f(pre + bias); bias [columns] may be null
+void ck_bias_activation(enum ck_activation kind, const float *pre, const float *bias, float *y, long rows,
+                        long columns);
+void ck_half_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
+                             long columns);
 
-// dy[i] *= f'(pre[i])
-void ck_activation_backward(enum ck_activation kind, const float *pre, float *dy, long count);
+// dy *= f'(pre + bias)
+void ck_activation_backward(enum ck_activation kind, const float *pre, const float *bias, float *dy, long rows,
+                            long columns);
+void ck_half_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
+                                 long rows, long columns);
 
 // x = multiplier ∘ (x + bias) + residual (bias, multiplier, residual may be null), y = norm(x) gamma + beta, one row.
 // Writes 1 / standard deviation and the mean.
@@ -34,6 +41,16 @@ void ck_residual_layer_norm(float *x, const float *bias, const float *multiplier
 // The gradient of layer norm with respect to its input, one row: dx from dy, the input x and its saved statistics.
 void ck_layer_norm_backward(const float *dy, const float *x, const float *gamma, float mean,
                             float reciprocal_deviation, float *dx, long columns);
+
+// The same with x in bfloat16: it becomes the normalised input, image is y in bfloat16, sum is scratch [columns].
+// Returns 1 / standard deviation.
+float ck_half_residual_layer_norm(uint16_t *x, const float *bias, const float *multiplier, const float *residual,
+                                  const float *gamma, const float *beta, float epsilon, float *y, uint16_t *image,
+                                  float *sum, long columns);
+
+// The gradient from dy and the normalised input; dx may be dy.
+void ck_half_layer_norm_backward(const float *dy, const uint16_t *normal, const float *gamma,
+                                 float reciprocal_deviation, float *dx, long columns);
 
 // One row of scores: s <- softmax(scale s); returns log sum exp(scale s).
 float ck_softmax(float *s, float scale, long count);
@@ -50,6 +67,16 @@ void ck_add(float *y, const float *x, long count);               // y += x
 void ck_multiply(float *y, const float *x, long count);          // y *= x
 void ck_scale(float *y, float factor, long count);               // y *= factor
 long ck_count_non_finite(const float *x, long count);
+void ck_add_transposed(float *out, const float *in, float factor, long rows, long columns);  // out += factor inᵀ
+
+// bfloat16 as its 16 bits.
+float ck_half_dot(const uint16_t *a, const uint16_t *b, long count);
+void ck_half_add(uint16_t *y, const uint16_t *x, long count);      // y += x
+void ck_half_add_bias(uint16_t *y, const float *bias, long rows, long columns);
+void ck_half_multiply(uint16_t *y, const float *x, long count);    // y *= x
+void ck_narrow_bfloat16(uint16_t *out, const float *in, long count);
+void ck_narrow_scaled(uint16_t *out, const float *in, float factor, long count);
+void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count);  // out = a b; b may be null
 
 // Philox4x32-10: 4 words for each of `blocks` counters {first + i, c1, c2, c3}.
 void ck_philox(uint32_t *out, long blocks, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key);
@@ -72,6 +99,10 @@ struct ck_adamw {
 
 // One AdamW step with decoupled decay (Loshchilov & Hutter), in the order of torch.optim.AdamW.
 void ck_adamw_step(float *value, const float *gradient, float *first, float *second, struct ck_adamw step, long count);
+
+// The largest bit pattern without its sign; the source may have any alignment.
+uint32_t ck_largest_bits32(const void *in, long count);
+uint16_t ck_largest_bits16(const void *in, long count);
 
 // Widening to float32, exactly; the source may have any alignment.
 void ck_widen_bfloat16(float *out, const void *in, long count);

@@ -16,9 +16,15 @@ public struct ClassifierEngine: Sendable {
   public let loraDropout: Double
   /// The workers.
   public let pool: WorkerPool
+  /// What products multiply.
+  public let precision: Precision
 
   /// An engine.
-  public init(model: any SequenceClassifier, sites: [Site], scale: Double, loraDropout: Double, pool: WorkerPool) {
+  public init(
+    model: any SequenceClassifier, sites: [Site], scale: Double, loraDropout: Double, pool: WorkerPool,
+    precision: Precision = .float32
+  ) {
+    self.precision = precision
     self.model = model
     self.sites = sites
     self.scale = scale
@@ -48,7 +54,8 @@ public struct ClassifierEngine: Sendable {
     let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
     let weight = 1 / Double(items.count)
     let results = pool.mapGradients(plan.shards.count, into: gradients) { index, workspace, storage in
-      let tape = Tape(workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout)
+      let tape = Tape(
+        workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout, precision: precision)
       let result = forward(items, plan.shards[index], tape, adapters, state.headReferences, weight: weight)
       tape.backward()
       return result
@@ -61,7 +68,7 @@ public struct ClassifierEngine: Sendable {
     let plan = ShardPlan(lengths: items.map(\.ids.count))
     let adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
     let results = pool.map(plan.shards.count) { index, workspace in
-      let tape = Tape(workspace: workspace, parameters: state.values)
+      let tape = Tape(workspace: workspace, parameters: state.values, precision: precision)
       return forward(items, plan.shards[index], tape, adapters, state.headReferences, weight: 1)
     }
     return gather(results, plan, count: items.count)

@@ -27,7 +27,8 @@ extension ClassifierEngine {
     for (index, shard) in plan.shards.enumerated() {
       let trace = NumberTrace()
       let gradients = FloatStorage(zeros: state.parameterCount)
-      let tape = Tape(workspace: workspace, parameters: state.values, gradients: gradients, dropout: dropout)
+      let tape = Tape(
+        workspace: workspace, parameters: state.values, gradients: gradients, dropout: dropout, precision: precision)
       tape.trace = trace
       let losses = forward(items, shard, tape, adapters, state.headReferences, weight: weight).losses
       trace.forwardIsDone()

@@ -36,7 +36,8 @@ public struct LoadedRun: Sendable {
       throw RunError.noRoomForText(maxLength: plan.config.task.maxSeqLength, special: special)
     }
     classifier = try LoadedClassifier(
-      path: plan.config.model, config: plan.model, labels: task.labels.outputs, philox: philox)
+      path: plan.config.model, config: plan.model, labels: task.labels.outputs, philox: philox,
+      precision: plan.config.training.precision)
     // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
     if knownLabels == nil, classifier.storedHead != nil,
       let order = task.labels.inOrder(of: plan.model.labels ?? []), order != task.labels
@@ -71,7 +72,7 @@ public struct LoadedRun: Sendable {
   public func engine(scale: Double) -> ClassifierEngine {
     ClassifierEngine(
       model: classifier.model, sites: plan.sites, scale: scale, loraDropout: plan.config.adapter.loraDropout,
-      pool: pool)
+      pool: pool, precision: plan.config.training.precision)
   }
 
   /// A fresh start: the adapter drawn from the seed (or `init_from`), the head as stored or drawn. What a person should

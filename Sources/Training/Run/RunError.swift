@@ -1,9 +1,12 @@
 import Diagnostics
+import Kernels
 
 /// What can keep a run from starting, beside its inputs.
 public enum RunError: UserFacingError, Equatable {
   /// A value that the contract knows and this version does not.
   case unsupported(field: String, value: String, instead: String)
+  /// bfloat16 training would be slower than float32 here.
+  case noBFloat16
   /// A run is already in the output directory.
   case outputTaken(directory: String, file: String)
   /// The output directory cannot be made.
@@ -36,6 +39,12 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .unsupported(let field, let value, let instead):
       "\(field): \(value) is not supported by this version, which offers \(instead)"
+    case .noBFloat16:
+      Products.libraryName == "oneDNN"
+        ? "training.precision: this processor has no bfloat16 instructions (AVX512-BF16 or AMX), without which bfloat16 "
+          + "is slower than float32; use \"float32\""
+        : "training.precision: bfloat16 needs oneDNN, which this program was built without (install libdnnl-dev and "
+          + "build again); use \"float32\""
     case .outputTaken(let directory, let file):
       "\(directory): already holds a run (\(file)); choose another output_dir, or pass --resume to continue it or "
         + "--overwrite to replace it"
@@ -68,7 +77,7 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun: .missingInput
-    case .noWholeCheckpoint, .configChanged, .unsupported, .noExamples, .scoresNotFinite, .noRoomForText,
+    case .noWholeCheckpoint, .configChanged, .unsupported, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
       .nothingToEvaluate, .noLabels, .headMismatch:
       .badInput
     }

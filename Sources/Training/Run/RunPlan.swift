@@ -2,6 +2,7 @@ import Adapters
 import Checkpoints
 import Configuration
 import Diagnostics
+import Kernels
 import Models
 import Tasks
 
@@ -65,9 +66,7 @@ public struct RunPlan: Sendable {
 
   private static func refuseUnsupported(_ config: RunConfig) throws {
     var errors: [any UserFacingError] = []
-    if config.training.precision == .bfloat16 {
-      errors.append(RunError.unsupported(field: "training.precision", value: "bfloat16", instead: "float32"))
-    }
+    if config.training.precision == .bfloat16, !Products.hasBFloat16 { errors.append(RunError.noBFloat16) }
     if !config.task.name.isGLUE, config.task.name != .tsv {
       errors.append(
         RunError.unsupported(field: "task.name", value: config.task.name.rawValue, instead: "the GLUE tasks and tsv"))

@@ -1,6 +1,6 @@
 import Kernels
 
-/// Says so in one line where matrix products run far below what this processor can do.
+/// Says so in one line where matrix products run far below what this processor can do, or where a pin slows OpenBLAS.
 enum SlowBLAS {
   /// The share of the instruction peak under which a product is called slow.
   static let threshold = 0.7
@@ -21,13 +21,21 @@ enum SlowBLAS {
 
   /// A warning, a note where only the pin is worth a word, or nil.
   static func message(_ library: BLASLibrary, _ rates: MachineRates) -> String? {
-    let measured =
-      "OpenBLAS runs its \(library.core) kernels at \(fixed(rates.gemm, 0)) GFLOP/s a core, "
-      + "\(percent(rates.efficiency)) of the \(fixed(rates.instructionPeak, 0)) that the instructions give"
-    let pinned = library.pin.map { "OPENBLAS_CORETYPE=\($0) chose them" }
-    if rates.efficiency < threshold {
-      return "warning: " + measured + (pinned.map { "; \($0), unsetting it may help" } ?? "")
+    let speed =
+      "at \(fixed(rates.gemm, 0)) GFLOP/s a core, \(percent(rates.efficiency)) of the "
+      + "\(fixed(rates.instructionPeak, 0)) that the instructions give"
+    let isSlow = rates.efficiency < threshold
+    guard Products.libraryName == "OpenBLAS" else {
+      // OpenBLAS multiplies the head alone, so that its pin costs next to nothing.
+      let pinned = library.pin.map {
+        "OPENBLAS_CORETYPE=\($0) pins OpenBLAS, which multiplies the head alone; all other products run on "
+      }
+      guard isSlow || pinned != nil else { return nil }
+      return (isSlow ? "warning: " : "note: ") + (pinned ?? "matrix products run on ") + "oneDNN " + speed
     }
+    let measured = "OpenBLAS runs its \(library.core) kernels " + speed
+    let pinned = library.pin.map { "OPENBLAS_CORETYPE=\($0) chose them" }
+    if isSlow { return "warning: " + measured + (pinned.map { "; \($0), unsetting it may help" } ?? "") }
     return pinned.map { "note: " + measured + "; " + $0 }
   }
 

@@ -21,7 +21,9 @@ struct Doctor: ParsableCommand {
     let library = BLASLibrary.prepare()
     let report = DoctorReport(
       library: library, rates: MachineRates.measure(seconds: 0.3),
-      lowRank: MachineRates.measureGemm(512, 8, 768, seconds: 0.1), facts: SystemFacts())
+      lowRank: MachineRates.measureProduct(512, 8, 768, seconds: 0.1),
+      bfloat16: Products.hasBFloat16 ? MachineRates.measureProduct(512, 768, 768, .bfloat16, seconds: 0.3) : nil,
+      openBLAS: MachineRates.measureOpenBLAS(512, 768, 768, seconds: 0.2), facts: SystemFacts())
     try Console.print(json ? JSONWriter.text(report.json, pretty: true) : report.text)
   }
 }
@@ -32,6 +34,10 @@ private struct DoctorReport {
   let rates: MachineRates
   /// The rate of a product with a rank-8 matrix.
   let lowRank: Double
+  /// The rate of the larger product in bfloat16; nil where bfloat16 training is refused.
+  let bfloat16: Double?
+  /// The rate of the larger product through OpenBLAS.
+  let openBLAS: Double
   let facts: SystemFacts
 
   private var bfloat16Instructions: [String] {
@@ -46,6 +52,8 @@ private struct DoctorReport {
       ("processors available", "\(ProcessorCount.available), the default of --threads"),
       ("memory", "\(size(facts.memory)), \(size(facts.availableMemory)) available"),
       ("BLAS", library.configuration),
+      ("BLAS rate", "\(fixed(openBLAS, 1)) GFLOP/s (512 x 768 by 768 x 768)"),
+      ("products", Products.libraryName),
       ("BLAS kernels", library.core + (library.pin.map { ", pinned by OPENBLAS_CORETYPE=\($0)" } ?? ", not pinned")),
       ("own kernels", BLASLibrary.instructionSet),
       ("instruction peak", "\(fixed(rates.instructionPeak, 1)) GFLOP/s a processor"),
@@ -54,7 +62,9 @@ private struct DoctorReport {
       (
         "bfloat16",
         (bfloat16Instructions.isEmpty ? "no instructions" : bfloat16Instructions.joined(separator: ", "))
-          + "; bfloat16 training: not in this version"
+          + (bfloat16.map {
+            "; \(fixed($0, 1)) GFLOP/s (512 x 768 by 768 x 768), \(fixed($0 / rates.gemm, 2)) x float32"
+          } ?? "; training in bfloat16 is refused")
       ),
     ]
     let debug = SlowBLAS.isUnoptimised ? "note: a debug build: the instruction peak is far too low\n" : ""
@@ -75,7 +85,9 @@ private struct DoctorReport {
       "instruction_set": .string(BLASLibrary.instructionSet),
       "instruction_peak_gflops": .number(rates.instructionPeak), "gemm_gflops": .number(rates.gemm),
       "gemm_efficiency": .number(rates.efficiency), "rank_8_gflops": .number(lowRank),
-      "bfloat16_instructions": .strings(bfloat16Instructions), "bfloat16_training": false,
+      "bfloat16_instructions": .strings(bfloat16Instructions), "bfloat16_training": .bool(bfloat16 != nil),
+      "bfloat16_gflops": bfloat16.map { .number($0) } ?? .null,
+      "openblas_gflops": .number(openBLAS), "products": .string(Products.libraryName),
     ]
   }
 

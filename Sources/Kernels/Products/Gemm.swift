@@ -1,3 +1,4 @@
+import CKernels
 import COpenBLAS
 
 /// A view of a row-major matrix whose rows may lie further apart than they are long.
@@ -30,3 +31,5 @@ public func multiply(
     blasint(n), blasint(k), alpha, a.base, blasint(a.stride), b.base, blasint(b.stride), beta, c.base,
     blasint(c.stride))
 }
+
+func addVectors(_ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ count: Int) { ck_add(y, x, count) }

@@ -1,0 +1,238 @@
+#if ONEDNN
+  import COneDNN
+  import Foundation
+
+  /// oneDNN's matmul: one compiled primitive for each shape, kept for the worker's life.
+  ///
+  /// The library is built with OpenMP, whose number of threads is the calling thread's own; each call sets it to one.
+  final class OneDNN {
+    private var engine: dnnl_engine_t?
+    private var stream: dnnl_stream_t?
+    private var primitives: [Shape: Primitive] = [:]
+    private var scratch = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+    private var scratchBytes = 64
+
+    /// Whether this machine has bfloat16 instructions that oneDNN uses.
+    static var hasBFloat16: Bool {
+      let isa = UInt32(dnnl_get_effective_cpu_isa().rawValue), wanted = UInt32(dnnl_cpu_isa_avx512_core_bf16.rawValue)
+      return isa & wanted == wanted
+    }
+
+    /// Shapes that are kept: about 100 KB of code each.
+    static let capacity = 1024
+
+    typealias SetThreads = @convention(c) (Int32) -> Void
+    /// `omp_set_num_threads`; libdnnl brings libgomp with it, whose development files need not be installed.
+    private let setThreads = dlsym(nil, "omp_set_num_threads").map { unsafeBitCast($0, to: SetThreads.self) }
+
+    init() {
+      guard dnnl_engine_create(&engine, dnnl_cpu, 0) == dnnl_success,
+        dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)) == dnnl_success
+      else {
+        preconditionFailure("oneDNN has no CPU engine")
+      }
+    }
+
+    deinit {
+      primitives.removeAll()
+      dnnl_stream_destroy(stream)
+      dnnl_engine_destroy(engine)
+      scratch.deallocate()
+    }
+
+    /// One matrix of a shape: its strides and what its numbers are.
+    struct Layout: Hashable {
+      var rowStride: Int32
+      var columnStride: Int32
+      var headStride: Int32 = 0
+      var precision: Precision
+    }
+
+    struct Shape: Hashable {
+      var heads: Int32 = 1
+      var m: Int32, n: Int32, k: Int32
+      var a: Layout, b: Layout, c: Layout
+      var accumulate: Bool
+      var hasBias = false
+    }
+
+    func multiply(
+      _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, into c: Operand, accumulate: Bool,
+      bias: UnsafePointer<Float>?
+    ) -> Bool {
+      let shape = Shape(
+        m: Int32(m), n: Int32(n), k: Int32(k), a: Layout(a), b: Layout(b), c: Layout(c), accumulate: accumulate,
+        hasBias: bias != nil)
+      return run(shape, a.base, b.base, c.base, bias)
+    }
+
+    func multiply(
+      heads: Int, _ m: Int, _ n: Int, _ k: Int, _ a: HeadOperand, _ b: HeadOperand, into c: HeadOperand,
+      accumulate: Bool
+    ) -> Bool {
+      let shape = Shape(
+        heads: Int32(heads), m: Int32(m), n: Int32(n), k: Int32(k), a: Layout(a, heads, m, k),
+        b: Layout(b, heads, k, n), c: Layout(c, heads, m, n), accumulate: accumulate)
+      return run(shape, a.base, b.base, c.base, nil)
+    }
+
+    private func run(
+      _ shape: Shape, _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, _ c: UnsafeMutableRawPointer,
+      _ bias: UnsafePointer<Float>?
+    ) -> Bool {
+      setThreads?(1)
+      guard let primitive = primitives[shape] ?? add(shape) else { return false }
+      if primitive.scratchBytes > scratchBytes {
+        scratch.deallocate()
+        scratch = .allocate(byteCount: primitive.scratchBytes, alignment: 64)
+        scratchBytes = primitive.scratchBytes
+      }
+      primitive.execute(stream, a, b, c, bias, scratch)
+      return true
+    }
+
+    private func add(_ shape: Shape) -> Primitive? {
+      if primitives.count >= Self.capacity { primitives.removeAll() }
+      let primitive = Primitive(shape, engine)
+      primitives[shape] = primitive
+      return primitive
+    }
+  }
+
+  extension OneDNN.Layout {
+    fileprivate init(_ operand: Operand) {
+      let stride = Int32(operand.stride)
+      self.init(
+        rowStride: operand.isTransposed ? 1 : stride, columnStride: operand.isTransposed ? stride : 1,
+        precision: operand.precision)
+    }
+
+    fileprivate init(_ operand: HeadOperand, _ heads: Int, _ rows: Int, _ columns: Int) {
+      let stored = operand.isTransposed ? (rows: columns, columns: rows) : (rows: rows, columns: columns)
+      let stride = Int32(operand.arrangement == .columns ? heads * stored.columns : stored.columns)
+      self.init(
+        rowStride: operand.isTransposed ? 1 : stride, columnStride: operand.isTransposed ? stride : 1,
+        headStride: Int32(operand.arrangement == .columns ? stored.columns : stored.rows * stored.columns),
+        precision: operand.precision)
+    }
+
+    fileprivate func descriptor(_ heads: Int32, _ rows: Int32, _ columns: Int32) -> dnnl_memory_desc_t {
+      var descriptor = dnnl_memory_desc_t()
+      let type = precision == .float32 ? dnnl_f32 : dnnl_bf16
+      if heads == 1 {
+        withDimensions([rows, columns]) { dimensions in
+          withDimensions([rowStride, columnStride]) {
+            _ = dnnl_memory_desc_init_by_strides(&descriptor, 2, dimensions, type, $0)
+          }
+        }
+      } else {
+        // Only four dimensions are recognised as heads side by side in the columns.
+        let whole = max(heads * headStride, rows * rowStride, columns * columnStride)
+        withDimensions([1, heads, rows, columns]) { dimensions in
+          withDimensions([whole, headStride, rowStride, columnStride]) {
+            _ = dnnl_memory_desc_init_by_strides(&descriptor, 4, dimensions, type, $0)
+          }
+        }
+      }
+      return descriptor
+    }
+  }
+
+  private func withDimensions(_ values: [Int32], _ body: (UnsafePointer<dnnl_dim_t>) -> Void) {
+    // The C type is an array of DNNL_MAX_NDIMS numbers.
+    let all = values.map(dnnl_dim_t.init) + [dnnl_dim_t](repeating: 0, count: 12 - values.count)
+    all.withUnsafeBufferPointer { buffer in
+      if let base = buffer.baseAddress { body(base) }
+    }
+  }
+
+  extension OneDNN {
+    /// A compiled product with its argument list.
+    final class Primitive {
+      private let primitive: dnnl_primitive_t?
+      private let arguments: UnsafeMutableBufferPointer<dnnl_exec_arg_t>
+      private let hasBias: Bool
+      let scratchBytes: Int
+
+      /// Nil where oneDNN cannot do it on this machine.
+      init?(_ shape: Shape, _ engine: dnnl_engine_t?) {
+        var a = shape.a.descriptor(shape.heads, shape.m, shape.k)
+        var b = shape.b.descriptor(shape.heads, shape.k, shape.n)
+        var c = shape.c.descriptor(shape.heads, shape.m, shape.n)
+        var bias = dnnl_memory_desc_t()
+        withDimensions([1, shape.n]) { dimensions in
+          withDimensions([shape.n, 1]) {
+            _ = dnnl_memory_desc_init_by_strides(&bias, 2, dimensions, dnnl_f32, $0)
+          }
+        }
+        var attributes: dnnl_primitive_attr_t?
+        dnnl_primitive_attr_create(&attributes)
+        defer { dnnl_primitive_attr_destroy(attributes) }
+        dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user)
+        if shape.accumulate {
+          var operations: dnnl_post_ops_t?
+          dnnl_post_ops_create(&operations)
+          dnnl_post_ops_append_sum(operations, 1)
+          dnnl_primitive_attr_set_post_ops(attributes, operations)
+          dnnl_post_ops_destroy(operations)
+        }
+        var operation = dnnl_matmul_desc_t()
+        var description: dnnl_primitive_desc_t?
+        var primitive: dnnl_primitive_t?
+        let status =
+          shape.hasBias
+          ? dnnl_matmul_desc_init(&operation, &a, &b, &bias, &c)
+          : dnnl_matmul_desc_init(&operation, &a, &b, nil, &c)
+        guard status == dnnl_success,
+          dnnl_primitive_desc_create(&description, &operation, attributes, engine, nil) == dnnl_success
+        else { return nil }
+        defer { dnnl_primitive_desc_destroy(description) }
+        guard dnnl_primitive_create(&primitive, description) == dnnl_success else { return nil }
+        self.primitive = primitive
+        hasBias = shape.hasBias
+
+        var memories: [(Int32, UnsafePointer<dnnl_memory_desc_t>?)] = []
+        let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0)
+        scratchBytes = scratch.map { dnnl_memory_desc_get_size($0) } ?? 0
+        arguments = .allocate(capacity: hasBias ? 5 : 4)
+        withUnsafePointer(to: &a) { a in
+          withUnsafePointer(to: &b) { b in
+            withUnsafePointer(to: &c) { c in
+              withUnsafePointer(to: &bias) { bias in
+                memories = [
+                  (DNNL_ARG_SRC_0, a), (DNNL_ARG_WEIGHTS_0, b), (DNNL_ARG_DST_0, c), (DNNL_ARG_SCRATCHPAD, scratch),
+                ]
+                if shape.hasBias { memories.append((DNNL_ARG_BIAS, bias)) }
+                for (index, (argument, descriptor)) in memories.enumerated() {
+                  var memory: dnnl_memory_t?
+                  // DNNL_MEMORY_NONE: the handle is set before each execution.
+                  dnnl_memory_create(&memory, descriptor, engine, nil)
+                  arguments.initializeElement(at: index, to: dnnl_exec_arg_t(arg: argument, memory: memory))
+                }
+              }
+            }
+          }
+        }
+      }
+
+      deinit {
+        for argument in arguments { dnnl_memory_destroy(argument.memory) }
+        arguments.deallocate()
+        dnnl_primitive_destroy(primitive)
+      }
+
+      func execute(
+        _ stream: dnnl_stream_t?, _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer,
+        _ c: UnsafeMutableRawPointer, _ bias: UnsafePointer<Float>?, _ scratch: UnsafeMutableRawPointer
+      ) {
+        dnnl_memory_set_data_handle(arguments[0].memory, a)
+        dnnl_memory_set_data_handle(arguments[1].memory, b)
+        dnnl_memory_set_data_handle(arguments[2].memory, c)
+        dnnl_memory_set_data_handle(arguments[3].memory, scratch)
+        if hasBias { dnnl_memory_set_data_handle(arguments[4].memory, UnsafeMutablePointer(mutating: bias)) }
+        let status = dnnl_primitive_execute(primitive, stream, Int32(arguments.count), arguments.baseAddress)
+        precondition(status == dnnl_success, "oneDNN failed with status \(status.rawValue)")
+      }
+    }
+  }
+#endif
