@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import RunStore
 import StrictJSON
 import Testing
@@ -40,14 +41,16 @@ import Testing
     #expect(records.metrics.filter { whole.metrics.contains($0) } == whole.metrics)
   }
 
-  @Test func aSecondSignalEndsItAtOnceAndTheLastCheckpointIsWhole() throws {
+  @Test(arguments: Products.hasBFloat16 ? ["float32", "bfloat16"] : ["float32"])
+  func aSecondSignalEndsItAtOnceAndTheLastCheckpointIsWhole(precision: String) throws {
     let sandbox = try Sandbox.trainable()
-    #expect(try sandbox.start(Self.long("whole")).finish().status == 0)
-    let command = try sandbox.start(Self.long())
+    let precision = ["--set", "training.precision=\(precision)"]
+    #expect(try sandbox.start(Self.long("whole") + precision).finish().status == 0)
+    let command = try sandbox.start(Self.long() + precision)
     command.waitForError("step 60/400 ")
     for _ in 0..<2 { command.send(SIGTERM) }
     #expect(try command.finish().status == 143)
-    let resumed = try sandbox.start(Self.long() + ["--resume"]).finish()
+    let resumed = try sandbox.start(Self.long() + precision + ["--resume", "--threads", "1"]).finish()
     #expect(resumed.status == 0 && !resumed.err.contains("damaged"), "\(resumed.err)")
     try RunRecords(sandbox, output: "run", database: "run.sqlite")
       .expectEqual(RunRecords(sandbox, output: "whole", database: "whole.sqlite"), "run stopped by two signals")
@@ -196,6 +199,21 @@ import Testing
     first.send(SIGTERM)
     #expect(try first.finish().status == 143)
     #expect(!sandbox.exists("run/.lock"))
+  }
+
+  @Test func anUnfinishedRunIsScoredByItsNewestCheckpoint() throws {
+    let sandbox = try Sandbox.trainable()
+    let stopped = try sandbox.start(Self.long())
+    stopped.waitForError("step 60/400 ")
+    stopped.send(SIGTERM)
+    #expect(try stopped.finish().status == 143)
+    #expect(try !sandbox.run("eval", "run").err.contains("the run is not finished"))
+    let resumed = try sandbox.start(Self.long() + ["--resume"])
+    resumed.waitForError("step 120/400 ")
+    #expect(resumed.killHard())
+    let scored = try sandbox.run("eval", "run", "--json")
+    #expect(scored.status == 0 && scored.err.contains("the run is not finished"), "\(scored.err)")
+    #expect(try scored.json()["results"]?.array?.first?["step"]?.integer ?? 0 >= 112)
   }
 
   @Test func theLockOfAKilledProcessIsNone() throws {

@@ -50,9 +50,17 @@ public struct OutputDirectory: Sendable {
   var holdsAdapter: Bool { existing.contains(AdapterFile.configName) && existing.contains(AdapterFile.tensorsName) }
 
   /// Deletes an earlier run's files and nothing else.
-  func deleteRun() throws {
+  func deleteRun() throws { try delete(existing) }
+
+  /// Deletes the adapter, first the file without which it is none.
+  func deleteAdapter() throws {
+    let files = existing
+    try delete([AdapterFile.configName, AdapterFile.tensorsName].filter(files.contains))
+  }
+
+  private func delete(_ files: [String]) throws {
     do {
-      for file in existing { try FileManager.default.removeItem(atPath: "\(path)/\(file)") }
+      for file in files { try FileManager.default.removeItem(atPath: "\(path)/\(file)") }
     } catch {
       throw RunError.outputUnusable(directory: path, reason: Self.reason(error))
     }

@@ -232,6 +232,8 @@ extension TrainingRun {
       for step in folder.steps where step <= checkpoint.step { records.checkpoints[step] = folder.path(step: step) }
       let id = try store.resumeRun(
         run, token: identity.token, startedAt: identity.startedAt, after: checkpoint.step, history: records)
+      // A stopped run's adapter is in its checkpoint too, and here it would soon be out of date.
+      if checkpoint.step < checkpoint.totalSteps, !trainer.isFinished { try output.deleteAdapter() }
       return Begun(lock: lock, identity: identity, id: id, history: history, checkpoints: records.checkpoints)
     }
     let identity = RunIdentity.new()
