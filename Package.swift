@@ -31,6 +31,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
@@ -45,7 +46,9 @@ let package = Package(
     library("Autograd", ["Kernels", "CKernels"]),
 
     // Files in, values out.
-    library("Checkpoints", ["Kernels", "StrictJSON", "Diagnostics"]),
+    library(
+      "Checkpoints",
+      ["Kernels", "CKernels", "StrictJSON", "Diagnostics", .product(name: "Crypto", package: "swift-crypto")]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
     library("Tasks", ["Diagnostics"]),
     library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
@@ -90,7 +93,7 @@ let package = Package(
       "TrainingTests",
       [
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Kernels", "StrictJSON", "Diagnostics",
+        "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
     tests(
       "CommandLineTests", ["swift-peft", "Configuration", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),

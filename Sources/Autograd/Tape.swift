@@ -52,7 +52,9 @@ public final class Tape {
   public let dropoutSource: DropoutSource?
   /// What products multiply and linear maps give.
   public let precision: Precision
-  private var steps: [() -> Void] = []
+  /// Set before the forward pass to find where a number that is not finite comes from.
+  public var trace: NumberTrace?
+  private var steps: [(operation: StaticString, run: () -> Void)] = []
 
   /// A tape over `parameters`.
   public init(
@@ -71,25 +73,32 @@ public final class Tape {
 
   /// Runs the recorded derivatives, last operation first; each is dropped, with what it kept, once it has run.
   public func backward() {
-    while let step = steps.popLast() { step() }
+    while let step = steps.popLast() {
+      step.run()
+      trace?.derivativeIsDone(step.operation, gradients: gradients)
+    }
   }
 
   /// Adds the derivative of an operation. It must not hold the tape, which holds it.
-  func record(_ step: @escaping () -> Void) {
-    if isRecording { steps.append(step) }
+  func record(operation: StaticString = #function, _ step: @escaping () -> Void) {
+    if isRecording { steps.append((operation, step)) }
   }
 
   /// A tensor with undefined contents; float32 unless said otherwise.
   func make(
-    _ layout: PackedLayout, columns: Int, needsGradient: Bool, precision: Precision = .float32
+    _ layout: PackedLayout, columns: Int, needsGradient: Bool, precision: Precision = .float32,
+    operation: StaticString = #function
   ) -> Tensor {
     let shape = TensorShape(layout: layout, columns: columns, precision: precision)
-    return Tensor(shape, buffer: shape.allocate(in: workspace), needsGradient: needsGradient && isRecording)
+    let tensor = Tensor(shape, buffer: shape.allocate(in: workspace), needsGradient: needsGradient && isRecording)
+    trace?.note(operation, tensor)
+    return tensor
   }
 
   /// A tensor with undefined contents like `x`.
-  func make(like x: Tensor) -> Tensor {
-    make(x.layout, columns: x.columns, needsGradient: x.needsGradient, precision: x.precision)
+  func make(like x: Tensor, operation: StaticString = #function) -> Tensor {
+    make(
+      x.layout, columns: x.columns, needsGradient: x.needsGradient, precision: x.precision, operation: operation)
   }
 
   /// A tensor with the given contents, for tests and for the edges of a model.

@@ -119,6 +119,24 @@ DISPATCHED long ck_count_non_finite(const float *x, long count) {
 }
 
 typedef uint16_t __attribute__((aligned(1))) unaligned16;
+typedef uint32_t __attribute__((aligned(1))) unaligned32;
+
+DISPATCHED uint32_t ck_largest_bits32(const void *in, long count) {
+  const unaligned32 *bits = in;
+  uint32_t largest = 0;
+  for (long i = 0; i < count; i++) largest = (bits[i] & 0x7FFFFFFFu) > largest ? bits[i] & 0x7FFFFFFFu : largest;
+  return largest;
+}
+
+DISPATCHED uint16_t ck_largest_bits16(const void *in, long count) {
+  const unaligned16 *bits = in;
+  uint16_t largest = 0;
+  for (long i = 0; i < count; i++) {
+    uint16_t magnitude = bits[i] & 0x7FFF;
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
 
 DISPATCHED void ck_widen_bfloat16(float *out, const void *in, long count) {
   const unaligned16 *bits = in;

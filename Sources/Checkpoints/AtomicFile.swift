@@ -23,10 +23,10 @@ public enum OutputError: UserFacingError, Equatable {
     }
   }
 
-  /// 73 or 74.
+  /// 73, or 74 where the place is fine and the disk is not.
   public var exitStatus: ExitStatus {
     switch self {
-    case .cannotCreate: .cannotCreate
+    case .cannotCreate(_, let code): [ENOSPC, EDQUOT, EIO, EFBIG].contains(code) ? .ioError : .cannotCreate
     case .writeFailed: .ioError
     }
   }
@@ -125,7 +125,7 @@ public enum AtomicFile {
   }
 
   /// The directory that holds `path`: what stands before the last slash.
-  private static func directory(of path: String) -> String {
+  static func directory(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }

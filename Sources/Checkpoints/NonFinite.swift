@@ -1,38 +1,30 @@
+import CKernels
 import Kernels
 
 extension FrozenTensor {
   /// Where the first NaN or infinite number stands, row by row; nil where all are finite.
   ///
-  /// A number is not finite exactly where all bits of its exponent are set. Blocks are scanned for the largest
-  /// bit pattern without sign, a loop that compilers vectorise.
+  /// A number is not finite exactly where all bits of its exponent are set: blocks are scanned for the largest bit
+  /// pattern without sign.
   public func firstNonFinite() -> Int? {
-    withExtendedLifetime(self) {
+    let bound: UInt32 =
       switch elementType {
-      case .float32: first(of: UInt32.self, atLeast: 0x7F80_0000)
-      case .float16: first(of: UInt16.self, atLeast: 0x7C00)
-      case .bfloat16: first(of: UInt16.self, atLeast: 0x7F80)
+      case .float32: 0x7F80_0000
+      case .float16: 0x7C00
+      case .bfloat16: 0x7F80
       }
+    return withExtendedLifetime(self) {
+      let size = elementType.byteCount, block = 1 << 16
+      for start in stride(from: 0, to: count, by: block) {
+        let length = min(block, count - start)
+        if largest(bytes + start * size, length) < bound { continue }
+        return (start..<(start + length)).first { largest(bytes + $0 * size, 1) >= bound }
+      }
+      return nil
     }
   }
 
-  /// The first number whose bits without the sign are `bound` or more.
-  @inline(__always)
-  private func first<Bits: FixedWidthInteger & UnsignedInteger & BitwiseCopyable>(
-    of type: Bits.Type, atLeast bound: Bits
-  ) -> Int? {
-    let base = bytes, count = count, size = MemoryLayout<Bits>.size, block = 4096
-    for start in stride(from: 0, to: count, by: block) {
-      let numbers = base + start * size
-      let length = min(block, count - start)
-      var largest: Bits = 0
-      for i in 0..<length {
-        largest = max(largest, numbers.loadUnaligned(fromByteOffset: i &* size, as: type) & (Bits.max >> 1))
-      }
-      if largest < bound { continue }
-      return (0..<length).first {
-        numbers.loadUnaligned(fromByteOffset: $0 &* size, as: type) & (Bits.max >> 1) >= bound
-      }.map { start + $0 }
-    }
-    return nil
+  private func largest(_ numbers: UnsafeRawPointer, _ count: Int) -> UInt32 {
+    elementType == .float32 ? ck_largest_bits32(numbers, count) : UInt32(ck_largest_bits16(numbers, count))
   }
 }

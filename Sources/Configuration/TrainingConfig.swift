@@ -53,6 +53,8 @@ public struct TrainingConfig: Sendable, Equatable {
   public var loadBestModelAtEnd = false
   /// Evaluations without progress after which the run stops; 0: never.
   public var earlyStoppingPatience = 0
+  /// The step with a NaN or infinite loss or gradient at which the run stops; those before it are skipped.
+  public var maxNonfiniteSteps = 1
 
   /// Every default.
   public init() {}
@@ -92,6 +94,7 @@ extension TrainingConfig: ConfigSection {
     Field("metric_for_best_model", optional: \.metricForBestModel, .metric),
     Field("load_best_model_at_end", \.loadBestModelAtEnd, .truth),
     Field("early_stopping_patience", \.earlyStoppingPatience, .integer(0...)),
+    Field("max_nonfinite_steps", \.maxNonfiniteSteps, .integer(1...)),
   ]
 }
 

@@ -78,7 +78,7 @@ public enum RunStatus: String, Sendable, CaseIterable {
 public struct Run: Sendable, Equatable {
   /// Its number.
   public let id: Int64
-  /// How it stands; `running` also where its process was killed.
+  /// How it stands. A run whose process is gone is `interrupted`, whatever its row says.
   public let status: RunStatus
   /// ISO 8601, UTC.
   public let startedAt: String
@@ -152,4 +152,14 @@ public struct CheckpointRecord: Sendable, Equatable {
   public let path: String
   /// ISO 8601, UTC.
   public let createdAt: String
+}
+
+/// Something to be recorded of a run.
+public enum RunEntry: Sendable, Equatable {
+  case metrics([MetricRecord])
+  case merge(MergeRecord)
+  /// A checkpoint that is complete on disk.
+  case checkpoint(step: Int, path: String)
+  /// A checkpoint that is no longer on disk.
+  case checkpointRemoved(step: Int)
 }

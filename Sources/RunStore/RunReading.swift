@@ -31,19 +31,21 @@ extension RunStore {
   public func run(_ id: Int64) throws -> Run {
     let rows = try read { try Row.fetchAll($0, sql: "SELECT * FROM runs WHERE id = ?", arguments: [id]) }
     guard let row = rows.first else { throw RunStoreError.noSuchRun(path: path, id: id) }
-    return try Run(Fields(row: row, path: path, table: "runs"))
+    return try Run(Fields(row: row, path: path, table: "runs"), abandoned: read(Self.abandoned))
   }
 
   /// The runs that pass `filter`, oldest first.
   public func runs(_ filter: RunFilter = RunFilter()) throws -> [Run] {
     let conditions: [(String, String?)] = [
-      ("name", filter.name), ("task", filter.task), ("strategy", filter.strategy),
-      ("status", filter.status?.rawValue), ("output_dir", filter.outputDir),
+      ("name", filter.name), ("task", filter.task), ("strategy", filter.strategy), ("output_dir", filter.outputDir),
     ]
     let given = conditions.compactMap { column, value in value.map { (column, $0) } }
     let condition = given.isEmpty ? "TRUE" : given.map { "\($0.0) = ?" }.joined(separator: " AND ")
     let arguments = StatementArguments(given.map(\.1))
-    return try all("runs", where: condition, orderedBy: "id", arguments).map(Run.init)
+    let abandoned = try read(Self.abandoned)
+    return try all("runs", where: condition, orderedBy: "id", arguments)
+      .map { try Run($0, abandoned: abandoned) }
+      .filter { filter.status == nil || filter.status == $0.status }
   }
 
   /// Everything that was measured in a run, in the order of steps.
@@ -100,9 +102,10 @@ private struct Fields {
 }
 
 extension Run {
-  fileprivate init(_ row: Fields) throws {
+  fileprivate init(_ row: Fields, abandoned: [Int64]) throws {
     id = try row.value("id")
-    status = try row.choice("status")
+    let recorded: RunStatus = try row.choice("status")
+    status = recorded == .running && abandoned.contains(id) ? .interrupted : recorded
     startedAt = try row.value("started_at")
     finishedAt = try row.optional("finished_at")
     details = NewRun(

@@ -15,13 +15,24 @@ public final class RunStore: Sendable {
   public let path: String
   private let timeout: Double
   private let queue: DatabaseQueue
+  private let identity: FileIdentity?
 
   /// Opens `path` for writing; makes it, and its directory, where it is missing. A file that isn't ours is refused
   /// before anything is written to it.
   public convenience init(path: String, timeout: Double = defaultTimeout) throws {
     let file = DatabaseFile(path: path, timeout: timeout)
     self.init(file, try file.openForWriting())
+    try markAbandoned()
   }
+
+  /// Throws where the file's structure is damaged. Reads the whole file.
+  public func checkIntegrity() throws {
+    let findings = try read { try String.fetchAll($0, sql: "PRAGMA quick_check(1)") }
+    if let finding = findings.first, finding != "ok" { throw RunStoreError.damaged(path: path, what: finding) }
+  }
+
+  /// Whether the path still leads to the file that was opened: SQLite goes on writing to one that was deleted.
+  public var isInPlace: Bool { FileIdentity(path: path) == identity }
 
   /// Opens `path` for reading only.
   public static func openExisting(path: String, timeout: Double = defaultTimeout) throws -> RunStore {
@@ -33,6 +44,7 @@ public final class RunStore: Sendable {
     path = file.path
     timeout = file.timeout
     self.queue = queue
+    identity = FileIdentity(path: path)
   }
 
   func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
@@ -45,7 +57,20 @@ public final class RunStore: Sendable {
   }
 
   /// Now, as the tables have it: ISO 8601, UTC, milliseconds.
-  static func now() -> String {
+  public static func now() -> String {
     Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+  }
+}
+
+/// Tells a file from another one of the same name.
+private struct FileIdentity: Equatable {
+  let device: UInt64
+  let number: UInt64
+
+  init?(path: String) {
+    guard let attributes = try? FileManager.default.attributesOfItem(atPath: path),
+      let device = attributes[.systemNumber] as? NSNumber, let number = attributes[.systemFileNumber] as? NSNumber
+    else { return nil }
+    (self.device, self.number) = (device.uint64Value, number.uint64Value)
   }
 }

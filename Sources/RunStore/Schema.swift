@@ -27,7 +27,16 @@ enum Schema {
         groups_left INTEGER);
       CREATE TABLE checkpoints(run_id INTEGER, step INTEGER, path TEXT, created_at TEXT);
       """
-    )
+    ),
+    (
+      // A table of its own: the columns of `runs` are a promise to other programs.
+      "processes",
+      """
+      CREATE TABLE processes(
+        run_id INTEGER PRIMARY KEY, token TEXT UNIQUE, host TEXT, boot TEXT, pid_namespace TEXT, pid INTEGER,
+        started TEXT);
+      """
+    ),
   ]
 
   /// Each migration is one transaction that also marks the file, so that a file is ours or empty, never in between.

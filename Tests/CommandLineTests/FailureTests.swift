@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ["train", "config.json", "--resume"], ["train", "config.json", "--no-such-flag"], ["train"], ["fly"],
+    ["train", "config.json", "--resume", "--overwrite"], ["train", "config.json", "--no-such-flag"], ["train"], ["fly"],
     ["train", "config.json", "--threads", "0"], ["train", "config.json", "--threads", "many"],
     ["train", "config.json", "--set", "training.seed"], ["train", "config.json", "--set", "training.sed=1"],
     ["generate", "run"], ["doctor", "extra"],

@@ -105,6 +105,19 @@ final class Command {
 
   func send(_ number: Int32) { kill(process.processIdentifier, number) }
 
+  /// Whether it has not ended yet.
+  var isRunning: Bool { process.isRunning }
+
+  /// Its number.
+  var pid: Int32 { process.processIdentifier }
+
+  /// Kills it, and says whether that was what ended it.
+  func killHard() -> Bool {
+    send(SIGKILL)
+    process.waitUntilExit()
+    return process.terminationReason == .uncaughtSignal
+  }
+
   /// Waits for its end, at most two minutes.
   func finish() throws -> Outcome {
     for _ in 0..<24_000 where process.isRunning { Thread.sleep(forTimeInterval: 0.005) }

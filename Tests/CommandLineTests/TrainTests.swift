@@ -61,7 +61,7 @@ import Testing
     let outcome = try sandbox.run("train", "config.json")
     #expect(outcome.out.hasPrefix("split "))
     #expect(!outcome.out.contains("step 5/16"))
-    #expect(outcome.err.contains("\nstep 5/16 epoch 0.62 loss "))
+    #expect(outcome.err.contains("step 5/16 epoch 0.62 loss "))
     #expect(outcome.err.contains("\nstep 16/16 validation accuracy "))
     #expect(!outcome.err.contains("\u{1B}"))
   }

@@ -47,7 +47,7 @@ import Testing
         + "gradient_accumulation_steps, learning_rate, weight_decay, adam_beta1, adam_beta2, adam_epsilon, "
         + "max_grad_norm, lr_scheduler_type, warmup_ratio, warmup_steps, seed, shuffle, precision, logging_steps, "
         + "eval_strategy, eval_steps, save_steps, save_total_limit, metric_for_best_model, load_best_model_at_end, "
-        + "early_stopping_patience"
+        + "early_stopping_patience, max_nonfinite_steps"
     ),
   ])
   func malformedOnesAreUsageErrors(override: String, message: String) {

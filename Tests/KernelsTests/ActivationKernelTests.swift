@@ -118,8 +118,14 @@ import Testing
     var expected = [Float](repeating: 0, count: pre.count), slopes = [Float](repeating: 1.5, count: pre.count)
     kind.forward(pre: floats, bias: bias, y: &expected, rows: rows, columns: columns)
     kind.backward(pre: floats, bias: bias, dy: &slopes, rows: rows, columns: columns)
-    #expect(y == expected.map(bfloat16))
-    #expect(dy == slopes.map(bfloat16))
+    // GELU has a shorter formula there, which may round to the neighbour; elsewhere only the rounding differs.
+    for (found, exact) in zip(y + dy, expected + slopes) {
+      if kind == .gelu {
+        #expect(abs(widened(found) - exact) <= 0.004 * abs(exact) + 5e-7)
+      } else {
+        #expect(found == bfloat16(exact))
+      }
+    }
   }
 
   private func forward(_ kind: ActivationKind, _ x: [Float]) -> [Float] {

@@ -52,13 +52,13 @@ import Testing
     try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA user_version = 9") }
     try queue.close()
     let before = try scratch.bytes("other.sqlite")
-    let refusal = RunStoreError.newer(path: path, version: 9, known: 1)
+    let refusal = RunStoreError.newer(path: path, version: 9, known: 2)
     #expect(throws: refusal) { try RunStore(path: path) }
     #expect(throws: refusal) { try RunStore.openExisting(path: path) }
     #expect(try scratch.bytes("other.sqlite") == before)
     #expect(refusal.exitStatus == .badInput)
     #expect(
-      "\(refusal)" == "\(path): was written by a newer swift-peft (schema 9, this one knows up to 1); update swift-peft"
+      "\(refusal)" == "\(path): was written by a newer swift-peft (schema 9, this one knows up to 2); update swift-peft"
     )
   }
 

@@ -79,24 +79,43 @@ import Testing
     #expect(try store.checkpoints(run: id).map(\.step) == [1000])
   }
 
-  @Test func resumingDropsWhatWillBeRecordedAgain() throws {
-    let id = try store.beginRun(.example()), other = try store.beginRun(.example())
+  @Test func resumingDropsWhatWillBeRecordedAgainAndAddsWhatIsMissing() throws {
+    let id = try store.beginRun(.example(), token: "one"), other = try store.beginRun(.example(), token: "other")
+    func loss(_ step: Int) -> MetricRecord {
+      MetricRecord(step: step, epoch: 0, split: .train, name: "loss", value: Double(step))
+    }
+    func merge(_ step: Int) -> MergeRecord {
+      MergeRecord(step: step, module: "m", lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 1)
+    }
     for run in [id, other] {
       for step in [10, 20, 30] {
-        try store.record(run: run, metrics: [MetricRecord(step: step, epoch: 0, split: .train, name: "loss", value: 1)])
-        try store.recordMerge(
-          run: run, MergeRecord(step: step, module: "m", lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 1))
+        try store.record(run: run, metrics: [loss(step)])
+        try store.recordMerge(run: run, merge(step))
         try store.recordCheckpoint(run: run, step: step, path: "p")
       }
     }
     try store.finishRun(id, status: .interrupted)
-    try store.resumeRun(id, after: 20)
-    #expect(try store.run(id).status == .running)
-    #expect(try store.run(id).finishedAt == nil)
-    #expect(try store.metrics(run: id).map(\.step) == [10, 20])
-    #expect(try store.merges(run: id).map(\.step) == [10, 20])
-    #expect(try store.checkpoints(run: id).map(\.step) == [10, 20])
-    #expect(try store.metrics(run: other).count == 3)
+    let history = RunHistory(
+      metrics: [5, 10, 20].map(loss), merges: [5, 10, 20].map(merge), checkpoints: [15: "new", 20: "p"])
+    var changed = NewRun.example("moved")
+    changed.threads = 7
+    #expect(try store.resumeRun(changed, token: "one", startedAt: "then", after: 20, history: history) == id)
+    let run = try store.run(id)
+    #expect(run.status == .running && run.finishedAt == nil && run.startedAt != "then")
+    #expect(run.details.name == "moved" && run.details.threads == 7)
+    #expect(try store.metrics(run: id) == [5, 10, 20].map(loss))
+    #expect(try store.merges(run: id).map(\.step) == [5, 10, 20])
+    #expect(try store.checkpoints(run: id).map(\.path) == ["new", "p"])
+    #expect(try store.metrics(run: other).count == 3 && store.merges(run: other).count == 3)
+  }
+
+  @Test func aRunThatTheDatabaseLacksIsAdded() throws {
+    let history = RunHistory(
+      metrics: [MetricRecord(step: 1, epoch: 0, split: .train, name: "loss", value: 1)], merges: [])
+    let id = try store.resumeRun(.example(), token: "lost", startedAt: "then", after: 1, history: history)
+    #expect(try store.run(id).startedAt == "then" && store.run(token: "lost") == id)
+    #expect(try store.metrics(run: id) == history.metrics)
+    #expect(try store.run(token: "never") == nil)
   }
 
   @Test func runsAreFiltered() throws {
@@ -115,7 +134,6 @@ import Testing
     let missing = RunStoreError.noSuchRun(path: store.path, id: 7)
     #expect(throws: missing) { try store.run(7) }
     #expect(throws: missing) { try store.finishRun(7, status: .completed) }
-    #expect(throws: missing) { try store.resumeRun(7, after: 0) }
     #expect("\(missing)" == "\(store.path): has no run 7")
     #expect(missing.exitStatus == .missingInput)
   }

@@ -100,6 +100,10 @@ struct ck_adamw {
 // One AdamW step with decoupled decay (Loshchilov & Hutter), in the order of torch.optim.AdamW.
 void ck_adamw_step(float *value, const float *gradient, float *first, float *second, struct ck_adamw step, long count);
 
+// The largest bit pattern without its sign; the source may have any alignment.
+uint32_t ck_largest_bits32(const void *in, long count);
+uint16_t ck_largest_bits16(const void *in, long count);
+
 // Widening to float32, exactly; the source may have any alignment.
 void ck_widen_bfloat16(float *out, const void *in, long count);
 void ck_widen_float16(float *out, const void *in, long count);

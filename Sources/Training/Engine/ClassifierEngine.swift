@@ -40,7 +40,7 @@ public struct ClassifierEngine: Sendable {
     public let logits: [[Float]]
   }
 
-  private struct ShardResult: Sendable {
+  struct ShardResult: Sendable {
     let losses: [Double]
     let logits: [[Float]]
   }
@@ -74,7 +74,7 @@ public struct ClassifierEngine: Sendable {
     return gather(results, plan, count: items.count)
   }
 
-  private func forward(
+  func forward(
     _ items: [EncodedDataset.Item], _ shard: [Int], _ tape: Tape, _ adapters: [LowRankAdapter?],
     _ head: [ParameterReference], weight: Double
   ) -> ShardResult {

@@ -13,17 +13,18 @@ public struct Evaluator: Sendable {
     self.batchSize = batchSize
   }
 
-  /// Logits of every item in order, and losses where every label is known. `progress` gets the items done.
+  /// Logits of every item in order, and losses where every label is known. `progress` gets the items done, and may
+  /// throw to end it.
   public func run(
-    _ items: [EncodedDataset.Item], state: TrainableState, progress: (Int) -> Void = { _ in }
-  ) -> (logits: [[Float]], losses: [Double]) {
+    _ items: [EncodedDataset.Item], state: TrainableState, progress: (Int) throws -> Void
+  ) rethrows -> (logits: [[Float]], losses: [Double]) {
     var logits: [[Float]] = [], losses: [Double] = []
     for start in stride(from: 0, to: items.count, by: batchSize) {
       let batch = Array(items[start..<min(start + batchSize, items.count)])
       let result = engine.evaluate(batch, state: state)
       logits += result.logits
       losses += result.losses
-      progress(logits.count)
+      try progress(logits.count)
     }
     return (logits, losses.count == items.count ? losses : [])
   }
@@ -31,9 +32,9 @@ public struct Evaluator: Sendable {
   /// The task's metrics of a split, then its mean loss; none where labels are unknown.
   public func report(
     _ split: Split, _ items: [EncodedDataset.Item], metrics: [Metric], state: TrainableState, epoch: Double,
-    progress: (Int) -> Void = { _ in }
-  ) -> EvaluationReport {
-    let (logits, losses) = run(items, state: state, progress: progress)
+    progress: (Int) throws -> Void
+  ) rethrows -> EvaluationReport {
+    let (logits, losses) = try run(items, state: state, progress: progress)
     let labels = items.compactMap(\.label)
     var values: [MetricValue] = []
     if labels.count == items.count, !items.isEmpty {
@@ -42,5 +43,19 @@ public struct Evaluator: Sendable {
     }
     return EvaluationReport(
       step: state.step, epoch: epoch, split: split, metrics: values, examples: items.count, logits: logits)
+  }
+
+  // A default for `progress` would make these throw.
+
+  /// The same without progress.
+  public func run(_ items: [EncodedDataset.Item], state: TrainableState) -> (logits: [[Float]], losses: [Double]) {
+    run(items, state: state, progress: { _ in })
+  }
+
+  /// The same without progress.
+  public func report(
+    _ split: Split, _ items: [EncodedDataset.Item], metrics: [Metric], state: TrainableState, epoch: Double
+  ) -> EvaluationReport {
+    report(split, items, metrics: metrics, state: state, epoch: epoch, progress: { _ in })
   }
 }

@@ -19,7 +19,7 @@ public struct Optimizer: Sendable {
     for (range, decays) in state.decayRanges {
       AdamWStep(
         learningRate: learningRate, beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon,
-        weightDecay: decays ? config.weightDecay : 0, step: state.step, gradientScale: scale
+        weightDecay: decays ? config.weightDecay : 0, step: state.step - state.skippedSteps, gradientScale: scale
       ).apply(
         range: range, values: state.values, gradients: gradients, firstMoments: state.firstMoments,
         secondMoments: state.secondMoments)

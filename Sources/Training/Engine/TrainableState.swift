@@ -10,8 +10,10 @@ public struct TrainableState: Sendable {
   public private(set) var table: SiteTable
   /// The head's tensors.
   public let head: [HeadParameter]
-  /// Optimiser steps done.
+  /// Optimiser steps done, those that were skipped included.
   public var step = 0
+  /// Steps that changed nothing because their numbers were not finite.
+  public internal(set) var skippedSteps = 0
   /// ASLoRA's means of every distinct B.
   public private(set) var means = RunningMeans()
   /// The numbers of every tensor.
@@ -83,8 +85,33 @@ public struct TrainableState: Sendable {
 
   /// A tensor's AdamW moments, for tests and checkpoints.
   func moments(_ key: TensorKey) -> (first: [Float], second: [Float])? {
-    references[key].map { (firstMoments[$0.range], secondMoments[$0.range]) }
+    references[key].map(moments)
   }
+
+  /// The same of the head's tensor number `index`.
+  func moments(head index: Int) -> (first: [Float], second: [Float]) { moments(headReferences[index]) }
+
+  private func moments(_ reference: ParameterReference) -> (first: [Float], second: [Float]) {
+    (firstMoments[reference.range], secondMoments[reference.range])
+  }
+
+  /// Puts back what `moments` gave.
+  mutating func restoreMoments(_ key: TensorKey, first: [Float], second: [Float]) {
+    guard let reference = references[key] else { preconditionFailure("\(key) is not in the table") }
+    (firstMoments[reference.range], secondMoments[reference.range]) = (first, second)
+  }
+
+  /// The same for the head's tensor number `index`.
+  mutating func restoreMoments(head index: Int, first: [Float], second: [Float]) {
+    let range = headReferences[index].range
+    (firstMoments[range], secondMoments[range]) = (first, second)
+  }
+
+  /// Puts back ASLoRA's means.
+  mutating func restoreMeans(_ means: RunningMeans) { self.means = means }
+
+  /// Whether every number that is trained is finite.
+  var isFinite: Bool { UnsafeBufferPointer(start: values.base, count: values.count).allSatisfy(\.isFinite) }
 
   /// The keys that have numbers and moments.
   var storedKeys: Set<TensorKey> { Set(references.keys) }

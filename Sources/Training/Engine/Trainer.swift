@@ -14,8 +14,10 @@ public struct Trainer: Sendable {
   public private(set) var state: TrainableState
   /// Steps of the whole run.
   public let totalSteps: Int
+  /// What the loop carries from step to step beside the state.
+  public private(set) var loop: LoopState
   /// The state with the best validation metric so far, kept where the config asks for it.
-  public private(set) var best: BestState?
+  public var best: BestState? { loop.best }
 
   private let engine: ClassifierEngine
   private let evaluator: Evaluator
@@ -29,22 +31,15 @@ public struct Trainer: Sendable {
   private let merging: ASLoRAPlan?
   private let philox: Philox
 
-  /// A state worth keeping, and how good it was.
-  public struct BestState: Sendable {
-    /// A copy of the state.
-    public let state: TrainableState
-    /// Its value of the ranking metric.
-    public let value: Double
-    /// Its scores, one report a split.
-    public let reports: [EvaluationReport]
-  }
-
-  /// A loop over `train` that scores `evaluationSets` (the first one ranks states).
+  /// A loop over `train` that scores `evaluationSets` (the first one ranks states). `loop` is that of a checkpoint
+  /// where `state` is.
   public init(
-    state: TrainableState, engine: ClassifierEngine, config: TrainingConfig, train: EncodedDataset,
-    evaluationSets: [(split: Split, data: EncodedDataset)], metrics: [Metric], merging: ASLoRAPlan?, philox: Philox
+    state: TrainableState, loop: LoopState = LoopState(), engine: ClassifierEngine, config: TrainingConfig,
+    train: EncodedDataset, evaluationSets: [(split: Split, data: EncodedDataset)], metrics: [Metric],
+    merging: ASLoRAPlan?, philox: Philox
   ) {
     self.state = state
+    self.loop = loop
     self.engine = engine
     self.config = config
     self.train = train
@@ -73,54 +68,48 @@ public struct Trainer: Sendable {
     let schedule = LearningRateSchedule(config, totalSteps: totalSteps)
     let optimizer = Optimizer(config)
     var gradients = FloatStorage(zeros: state.parameterCount)
-    var window = LogWindow()
-    var reports: [EvaluationReport] = []
-    var evaluationsWithoutGain = 0
     var order: [Int] = [], orderedEpoch = -1
 
-    while state.step < totalSteps {
+    // A run may have been stopped when its step was done and its evaluation was not.
+    if loop.evaluationIsPending { try evaluate(shouldStop, onEvent) }
+    while !isFinished, !loop.evaluationIsPending {
       let epochIndex = state.step / plan.stepsPerEpoch
       if epochIndex != orderedEpoch {
         order = config.shuffle ? philox.permutation(plan.examples, epoch: epochIndex) : Array(0..<plan.examples)
         orderedEpoch = epochIndex
       }
-      let report = try step(order, schedule, optimizer, gradients)
-      window.add(report)
-      try onEvent(.step(report))
-
-      if let merging {
-        state.updateMeans()
-        if merging.isMergeStep(state.step) {
-          for event in state.merge(plan: merging) { try onEvent(.merged(event)) }
-          gradients = FloatStorage(zeros: state.parameterCount)
-        }
+      do {
+        let report = try step(order, schedule, optimizer, gradients)
+        loop.window.add(report)
+        try onEvent(.step(report))
+        if merging != nil { state.updateMeans() }
+      } catch let error as TrainingError {
+        try skip(error, onEvent)
       }
-      let isLast = state.step == totalSteps
-      let stopping = shouldStop()
-      if state.step % config.loggingSteps == 0 || isLast || stopping, let line = window.take() {
-        try onEvent(.log(line))
+      if let merging, merging.isMergeStep(state.step) {
+        for event in state.merge(plan: merging) { try onEvent(.merged(event)) }
+        gradients = FloatStorage(zeros: state.parameterCount)
       }
-      if isEvaluationDue || isLast, !stopping || isLast, !evaluationSets.isEmpty {
-        reports = try evaluateAll(onEvent)
-        evaluationsWithoutGain = keepIfBest(reports) ? 0 : evaluationsWithoutGain + 1
-        if config.earlyStoppingPatience > 0, evaluationsWithoutGain >= config.earlyStoppingPatience, !isLast {
-          if let line = window.take() { try onEvent(.log(line)) }
-          try onEvent(
-            .notice("stopped early: \(config.rankingMetric) has not improved for \(evaluationsWithoutGain) evaluations")
-          )
-          break
-        }
-      }
-      if stopping, !isLast {
-        // Scores of an earlier step are not those of the adapter that is written now.
-        return Outcome(reports: reports.filter { $0.step == state.step }, wasInterrupted: true)
-      }
+      if state.step % config.loggingSteps == 0 || isFinished { try log(onEvent) }
+      if isEvaluationDue || isFinished, !evaluationSets.isEmpty { try evaluate(shouldStop, onEvent) }
+      let stopping = shouldStop() && !isFinished || loop.evaluationIsPending
+      if isCheckpointDue || isFinished || stopping { try onEvent(.checkpoint(snapshot())) }
+      if stopping { break }
+    }
+    guard isFinished, !loop.evaluationIsPending else {
+      // Scores of an earlier step are not those of the adapter that is written now.
+      return Outcome(reports: loop.reports.filter { $0.step == state.step }, wasInterrupted: true)
     }
     if config.loadBestModelAtEnd, let best {
       state = best.state
-      reports = best.reports
+      return Outcome(reports: best.reports, wasInterrupted: false)
     }
-    return Outcome(reports: reports, wasInterrupted: false)
+    return Outcome(reports: loop.reports, wasInterrupted: false)
+  }
+
+  /// Everything that the run needs to go on from here, in memory of its own.
+  public func snapshot() -> TrainingSnapshot {
+    TrainingSnapshot(state: state.snapshot(), loop: loop, totalSteps: totalSteps, merging: merging)
   }
 
   /// One optimiser step: the gradient of the batch's mean loss, clipping, AdamW.
@@ -130,15 +119,18 @@ public struct Trainer: Sendable {
     let clock = ContinuousClock(), started = clock.now
     let examples = plan.batch(step: state.step, order: order)
     let items = examples.map { train.items[$0] }
+    let dropout = DropoutSource(philox: philox, step: state.step)
     gradients.clear()
-    let result = engine.gradients(
-      of: items, state: state, dropout: DropoutSource(philox: philox, step: state.step), into: gradients)
+    let result = engine.gradients(of: items, state: state, dropout: dropout, into: gradients)
     let loss = result.losses.reduce(0, +) / Double(items.count)
     let norm = gradients.norm
     guard loss.isFinite, norm.isFinite else {
-      let culprits = zip(examples, result.losses).filter { !$0.1.isFinite }.map(\.0)
+      let origin = engine.firstNonFinite(items, state: state, dropout: dropout)
+      let culprits = origin?.examples.map { examples[examples.startIndex + $0] } ?? []
       throw TrainingError.notFinite(
-        step: state.step + 1, what: loss.isFinite ? "gradient" : "loss", examples: culprits)
+        NonFiniteStep(
+          step: state.step + 1, what: loss.isFinite ? .gradient : .loss, shard: origin?.shard,
+          shards: origin?.shards ?? 0, examples: culprits, operation: origin?.operation))
     }
     let rate = schedule.rate(after: state.step)
     optimizer.apply(to: &state, gradients: gradients, gradientNorm: norm, learningRate: rate)
@@ -157,66 +149,71 @@ public struct Trainer: Sendable {
     }
   }
 
-  private func evaluateAll(_ onEvent: (TrainingEvent) throws -> Void) throws -> [EvaluationReport] {
-    try evaluationSets.map { split, data in
-      let report = evaluator.report(split, data.items, metrics: metrics, state: state, epoch: epoch)
-      try onEvent(.evaluated(report))
-      return report
-    }
+  /// Whether no step is left to be done.
+  var isFinished: Bool { state.step >= totalSteps || loop.stoppedEarly }
+
+  /// Every `save_steps`, and at the end of each epoch.
+  private var isCheckpointDue: Bool {
+    config.saveSteps > 0 && (state.step % config.saveSteps == 0 || state.step % plan.stepsPerEpoch == 0)
   }
+
+  /// Passes over a step whose numbers were not finite, or throws `error` where there were too many.
+  private mutating func skip(_ error: TrainingError, _ onEvent: (TrainingEvent) throws -> Void) throws {
+    guard state.skippedSteps + 1 < config.maxNonfiniteSteps else { throw error }
+    state.step += 1
+    state.skippedSteps += 1
+    let count = state.skippedSteps == 1 ? "1 such step" : "\(state.skippedSteps) such steps"
+    try onEvent(.notice("\(error); \(count) so far, the run stops at \(config.maxNonfiniteSteps)"))
+  }
+
+  private mutating func log(_ onEvent: (TrainingEvent) throws -> Void) throws {
+    if let line = loop.window.take() { try onEvent(.log(line)) }
+  }
+
+  /// Scores every split, remembers the best state, and ends a run that no longer gains. Where `shouldStop` says so
+  /// meanwhile, nothing is kept and the evaluation stays pending.
+  private mutating func evaluate(
+    _ shouldStop: () -> Bool, _ onEvent: (TrainingEvent) throws -> Void
+  ) throws {
+    loop.evaluationIsPending = true
+    var reports: [EvaluationReport] = []
+    for (split, data) in evaluationSets {
+      var stopped = shouldStop()
+      if !stopped {
+        do {
+          let report = try evaluator.report(
+            split, data.items, metrics: metrics, state: state, epoch: epoch,
+            progress: { _ in if shouldStop() { throw EvaluationStopped() } })
+          reports.append(report)
+        } catch is EvaluationStopped {
+          stopped = true
+        }
+      }
+      if stopped { return }
+    }
+    for report in reports { try onEvent(.evaluated(report)) }
+    loop.reports = reports.map(\.withoutLogits)
+    loop.evaluationIsPending = false
+    loop.evaluationsWithoutGain = keepIfBest(loop.reports) ? 0 : loop.evaluationsWithoutGain + 1
+    guard config.earlyStoppingPatience > 0, loop.evaluationsWithoutGain >= config.earlyStoppingPatience,
+      state.step < totalSteps
+    else { return }
+    loop.stoppedEarly = true
+    try log(onEvent)
+    try onEvent(
+      .notice("stopped early: \(config.rankingMetric) has not improved for \(loop.evaluationsWithoutGain) evaluations"))
+  }
+
+  private struct EvaluationStopped: Error {}
 
   /// Remembers the present state if its ranking metric beats all before; says whether it does.
   private mutating func keepIfBest(_ reports: [EvaluationReport]) -> Bool {
     guard config.loadBestModelAtEnd || config.earlyStoppingPatience > 0,
       let value = reports.first?[config.rankingMetric]
     else { return true }
+    if value.isNaN { return false }
     if let best, config.greaterIsBetter ? value <= best.value : value >= best.value { return false }
-    best = BestState(state: state.snapshot(), value: value, reports: reports)
+    loop.best = BestState(state: state.snapshot(), value: value, reports: reports)
     return true
-  }
-}
-
-/// What can go wrong while training.
-public enum TrainingError: UserFacingError, Equatable {
-  /// The loss or the gradient is NaN or infinite. `examples` are row numbers (from 0) in the training file.
-  case notFinite(step: Int, what: String, examples: [Int])
-
-  /// What is wrong, where, and what would be right.
-  public var description: String {
-    switch self {
-    case .notFinite(let step, let what, let examples):
-      "step \(step): the \(what) is not a finite number; the step was not applied"
-        + (examples.isEmpty
-          ? ""
-          : " (training examples \(examples.prefix(8).map(String.init).joined(separator: ", "))"
-            + (examples.count > 8 ? " and \(examples.count - 8) more)" : ")"))
-        + "; a lower training.learning_rate or training.max_grad_norm may help"
-    }
-  }
-
-  /// Bad input.
-  public var exitStatus: ExitStatus { .badInput }
-}
-
-/// Sums since the last log line.
-private struct LogWindow {
-  private var reports: [StepReport] = []
-
-  mutating func add(_ report: StepReport) { reports.append(report) }
-
-  /// The line for the steps so far, and a fresh start; nil where there are none.
-  mutating func take() -> LogReport? {
-    guard let last = reports.last else { return nil }
-    defer { reports = [] }
-    let seconds = reports.map(\.seconds).reduce(0, +)
-    return LogReport(
-      step: last.step, epoch: last.epoch,
-      metrics: [
-        MetricValue(name: "loss", value: reports.map(\.loss).reduce(0, +) / Double(reports.count)),
-        MetricValue(name: "learning_rate", value: last.learningRate),
-        MetricValue(name: "grad_norm", value: last.gradientNorm),
-        MetricValue(name: "tokens_per_second", value: Double(reports.map(\.tokens).reduce(0, +)) / seconds),
-        MetricValue(name: "examples_per_second", value: Double(reports.map(\.examples).reduce(0, +)) / seconds),
-      ])
   }
 }

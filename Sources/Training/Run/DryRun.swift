@@ -36,7 +36,7 @@ public struct DryRun: Sendable {
   public let notices: [String]
 
   /// Checks the run that `config` describes. Throws what a real run would, except for missing inputs.
-  public init(_ config: RunConfig, threads: Int, overwrite: Bool) throws {
+  public init(_ config: RunConfig, threads: Int, start: RunStart) throws {
     var checks = DryRunChecks()
     let plan = try RunPlan(config)
     self.plan = plan
@@ -51,7 +51,7 @@ public struct DryRun: Sendable {
     let classifier = try checks.unlessMissing {
       try LoadedClassifier(path: config.model, config: plan.model, labels: task?.labels.outputs ?? 2, philox: philox)
     }
-    try OutputDirectory(config.outputDir).refuseIfTaken(overwrite: overwrite)
+    try OutputDirectory(config.outputDir).refuseIfTaken(overwrite: start != .fresh)
 
     let data = try DryRunData(task, tokenizer, plan: plan, pool: pool, checks: &checks)
     trainExamples = data.trainExamples
@@ -76,7 +76,14 @@ public struct DryRun: Sendable {
     memory = MemoryEstimate(
       plan, trainable: trainable, trainExamples: data.trainExamples, threads: threads)
     missing = checks.missing
-    notices = (classifier?.notices ?? []) + data.notices
+    var notices = (classifier?.notices ?? []) + data.notices
+    if start == .resume {
+      let newest = try CheckpointFolder(output: config.outputDir).newest()
+      notices += newest?.notices ?? []
+      notices.append(
+        newest.map { "would resume after step \($0.checkpoint.step)" } ?? "there is no checkpoint to resume")
+    }
+    self.notices = notices
   }
 
   /// Numbers of the adapter, of all that trains, and of the whole; those with the head are nil where the labels are

@@ -47,11 +47,6 @@ public struct LoadedRun: Sendable {
     self.task = task
   }
 
-  /// What a person should know beside the model's notices: options of the contract that act in no way yet.
-  public var notices: [String] {
-    ["checkpoints are not written by this version: training.save_steps and save_total_limit have no effect"]
-  }
-
   /// A tokenized split, its ids checked against the model's vocabulary.
   public func load(_ split: Split) throws -> EncodedDataset {
     let dataset = try task.load(split)

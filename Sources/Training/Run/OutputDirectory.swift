@@ -12,7 +12,8 @@ public struct OutputDirectory: Sendable {
 
   /// The names that make a run.
   private static let runFiles = [
-    AdapterFile.tensorsName, AdapterFile.configName, "run_config.json", scores, "checkpoints",
+    AdapterFile.tensorsName, AdapterFile.configName, "run_config.json", scores, CheckpointFolder.name,
+    RunIdentity.fileName,
   ]
   /// Scores alone make no run: `eval` of a base model writes them too.
   private static let scores = "eval_results.json"
@@ -20,9 +21,11 @@ public struct OutputDirectory: Sendable {
   /// The directory at `path`; nothing is touched yet.
   public init(_ path: String) { self.path = path }
 
-  /// Throws where a run is already here and may not be replaced, and where no directory can be made.
+  /// Throws where a run is already here and may not be replaced, where another process trains, and where no directory
+  /// can be made.
   public func refuseIfTaken(overwrite: Bool) throws {
     try refuseFileInTheWay()
+    try OutputLock.refuseIfHeld(path)
     if !overwrite, let file = existing.first(where: { $0 != Self.scores }) {
       throw RunError.outputTaken(directory: path, file: file)
     }
@@ -37,19 +40,34 @@ public struct OutputDirectory: Sendable {
     }
   }
 
-  /// Makes the directory, and deletes an earlier run's files (and nothing else) where that is allowed.
-  public func prepare(overwrite: Bool) throws {
-    try refuseIfTaken(overwrite: overwrite)
-    try create()
+  /// Removes temporary files of processes that are no more.
+  func removeLeftovers() { AtomicDirectory.removeLeftovers(in: path) }
+
+  /// Whether files of a run are here.
+  var holdsRun: Bool { existing.contains { $0 != Self.scores } }
+
+  /// Whether the files of a finished or stopped run are here.
+  var holdsAdapter: Bool { existing.contains(AdapterFile.configName) && existing.contains(AdapterFile.tensorsName) }
+
+  /// Deletes an earlier run's files and nothing else.
+  func deleteRun() throws { try delete(existing) }
+
+  /// Deletes the adapter, first the file without which it is none.
+  func deleteAdapter() throws {
+    let files = existing
+    try delete([AdapterFile.configName, AdapterFile.tensorsName].filter(files.contains))
+  }
+
+  private func delete(_ files: [String]) throws {
     do {
-      for file in existing { try FileManager.default.removeItem(atPath: "\(path)/\(file)") }
+      for file in files { try FileManager.default.removeItem(atPath: "\(path)/\(file)") }
     } catch {
       throw RunError.outputUnusable(directory: path, reason: Self.reason(error))
     }
   }
 
   /// The nearest thing on the way to `path` that exists must be a directory that this process may write to.
-  private func refuseFileInTheWay() throws {
+  func refuseFileInTheWay() throws {
     var url = URL(fileURLWithPath: path).standardizedFileURL
     while url.path != "/" {
       var isDirectory: ObjCBool = false

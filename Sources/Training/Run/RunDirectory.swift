@@ -3,18 +3,32 @@ import Configuration
 import Foundation
 import RunStore
 
-/// A directory that `train` wrote, to be scored and predicted with.
+/// A directory that `train` wrote, or one of its checkpoints, to be scored and predicted with.
 public struct RunDirectory: Sendable {
   /// Where it is.
   public let path: String
+  /// Where its adapter is: in the directory itself, or while the run is not finished in its newest whole checkpoint.
+  public let adapterPath: String
 
   /// Throws where there is no run in `path`.
   public init(_ path: String) throws {
     self.path = path
-    for file in ["run_config.json", AdapterFile.configName, AdapterFile.tensorsName]
-    where !FileManager.default.fileExists(atPath: "\(path)/\(file)") {
-      throw RunError.notARun(directory: path, missing: file)
+    let missing = ["run_config.json", AdapterFile.configName, AdapterFile.tensorsName].first {
+      !FileManager.default.fileExists(atPath: "\(path)/\($0)")
     }
+    guard let missing else {
+      adapterPath = path
+      return
+    }
+    guard missing != "run_config.json", let newest = try CheckpointFolder(output: path).newest() else {
+      throw RunError.notARun(directory: path, missing: missing)
+    }
+    adapterPath = newest.checkpoint.path
+  }
+
+  /// What a person should know: that the adapter is a checkpoint's.
+  public var notices: [String] {
+    adapterPath == path ? [] : ["\(path): the run is not finished, its newest checkpoint \(adapterPath) is taken"]
   }
 
   /// Whether `path` is a directory.

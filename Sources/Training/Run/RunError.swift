@@ -11,6 +11,14 @@ public enum RunError: UserFacingError, Equatable {
   case outputTaken(directory: String, file: String)
   /// The output directory cannot be made.
   case outputUnusable(directory: String, reason: String)
+  /// Another process trains into the output directory.
+  case outputLocked(directory: String, holder: String)
+  /// `--resume` of a run that finished without leaving a checkpoint.
+  case nothingToResume(directory: String)
+  /// Every checkpoint is damaged.
+  case noWholeCheckpoint(directory: String, damages: [String])
+  /// `--resume` with a config that gives another result.
+  case configChanged(checkpoint: String, differences: [String])
   /// A directory without a run in it.
   case notARun(directory: String, missing: String)
   /// A model or adapter that gives infinite scores or none.
@@ -38,8 +46,17 @@ public enum RunError: UserFacingError, Equatable {
         : "training.precision: bfloat16 needs oneDNN, which this program was built without (install libdnnl-dev and "
           + "build again); use \"float32\""
     case .outputTaken(let directory, let file):
-      "\(directory): already holds a run (\(file)); choose another output_dir, or pass --overwrite to replace it"
+      "\(directory): already holds a run (\(file)); choose another output_dir, or pass --resume to continue it or "
+        + "--overwrite to replace it"
     case .outputUnusable(let directory, let reason): "\(directory): cannot be created: \(reason)"
+    case .outputLocked(let directory, let holder): "\(directory): is being trained into by \(holder)"
+    case .nothingToResume(let directory):
+      "\(directory): holds a run without a checkpoint, which cannot go on; --overwrite starts anew"
+    case .noWholeCheckpoint(let directory, let damages):
+      (damages + ["\(directory): no checkpoint is whole; --overwrite starts anew"]).joined(separator: "\n")
+    case .configChanged(let checkpoint, let differences):
+      (["\(checkpoint): cannot be resumed, since the result would be another:"] + differences.map { "  \($0)" }
+        + ["resume with the old values, or start anew with --overwrite"]).joined(separator: "\n")
     case .notARun(let directory, let missing): "\(directory): holds no run (\(missing) is missing)"
     case .scoresNotFinite(let split, let example):
       "\(split): the scores of example \(example) are not finite numbers: the adapter or the model is damaged"
@@ -58,10 +75,10 @@ public enum RunError: UserFacingError, Equatable {
   /// As in the contract.
   public var exitStatus: ExitStatus {
     switch self {
-    case .outputTaken, .outputUnusable: .cannotCreate
+    case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun: .missingInput
-    case .unsupported, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText, .nothingToEvaluate, .noLabels,
-      .headMismatch:
+    case .noWholeCheckpoint, .configChanged, .unsupported, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
+      .nothingToEvaluate, .noLabels, .headMismatch:
       .badInput
     }
   }

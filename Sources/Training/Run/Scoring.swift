@@ -56,6 +56,21 @@ public struct ScoringRun: Sendable {
     evaluator = Evaluator(engine: run.engine(scale: scale), batchSize: config.training.evalBatchSize)
   }
 
+  /// Loads the adapter of a run. Where that is a checkpoint which the run has replaced meanwhile, the newest is taken.
+  public init(_ config: RunConfig, run directory: RunDirectory, threads: Int) throws {
+    var directory = directory
+    for _ in 1..<CheckpointFolder.attempts {
+      do {
+        try self.init(config, adapterDirectory: directory.adapterPath, threads: threads)
+        return
+      } catch {
+        if RunDirectory.isDirectory(directory.adapterPath) { throw error }
+        directory = try RunDirectory(directory.path)
+      }
+    }
+    try self.init(config, adapterDirectory: directory.adapterPath, threads: threads)
+  }
+
   /// Scores one split.
   public func score(_ split: Split, progress: (Int, Int) -> Void = { _, _ in }) throws -> (
     report: EvaluationReport, labels: [Label?]

@@ -11,6 +11,8 @@ public enum TrainingEvent: Sendable {
   case evaluated(EvaluationReport)
   /// ASLoRA merged two groups.
   case merged(MergeEvent)
+  /// A checkpoint is due: all that the run needs to go on from here.
+  case checkpoint(TrainingSnapshot)
   /// Something a person should know.
   case notice(String)
 }

@@ -1,5 +1,7 @@
 import Adapters
 import Configuration
+import Diagnostics
+import Foundation
 import Models
 import RunStore
 import Tasks
@@ -14,33 +16,53 @@ public struct TrainingRun {
   public private(set) var trainer: Trainer
   /// What a person should know before the run starts.
   public let notices: [String]
-  private let overwrite: Bool
+  private let start: RunStart
+  private let resumed: ResumePoint?
+  private let fingerprint: InputFingerprint
 
-  /// Loads and checks everything that `config` names.
-  public init(_ config: RunConfig, threads: Int, overwrite: Bool) throws {
+  /// Optimiser steps that an earlier process has done.
+  public let firstStep: Int
+
+  /// Loads and checks everything that `config` names, and for `.resume` the run's newest checkpoint.
+  public init(_ config: RunConfig, threads: Int, start: RunStart) throws {
+    self.start = start
+    let output = OutputDirectory(config.outputDir)
+    try output.refuseIfTaken(overwrite: start != .fresh)
     let plan = try RunPlan(config)
     let run = try LoadedRun(plan, threads: threads)
     self.run = run
-    self.overwrite = overwrite
-    try OutputDirectory(config.outputDir).refuseIfTaken(overwrite: overwrite)
+    resumed = start == .resume ? try ResumePoint(output) : nil
 
     let train = try run.load(.train)
     guard !train.items.isEmpty else { throw RunError.noExamples(file: try run.task.file(.train)) }
     let evaluationSets = try run.evaluationSets()
     var notices =
-      run.classifier.notices + run.notices
+      run.classifier.notices
       + (try EvaluationSplits(run.task, strategy: config.training.evalStrategy).notices)
       + train.leftOut + evaluationSets.flatMap(\.data.leftOut)
     let steps = BatchPlan(
       examples: train.items.count, batchSize: config.training.trainBatchSize,
       accumulation: config.training.gradientAccumulationSteps
     ).totalSteps(epochs: config.training.numTrainEpochs, maxSteps: config.training.maxSteps)
-    let state = try run.freshState(notices: &notices)
-    self.notices = notices
+    fingerprint = try InputFingerprint(train: train, evaluationSets: evaluationSets, model: config.model)
+
+    let state: TrainableState, loop: LoopState, merging: ASLoRAPlan?
+    if let resumed, let checkpoint = resumed.checkpoint {
+      let changes = try checkpoint.changes(config, fingerprint: fingerprint, totalSteps: steps)
+      let snapshot = try checkpoint.snapshot(table: plan.table, head: plan.head(run.task.labels))
+      (state, loop, merging) = (snapshot.state, snapshot.loop, snapshot.merging)
+      notices += resumed.notices + changes
+    } else {
+      notices += resumed?.notices ?? []
+      state = try run.freshState(notices: &notices)
+      (loop, merging) = (LoopState(), try plan.merging(totalSteps: steps))
+    }
+    firstStep = state.step
     trainer = Trainer(
-      state: state, engine: run.engine(scale: plan.scale), config: config.training, train: train,
-      evaluationSets: evaluationSets, metrics: run.task.metrics, merging: try plan.merging(totalSteps: steps),
-      philox: run.philox)
+      state: state, loop: loop, engine: run.engine(scale: plan.scale), config: config.training, train: train,
+      evaluationSets: evaluationSets, metrics: run.task.metrics, merging: merging, philox: run.philox)
+    if firstStep > 0 { notices.append("resumed after step \(firstStep) of \(steps)") }
+    self.notices = notices
   }
 
   /// What a run left behind.
@@ -57,37 +79,101 @@ public struct TrainingRun {
     public let trainableParameters: Int
     /// Whether `shouldStop` ended it.
     public let wasInterrupted: Bool
+    /// What the database lacks, where it could not be written at the end.
+    public let recordingFailure: (any UserFacingError)?
   }
 
-  /// Trains, writes the output directory, and keeps the database's row in step: files first, rows after.
+  /// Trains, writes checkpoints and the output directory, and keeps the database's row in step: files first, rows
+  /// after.
   public mutating func execute(
     shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
   ) throws -> Summary {
     let config = run.plan.config
     let store = try RunStore(path: config.database)
+    try store.checkIntegrity()
     let output = OutputDirectory(config.outputDir)
-    try output.refuseIfTaken(overwrite: overwrite)
-    // The row comes first only here: a database that takes no row must not cost an earlier run its files.
-    let id = try store.beginRun(newRun())
-    do {
-      try output.prepare(overwrite: overwrite)
-      try output.write(config: config)
-      let outcome = try trainer.run(shouldStop: shouldStop) { event in
-        try Self.record(event, in: store, run: id)
-        try onEvent(event)
-      }
-      let stored = run.stored(trainer.state)
-      try output.write(adapter: stored)
-      try output.write(results: outcome.reports)
-      try store.finishRun(id, status: outcome.wasInterrupted ? .interrupted : .completed, parameters: parameters)
-      return Summary(
-        runID: id, step: trainer.state.step, reports: outcome.reports, adapterParameters: parameters.adapter,
-        trainableParameters: parameters.trainable, wasInterrupted: outcome.wasInterrupted)
-    } catch {
-      // The training error is what the person must see, also where the database cannot be told of it.
-      try? store.finishRun(id, status: .failed)
-      throw error
+    if let id = try completedRun(in: store) {
+      try onEvent(.notice("the run is complete: there is nothing to do"))
+      let outcome = try trainer.run { _ in }
+      return summary(outcome, id: id)
     }
+
+    let begun = try begin(store, output)
+    return try withExtendedLifetime(begun.lock) {
+      let recorder = RunRecorder(
+        store: store, id: begun.id, run: newRun(), identity: begun.identity, history: begun.history,
+        checkpoints: begun.checkpoints)
+      let folder = CheckpointFolder(output: output.path)
+      let saver = CheckpointSaver(
+        folder: folder, limit: config.training.saveTotalLimit, newest: resumed?.checkpoint?.step,
+        onSaved: { recorder.recordCheckpoint(step: $0, path: $1, removed: $2) })
+      do {
+        try output.write(config: config)
+        let outcome = try train(saver, recorder, shouldStop, onEvent)
+        try saver.wait()
+        try output.write(adapter: run.stored(trainer.state))
+        try output.write(results: outcome.reports)
+        return try finish(outcome, recorder, onEvent)
+      } catch {
+        // The training error is what the person must see, also where the database cannot be told of it.
+        try? saver.wait()
+        try? recorder.finish(.failed)
+        try? Self.announce(saver, recorder, onEvent)
+        throw error
+      }
+    }
+  }
+
+  private mutating func train(
+    _ saver: CheckpointSaver, _ recorder: RunRecorder, _ shouldStop: () -> Bool,
+    _ onEvent: (TrainingEvent) throws -> Void
+  ) throws -> Trainer.Outcome {
+    let run = run, config = run.plan.config.jsonText(), fingerprint = fingerprint
+    return try trainer.run(shouldStop: shouldStop) { event in
+      try saver.check()
+      switch event {
+      case .log(let report): recorder.record(report)
+      case .evaluated(let report): recorder.record(report)
+      case .merged(let event): recorder.record(event)
+      case .checkpoint(let snapshot):
+        try saver.save(
+          CheckpointContent(
+            snapshot: snapshot, stored: run.stored, config: config, history: recorder.history,
+            fingerprint: fingerprint))
+      case .step, .notice: break
+      }
+      try Self.announce(saver, recorder, onEvent)
+      try onEvent(event)
+    }
+  }
+
+  private func finish(
+    _ outcome: Trainer.Outcome, _ recorder: RunRecorder, _ onEvent: (TrainingEvent) throws -> Void
+  ) throws -> Summary {
+    var failure: (any UserFacingError)?
+    do {
+      try recorder.finish(outcome.wasInterrupted ? .interrupted : .completed, parameters: parameters)
+    } catch let error as any UserFacingError {
+      failure = error
+    }
+    for notice in recorder.takeNotices() { try onEvent(.notice(notice)) }
+    return summary(outcome, id: recorder.id, recordingFailure: failure)
+  }
+
+  private func summary(
+    _ outcome: Trainer.Outcome, id: Int64, recordingFailure: (any UserFacingError)? = nil
+  ) -> Summary {
+    Summary(
+      runID: id, step: trainer.state.step, reports: outcome.reports, adapterParameters: parameters.adapter,
+      trainableParameters: parameters.trainable, wasInterrupted: outcome.wasInterrupted,
+      recordingFailure: recordingFailure)
+  }
+
+  /// Passes on what the two threads beside the training have to say.
+  private static func announce(
+    _ saver: CheckpointSaver, _ recorder: RunRecorder, _ onEvent: (TrainingEvent) throws -> Void
+  ) throws {
+    for notice in saver.takeNotices() + recorder.takeNotices() { try onEvent(.notice(notice)) }
   }
 
   /// The sizes at present.
@@ -108,30 +194,77 @@ public struct TrainingRun {
       threads: run.pool.threads, parameters: parameters, config: config.jsonText(), outputDir: config.outputDir,
       version: ProductVersion.current)
   }
+}
 
-  private static func record(_ event: TrainingEvent, in store: RunStore, run: Int64) throws {
-    switch event {
-    case .log(let report):
-      try store.record(
-        run: run,
-        metrics: report.metrics.map {
-          MetricRecord(step: report.step, epoch: report.epoch, split: .train, name: $0.name, value: $0.value)
-        })
-    case .evaluated(let report):
-      guard let split = MetricSplit(rawValue: report.split.rawValue) else { return }
-      try store.record(
-        run: run,
-        metrics: report.metrics.map {
-          MetricRecord(step: report.step, epoch: report.epoch, split: split, name: $0.name, value: $0.value)
-        })
-    case .merged(let event):
-      try store.recordMerge(
-        run: run,
-        MergeRecord(
-          step: event.step, module: event.module, lowerLayer: event.lowerLayer, upperLayer: event.upperLayer,
-          distance: event.distance, groupsLeft: event.groupsLeft))
-    case .step, .notice: break
+// MARK: - The run's directory and row
+
+extension TrainingRun {
+  fileprivate struct Begun {
+    let lock: OutputLock
+    let identity: RunIdentity
+    let id: Int64
+    var history = HistoryLog()
+    var checkpoints: [Int: String] = [:]
+  }
+
+  /// Takes the output directory and the run's row.
+  ///
+  /// A fresh run's directory knows the row's token before the row is there, so that a run killed in between is found
+  /// again. Where an earlier run is replaced the row comes first: a database that takes no row must not cost its files.
+  fileprivate func begin(_ store: RunStore, _ output: OutputDirectory) throws -> Begun {
+    let run = newRun(), folder = CheckpointFolder(output: output.path)
+    try output.refuseFileInTheWay()
+    try output.create()
+    let lock = try resumed?.lock ?? OutputLock(output.path)
+    output.removeLeftovers()
+
+    if let resumed, resumed.identity != nil || resumed.checkpoint != nil {
+      let identity = resumed.identity ?? .new()
+      try folder.prepare()
+      try identity.write(output.path)
+      guard let checkpoint = resumed.checkpoint else {
+        let id = try store.resumeRun(
+          run, token: identity.token, startedAt: identity.startedAt, after: -1, history: RunHistory())
+        return Begun(lock: lock, identity: identity, id: id)
+      }
+      let history = try checkpoint.history()
+      var records = try history.records()
+      for step in folder.steps where step <= checkpoint.step { records.checkpoints[step] = folder.path(step: step) }
+      let id = try store.resumeRun(
+        run, token: identity.token, startedAt: identity.startedAt, after: checkpoint.step, history: records)
+      // A stopped run's adapter is in its checkpoint too, and here it would soon be out of date.
+      if checkpoint.step < checkpoint.totalSteps, !trainer.isFinished { try output.deleteAdapter() }
+      return Begun(lock: lock, identity: identity, id: id, history: history, checkpoints: records.checkpoints)
     }
+    let identity = RunIdentity.new()
+    if output.holdsRun {
+      // Another process may have begun, or even ended, a run since this one looked.
+      guard start == .overwrite || resumed?.lock != nil else {
+        throw RunError.outputTaken(directory: output.path, file: CheckpointFolder.name)
+      }
+      let id = try store.beginRun(run, token: identity.token, startedAt: identity.startedAt)
+      try output.deleteRun()
+      try folder.prepare()
+      try identity.write(output.path)
+      return Begun(lock: lock, identity: identity, id: id)
+    }
+    try folder.prepare()
+    try identity.write(output.path)
+    do {
+      let id = try store.beginRun(run, token: identity.token, startedAt: identity.startedAt)
+      return Begun(lock: lock, identity: identity, id: id)
+    } catch {
+      try? output.deleteRun()
+      throw error
+    }
+  }
+
+  /// The number of the run where nothing is left to be done for it.
+  fileprivate func completedRun(in store: RunStore) throws -> Int64? {
+    guard trainer.isFinished, let token = resumed?.identity?.token, let id = try store.run(token: token),
+      try store.run(id).status == .completed, OutputDirectory(run.plan.config.outputDir).holdsAdapter
+    else { return nil }
+    return id
   }
 }
 

@@ -45,7 +45,17 @@ final class SweepRunner {
   }
 
   /// How a run that was begun goes on.
-  private static let goOn = "--overwrite"
+  private static let goOn = "--resume"
+
+  /// Runs of a sweep that was killed stop after their step: waits a minute for them.
+  func waitForEarlierRuns(onWait: () -> Void) throws {
+    for attempt in 0..<600 where StopSignals.pending == nil {
+      let runs = try SweepRuns(database: plan.sweep.database)
+      guard try plan.left.contains(where: { try runs.latest($0.member)?.status == .running }) else { return }
+      if attempt == 0 { onWait() }
+      usleep(100_000)
+    }
+  }
 
   /// Trains what is left, so many at once as the plan says. Returns when all have ended, also after a signal, which
   /// every process gets.

@@ -47,6 +47,7 @@ struct Progress {
       line(
         "step \(event.step)/\(totalSteps) merged \(event.module): layer \(event.lowerLayer) uses layer "
           + "\(event.upperLayer)'s B, distance \(significant(event.distance, 4)), \(groups) left")
+    case .checkpoint: break
     case .notice(let text): notice(text)
     }
   }

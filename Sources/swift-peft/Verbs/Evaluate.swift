@@ -47,7 +47,11 @@ struct Evaluate: ParsableCommand {
 
     var progress = Progress(isQuiet: options.report.quiet)
     SlowBLAS.prepare(progress, isQuiet: options.report.quiet)
-    let scoring = try ScoringRun(config, adapterDirectory: adapter, threads: options.threads.count)
+    runDirectory?.notices.forEach(progress.notice)
+    let threads = options.threads.count
+    let scoring =
+      try runDirectory.map { try ScoringRun(config, run: $0, threads: threads) }
+      ?? ScoringRun(config, adapterDirectory: adapter, threads: threads)
     scoring.run.classifier.notices.forEach(progress.notice)
 
     let reports = try score(scoring, &progress)

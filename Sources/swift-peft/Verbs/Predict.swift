@@ -31,7 +31,8 @@ struct Predict: ParsableCommand {
     let config = try RunConfig.load(path: directory.configPath, overrides: override.overrides)
     let progress = Progress(isQuiet: report.quiet)
     SlowBLAS.prepare(progress, isQuiet: report.quiet)
-    let scoring = try ScoringRun(config, adapterDirectory: directory.path, threads: threads.count)
+    directory.notices.forEach(progress.notice)
+    let scoring = try ScoringRun(config, run: directory, threads: threads.count)
     scoring.run.classifier.notices.forEach(progress.notice)
 
     let task = scoring.run.task

@@ -18,7 +18,7 @@ struct Sweep: ParsableCommand {
       "sweep": { "adapter.strategy": ["lora", "aslora"], "training.seed": [1, 2, 3] }
 
       Every run has a directory of its own in output_dir. The same command again goes on where the last one was \
-      stopped: runs that are complete are kept. At the end stands a table of means and standard deviations over the \
+      stopped: runs that are complete are kept, others are resumed from their last checkpoint. At the end stands a table of means and standard deviations over the \
       seeds, also in output_dir/sweep_results.json.
       """)
 
@@ -69,6 +69,7 @@ struct Sweep: ParsableCommand {
     let total = plan.items.count, kept = total - plan.left.count
     if kept > 0 { note("\(kept) of \(total) runs are complete already") }
     let runner = try SweepRunner(plan, overwrite: overwrite)
+    try runner.waitForEarlierRuns { note("waiting for runs of an earlier sweep to stop") }
     var failures: [SweepRunner.Ending] = [], ended = kept
     try runner.run(
       onStart: { note("training \($0.member.label)") },

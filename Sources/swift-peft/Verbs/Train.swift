@@ -12,7 +12,9 @@ struct Train: ParsableCommand {
       EXAMPLE: swift-peft train configs/quickstart.json --set training.seed=7 --output-dir runs/seed-7
 
       Writes the adapter, the resolved config and the scores into output_dir, and everything that was measured into \
-      the database. SIGINT and SIGTERM stop after the step at work, with all files written.
+      the database. SIGINT, SIGTERM and SIGHUP stop after the step at work, with a checkpoint and all files written; \
+      a second one stops at once. However the run ended, --resume continues it from its last checkpoint, to the same \
+      result as if it had never stopped.
       """)
 
   @Argument(help: "The run config (JSON).")
@@ -23,30 +25,39 @@ struct Train: ParsableCommand {
   @Flag(help: "Replace the run that the output directory holds.")
   var overwrite = false
 
+  @Flag(help: "Continue the run that the output directory holds; start afresh where there is none.")
+  var resume = false
+
   @Flag(help: "Check everything, print the plan, and train and write nothing.")
   var dryRun = false
 
+  func validate() throws {
+    if resume, overwrite { throw ValidationError("--resume continues the run that --overwrite deletes: give one") }
+  }
+
   func run() throws {
     let config = try options.load(config)
+    let start: RunStart = resume ? .resume : overwrite ? .overwrite : .fresh
     let report = options.report
     var progress = Progress(isQuiet: report.quiet)
     SlowBLAS.prepare(progress, isQuiet: report.quiet || dryRun)
     if dryRun {
-      let plan = try DryRun(config, threads: options.threads.count, overwrite: overwrite)
+      let plan = try DryRun(config, threads: options.threads.count, start: start)
       plan.notices.forEach(progress.notice)
       return try Console.print(report.json ? JSONWriter.text(plan.json, pretty: true) : plan.text)
     }
 
-    var run = try TrainingRun(config, threads: options.threads.count, overwrite: overwrite)
+    var run = try TrainingRun(config, threads: options.threads.count, start: start)
     run.notices.forEach(progress.notice)
-    let totalSteps = run.trainer.totalSteps
+    let totalSteps = run.trainer.totalSteps, firstStep = run.firstStep
     StopSignals.deferStops()
     defer { progress.clear() }
     let summary = try run.execute(shouldStop: { StopSignals.pending != nil }) { event in
-      progress.show(event, totalSteps: totalSteps)
+      progress.show(event, totalSteps: totalSteps, firstStep: firstStep)
     }
     progress.clear()
     try Console.print(report.json ? json(summary, config) : text(summary, config))
+    if let failure = summary.recordingFailure { throw failure }
     if summary.wasInterrupted, let number = StopSignals.pending { throw ExitCode(128 + number) }
   }
 

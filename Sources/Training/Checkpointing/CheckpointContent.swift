@@ -1,0 +1,155 @@
+import Adapters
+import Checkpoints
+import StrictJSON
+import Tasks
+
+/// All that goes into one checkpoint.
+struct CheckpointContent: Sendable {
+  let snapshot: TrainingSnapshot
+  /// What a state is stored as.
+  let stored: @Sendable (TrainableState) -> StoredAdapter
+  /// The config as resolved.
+  let config: String
+  /// What has been measured so far.
+  let history: HistoryLog
+  /// What the run was trained on.
+  let fingerprint: InputFingerprint
+
+  /// Names inside a checkpoint's directory, beside the adapter's two files.
+  enum Name {
+    static let config = "run_config.json"
+    static let optimizer = "optimizer.safetensors"
+    static let trainer = "trainer_state.json"
+    static let history = "history.jsonl"
+    static let best = "best"
+  }
+
+  static let format = "swift-peft checkpoint"
+  static let formatVersion = 1
+
+  /// Writes the checkpoint `path`, complete or not at all. It can be scored like a run's directory.
+  func write(to path: String) throws {
+    let state = snapshot.state
+    try AtomicDirectory.write(to: path) { directory in
+      try AdapterFile.write(stored(state), to: directory)
+      try AtomicFile.write(config, to: "\(directory)/\(Name.config)")
+      try SafetensorsWriter.write(state.optimizerTensors, to: "\(directory)/\(Name.optimizer)")
+      try AtomicFile.write(history.bytes, to: "\(directory)/\(Name.history)")
+      if let best = snapshot.loop.best {
+        try AtomicDirectory.write(to: "\(directory)/\(Name.best)") { try AdapterFile.write(stored(best.state), to: $0) }
+      }
+      try AtomicFile.write(JSONWriter.text(trainerState, pretty: true), to: "\(directory)/\(Name.trainer)")
+      try CheckpointManifest.write(directory, step: state.step)
+    }
+  }
+
+  private var trainerState: JSONValue {
+    let state = snapshot.state, loop = snapshot.loop
+    return [
+      "format": .string(Self.format), "format_version": .integer(Self.formatVersion), "step": .integer(state.step),
+      "total_steps": .integer(snapshot.totalSteps), "skipped_steps": .integer(state.skippedSteps),
+      "means_step": .integer(state.means.step), "aslora": snapshot.merging.map(\.json) ?? .null,
+      "log_window": loop.window.json, "reports": .list(loop.reports.map(\.storedForm)),
+      "best": loop.best.map { best in
+        [
+          "value": .exact(best.value), "step": .integer(best.state.step),
+          "reports": .list(best.reports.map(\.storedForm)),
+        ]
+      } ?? .null,
+      "evaluations_without_gain": .integer(loop.evaluationsWithoutGain), "stopped_early": .bool(loop.stoppedEarly),
+      "evaluation_is_pending": .bool(loop.evaluationIsPending), "inputs": fingerprint.json,
+    ]
+  }
+}
+
+extension TrainableState {
+  /// AdamW's moments and ASLoRA's means, under the names that the adapter's file gives the tensors.
+  fileprivate var optimizerTensors: [SafetensorsTensor] {
+    var tensors: [SafetensorsTensor] = []
+    func add(_ name: String, _ shape: [Int], _ moments: (first: [Float], second: [Float])) {
+      tensors.append(SafetensorsTensor(name: name + OptimizerName.first, shape: shape, moments.first))
+      tensors.append(SafetensorsTensor(name: name + OptimizerName.second, shape: shape, moments.second))
+    }
+    for key in table.tensors {
+      let name = table.name(of: key), shape = table.shape(key)
+      if let moments = moments(key) { add(name, shape, moments) }
+      if let mean = means.values[key] {
+        tensors.append(SafetensorsTensor(name: name + OptimizerName.mean, shape: shape, mean))
+      }
+    }
+    for (index, parameter) in head.enumerated() {
+      add(OptimizerName.head + parameter.name, parameter.shape, moments(head: index))
+    }
+    return tensors
+  }
+}
+
+/// How the tensors of `optimizer.safetensors` are named: torch's names of the moments behind the tensor's own.
+enum OptimizerName {
+  static let first = ".exp_avg"
+  static let second = ".exp_avg_sq"
+  static let mean = ".mean"
+  static let head = "head."
+}
+
+extension LogWindow {
+  var json: JSONValue {
+    [
+      "steps": .integer(steps), "loss_sum": .exact(lossSum), "tokens": .integer(tokens),
+      "examples": .integer(examples), "seconds": .exact(seconds), "last_step": .integer(lastStep),
+      "last_epoch": .exact(lastEpoch), "last_learning_rate": .exact(lastLearningRate),
+      "last_grad_norm": .exact(lastGradientNorm),
+    ]
+  }
+
+  init(_ json: JSONFile) throws {
+    steps = try json.require("steps", \.integer)
+    lossSum = try json.require("loss_sum", \.exactNumber)
+    tokens = try json.require("tokens", \.integer)
+    examples = try json.require("examples", \.integer)
+    seconds = try json.require("seconds", \.exactNumber)
+    lastStep = try json.require("last_step", \.integer)
+    lastEpoch = try json.require("last_epoch", \.exactNumber)
+    lastLearningRate = try json.require("last_learning_rate", \.exactNumber)
+    lastGradientNorm = try json.require("last_grad_norm", \.exactNumber)
+  }
+}
+
+extension EvaluationReport {
+  var storedForm: JSONValue {
+    [
+      "split": .string(split.rawValue), "step": .integer(step), "epoch": .exact(epoch),
+      "examples": .integer(examples), "metrics": .members(metrics.map { ($0.name, .exact($0.value)) }),
+    ]
+  }
+
+  init(_ json: JSONFile) throws {
+    let metrics = try json.require("metrics", \.object)
+    self.init(
+      step: try json.require("step", \.integer), epoch: try json.require("epoch", \.exactNumber),
+      split: try json.require("split") { $0.string.flatMap(Split.init(rawValue:)) },
+      metrics: metrics.keys.map { MetricValue(name: $0, value: metrics[$0]?.exactNumber ?? .nan) },
+      examples: try json.require("examples", \.integer), logits: [])
+  }
+}
+
+extension ASLoRAPlan {
+  var json: JSONValue {
+    [
+      "start_step": .integer(startStep), "merge_interval": .integer(mergeInterval), "num_merges": .integer(numMerges),
+      "candidates": .string(candidates.rawValue), "metric": .string(metric.rawValue),
+      "direction": .string(direction.rawValue),
+    ]
+  }
+
+  init(_ json: JSONFile, totalSteps: Int, layers: Int) throws {
+    try self.init(
+      startStep: try json.require("start_step", \.integer),
+      mergeInterval: try json.require("merge_interval", \.integer),
+      numMerges: try json.require("num_merges", \.integer),
+      candidates: try json.require("candidates") { $0.string.flatMap(Candidates.init(rawValue:)) },
+      metric: try json.require("metric") { $0.string.flatMap(Metric.init(rawValue:)) },
+      direction: try json.require("direction") { $0.string.flatMap(Direction.init(rawValue:)) },
+      totalSteps: totalSteps, layers: layers)
+  }
+}

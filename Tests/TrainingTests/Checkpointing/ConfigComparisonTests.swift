@@ -1,0 +1,73 @@
+import Configuration
+import Testing
+
+@testable import Training
+
+@Suite struct ConfigComparisonTests {
+  private let config: RunConfig = {
+    var task = TaskConfig(name: .sst2)
+    task.dataDir = "data"
+    return RunConfig(name: "a", model: "m", task: task)
+  }()
+
+  private func comparison(_ steps: (Int, Int) = (20, 20), _ change: (inout RunConfig) -> Void) throws
+    -> ConfigComparison
+  {
+    var changed = config
+    change(&changed)
+    return try ConfigComparison(old: config, new: changed, steps: steps)
+  }
+
+  @Test func whatChangesTheResultIsNamed() throws {
+    let found = try comparison { config in
+      config.training.learningRate = 0.1
+      config.adapter.strategy = "share-a"
+      config.adapter.targetModules = .allLinear
+      config.task.maxTrainSamples = 7
+      config.training.seed = 1
+      config.training.evalBatchSize = 1
+    }
+    #expect(
+      found.differences == [
+        "adapter.strategy: \"lora\", now \"share-a\"",
+        "adapter.target_modules: [\"query\",\"value\"], now \"all-linear\"", "task.max_train_samples: null, now 7",
+        "training.eval_batch_size: 64, now 1", "training.learning_rate: 0.0004, now 0.1", "training.seed: 42, now 1",
+      ])
+  }
+
+  @Test func whatDoesNotIsAllowed() throws {
+    let found = try comparison { config in
+      config.name = "b"
+      config.outputDir = "elsewhere"
+      config.database = "other.sqlite"
+      config.model = "moved"
+      config.task.dataDir = "moved"
+      config.training.loggingSteps = 1
+      config.training.saveSteps = 7
+      config.training.saveTotalLimit = nil
+      config.training.maxNonfiniteSteps = 9
+    }
+    #expect(found.differences.isEmpty && found.lengthening.isEmpty)
+  }
+
+  @Test func aRunMayBecomeLongerAndNotShorter() throws {
+    let longer = try comparison((20, 30)) { $0.training.numTrainEpochs = 4 }
+    #expect(longer.differences.isEmpty && longer.lengthening == ["training.num_train_epochs: 3, now 4"])
+    let shorter = try comparison((20, 10)) { $0.training.maxSteps = 10 }
+    #expect(shorter.differences == ["training.max_steps: -1, now 10"])
+    let same = try comparison((20, 20)) { $0.training.maxSteps = 20 }
+    #expect(same.differences.isEmpty && same.lengthening.isEmpty)
+  }
+
+  @Test func otherInputsAreNamed() {
+    let old = InputFingerprint(splits: ["train": "a", "validation": "b"], model: "c")
+    let new = InputFingerprint(splits: ["train": "x", "test": "y"], model: "z")
+    #expect(old.differences(from: old, config: config).isEmpty)
+    #expect(
+      new.differences(from: old, config: config) == [
+        "model: m holds another model than before", "task: the examples of the split test are other ones than before",
+        "task: the examples of the split train are other ones than before",
+        "task: the examples of the split validation are other ones than before",
+      ])
+  }
+}
