@@ -27,7 +27,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], golden: Bool = f
 let package = Package(
   name: "swift-peft",
   products: [
-    .executable(name: "swift-peft", targets: ["swift-peft"])
+    .executable(name: "swift-peft", targets: ["swift-peft"]),
+    // The engine for other packages; Tests/ExampleTests shows its use.
+    .library(
+      name: "SwiftPEFT",
+      targets: [
+        "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore", "Reports",
+        "StrictJSON", "Diagnostics",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -78,6 +85,7 @@ let package = Package(
       dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       swiftSettings: swift),
 
+    tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Tasks"]),
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
