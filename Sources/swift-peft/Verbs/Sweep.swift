@@ -18,8 +18,8 @@ struct Sweep: ParsableCommand {
       "sweep": { "adapter.strategy": ["lora", "aslora"], "training.seed": [1, 2, 3] }
 
       Every run has a directory of its own in output_dir. The same command again goes on where the last one was \
-      stopped: runs that are complete are kept, others are resumed from their last checkpoint. At the end stands a table of means and standard deviations over the \
-      seeds, also in output_dir/sweep_results.json.
+      stopped: runs that are complete are kept, others are resumed from their last checkpoint. At the end stands a \
+      table of means and standard deviations over the seeds, also in output_dir/sweep_results.json.
       """)
 
   @Argument(help: "The config (JSON) with a section \"sweep\".", completion: .file(extensions: ["json"]))

@@ -10,7 +10,7 @@ struct RunsExport: ParsableCommand {
     abstract: "Everything measured, as CSV or as a JSON object a line.",
     discussion: """
       EXAMPLE: swift-peft runs export --format jsonl --output runs/metrics.jsonl
-      EXAMPLE: swift-peft runs export 1 --split validation | column -s, -t
+      EXAMPLE: swift-peft runs export 1 --split validation > scores.csv
       """)
 
   @Argument(help: ArgumentHelp("Numbers of runs (default: all that pass the filters).", valueName: "id"))

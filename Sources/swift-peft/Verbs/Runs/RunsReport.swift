@@ -13,7 +13,7 @@ struct RunsReport: ParsableCommand {
     abstract: "One HTML file with the curves, scores, sharing maps and configs of runs.",
     discussion: """
       EXAMPLE: swift-peft runs report --output runs/report.html
-      EXAMPLE: swift-peft runs report 1 2 --title 'LoRA and ASLoRA' --output runs/two.html
+      EXAMPLE: swift-peft runs report 1 2 --title 'Two seeds' --output runs/two.html
 
       The file needs no network and no other file, and follows the browser's light or dark colours.
       """)
