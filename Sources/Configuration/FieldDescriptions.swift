@@ -69,5 +69,7 @@ enum FieldDescriptions {
     "training.metric_for_best_model": "The validation metric that ranks models.",
     "training.load_best_model_at_end": "Whether the run ends with its best model instead of its last.",
     "training.early_stopping_patience": "Evaluations without progress after which the run stops; 0: never.",
+    "training.max_nonfinite_steps":
+      "The step with a NaN or infinite loss or gradient at which the run stops; those before it are skipped.",
   ]
 }

@@ -1,3 +1,4 @@
+import Foundation
 import RunStore
 import StrictJSON
 
@@ -77,13 +78,16 @@ public struct ResultTable: Sendable {
     return statistic.deviation.map { "\(mean) ± \(fixed($0))" } ?? mean
   }
 
-  private static func fixed(_ value: Double) -> String {
-    guard value.isFinite else { return String(describing: value) }
-    return value.formatted(
-      .number.precision(.fractionLength(4)).grouping(.never).locale(.init(identifier: "en_US_POSIX")))
-  }
+  private static func fixed(_ value: Double) -> String { String(format: "%.4f", value) }
 
+  /// 294,912, whatever the locale.
   private static func grouped(_ number: Int) -> String {
-    number.formatted(.number.locale(.init(identifier: "en_US_POSIX")).grouping(.automatic))
+    var digits = String(number)
+    var place = digits.count - 3
+    while place > 0 {
+      digits.insert(",", at: digits.index(digits.startIndex, offsetBy: place))
+      place -= 3
+    }
+    return digits
   }
 }

@@ -26,7 +26,7 @@ import Testing
   @Test func groupsAreRunsThatDifferInTheSeedOnly() {
     let runs = [
       recorded(1, seed: 1, name: "a", metrics: validation("accuracy", [(1, 0.8)])),
-      recorded(2, "aslora", seed: 1, metrics: validation("accuracy", [(1, 0.5)])),
+      recorded(2, "aslora", seed: 1, adapter: 1_234_567, metrics: validation("accuracy", [(1, 0.5)])),
       recorded(3, seed: 2, name: "b", metrics: validation("accuracy", [(1, 0.9)])),
       recorded(4, seed: 3, status: .interrupted, metrics: validation("accuracy", [(1, 0.1)])),
       recorded(5, seed: 1, config: [("learning_rate", 0.1)], metrics: validation("accuracy", [(1, 0.7)])),
@@ -42,7 +42,7 @@ import Testing
     #expect(
       ResultTable(runs).rows == [
         ["run", "seeds", "accuracy", "adapter", "trained"],
-        ["lora", "2 of 3", "0.8500 ± 0.0707", "100", "110"], ["aslora", "1", "0.5000", "100", "110"],
+        ["lora", "2 of 3", "0.8500 ± 0.0707", "100", "110"], ["aslora", "1", "0.5000", "1,234,567", "1,234,577"],
         ["lora learning_rate=0.1", "1", "0.7000", "100", "110"],
       ])
   }

@@ -134,7 +134,7 @@ extension ReportScript {
         html("td", { class: "wrap" }, html("span", { style: "display:inline-flex;gap:8px;align-items:center" }, swatch(groupOf[index]), run.name)),
         html("td", { class: `status-${run.status}` }, run.status), html("td", {}, run.strategy),
         html("td", { class: "number" }, String(run.r)), html("td", { class: "number" }, String(run.seed)),
-        html("td", { class: "number" }, show(run.scores[data.metric])), html("td", { class: "number" }, whole(run.adapter)),
+        html("td", { class: "number" }, score(run.scores[data.metric])), html("td", { class: "number" }, whole(run.adapter)),
         html("td", { class: "number" }, seconds(run) === null ? "–" : seconds(run).toFixed(seconds(run) < 10 ? 1 : 0)),
         html("td", {}, run.started_at.slice(0, 19).replace("T", " ")), html("td", { class: "wrap" }, run.output_dir))))));
     """#

@@ -24,9 +24,10 @@ enum ReportScript {
       if (value === null || value === undefined) return "–";
       if (Number.isInteger(value) && Math.abs(value) < 1e15) return whole(value);
       const size = Math.abs(value);
-      if (size !== 0 && (size < 1e-3 || size >= 1e7)) return value.toExponential(2);
+      if (size !== 0 && (size < 1e-4 || size >= 1e7)) return value.toExponential(2);
       return size >= 1000 ? whole(Math.round(value)) : String(Number(value.toPrecision(4)));
     };
+    const score = value => value === null || value === undefined ? "–" : value.toFixed(4);
     const short = value => {
       for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]])
         if (Math.abs(value) >= size) return String(Number((value / size).toPrecision(3))) + unit;
@@ -260,9 +261,9 @@ enum ReportScript {
               group.label),
             svg("circle", { cx, cy, r: 18, fill: "transparent",
               onpointermove: event => showTip(event.clientX, event.clientY, group.label, [
-                { text: metric, value: show(group.mean) + (group.deviation ? ` ± ${show(group.deviation)}` : "") },
+                { text: metric, value: score(group.mean) + (group.deviation === null ? "" : ` ± ${score(group.deviation)}`) },
                 { text: "adapter", value: whole(group.adapter) }, { text: "with head", value: whole(group.trainable) },
-                ...seeds(group).map(seed => ({ group: group.index, text: `seed ${data.runs[seed.run].seed}`, value: show(seed.value) }))]),
+                ...seeds(group).map(seed => ({ group: group.index, text: `seed ${data.runs[seed.run].seed}`, value: score(seed.value) }))]),
               onpointerleave: hideTip }));
         }
       });
@@ -278,7 +279,7 @@ enum ReportScript {
           html("td", { class: "wrap" }, html("span", { style: "display:inline-flex;gap:8px;align-items:center" },
             swatch(index), group.mean === top ? html("b", {}, group.label) : group.label)),
           html("td", { class: "number" }, `${group.count} of ${group.runs.length}`),
-          html("td", { class: "number" }, show(group.mean), group.deviation === null ? null : ` ± ${show(group.deviation)}`),
+          html("td", { class: "number" }, score(group.mean), group.deviation === null ? null : ` ± ${score(group.deviation)}`),
           html("td", { class: "number" }, whole(group.adapter)), html("td", { class: "number" }, whole(group.trainable)))))));
     };
     """#

@@ -35,7 +35,7 @@ enum ReportStyle {
     .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; margin: 0;
       box-shadow: var(--shadow); min-width: 0; }
     .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 14px; }
-    .pair { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 14px; align-items: start; }
+    .pair { display: grid; grid-template-columns: minmax(0, 11fr) minmax(0, 9fr); gap: 14px; align-items: start; }
     @media (max-width: 900px) { .pair { grid-template-columns: minmax(0, 1fr); } }
     .scroll { overflow-x: auto; }
     .row { display: flex; flex-wrap: wrap; gap: 6px; margin: 0 0 10px; }
