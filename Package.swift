@@ -27,7 +27,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], golden: Bool = f
 let package = Package(
   name: "swift-peft",
   products: [
-    .executable(name: "swift-peft", targets: ["swift-peft"])
+    .executable(name: "swift-peft", targets: ["swift-peft"]),
+    // The engine for other packages; Tests/ExampleTests shows its use.
+    .library(
+      name: "SwiftPEFT",
+      targets: [
+        "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore", "Reports",
+        "StrictJSON", "Diagnostics",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -56,6 +63,8 @@ let package = Package(
     library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
     library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
+    library("Reports", ["RunStore", "StrictJSON", "Diagnostics"]),
+
     // The product.
     library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
     library("Models", ["Autograd", "Adapters", "Checkpoints", "StrictJSON", "Diagnostics"]),
@@ -68,7 +77,7 @@ let package = Package(
     .executableTarget(
       name: "swift-peft",
       dependencies: [
-        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "RunStore",
+        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Reports", "RunStore",
         "StrictJSON", "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
@@ -92,6 +101,7 @@ let package = Package(
       ],
       exclude: ["Corpus"], swiftSettings: swift),
 
+    tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Tasks"]),
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
@@ -102,6 +112,7 @@ let package = Package(
     tests("TextMetricsTests", ["TextMetrics"], golden: true),
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests("ReportsTests", ["Reports", "RunStore", "StrictJSON", "Diagnostics"]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests("ModelsTests", ["Models", "Autograd", "Adapters", "Checkpoints", "Kernels"]),
     tests(
@@ -110,7 +121,8 @@ let package = Package(
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
         "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
-    tests("CommandLineTests", ["swift-peft", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
+    tests(
+      "CommandLineTests", ["swift-peft", "Configuration", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -139,6 +139,13 @@ check 'train on run_config.json, two threads' "${train[@]}" "$one/run_config.jso
 check 'one and two threads: the same adapter, byte by byte' cmp "$one/adapter_model.safetensors" "$two/adapter_model.safetensors"
 check 'one and two threads: the same scores' cmp "$work/trained.json" "$two/eval_results.json"
 check 'a taken output directory is refused' status_is 73 "${train[@]}" "${config[@]}" --output-dir "$two"
+check 'runs compare' "$program" runs compare 1 2 --database "$database"
+check 'runs report' "$program" runs report --database "$database" --output "$work/report.html"
+if command -v chromium chromium-browser google-chrome >/dev/null; then
+  check 'the report in a headless Chromium' scripts/report_check.sh "$work/report.html" "$work"
+else
+  note 'skipped: the report in a browser (apt-get install chromium)'
+fi
 check 'compare-params' "$program" compare-params "$MINILM_DIR"
 check 'tokenize' test "$(echo 'a great film' | "$program" tokenize "$MINILM_DIR")" = '[101,1037,2307,2143,102]'
 check 'doctor' "$program" doctor --json

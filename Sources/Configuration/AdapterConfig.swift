@@ -92,6 +92,7 @@ extension FieldKind where Value == TargetModules {
         case .suffixes(let suffixes): names.write(suffixes)
         case .allLinear: .string("all-linear")
         }
-      })
+      },
+      schema: ["anyOf": [["const": "all-linear"], names.schema.json]])
   }
 }

@@ -27,7 +27,17 @@ extension RunConfig {
   private static func load(
     bytes: [UInt8], file: String, name: String, overrides: [String], outputDir: String?, database: String?
   ) throws -> RunConfig {
-    var node = try JSONParser.parse(bytes, file: file, dialect: .config)
+    try load(
+      node: JSONParser.parse(bytes, file: file, dialect: .config), file: file, name: name, overrides: overrides,
+      outputDir: outputDir, database: database)
+  }
+
+  /// Reads a parsed config. `more` stand after `overrides`: they are what a sweep varies.
+  static func load(
+    node: JSONNode, file: String, name: String, overrides: [String], more: [Override] = [], outputDir: String?,
+    database: String?
+  ) throws -> RunConfig {
+    var node = node
     var misuses: [ConfigError] = []
     var replaced: [Override] = []
     for text in overrides {
@@ -35,6 +45,7 @@ extension RunConfig {
     }
     if let outputDir { replaced.append(Override(flag: "--output-dir", path: "output_dir", value: .string(outputDir))) }
     if let database { replaced.append(Override(flag: "--database", path: "database", value: .string(database))) }
+    replaced += more
     for override in replaced { node = node.replacing(override.path.split(separator: "."), with: override.value) }
 
     var problems = ProblemList(file: file, overrides: replaced)
@@ -52,7 +63,7 @@ extension RunConfig {
   }
 
   /// All of a file, or of a pipe.
-  private static func read(_ path: String) throws -> [UInt8] {
+  static func read(_ path: String) throws -> [UInt8] {
     do { return try InputFile.read(path, limit: InputFile.textLimit, allowsPipe: true) } catch {
       throw error == .system(ENOENT)
         ? ConfigError.missing(file: path) : ConfigError.unreadable(file: path, reason: error.description)
@@ -60,7 +71,7 @@ extension RunConfig {
   }
 
   /// The file's name without its last extension.
-  private static func fileStem(_ path: String) -> String {
+  static func fileStem(_ path: String) -> String {
     URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
   }
 }

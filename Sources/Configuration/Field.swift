@@ -15,6 +15,8 @@ struct Field<Section: Sendable>: Sendable {
   let isRequired: Bool
   /// The keys below this one, where the value is a section itself.
   let below: [SchemaKey]
+  /// What is accepted.
+  let schema: JSONSchema
   let read: @Sendable (JSONNode, String, inout Section, inout ProblemList) -> Void
   let write: @Sendable (Section) -> JSONValue
 
@@ -25,6 +27,7 @@ struct Field<Section: Sendable>: Sendable {
     self.key = key
     isRequired = required
     below = []
+    schema = kind.schema
     read = { node, path, section, problems in
       switch kind.read(node) {
       case .value(let value): section[keyPath: member] = value
@@ -48,6 +51,7 @@ struct Field<Section: Sendable>: Sendable {
     self.key = key
     isRequired = required
     below = Inner.schema
+    schema = required ? Inner.objectSchema : Inner.objectSchema.orNull
     read = { node, path, section, problems in
       section[keyPath: member] = Inner.read(node, path: path, problems: &problems)
     }
@@ -59,6 +63,8 @@ struct Field<Section: Sendable>: Sendable {
 struct SchemaKey: Sendable {
   let key: String
   let below: [SchemaKey]
+  /// What is accepted.
+  let values: JSONSchema
 }
 
 extension ConfigSection {
@@ -72,6 +78,12 @@ extension ConfigSection {
     let fields = fields
     for key in object.keys where !fields.contains(where: { $0.key == key }) {
       let line = object[key]?.line ?? node.line
+      // Editors take the schema's place from the file.
+      if path.isEmpty, key == "$schema", object[key]?.string != nil { continue }
+      if path.isEmpty, key == SweepConfig.key {
+        problems.add(key, line: line, "makes many runs of one config: this is for \"swift-peft sweep\"")
+        continue
+      }
       problems.add(joined(path, key), line: line, "unknown key" + suggestion(for: key, in: schema, at: path))
     }
     for field in fields {
@@ -93,7 +105,7 @@ extension ConfigSection {
   }
 
   static var schema: [SchemaKey] {
-    fields.map { SchemaKey(key: $0.key, below: $0.below) }
+    fields.map { SchemaKey(key: $0.key, below: $0.below, values: $0.schema) }
   }
 }
 

@@ -21,6 +21,8 @@ enum Reading<Value> {
 struct FieldKind<Value: Sendable>: Sendable {
   let read: @Sendable (JSONNode) -> Reading<Value>
   let write: @Sendable (Value) -> JSONValue
+  /// What is accepted, as a JSON Schema.
+  let schema: JSONSchema
 
   /// The same values, and null for "not given".
   var orNull: FieldKind<Value?> {
@@ -32,13 +34,15 @@ struct FieldKind<Value: Sendable>: Sendable {
         case .expected(let what): return .expected(what + " or null")
         }
       },
-      write: { value in value.map(self.write) ?? .null })
+      write: { value in value.map(self.write) ?? .null }, schema: schema.orNull)
   }
 }
 
 extension FieldKind where Value == Bool {
   static var truth: Self {
-    Self(read: { $0.bool.map { .value($0) } ?? .expected("true or false") }, write: { .bool($0) })
+    Self(
+      read: { $0.bool.map { .value($0) } ?? .expected("true or false") }, write: { .bool($0) },
+      schema: ["type": "boolean"])
   }
 }
 
@@ -50,7 +54,7 @@ extension FieldKind where Value == String {
         guard let text = node.string, !text.isEmpty else { return .expected("non-empty text") }
         return .value(text)
       },
-      write: { .string($0) })
+      write: { .string($0) }, schema: ["type": "string", "minLength": 1])
   }
 
   /// One of `names`.
@@ -60,7 +64,7 @@ extension FieldKind where Value == String {
         guard let text = node.string, names.contains(text) else { return .expected(oneOf(names, given: node)) }
         return .value(text)
       },
-      write: { .string($0) })
+      write: { .string($0) }, schema: ["enum": .strings(names)])
   }
 }
 
@@ -74,7 +78,7 @@ extension FieldKind where Value: CaseIterable & RawRepresentable, Value.RawValue
         }
         return .value(value)
       },
-      write: { .string($0.rawValue) })
+      write: { .string($0.rawValue) }, schema: ["enum": .strings(Value.allCases.map(\.rawValue))])
   }
 }
 
@@ -91,35 +95,51 @@ extension FieldKind where Value == Int {
         }
         return integer <= limit ? .value(integer) : .expected("a whole number of at most \(limit)")
       },
-      write: { .integer($0) })
+      write: { .integer($0) },
+      schema: JSONSchema(["type": "integer", "minimum": .integer(range.lowerBound)]).adding(
+        "maximum", .integer(limit), if: limit != .max))
   }
 }
 
 extension FieldKind where Value == Double {
   static func number(_ range: PartialRangeFrom<Double>) -> Self {
-    number("of at least \(shortest(range.lowerBound))") { range.contains($0) }
+    number("of at least \(shortest(range.lowerBound))", ["minimum": plain(range.lowerBound)]) { range.contains($0) }
   }
 
   static func number(_ range: Range<Double>) -> Self {
-    number("of at least \(shortest(range.lowerBound)) and below \(shortest(range.upperBound))") { range.contains($0) }
+    number(
+      "of at least \(shortest(range.lowerBound)) and below \(shortest(range.upperBound))",
+      ["minimum": plain(range.lowerBound), "exclusiveMaximum": plain(range.upperBound)]
+    ) { range.contains($0) }
   }
 
   static func number(_ range: ClosedRange<Double>) -> Self {
-    number("from \(shortest(range.lowerBound)) to \(shortest(range.upperBound))") { range.contains($0) }
+    number(
+      "from \(shortest(range.lowerBound)) to \(shortest(range.upperBound))",
+      ["minimum": plain(range.lowerBound), "maximum": plain(range.upperBound)]
+    ) { range.contains($0) }
   }
 
   static func number(above bound: Double, atMost limit: Double = .infinity) -> Self {
     let end = limit < .infinity ? " and at most \(shortest(limit))" : ""
-    return number("above \(shortest(bound))\(end)") { $0 > bound && $0 <= limit }
+    let schema = JSONSchema(["exclusiveMinimum": plain(bound)]).adding("maximum", plain(limit), if: limit < .infinity)
+    return number("above \(shortest(bound))\(end)", schema) { $0 > bound && $0 <= limit }
   }
 
-  private static func number(_ what: String, where holds: @escaping @Sendable (Double) -> Bool) -> Self {
+  private static func number(
+    _ what: String, _ schema: JSONSchema, where holds: @escaping @Sendable (Double) -> Bool
+  ) -> Self {
     Self(
       read: { node in
         guard let number = node.number, holds(number) else { return .expected("a number " + what) }
         return .value(number)
       },
-      write: { Int(exactly: $0).map { .integer($0) } ?? .number($0) })
+      write: plain, schema: schema.adding("type", "number"))
+  }
+
+  /// 1.0 as 1.
+  @Sendable private static func plain(_ number: Double) -> JSONValue {
+    Int(exactly: number).map { .integer($0) } ?? .number(number)
   }
 }
 
@@ -139,7 +159,9 @@ extension FieldKind {
         }
         return .value(values)
       },
-      write: { .array($0.map { JSONNode(element.write($0)) }) })
+      write: { .array($0.map { JSONNode(element.write($0)) }) },
+      schema: JSONSchema(["type": "array", "items": element.schema.json, "minItems": 1, "uniqueItems": true]).adding(
+        "maxItems", .integer(most), if: most != .max))
   }
 }
 

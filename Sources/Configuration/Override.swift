@@ -28,16 +28,21 @@ struct Override: Sendable {
 
   /// Refuses a path that no config has.
   private static func check(_ path: String) throws(ConfigError) {
+    if let hint = problem(with: path) { throw .unknownOverride(path: path, suggestion: hint) }
+  }
+
+  /// What follows "unknown key" in a message about a path that no config has; nil for a path that there is.
+  static func problem(with path: String) -> String? {
     var known = RunConfig.schema
     var parent = ""
     for key in path.split(separator: ".", omittingEmptySubsequences: false).map(String.init) {
       guard let found = known.first(where: { $0.key == key }) else {
-        let hint = known.isEmpty ? ", \(parent) has no keys below it" : suggestion(for: key, in: known, at: parent)
-        throw .unknownOverride(path: path, suggestion: hint)
+        return known.isEmpty ? ", \(parent) has no keys below it" : suggestion(for: key, in: known, at: parent)
       }
       known = found.below
       parent = joined(parent, key)
     }
+    return nil
   }
 }
 

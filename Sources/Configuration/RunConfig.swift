@@ -62,6 +62,6 @@ extension FieldKind where Value == String {
   /// Text, or null for `fallback`.
   fileprivate func or(_ fallback: String) -> Self {
     let kind = orNull
-    return Self(read: { kind.read($0).map { $0 ?? fallback } }, write: write)
+    return Self(read: { kind.read($0).map { $0 ?? fallback } }, write: write, schema: kind.schema)
   }
 }

@@ -101,7 +101,8 @@ extension FieldKind where Value == Column {
         case .name(let name): .string(name)
         case .number(let number): .integer(number)
         }
-      })
+      },
+      schema: ["type": ["string", "integer"], "minLength": 1, "minimum": 0])
   }
 }
 

@@ -123,6 +123,6 @@ extension FieldKind where Value == String {
     let text = text
     return Self(
       read: { node in text.read(node).map { $0.hasPrefix("eval_") ? String($0.dropFirst("eval_".count)) : $0 } },
-      write: text.write)
+      write: text.write, schema: text.schema)
   }
 }

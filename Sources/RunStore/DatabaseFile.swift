@@ -30,13 +30,45 @@ struct DatabaseFile {
     }
   }
 
-  /// For reading only. An older schema is first brought up to date, so that readers know one schema.
+  /// For reading only; needs no permission to write, and makes no tables in an empty file.
+  ///
+  /// An older schema is first brought up to date, so that readers know one schema. Where that, or SQLite's shared memory
+  /// beside the file, cannot be written, a copy in memory is read.
   func openForReading() throws -> DatabaseQueue {
     guard FileManager.default.fileExists(atPath: path) else { throw RunStoreError.missing(path: path) }
     try refuseDirectory()
-    if try owner() != .us(version: Schema.version) { _ = try openForWriting() }
+    guard FileManager.default.isReadableFile(atPath: path) else { throw RunStoreError.unreadable(path: path) }
+    do {
+      let owner = try owner()
+      if owner == .nobody { return try copyInMemory() }
+      if owner != .us(version: Schema.version) { _ = try openForWriting() }
+      return try translatingErrors { try DatabaseQueue(path: path, configuration: configuration(readOnly: true)) }
+    } catch RunStoreError.cannotCreate {
+      return try copyInMemory()
+    }
+  }
+
+  /// The database as it is now, brought up to date. No process is writing to it: one that does has made the files that
+  /// a reader needs.
+  private func copyInMemory() throws -> DatabaseQueue {
+    let files = FileManager.default
+    let directory = files.temporaryDirectory.appendingPathComponent("swift-peft-\(UUID().uuidString)")
+    defer { try? files.removeItem(at: directory) }
+    do {
+      try files.createDirectory(at: directory, withIntermediateDirectories: true)
+      for ending in ["", "-wal"] where files.fileExists(atPath: path + ending) {
+        let data = try Data(contentsOf: URL(fileURLWithPath: path + ending))
+        try data.write(to: directory.appendingPathComponent("copy" + ending))
+      }
+    } catch {
+      throw RunStoreError.failed(path: path, reason: "cannot be copied: \((error as NSError).localizedDescription)")
+    }
+    let copy = DatabaseFile(path: directory.appendingPathComponent("copy").path, timeout: timeout)
     return try translatingErrors {
-      try DatabaseQueue(path: path, configuration: configuration(readOnly: true))
+      let memory = try DatabaseQueue(configuration: configuration(readOnly: false))
+      try copy.openForWriting().backup(to: memory)
+      try memory.writeWithoutTransaction { try $0.execute(sql: "PRAGMA query_only = TRUE") }
+      return memory
     }
   }
 

@@ -5,6 +5,8 @@ internal import GRDB
 public enum RunStoreError: UserFacingError, Equatable {
   /// Reading was asked for, and there is no such file.
   case missing(path: String)
+  /// Reading was asked for and is not permitted.
+  case unreadable(path: String)
   /// The file is something else than SQLite.
   case notADatabase(path: String)
   /// SQLite, but another program's; it was not touched.
@@ -26,6 +28,7 @@ public enum RunStoreError: UserFacingError, Equatable {
   public var description: String {
     switch self {
     case .missing(let path): "\(path): no such database"
+    case .unreadable(let path): "\(path): cannot be read: permission denied"
     case .notADatabase(let path): "\(path): is not an SQLite database; give another file for the runs"
     case .foreign(let path):
       "\(path): is another program's database and was left untouched; give another file for the runs"
@@ -42,7 +45,7 @@ public enum RunStoreError: UserFacingError, Equatable {
   /// 65 for a file that isn't ours, 66 for what is missing, 73 and 74 for output.
   public var exitStatus: ExitStatus {
     switch self {
-    case .missing, .noSuchRun: .missingInput
+    case .missing, .unreadable, .noSuchRun: .missingInput
     case .notADatabase, .foreign, .newer, .damaged: .badInput
     case .cannotCreate: .cannotCreate
     case .locked, .failed: .ioError

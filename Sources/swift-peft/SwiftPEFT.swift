@@ -16,13 +16,14 @@ struct SwiftPEFT: ParsableCommand {
       """,
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
-      Train.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Export.self, Merge.self,
-      Tokenize.self, Download.self, Doctor.self,
+      Train.self, Sweep.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Export.self, Merge.self,
+      Tokenize.self, Download.self, Runs.self, Init.self, Schema.self, Doctor.self,
     ])
 
   /// Every error of every verb leaves through `Failure`.
   static func main() {
     StopSignals.install()
+    ParentWatch.install()
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -28,7 +28,8 @@ import Testing
 
   static let configs: [String] = {
     let all = (try? FileManager.default.contentsOfDirectory(atPath: "\(Repository.path)/configs")) ?? []
-    return all.filter { $0.hasSuffix(".json") }.sorted()
+    return all.filter { $0.hasSuffix(".json") && !$0.hasSuffix(".schema.json") && !$0.hasSuffix("-sweep.json") }
+      .sorted()
   }()
 
   @Test(arguments: configs) func everyConfigOfTheRepositoryPasses(name: String) throws {

@@ -92,6 +92,9 @@ final class Command {
 
   deinit { try? FileManager.default.removeItem(atPath: streams) }
 
+  /// Whether it has not ended yet.
+  var isAlive: Bool { process.isRunning }
+
   /// What stderr says so far.
   var errorText: String { (try? String(contentsOfFile: streams + "/err", encoding: .utf8)) ?? "" }
 

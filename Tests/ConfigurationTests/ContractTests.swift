@@ -81,7 +81,10 @@ import Testing
     .appendingPathComponent("configs")
 
   private static func names() throws -> [String] {
-    try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".json") }.sorted()
+    try FileManager.default.contentsOfDirectory(atPath: folder.path).filter {
+      $0.hasSuffix(".json") && !$0.hasSuffix(".schema.json")
+    }
+    .sorted()
   }
 
   @Test func thereIsOnePerTask() throws {
@@ -95,10 +98,16 @@ import Testing
   @Test func everyOneParsesAndNamesItsCommand() throws {
     for name in try Self.names() {
       let file = Self.folder.appendingPathComponent(name)
-      let config = try RunConfig.load(path: file.path)
-      #expect(config.outputDir == "runs/\(config.name)")
+      let isSweep = name.hasSuffix("-sweep.json")
+      if isSweep {
+        let sweep = try SweepConfig.load(path: file.path)
+        #expect(sweep.outputDir == "runs/\(sweep.name)")
+      } else {
+        let config = try RunConfig.load(path: file.path)
+        #expect(config.outputDir == "runs/\(config.name)")
+      }
       let text = try String(contentsOf: file, encoding: .utf8)
-      #expect(text.hasPrefix("// swift-peft train configs/\(name)\n"))
+      #expect(text.hasPrefix("// swift-peft \(isSweep ? "sweep" : "train") configs/\(name)\n"))
     }
   }
 

@@ -14,7 +14,8 @@ struct CompareParams: ParsableCommand {
     commandName: "compare-params",
     abstract: "How many parameters each sharing strategy trains.",
     discussion: """
-      EXAMPLE: swift-peft compare-params models/roberta-base --r 8 --target-modules query,value --format markdown
+      EXAMPLE: swift-peft compare-params models/all-MiniLM-L6-v2 --r 8 \\
+        --target-modules query,value --format markdown
 
       Needs the model's config.json only, no weights.
       """)

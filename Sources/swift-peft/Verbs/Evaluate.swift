@@ -13,7 +13,8 @@ struct Evaluate: ParsableCommand {
     abstract: "Score a trained run, any adapter, or the base model.",
     discussion: """
       EXAMPLE: swift-peft eval runs/quickstart-aslora --predictions predictions.tsv
-      EXAMPLE: swift-peft eval configs/quickstart.json --adapter peft-adapter --split validation
+      EXAMPLE: swift-peft eval configs/quickstart.json --split validation \\
+        --adapter runs/quickstart-aslora
 
       A run is scored with its own adapter and config. A config without --adapter is scored with the base model and its \
       head as stored (or a fresh seeded one). Writes eval_results.json into the run's, or the config's, output_dir.

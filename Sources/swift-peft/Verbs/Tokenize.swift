@@ -12,7 +12,8 @@ struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Token ids of the lines of stdin.",
     discussion: """
-      EXAMPLE: echo 'a great film' | swift-peft tokenize models/all-MiniLM-L6-v2 --tokens
+      EXAMPLE: echo 'a great film' | swift-peft tokenize --tokens \\
+        models/all-MiniLM-L6-v2
 
       One text a line (a pair: two fields, one TAB) becomes one JSON array a line, special tokens included. Only LF, \
       or CR and LF, ends a line; everything else is part of the text. With --json-input a line is a JSON string \

@@ -9,7 +9,8 @@ struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Fine-tune a model as a run config says.",
     discussion: """
-      EXAMPLE: swift-peft train configs/quickstart.json --set training.seed=7 --output-dir runs/seed-7
+      EXAMPLE: swift-peft train configs/quickstart.json --set training.seed=7 \\
+        --output-dir runs/seed-7
 
       Writes the adapter, the resolved config and the scores into output_dir, and everything that was measured into \
       the database. SIGINT, SIGTERM and SIGHUP stop after the step at work, with a checkpoint and all files written; \

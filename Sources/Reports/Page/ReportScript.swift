@@ -1,0 +1,286 @@
+/// The report's script, in the order in which its parts stand in the page. It makes nodes and sets their text; nothing
+/// that a run contains is ever read as HTML.
+enum ReportScript {
+  static let all = [tools, charts, results, sharing, tables, start].joined(separator: "\n")
+
+  /// Nodes, numbers, axes, the tip.
+  static let tools = #"""
+    const data = JSON.parse(document.getElementById("data").textContent);
+    const NS = "http://www.w3.org/2000/svg";
+    const put = (node, attributes, children) => {
+      for (const [key, value] of Object.entries(attributes || {})) {
+        if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+        else if (value !== null && value !== undefined) node.setAttribute(key, value);
+      }
+      for (const child of children.flat()) if (child !== null && child !== undefined) node.append(child);
+      return node;
+    };
+    const html = (name, attributes, ...children) => put(document.createElement(name), attributes, children);
+    const svg = (name, attributes, ...children) => put(document.createElementNS(NS, name), attributes, children);
+    const at = id => document.getElementById(id);
+
+    const whole = value => value.toLocaleString("en-US");
+    const show = value => {
+      if (value === null || value === undefined) return "–";
+      if (Number.isInteger(value) && Math.abs(value) < 1e15) return whole(value);
+      const size = Math.abs(value);
+      if (size !== 0 && (size < 1e-4 || size >= 1e7)) return value.toExponential(2);
+      return size >= 1000 ? whole(Math.round(value)) : String(Number(value.toPrecision(4)));
+    };
+    const score = value => value === null || value === undefined ? "–" : value.toFixed(4);
+    const short = value => {
+      for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]])
+        if (Math.abs(value) >= size) return String(Number((value / size).toPrecision(3))) + unit;
+      return show(value);
+    };
+    // Round numbers that cover low … high.
+    const ticks = (low, high, count) => {
+      const raw = (high - low) / count, size = 10 ** Math.floor(Math.log10(raw));
+      const step = size * ([1, 2, 2.5, 5, 10].find(f => f * size >= raw * .999) || 10);
+      const found = [];
+      for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++)
+        found.push(Number((k * step).toPrecision(12)));
+      return found;
+    };
+    const widened = (values, share) => {
+      let low = Math.min(...values), high = Math.max(...values);
+      if (low === high) { const by = Math.abs(low) * .05 || 1; return [low - by, high + by]; }
+      return [low - (high - low) * share, high + (high - low) * share];
+    };
+
+    const color = group => `var(--g${group % 8})`;
+    const dash = group => [null, "7 3", "2 3", "9 3 2 3"][Math.floor(group / 8) % 4];
+    const shapes = [
+      (x, y, r) => `M${x - r},${y}a${r},${r} 0 1 0 ${2 * r},0a${r},${r} 0 1 0 ${-2 * r},0`,
+      (x, y, r) => `M${x - r},${y - r}h${2 * r}v${2 * r}h${-2 * r}z`,
+      (x, y, r) => `M${x},${y - r * 1.25}l${r * 1.2},${r * 2.1}h${-r * 2.4}z`,
+      (x, y, r) => `M${x},${y - r * 1.35}l${r * 1.35},${r * 1.35}l${-r * 1.35},${r * 1.35}l${-r * 1.35},${-r * 1.35}z`,
+    ];
+    const swatch = group => svg("svg", { class: "swatch", viewBox: "0 0 18 10", style: "width:18px", "aria-hidden": "true" },
+      svg("line", { x1: 0, y1: 5, x2: 18, y2: 5, stroke: color(group), "stroke-width": 2.5, "stroke-dasharray": dash(group) }),
+      svg("path", { d: shapes[group % 4](9, 5, 3.4), fill: color(group) }));
+
+    const groupOf = [];
+    data.groups.forEach((group, index) => group.runs.forEach(run => { groupOf[run] = index; }));
+    const runLabel = run => `${data.runs[run].id} ${data.runs[run].name}`;
+    const hidden = new Set();
+
+    const tip = at("tip");
+    const showTip = (x, y, title, rows) => {
+      tip.replaceChildren(html("b", {}, title), ...rows.map(row => html("div", {},
+        row.group === undefined ? null : swatch(row.group), html("span", {}, row.text),
+        row.value === undefined ? null : html("span", {}, row.value))));
+      tip.hidden = false;
+      const box = tip.getBoundingClientRect();
+      tip.style.left = `${Math.max(6, x + 16 + box.width > innerWidth ? x - box.width - 14 : x + 16)}px`;
+      tip.style.top = `${Math.max(6, Math.min(y + 14, innerHeight - box.height - 8))}px`;
+    };
+    const hideTip = () => { tip.hidden = true; };
+
+    // Everything that is drawn again when a group is switched or the window changes its width.
+    const drawings = [];
+    const draw = (node, height, paint) => {
+      const again = () => {
+        const width = Math.max(280, node.clientWidth - parseFloat(getComputedStyle(node).paddingLeft) * 2);
+        const canvas = svg("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img" });
+        node.querySelectorAll(":scope > svg").forEach(old => old.remove());
+        node.append(canvas);
+        paint(canvas, width, height);
+      };
+      drawings.push(again);
+      again();
+    };
+    const redraw = () => drawings.forEach(again => again());
+    """#
+
+  /// Line charts.
+  static let charts = #"""
+    const frame = (canvas, width, height, x, y, xLabel, format) => {
+      const left = 58, right = 14, top = 10, bottom = 40;
+      const px = value => left + (x.at(value)) * (width - left - right);
+      const py = value => height - bottom - (value - y[0]) / (y[1] - y[0]) * (height - bottom - top);
+      for (const tick of ticks(y[0], y[1], Math.max(3, height / 60))) canvas.append(
+        svg("line", { class: "gridline", x1: left, x2: width - right, y1: py(tick), y2: py(tick) }),
+        svg("text", { x: left - 8, y: py(tick) + 4, "text-anchor": "end" }, (format || show)(tick)));
+      for (const tick of x.ticks) canvas.append(
+        svg("line", { class: "axis", x1: px(tick), x2: px(tick), y1: height - bottom, y2: height - bottom + 5 }),
+        svg("text", { x: px(tick), y: height - bottom + 19, "text-anchor": "middle" }, short(tick)));
+      canvas.append(svg("line", { class: "axis", x1: left, x2: width - right, y1: height - bottom, y2: height - bottom }),
+        svg("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, xLabel));
+      return { px, py, left, right: width - right, top, bottom: height - bottom };
+    };
+    const linear = (low, high, count) => ({ at: v => (v - low) / (high - low || 1), ticks: ticks(low, high, count) });
+
+    // The mean over a group's runs at the steps that all of them have.
+    const meanLine = lines => {
+      if (lines.length < 2) return null;
+      const rest = lines.slice(1).map(line => new Map(line.points));
+      const points = lines[0].points.filter(([step]) => rest.every(map => map.has(step)))
+        .map(([step, value]) => [step, (value + rest.reduce((sum, map) => sum + map.get(step), 0)) / lines.length]);
+      return points.length > 1 ? points : null;
+    };
+
+    const lineChart = (node, key) => draw(node, 270, (canvas, width, height) => {
+      const lines = data.runs.map((run, index) => ({
+        run: index, group: groupOf[index], points: (run.series[key] || []).filter(p => p[1] !== null),
+      })).filter(line => line.points.length && !hidden.has(line.group));
+      canvas.setAttribute("aria-label", `${key} over steps, ${lines.length} runs`);
+      if (!lines.length) {
+        canvas.append(svg("text", { x: width / 2, y: height / 2, "text-anchor": "middle" }, "nothing to show"));
+        return;
+      }
+      const steps = [...new Set(lines.flatMap(line => line.points.map(p => p[0])))].sort((a, b) => a - b);
+      const y = widened(lines.flatMap(line => line.points.map(p => p[1])), .06);
+      const first = Math.min(0, steps[0]), last = steps[steps.length - 1] || 1;
+      const box = frame(canvas, width, height, linear(first, last, width / 90), y, "optimiser step");
+      const path = points => points.map((p, i) => `${i ? "L" : "M"}${box.px(p[0]).toFixed(1)},${box.py(p[1]).toFixed(1)}`).join("");
+      for (const line of lines) {
+        const alone = data.groups[line.group].runs.length === 1;
+        canvas.append(svg("path", { class: "series", d: path(line.points), fill: "none", stroke: color(line.group),
+          "stroke-width": alone ? 2 : 1.2, opacity: alone ? 1 : .55, "stroke-dasharray": dash(line.group),
+          "stroke-linejoin": "round" }));
+        if (line.points.length <= 25) for (const p of line.points) canvas.append(svg("path", {
+          d: shapes[line.group % 4](box.px(p[0]), box.py(p[1]), alone ? 3 : 2.4), fill: color(line.group),
+          opacity: alone ? 1 : .6 }));
+      }
+      data.groups.forEach((group, index) => {
+        const mean = meanLine(lines.filter(line => line.group === index));
+        if (mean) canvas.append(svg("path", { class: "mean", d: path(mean), fill: "none", stroke: color(index),
+          "stroke-width": 2.4, "stroke-dasharray": dash(index), "stroke-linejoin": "round" }));
+      });
+
+      const rule = svg("line", { class: "rule", y1: box.top, y2: box.bottom, visibility: "hidden" });
+      const dots = svg("g", {});
+      canvas.append(rule, dots);
+      let current = -1;
+      const select = (index, x, y) => {
+        current = Math.max(0, Math.min(steps.length - 1, index));
+        const step = steps[current];
+        rule.setAttribute("x1", box.px(step));
+        rule.setAttribute("x2", box.px(step));
+        rule.setAttribute("visibility", "visible");
+        const hits = lines.map(line => ({ line, point: line.points.find(p => p[0] === step) })).filter(hit => hit.point)
+          .sort((a, b) => b.point[1] - a.point[1]);
+        dots.replaceChildren(...hits.map(hit => svg("path", {
+          d: shapes[hit.line.group % 4](box.px(step), box.py(hit.point[1]), 4.2), fill: color(hit.line.group),
+          stroke: "var(--card)", "stroke-width": 1.5 })));
+        showTip(x, y, `step ${whole(step)}`, hits.map(hit => ({
+          group: hit.line.group, text: runLabel(hit.line.run), value: show(hit.point[1]) })));
+      };
+      const leave = () => { rule.setAttribute("visibility", "hidden"); dots.replaceChildren(); hideTip(); };
+      canvas.setAttribute("tabindex", "0");
+      canvas.addEventListener("pointermove", event => {
+        const area = canvas.getBoundingClientRect();
+        const at = (event.clientX - area.left) * width / area.width;
+        let best = 0;
+        steps.forEach((step, i) => { if (Math.abs(box.px(step) - at) < Math.abs(box.px(steps[best]) - at)) best = i; });
+        select(best, event.clientX, event.clientY);
+      });
+      canvas.addEventListener("pointerleave", leave);
+      canvas.addEventListener("blur", leave);
+      canvas.addEventListener("keydown", event => {
+        const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (!by) return;
+        event.preventDefault();
+        const area = canvas.getBoundingClientRect();
+        select(current + by, area.left + box.px(steps[Math.max(0, Math.min(steps.length - 1, current + by))]), area.top + 20);
+      });
+    });
+
+    const curves = () => {
+      const keys = [...new Set(data.runs.flatMap(run => Object.keys(run.series)))];
+      const order = ["train/loss", `validation/${data.metric}`, "validation/loss"];
+      const rank = key => order.includes(key) ? order.indexOf(key)
+        : key.startsWith("validation") ? 4 : key.startsWith("test") ? 5 : key.endsWith("_per_second") ? 7 : 6;
+      keys.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
+      const add = (key, parent) => {
+        const [split, name] = key.split("/");
+        const card = html("figure", { class: "card chart", "data-key": key },
+          html("h3", {}, `${name.replaceAll("_", " ")}, ${split.replaceAll("_", " ")}`));
+        parent.append(card);
+        lineChart(card, key);
+      };
+      keys.forEach(key => add(key, at("charts")));
+      if (!keys.length) at("charts").append(html("p", {}, "These runs have recorded nothing yet."));
+    };
+    """#
+
+  /// The scatter chart and its table.
+  static let results = #"""
+    const scatter = () => {
+      const node = at("scatter"), metric = data.metric;
+      let key = "trainable";
+      const scored = data.groups.map((group, index) => ({ ...group, index })).filter(group => group.mean !== null);
+      node.append(html("h3", {}, `${metric ? metric.replaceAll("_", " ") : "score"} against parameters`));
+      if (!scored.length) { node.append(html("p", {}, "No completed run has a score.")); return; }
+      const choices = [["trainable", "trained, with the head"], ["adapter", "adapter alone"]].map(([value, text]) =>
+        html("button", { class: "choice", type: "button", "aria-pressed": value === key, onclick: event => {
+          key = value;
+          choices.forEach(choice => choice.setAttribute("aria-pressed", choice === event.currentTarget));
+          redraw();
+        } }, text));
+      node.append(html("p", {}, "mean of the seeds, bars are ± one standard deviation, small marks are single runs"),
+        html("div", { class: "row" }, choices));
+      draw(node, 330, (canvas, width, height) => {
+        const groups = scored.filter(group => !hidden.has(group.index));
+        canvas.setAttribute("aria-label", `${metric} against ${key} parameters`);
+        if (!groups.length) return;
+        const seeds = group => group.runs.map(run => ({ run, value: data.runs[run].scores[metric] }))
+          .filter(seed => seed.value !== undefined && seed.value !== null && data.runs[seed.run].status === "completed");
+        const y = widened(groups.flatMap(group => [group.mean - (group.deviation || 0), group.mean + (group.deviation || 0),
+          ...seeds(group).map(seed => seed.value)]), .12);
+        const sizes = groups.map(group => group[key]);
+        const low = Math.min(...sizes), high = Math.max(...sizes), isLog = low > 0 && high / low > 3;
+        let x;
+        if (isLog) {
+          const from = Math.log10(low) - .12, to = Math.log10(high) + .12, marks = [];
+          for (let power = Math.floor(from); power <= to; power++) for (const f of [1, 2, 5]) {
+            const value = f * 10 ** power;
+            if (Math.log10(value) >= from && Math.log10(value) <= to) marks.push(value);
+          }
+          x = { at: v => (Math.log10(v) - from) / (to - from), ticks: marks };
+        } else {
+          const [from, to] = widened(sizes, .15);
+          x = linear(from, to, width / 110);
+        }
+        const box = frame(canvas, width, height, x, y,
+          `${key === "trainable" ? "trained parameters with the head" : "adapter parameters"}${isLog ? " (logarithmic)" : ""}`);
+        for (const group of groups) {
+          const cx = box.px(group[key]), cy = box.py(group.mean), ink = color(group.index);
+          for (const seed of seeds(group)) canvas.append(svg("path", { class: "seed", fill: ink, opacity: .45,
+            d: shapes[group.index % 4](cx, box.py(seed.value), 3) }));
+          if (group.deviation) {
+            const top = box.py(group.mean + group.deviation), low = box.py(group.mean - group.deviation);
+            canvas.append(svg("path", { class: "error-bar", stroke: ink, "stroke-width": 1.8, fill: "none",
+              d: `M${cx},${top}V${low}M${cx - 6},${top}h12M${cx - 6},${low}h12` }));
+          }
+          const isRight = cx > width * .7;
+          canvas.append(svg("path", { class: "point", d: shapes[group.index % 4](cx, cy, 6), fill: ink,
+            stroke: "var(--card)", "stroke-width": 1.5 }),
+            svg("text", { class: "strong", x: cx + (isRight ? -12 : 12), y: cy - 8, "text-anchor": isRight ? "end" : "start" },
+              group.label),
+            svg("circle", { cx, cy, r: 18, fill: "transparent",
+              onpointermove: event => showTip(event.clientX, event.clientY, group.label, [
+                { text: metric, value: score(group.mean) + (group.deviation === null ? "" : ` ± ${score(group.deviation)}`) },
+                { text: "adapter", value: whole(group.adapter) }, { text: "with head", value: whole(group.trainable) },
+                ...seeds(group).map(seed => ({ group: group.index, text: `seed ${data.runs[seed.run].seed}`, value: score(seed.value) }))]),
+              onpointerleave: hideTip }));
+        }
+      });
+    };
+
+    const summary = () => {
+      const best = data.metric === "loss" || data.metric === "perplexity" ? Math.min : Math.max;
+      const top = best(...data.groups.map(group => group.mean).filter(mean => mean !== null));
+      at("summary").append(html("table", {},
+        html("thead", {}, html("tr", {}, ["group", "seeds", data.metric || "score", "adapter", "trained"].map((title, i) =>
+          html("th", { class: i ? "number" : null }, title.replaceAll("_", " "))))),
+        html("tbody", {}, data.groups.map((group, index) => html("tr", {},
+          html("td", { class: "wrap" }, html("span", { style: "display:inline-flex;gap:8px;align-items:center" },
+            swatch(index), group.mean === top ? html("b", {}, group.label) : group.label)),
+          html("td", { class: "number" }, `${group.count} of ${group.runs.length}`),
+          html("td", { class: "number" }, score(group.mean), group.deviation === null ? null : ` ± ${score(group.deviation)}`),
+          html("td", { class: "number" }, whole(group.adapter)), html("td", { class: "number" }, whole(group.trainable)))))));
+    };
+    """#
+}

@@ -1,0 +1,93 @@
+import Foundation
+import RunStore
+import StrictJSON
+
+/// What came of runs: a row for those that differ in the seed only.
+public struct ResultTable: Sendable {
+  /// The rows.
+  public let groups: [RunGroup]
+
+  /// The results of `runs`.
+  public init(_ runs: [RecordedRun]) { groups = RunGroup.groups(of: runs) }
+
+  /// Every metric of the final scores, the main ones first.
+  public var metrics: [String] {
+    var seen: Set<String> = []
+    return groups.flatMap(\.runs).flatMap { $0.scores().map(\.name) }.filter { seen.insert($0).inserted }
+      .enumerated().sorted { (MetricKind.rank($0.element), $0.offset) < (MetricKind.rank($1.element), $1.offset) }
+      .map(\.element)
+  }
+
+  /// Titles and rows: label, seeds, metrics, parameters.
+  public var rows: [[String]] {
+    let metrics = metrics
+    let titles = ["run"] + ["seeds"] + metrics + ["adapter", "trained"]
+    return [titles]
+      + groups.map { group in
+        let values = metrics.map { group.statistic($0).map(Self.text) ?? "-" }
+        let seeds =
+          group.completed.count == group.runs.count
+          ? "\(group.runs.count)" : "\(group.completed.count) of \(group.runs.count)"
+        return [group.label, seeds] + values
+          + [Self.grouped(group.adapterParameters), Self.grouped(group.trainableParameters)]
+      }
+  }
+
+  /// For programs; null is unknown.
+  public func json(_ difference: ConfigDifference) -> JSONValue {
+    [
+      "differences": .list(
+        difference.rows.map { row in
+          [
+            "path": .string(row.path), "values": .list(row.values.map { value in value.map { .string($0) } ?? .null }),
+          ]
+        }), "results": json,
+    ]
+  }
+
+  /// The rows for programs.
+  public var json: JSONValue {
+    let metrics = metrics
+    return .list(
+      groups.map { group in
+        [
+          "label": .string(group.label), "strategy": .string(group.strategy),
+          "runs": .list(group.runs.map { .integer(Int($0.run.id)) }),
+          "seeds": .list(group.runs.map { .integer($0.run.details.seed) }),
+          "completed": .integer(group.completed.count),
+          "adapter_parameters": .integer(group.adapterParameters),
+          "trainable_parameters": .integer(group.trainableParameters),
+          "metrics": .members(
+            metrics.map { name in
+              let statistic = group.statistic(name)
+              return (
+                name,
+                [
+                  "mean": statistic.map { .number($0.mean) } ?? .null,
+                  "std": statistic?.deviation.map { .number($0) } ?? .null,
+                  "count": .integer(statistic?.count ?? 0),
+                ]
+              )
+            }),
+        ]
+      })
+  }
+
+  private static func text(_ statistic: Statistic) -> String {
+    let mean = fixed(statistic.mean)
+    return statistic.deviation.map { "\(mean) ± \(fixed($0))" } ?? mean
+  }
+
+  private static func fixed(_ value: Double) -> String { String(format: "%.4f", value) }
+
+  /// 294,912, whatever the locale.
+  private static func grouped(_ number: Int) -> String {
+    var digits = String(number)
+    var place = digits.count - 3
+    while place > 0 {
+      digits.insert(",", at: digits.index(digits.startIndex, offsetBy: place))
+      place -= 3
+    }
+    return digits
+  }
+}

@@ -1,0 +1,86 @@
+import RunStore
+import StrictJSON
+
+/// Runs that differ in their seed only.
+public struct RunGroup: Sendable {
+  /// At least one.
+  public let runs: [RecordedRun]
+  /// What tells this group from the others it was made with: `aslora`, `lora r=8`.
+  public let label: String
+
+  /// The config paths that say where a run is kept, not what it is.
+  static let places: Set<String> = ["name", "output_dir", "database"]
+  static let seed = "training.seed"
+
+  /// Groups in the order of their first runs.
+  public static func groups(of runs: [RecordedRun]) -> [RunGroup] {
+    var order: [[String]] = []
+    var members: [[String]: [RecordedRun]] = [:]
+    for run in runs {
+      let key = key(run)
+      if members[key] == nil { order.append(key) }
+      members[key, default: []].append(run)
+    }
+    let groups = order.compactMap { members[$0] }
+    let labels = labels(groups.compactMap(\.first))
+    return zip(groups, labels).map { RunGroup(runs: $0, label: $1) }
+  }
+
+  /// Adapter parameters, which the seed does not change. ASLoRA's are those after merging.
+  public var adapterParameters: Int { runs.map(\.run.details.parameters.adapter).max() ?? 0 }
+  /// Adapter and head.
+  public var trainableParameters: Int { runs.map(\.run.details.parameters.trainable).max() ?? 0 }
+  /// The strategy's name.
+  public var strategy: String { runs.first?.run.details.strategy ?? "" }
+  /// The main metric of these runs; nil where none was scored.
+  public var mainMetric: String? { runs.lazy.compactMap { $0.mainScore?.name }.first }
+
+  /// The runs that came to their end.
+  public var completed: [RecordedRun] { runs.filter { $0.run.status == .completed } }
+
+  /// Mean and deviation of a final score over the completed runs that have it.
+  public func statistic(_ metric: String, _ split: MetricSplit = .validation) -> Statistic? {
+    Statistic(completed.compactMap { run in run.scores(split).first { $0.name == metric }?.value })
+  }
+
+  /// Everything that makes the result, but the seed.
+  private static func key(_ run: RecordedRun) -> [String] {
+    let fields = ConfigFields.flat(run.config).filter { $0.path != seed && !places.contains($0.path) }
+    let details = run.run.details
+    let own = fields.isEmpty ? [details.model, details.task, details.strategy, String(details.r)] : []
+    return own + fields.map { "\($0.path)=\($0.text)" }
+  }
+
+  /// The strategy, then every value in which the groups differ.
+  private static func labels(_ first: [RecordedRun]) -> [String] {
+    let skipped = places.union([seed, "adapter.strategy"])
+    let differing = ConfigDifference(first).rows.filter { !skipped.contains($0.path) }
+    return first.indices.map { index in
+      let values = differing.compactMap { row -> String? in
+        guard let value = row.values[index] else { return nil }
+        return "\(row.path.split(separator: ".").last ?? "")=\(value)"
+      }
+      return ([first[index].run.details.strategy] + values).joined(separator: " ")
+    }
+  }
+}
+
+/// Mean and sample deviation.
+public struct Statistic: Sendable, Equatable {
+  /// How many values.
+  public let count: Int
+  /// Their mean.
+  public let mean: Double
+  /// √(Σ(x − mean)² / (n − 1)); nil for a single value.
+  public let deviation: Double?
+
+  /// Nil where there are no values.
+  public init?(_ values: [Double]) {
+    guard !values.isEmpty else { return nil }
+    count = values.count
+    let mean = values.reduce(0, +) / Double(values.count)
+    self.mean = mean
+    let squares = values.map { ($0 - mean) * ($0 - mean) }.reduce(0, +)
+    deviation = values.count > 1 ? (squares / Double(values.count - 1)).squareRoot() : nil
+  }
+}

@@ -1,0 +1,119 @@
+import Configuration
+import Diagnostics
+import Foundation
+import Reports
+import RunStore
+import Training
+
+/// What a sweep has to do: its runs, those that are done, and how many fit into memory at once.
+struct SweepPlan {
+  /// A run of the sweep.
+  struct Item {
+    let member: SweepConfig.Member
+    let plan: RunPlan
+    /// About how many bytes it takes.
+    let memory: Int
+    /// Its row, where it is complete.
+    let done: Run?
+  }
+
+  let sweep: SweepConfig
+  let items: [Item]
+  /// Runs at once.
+  let jobs: Int
+  /// Worker threads of each.
+  let threads: Int
+  /// What a person should know.
+  let notices: [String]
+
+  /// Checks every run as far as its config and the model's go. Throws what is wrong with any of them.
+  init(_ sweep: SweepConfig, jobs: Int, threads: Int, overwrite: Bool) throws {
+    self.sweep = sweep
+    var errors: [any UserFacingError] = [], seen: Set<String> = [], items: [Item] = []
+    let known = try SweepRuns(database: sweep.database)
+    for member in sweep.members {
+      do {
+        let plan = try RunPlan(member.config)
+        let done = overwrite ? nil : try known.completed(member)
+        let memory = MemoryEstimate(
+          plan, trainable: plan.table.parameterCount, lengths: nil, order: nil, threads: max(1, threads / jobs))
+        items.append(Item(member: member, plan: plan, memory: memory.total, done: done))
+      } catch let error as any UserFacingError {
+        let all = (error as? ErrorList)?.errors ?? [error]
+        errors += all.filter { seen.insert($0.description).inserted }
+      }
+    }
+    try ErrorList.throwIfAny(errors)
+    self.items = items
+
+    let largest = items.filter { $0.done == nil }.map(\.memory).sorted(by: >)
+    let wanted = max(1, min(jobs, largest.count))
+    let available = SystemFacts().availableMemory ?? .max
+    let fitting = (1...wanted).last { largest.prefix($0).reduce(0, +) <= available } ?? 1
+    self.jobs = fitting
+    self.threads = max(1, threads / fitting)
+    notices =
+      fitting < wanted
+      ? [
+        "\(fitting) at once instead of \(wanted): each takes about \(byteSize(largest.first ?? 0)), and "
+          + "\(byteSize(available)) of memory can be had"
+      ] : []
+  }
+
+  /// The runs that are left to be done.
+  var left: [Item] { items.filter { $0.done == nil } }
+}
+
+/// What the database has of a sweep's runs.
+struct SweepRuns {
+  private let store: RunStore?
+
+  /// A sweep that begins has no database yet.
+  init(database: String) throws {
+    store = FileManager.default.fileExists(atPath: database) ? try RunStore.openExisting(path: database) : nil
+  }
+
+  /// The latest run of `member`; nil where there is none.
+  func latest(_ member: SweepConfig.Member) throws -> Run? {
+    try store?.runs(RunFilter(outputDir: member.config.outputDir)).max { $0.id < $1.id }
+  }
+
+  /// The same with everything recorded of it.
+  func recorded(_ member: SweepConfig.Member) throws -> RecordedRun? {
+    guard let store, let run = try latest(member) else { return nil }
+    return try RecordedRun(run, in: store)
+  }
+
+  /// The run of `member` where it is complete. Throws where another config's run is in its place.
+  func completed(_ member: SweepConfig.Member) throws -> Run? {
+    let directory = member.config.outputDir
+    guard let run = try latest(member), run.status == .completed, (try? RunDirectory(directory)) != nil else {
+      return nil
+    }
+    var stored = try RunConfig.load(text: run.details.config, file: "\(directory)/run_config.json")
+    (stored.name, stored.outputDir, stored.database) = (
+      member.config.name, member.config.outputDir, member.config.database
+    )
+    if stored != member.config { throw SweepError.otherConfig(directory: directory) }
+    return run
+  }
+}
+
+/// What keeps a sweep from starting.
+enum SweepError: UserFacingError, Equatable {
+  /// A finished run of other values is where one of the sweep's runs goes.
+  case otherConfig(directory: String)
+  /// Another process works on the same sweep.
+  case locked(directory: String)
+
+  var description: String {
+    switch self {
+    case .otherConfig(let directory):
+      "\(directory): holds a finished run of another config; choose another output_dir, or pass --overwrite to train "
+        + "all runs of the sweep anew"
+    case .locked(let directory): "\(directory): another process works on this sweep"
+    }
+  }
+
+  var exitStatus: ExitStatus { .cannotCreate }
+}

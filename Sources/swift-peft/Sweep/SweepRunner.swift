@@ -1,0 +1,131 @@
+import Checkpoints
+import Configuration
+import Diagnostics
+import Foundation
+import Training
+
+/// Trains the runs of a sweep, each in a process of its own.
+///
+/// A process of its own means that a run that fails takes no other with it, and that its memory comes back.
+final class SweepRunner {
+  /// How a run ended.
+  struct Ending {
+    let item: SweepPlan.Item
+    let status: Int32
+    /// What it said on stderr.
+    let message: String
+    let seconds: Double
+  }
+
+  private let plan: SweepPlan
+  private let start: String
+  private let lock: Int32
+  private let program: String
+  private var working: [Job] = []
+
+  /// Takes the sweep's directory. Throws where another process has it.
+  init(_ plan: SweepPlan, overwrite: Bool) throws {
+    self.plan = plan
+    start = overwrite ? "--overwrite" : Self.goOn
+    let directory = plan.sweep.outputDir
+    try OutputDirectory(directory).create()
+    lock = open("\(directory)/.sweep.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard lock >= 0 else {
+      throw RunError.outputUnusable(directory: directory, reason: String(cString: strerror(errno)))
+    }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw SweepError.locked(directory: directory) }
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+    // An executable that was replaced meanwhile still has this name.
+    program = FileManager.default.isExecutableFile(atPath: own) ? own : "/proc/\(getpid())/exe"
+  }
+
+  deinit {
+    unlink("\(plan.sweep.outputDir)/.sweep.lock")
+    close(lock)
+  }
+
+  /// How a run that was begun goes on.
+  private static let goOn = "--resume"
+
+  /// Runs of a sweep that was killed stop after their step: waits a minute for them.
+  func waitForEarlierRuns(onWait: () -> Void) throws {
+    for attempt in 0..<600 where StopSignals.pending == nil {
+      let runs = try SweepRuns(database: plan.sweep.database)
+      guard try plan.left.contains(where: { try runs.latest($0.member)?.status == .running }) else { return }
+      if attempt == 0 { onWait() }
+      usleep(100_000)
+    }
+  }
+
+  /// Trains what is left, so many at once as the plan says. Returns when all have ended, also after a signal, which
+  /// every process gets.
+  func run(onStart: (SweepPlan.Item) -> Void, onEnd: (Ending) -> Void) throws {
+    var waiting = plan.left[...]
+    var isStopping = false
+    while !waiting.isEmpty || !working.isEmpty {
+      if StopSignals.pending != nil {
+        waiting = []
+        if !isStopping { working.forEach { $0.process.terminate() } }
+        isStopping = true
+      }
+      while working.count < plan.jobs, let item = waiting.popFirst() {
+        working.append(try begin(item))
+        onStart(item)
+      }
+      for index in working.indices.reversed() where !working[index].process.isRunning {
+        onEnd(working.remove(at: index).ending())
+      }
+      if !working.isEmpty { usleep(20_000) }
+    }
+  }
+
+  private func begin(_ item: SweepPlan.Item) throws -> Job {
+    let configs = "\(plan.sweep.outputDir)/configs"
+    try OutputDirectory(configs).create()
+    let config = "\(configs)/\(item.member.label).json"
+    try AtomicFile.write(item.member.config.jsonText(), to: config)
+    let job = Job(item: item)
+    job.process.executableURL = URL(fileURLWithPath: program)
+    job.process.arguments = ["train", config, "--quiet", "--json", "--threads", String(plan.threads), start]
+    job.process.environment = ProcessInfo.processInfo.environment.merging(ParentWatch.environment) { $1 }
+    try job.begin()
+    return job
+  }
+
+  /// A process at work.
+  private final class Job {
+    let item: SweepPlan.Item
+    let process = Process()
+    private let errors = NSTemporaryDirectory() + "swift-peft-sweep-" + UUID().uuidString
+    private let clock = ContinuousClock()
+    private var started: ContinuousClock.Instant
+
+    init(item: SweepPlan.Item) {
+      self.item = item
+      started = clock.now
+    }
+
+    func begin() throws {
+      // A file takes any amount without waiting for a reader.
+      try AtomicFile.write("", to: errors)
+      process.standardInput = FileHandle.nullDevice
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = FileHandle(forWritingAtPath: errors)
+      started = clock.now
+      do { try process.run() } catch {
+        throw RunError.outputUnusable(directory: item.member.config.outputDir, reason: error.localizedDescription)
+      }
+    }
+
+    func ending() -> Ending {
+      process.waitUntilExit()
+      let message = (try? String(contentsOfFile: errors, encoding: .utf8)) ?? ""
+      try? FileManager.default.removeItem(atPath: errors)
+      let wasKilled = process.terminationReason == .uncaughtSignal
+      let length = (clock.now - started).components
+      return Ending(
+        item: item, status: wasKilled ? 128 + process.terminationStatus : process.terminationStatus, message: message,
+        seconds: Double(length.seconds) + Double(length.attoseconds) * 1e-18)
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import Adapters
+import ArgumentParser
+import Checkpoints
+import Configuration
+import Diagnostics
+import Foundation
+import Tasks
+
+/// `swift-peft init MODEL_DIR DATA`.
+struct Init: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init",
+    abstract: "Write a commented run config for a model and a data set that it looks at.",
+    discussion: """
+      EXAMPLE: swift-peft init models/all-MiniLM-L6-v2 configs/quickstart-data
+      EXAMPLE: swift-peft init models/all-MiniLM-L6-v2 train.tsv --output mine.json
+
+      DATA is a directory of GLUE's files, or a TSV file of texts and labels. Task, columns, classes and the length \
+      of the texts are found in the data; the config goes to stdout, or to a file with --output.
+      """)
+
+  @Argument(help: ArgumentHelp("A model's directory.", valueName: "model-dir"), completion: .directory)
+  var model: String
+
+  @Argument(help: ArgumentHelp("A directory of GLUE's files, or a TSV file to train on."), completion: .file())
+  var data: String
+
+  @Option(help: ArgumentHelp("The GLUE task, where the data does not tell.", valueName: "name"))
+  var task: TaskName?
+
+  @Option(help: ArgumentHelp("With a TSV file: the one to score on.", valueName: "file"), completion: .file())
+  var validationFile: String?
+
+  @Option(help: ArgumentHelp("How matrices are shared.", valueName: "name"))
+  var strategy: String = "aslora"
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
+  var output: String?
+
+  @Flag(help: "Replace the file.")
+  var force = false
+
+  func validate() throws {
+    let names = AdapterConfig.strategies
+    if !names.contains(strategy) {
+      throw ValidationError("--strategy: must be one of \(names.joined(separator: ", ")), not \(strategy)")
+    }
+  }
+
+  func run() throws {
+    if let output, !force, FileManager.default.fileExists(atPath: output) { throw InitError.fileTaken(output) }
+    var isDirectory: ObjCBool = false
+    let isThere = FileManager.default.fileExists(atPath: data, isDirectory: &isDirectory)
+    guard isThere else { throw FileMissing(path: data) }
+    let look =
+      isDirectory.boolValue
+      ? try DataLook(directory: data, name: task)
+      : try DataLook(trainFile: data, validationFile: validationFile)
+    let name =
+      output.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
+      ?? "\(look.task.name.rawValue)-\(strategy)"
+    let text = try InitialConfig(name: name, modelPath: model, data: look, strategy: strategy).text
+    // What is written must be what `train` takes.
+    _ = try RunConfig.load(text: text, file: output ?? "the config", name: name)
+    guard let output else { return try Console.print(text) }
+    try AtomicFile.write(text, to: output)
+    Console.note("\(output): written; try: swift-peft train \(output) --dry-run")
+  }
+}
+
+extension TaskName: ExpressibleByArgument {}
+
+/// An input that is not there.
+struct FileMissing: UserFacingError {
+  let path: String
+  var description: String { "\(path): no such file or directory" }
+  var exitStatus: ExitStatus { .missingInput }
+}

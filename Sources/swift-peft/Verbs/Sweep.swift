@@ -1,0 +1,156 @@
+import ArgumentParser
+import Checkpoints
+import Configuration
+import Diagnostics
+import Reports
+import RunStore
+import StrictJSON
+import Training
+
+/// `swift-peft sweep CONFIG`.
+struct Sweep: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train every combination of the values in a config's section \"sweep\".",
+    discussion: """
+      EXAMPLE: swift-peft sweep configs/quickstart-sweep.json --jobs 2
+
+      The config is a run config with a section of paths and lists of values: \
+      "sweep": { "adapter.strategy": ["lora", "aslora"], "training.seed": [1, 2, 3] }
+
+      Every run has a directory of its own in output_dir. The same command again goes on where the last one was \
+      stopped: runs that are complete are kept, others are resumed from their last checkpoint. At the end stands a \
+      table of means and standard deviations over the seeds, also in output_dir/sweep_results.json.
+      """)
+
+  @Argument(help: "The config (JSON) with a section \"sweep\".", completion: .file(extensions: ["json"]))
+  var config: String
+
+  @OptionGroup var options: RunOptions
+
+  @Option(help: ArgumentHelp("So many runs at once, as far as memory goes; they share the threads.", valueName: "n"))
+  var jobs = 1
+
+  @Flag(help: "Train all runs anew, also those that are complete.")
+  var overwrite = false
+
+  @Flag(help: "Check everything, print the runs, and train and write nothing.")
+  var dryRun = false
+
+  func validate() throws {
+    if jobs < 1 { throw ValidationError("--jobs must be at least 1, not \(jobs)") }
+  }
+
+  func run() throws {
+    let sweep = try SweepConfig.load(
+      path: config, overrides: options.override.overrides, outputDir: options.outputDir, database: options.database)
+    let plan = try SweepPlan(sweep, jobs: jobs, threads: options.threads.count, overwrite: overwrite)
+    plan.notices.forEach { note("note: \($0)") }
+    if dryRun { return try Console.print(options.report.json ? planJSON(plan) : planText(plan)) }
+
+    StopSignals.deferStops()
+    let failures = try train(plan)
+    let runs = try SweepRuns(database: sweep.database)
+    let recorded = try sweep.members.compactMap { try runs.recorded($0) }
+    let json = try resultJSON(plan, runs, recorded)
+    try AtomicFile.write(json, to: "\(sweep.outputDir)/sweep_results.json")
+    try Console.print(options.report.json ? json : text(plan, recorded))
+    if let number = StopSignals.pending {
+      note("stopped: the same command goes on from here")
+      throw ExitCode(128 + number)
+    }
+    if let failure = failures.first {
+      Console.note("swift-peft: error: \(failures.count) of \(plan.left.count) runs failed")
+      throw ExitCode(failure.status)
+    }
+  }
+
+  /// Returns the runs that failed; one that was stopped has not.
+  private func train(_ plan: SweepPlan) throws -> [SweepRunner.Ending] {
+    let total = plan.items.count, kept = total - plan.left.count
+    if kept > 0 { note("\(kept) of \(total) runs are complete already") }
+    let runner = try SweepRunner(plan, overwrite: overwrite)
+    try runner.waitForEarlierRuns { note("waiting for runs of an earlier sweep to stop") }
+    var failures: [SweepRunner.Ending] = [], ended = kept
+    try runner.run(
+      onStart: { note("training \($0.member.label)") },
+      onEnd: { ending in
+        ended += 1
+        let label = ending.item.member.label
+        if ending.status == 0 {
+          note("\(ended)/\(total) \(label) in \(duration(.seconds(ending.seconds)))\(score(ending.item))")
+        } else if StopSignals.pending != nil {
+          note("\(label) was stopped")
+        } else {
+          failures.append(ending)
+          let lines = ending.message.isEmpty ? "ended with status \(ending.status)" : ending.message
+          for line in lines.split(separator: "\n") { Console.note("\(label): \(line)") }
+        }
+      })
+    return failures
+  }
+
+  private func score(_ item: SweepPlan.Item) -> String {
+    let run = try? SweepRuns(database: item.member.config.database).recorded(item.member)
+    return run?.mainScore.map { ", \($0.name) \(fixed($0.value, 4))" } ?? ""
+  }
+
+  private func note(_ text: String) { if !options.report.quiet { Console.note(text) } }
+
+  // MARK: - Texts
+
+  private func text(_ plan: SweepPlan, _ runs: [RecordedRun]) -> String {
+    (runs.isEmpty ? "" : ResultTable(runs).text)
+      + listing([
+        (
+          "sweep",
+          "\(plan.sweep.name), \(runs.filter { $0.run.status == .completed }.count) of \(plan.items.count) runs"
+        ),
+        ("output", plan.sweep.outputDir), ("database", plan.sweep.database),
+      ])
+  }
+
+  private func resultJSON(_ plan: SweepPlan, _ runs: SweepRuns, _ recorded: [RecordedRun]) throws -> String {
+    let members: [JSONValue] = try plan.items.map { item in
+      let run = try runs.recorded(item.member)
+      return [
+        "label": .string(item.member.label), "output_dir": .string(item.member.config.outputDir),
+        "run_id": run.map { .integer(Int($0.run.id)) } ?? .null,
+        "status": run.map { .string($0.run.status.rawValue) } ?? .null,
+        "results": .members(run?.scores().map { ($0.name, .number($0.value)) } ?? []),
+      ]
+    }
+    return JSONWriter.text(
+      [
+        "name": .string(plan.sweep.name), "output_dir": .string(plan.sweep.outputDir),
+        "database": .string(plan.sweep.database), "runs": .list(members), "results": ResultTable(recorded).json,
+      ], pretty: true)
+  }
+
+  private func planText(_ plan: SweepPlan) -> String {
+    RunText.leftColumns(
+      [["run", "adapter", "memory", "state"]]
+        + plan.items.map {
+          [
+            $0.member.label, grouped($0.plan.table.parameterCount), byteSize($0.memory),
+            $0.done == nil ? "to be trained" : "complete",
+          ]
+        }, right: [1, 2])
+      + "\(plan.left.count) runs to be trained, \(plan.jobs) at once, \(plan.threads) threads each\n"
+  }
+
+  private func planJSON(_ plan: SweepPlan) -> String {
+    JSONWriter.text(
+      [
+        "name": .string(plan.sweep.name), "output_dir": .string(plan.sweep.outputDir),
+        "database": .string(plan.sweep.database), "jobs": .integer(plan.jobs), "threads": .integer(plan.threads),
+        "runs": .list(
+          plan.items.map {
+            [
+              "label": .string($0.member.label), "output_dir": .string($0.member.config.outputDir),
+              "adapter_parameters": .integer($0.plan.table.parameterCount), "memory_bytes": .integer($0.memory),
+              "complete": .bool($0.done != nil),
+            ]
+          }),
+      ], pretty: true)
+  }
+}

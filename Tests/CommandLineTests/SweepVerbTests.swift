@@ -1,0 +1,148 @@
+import Foundation
+import RunStore
+import StrictJSON
+import Testing
+
+/// `swift-peft sweep` on the tiny model.
+@Suite struct SweepVerbTests {
+  static func sandbox(epochs: Int = 1) throws -> Sandbox {
+    let sandbox = try Sandbox.trainable()
+    try sandbox.write(
+      "sweep.json",
+      """
+      {
+        "name": "tiny", "model": "model", "task": { "name": "sst2", "data_dir": "data", "max_seq_length": 32 },
+        "adapter": { "r": 2, "aslora": { "start_step": 0, "merge_interval": 2, "num_merges": 2 } },
+        "training": { "num_train_epochs": \(epochs), "train_batch_size": 8, "logging_steps": 1 },
+        "sweep": { "adapter.strategy": ["lora", "aslora"], "training.seed": [1, 2] },
+        "output_dir": "runs/tiny"
+      }
+      """)
+    return sandbox
+  }
+
+  private static let labels = [
+    "strategy-lora_seed-1", "strategy-lora_seed-2", "strategy-aslora_seed-1", "strategy-aslora_seed-2",
+  ]
+
+  private func adapters(_ sandbox: Sandbox) throws -> [Data] {
+    try Self.labels.map { try sandbox.read("runs/tiny/\($0)/adapter_model.safetensors") }
+  }
+
+  @Test(arguments: [1, 3]) func trainsEveryCombinationAndTabulates(jobs: Int) throws {
+    let sandbox = try Self.sandbox()
+    let outcome = try sandbox.run("sweep", "sweep.json", "--json", "--jobs", String(jobs))
+    #expect(outcome.status == 0, "\(outcome.err)")
+    let json = try outcome.json()
+    #expect(json["runs"]?.array?.map { $0["label"]?.string } == Self.labels)
+    #expect(json["runs"]?.array?.allSatisfy { $0["status"]?.string == "completed" } == true)
+    let results = json["results"]?.array
+    #expect(results?.map { $0["label"]?.string } == ["lora", "aslora"])
+    #expect(results?.allSatisfy { $0["metrics"]?["accuracy"]?["count"]?.integer == 2 } == true)
+    #expect((results?[0]["adapter_parameters"]?.integer ?? 0) > (results?[1]["adapter_parameters"]?.integer ?? 0))
+    #expect(try sandbox.text("runs/tiny/sweep_results.json") == outcome.out)
+    #expect(outcome.err.contains("4/4 strategy-"))
+
+    let alone = try sandbox.run(
+      "train", "runs/tiny/configs/strategy-aslora_seed-2.json", "--output-dir", "alone", "--database", "other.sqlite")
+    #expect(alone.status == 0)
+    #expect(try sandbox.read("alone/adapter_model.safetensors") == adapters(sandbox)[3], "as a run of its own")
+
+    let again = try sandbox.run("sweep", "sweep.json")
+    #expect(again.status == 0 && again.err == "4 of 4 runs are complete already\n")
+    #expect(again.out.contains("lora        2  0.") && again.out.contains(" ± "))
+    #expect(try RunStore.openExisting(path: sandbox.place("runs/swift-peft.sqlite")).runs().count == 4)
+  }
+
+  @Test func whatWasKilledGoesOn() throws {
+    let whole = try Self.sandbox(epochs: 3)
+    #expect(try whole.run("sweep", "sweep.json").status == 0)
+
+    let sandbox = try Self.sandbox(epochs: 3)
+    let killed = try sandbox.start(["sweep", "sweep.json"])
+    for _ in 0..<4 { killed.waitForError("training strategy-aslora_seed-1") }
+    killed.send(SIGKILL)
+    try killed.finishKilled()
+    #expect(!sandbox.exists("runs/tiny/sweep_results.json"))
+    let kept = try sandbox.read("runs/tiny/strategy-lora_seed-1/adapter_model.safetensors")
+    try waitForOrphans(of: sandbox)
+
+    let again = try sandbox.run("sweep", "sweep.json")
+    #expect(again.status == 0, "\(again.err)")
+    #expect(again.err.hasPrefix("2 of 4 runs are complete already\ntraining strategy-aslora_seed-1\n"))
+    #expect(try adapters(sandbox) == adapters(whole))
+    #expect(try sandbox.read("runs/tiny/strategy-lora_seed-1/adapter_model.safetensors") == kept)
+  }
+
+  @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])
+  func aSignalStopsAllRunsWithTheirFilesWritten(signal: Int32, status: Int32) throws {
+    let sandbox = try Self.sandbox(epochs: 100_000)
+    let command = try sandbox.start(["sweep", "sweep.json", "--jobs", "2"])
+    for _ in 0..<4 { command.waitForError("training strategy-lora_seed-2") }
+    for _ in 0..<1000 where (try? store(sandbox).metrics(run: 2).isEmpty) ?? true { usleep(20_000) }
+    command.send(signal)
+    let outcome = try command.finish()
+    #expect(outcome.status == status)
+    #expect(outcome.err.contains("strategy-lora_seed-1 was stopped\n") && outcome.err.contains("goes on from here"))
+    #expect(try store(sandbox).runs().map(\.status) == [.interrupted, .interrupted])
+    #expect(!outcome.out.isEmpty && sandbox.exists("runs/tiny/sweep_results.json"))
+  }
+
+  /// Nothing that a sweep started outlives it.
+  private func waitForOrphans(of sandbox: Sandbox) throws {
+    for _ in 0..<500 {
+      let processes = try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { Int($0) != nil }
+      let here = processes.filter {
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/cwd")) == sandbox.path
+      }
+      if here.isEmpty { return }
+      usleep(20_000)
+    }
+    Issue.record("a run of the killed sweep is still there")
+  }
+
+  private func store(_ sandbox: Sandbox) throws -> RunStore {
+    try RunStore.openExisting(path: sandbox.place("runs/swift-peft.sqlite"))
+  }
+
+  @Test func aRunThatFailsLeavesTheOthersAlone() throws {
+    let sandbox = try Self.sandbox()
+    try sandbox.write("runs/tiny/strategy-lora_seed-2", "in the way")
+    let outcome = try sandbox.run("sweep", "sweep.json", "--json")
+    #expect(outcome.status == 73)
+    #expect(outcome.err.contains("strategy-lora_seed-2: swift-peft: error: runs/tiny/strategy-lora_seed-2: cannot be"))
+    #expect(outcome.err.hasSuffix("swift-peft: error: 1 of 4 runs failed\n"))
+    #expect(try outcome.json()["results"]?.array?.first?["completed"]?.integer == 1)
+  }
+
+  @Test func anotherConfigsRunsAreKept() throws {
+    let sandbox = try Self.sandbox()
+    #expect(try sandbox.run("sweep", "sweep.json").status == 0)
+    let before = try adapters(sandbox)
+    let refused = try sandbox.run("sweep", "sweep.json", "--set", "training.learning_rate=1e-3")
+    #expect(refused.status == 73 && refused.errorLines.count == 4 && refused.err.contains("--overwrite"))
+    #expect(try adapters(sandbox) == before)
+    #expect(try sandbox.run("sweep", "sweep.json", "--set", "training.learning_rate=1e-3", "--overwrite").status == 0)
+    #expect(try adapters(sandbox)[0] != before[0])
+  }
+
+  @Test func aDryRunWritesNothing() throws {
+    let sandbox = try Self.sandbox()
+    let before = try sandbox.listing()
+    let outcome = try sandbox.run("sweep", "sweep.json", "--dry-run", "--jobs", "2")
+    #expect(outcome.status == 0 && outcome.out.contains("4 runs to be trained, 2 at once"))
+    #expect(try sandbox.run("sweep", "sweep.json", "--set", "adapter.r=99999").status == 65)
+    #expect(try sandbox.run("sweep", "config.json").status == 65)
+    #expect(try sandbox.run("train", "sweep.json").err.contains("swift-peft sweep"))
+    #expect(try sandbox.run("sweep", "sweep.json", "--jobs", "0").status == 64)
+    #expect(try sandbox.run("sweep", "none.json").status == 66)
+    #expect(try sandbox.listing() == before)
+  }
+}
+
+extension Command {
+  /// Waits for the end of a process that was killed.
+  func finishKilled() throws {
+    for _ in 0..<2000 where isAlive { usleep(5000) }
+  }
+}

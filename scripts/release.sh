@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Builds one program file that needs no Swift where it runs: Swift's libraries are linked in, symbols are stripped.
+# OpenBLAS, oneDNN and SQLite stay shared libraries of the system.
+#
+#   scripts/release.sh [DIRECTORY]    (default: dist)
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cd "$repository"
+require_system no-install
+directory=${1:-dist}
+build=(-c release --static-swift-stdlib --product swift-peft --scratch-path "${SCRATCH:-.build-release}")
+stage 'Building with the Swift libraries linked in (some minutes)'
+swift build "${build[@]}" >&2
+built=$(swift build "${build[@]}" --show-bin-path)/swift-peft
+mkdir -p "$directory"
+strip -o "$directory/swift-peft" "$built"
+"$directory/swift-peft" --version
+if ldd "$directory/swift-peft" | grep -i 'libswift\|libFoundation'; then die 'Swift libraries are still needed'; fi
+printf '%s: %s bytes (%s before stripping)\n' "$directory/swift-peft" "$(stat -c %s "$directory/swift-peft")" \
+  "$(stat -c %s "$built")"
