@@ -121,15 +121,19 @@ struct DatabaseFile {
     try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
   }
 
-  /// Two processes may find the same empty file: the one that comes second fails, and then finds the work done.
+  /// Two processes may find the same older or empty file: the one that comes second to a migration fails, finds that
+  /// one done, and goes on with the next.
   private func migrate(_ queue: DatabaseQueue) throws {
-    func isCurrent() throws -> Bool {
-      try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } == Schema.version
+    func version() throws -> Int {
+      try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } ?? 0
     }
     try waiting {
-      if try isCurrent() { return }
-      do { try Schema.migrator.migrate(queue) } catch {
-        if try !isCurrent() { throw error }
+      var before = try version()
+      while before < Schema.version {
+        do { try Schema.migrator.migrate(queue) } catch {
+          if try version() == before { throw error }
+        }
+        before = try version()
       }
     }
   }

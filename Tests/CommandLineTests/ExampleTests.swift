@@ -11,6 +11,11 @@ import Testing
     try files.createDirectory(atPath: sandbox.place("configs"), withIntermediateDirectories: true)
     try files.moveItem(atPath: sandbox.place("model"), toPath: sandbox.place("models/all-MiniLM-L6-v2"))
     try files.moveItem(atPath: sandbox.place("data"), toPath: sandbox.place("configs/quickstart-data"))
+    let decoder = Sandbox.golden("decoders/llama-grouped")
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+      try sandbox.write("models/SmolLM2-135M/\(file)", Data(contentsOf: URL(fileURLWithPath: "\(decoder)/\(file)")))
+    }
+    try sandbox.write("beginnings.txt", "once\nupon\n")
     try sandbox.write("train.tsv", Data(sandbox.read("configs/quickstart-data/train.tsv")))
     for name in ["quickstart.json", "quickstart-sweep.json"] {
       let text = try String(contentsOfFile: "\(Repository.path)/configs/\(name)", encoding: .utf8)

@@ -11,8 +11,8 @@ struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Continue texts with a language model.",
     discussion: """
-      EXAMPLE: swift-peft generate models/SmolLM2-135M --prompt 'Once upon a time' --max-new-tokens 64
-      EXAMPLE: swift-peft generate runs/alpaca < questions.txt
+      EXAMPLE: swift-peft generate models/SmolLM2-135M --prompt 'Once upon a time'
+      EXAMPLE: swift-peft generate models/SmolLM2-135M --top-p 0.9 < beginnings.txt
 
       Continues --prompt, or every line of stdin. One text comes as it is made, several in their order, each with a line \
       feed after it; --json gives one object a line. A run that learnt to answer (task instruct) gets prompts in its \
