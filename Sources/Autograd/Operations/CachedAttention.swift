@@ -53,12 +53,13 @@ public final class KeyValueCache {
   private static func append(
     _ source: UnsafePointer<Float>, _ count: Int, after used: Int, to storage: inout FloatStorage
   ) {
+    // A storage may go as soon as its pointer has been read, so its life is extended over the copy.
     if used + count > storage.count {
-      let larger = FloatStorage(zeros: max(used + count, 2 * storage.count))
-      larger.base.update(from: storage.base, count: used)
+      let old = storage, larger = FloatStorage(zeros: max(used + count, 2 * storage.count))
+      withExtendedLifetime(old) { larger.base.update(from: old.base, count: used) }
       storage = larger
     }
-    (storage.base + used).update(from: source, count: count)
+    withExtendedLifetime(storage) { (storage.base + used).update(from: source, count: count) }
   }
 
   /// Goes on with the sequences `kept` alone, in this order; one that is named twice is copied.
