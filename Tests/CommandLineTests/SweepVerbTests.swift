@@ -69,7 +69,10 @@ import Testing
 
     let again = try sandbox.run("sweep", "sweep.json")
     #expect(again.status == 0, "\(again.err)")
-    #expect(again.err.hasPrefix("2 of 4 runs are complete already\ntraining strategy-aslora_seed-1\n"))
+    // The run at work at the kill may have been short enough to end by itself; none of the complete ones starts again.
+    #expect(
+      again.err.hasPrefix("2 of 4 runs are complete already\ntraining strategy-aslora_seed-1\n")
+        || again.err.hasPrefix("3 of 4 runs are complete already\ntraining strategy-aslora_seed-2\n"), "\(again.err)")
     #expect(try adapters(sandbox) == adapters(whole))
     #expect(try sandbox.read("runs/tiny/strategy-lora_seed-1/adapter_model.safetensors") == kept)
   }
