@@ -25,7 +25,9 @@ exit(
     do {
       try target.run(Array(UnsafeBufferPointer(start: bytes, count: length)), in: directory)
     } catch {
-      fatalError("\(error)")
+      // An error without a type of ours is a finding; libFuzzer saves the input of a process that aborts.
+      FileHandle.standardError.write(Data("untyped error: \(error)\n".utf8))
+      abort()
     }
     return 0
   })
