@@ -1,6 +1,8 @@
 // What the kernel files share: run-time dispatch and the elementary functions that the compiler can vectorise.
 #ifndef SWIFT_PEFT_CKERNELS_COMMON_H
 #define SWIFT_PEFT_CKERNELS_COMMON_H
+#include <math.h>
+
 #include "ckernels.h"
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -68,6 +70,21 @@ INLINE float verf(float a) {
   q = q * s + 1.28379166e-1f;
   float small = q * a + a;
   return t > 0.927734375f ? large : small;
+}
+
+// The mean of a row and 1 / its deviation, in two passes.
+INLINE void statistics(const float *x, float epsilon, long columns, float *mean, float *reciprocal_deviation) {
+  float sums[LANES] = {0}, squares[LANES] = {0};
+  long whole = columns - columns % LANES;
+  for (long c = 0; c < whole; c += LANES)
+    for (int l = 0; l < LANES; l++) sums[l] += x[c + l];
+  for (long c = whole; c < columns; c++) sums[c - whole] += x[c];
+  float center = lane_sum(sums) / (float)columns;
+  for (long c = 0; c < whole; c += LANES)
+    for (int l = 0; l < LANES; l++) squares[l] += (x[c + l] - center) * (x[c + l] - center);
+  for (long c = whole; c < columns; c++) squares[c - whole] += (x[c] - center) * (x[c] - center);
+  *mean = center;
+  *reciprocal_deviation = 1.0f / sqrtf(lane_sum(squares) / (float)columns + epsilon);
 }
 
 INLINE float vsigmoid(float x) { return 1.0f / (1.0f + vexp(-x)); }

@@ -46,16 +46,8 @@ DISPATCHED float ck_half_residual_layer_norm(uint16_t *x, const float *bias, con
   if (bias) for (long c = 0; c < columns; c++) sum[c] += bias[c];
   if (multiplier) for (long c = 0; c < columns; c++) sum[c] *= multiplier[c];
   if (residual) for (long c = 0; c < columns; c++) sum[c] += residual[c];
-  float sums[LANES] = {0}, squares[LANES] = {0};
-  long whole = columns - columns % LANES;
-  for (long c = 0; c < whole; c += LANES)
-    for (int l = 0; l < LANES; l++) sums[l] += sum[c + l];
-  for (long c = whole; c < columns; c++) sums[c - whole] += sum[c];
-  float center = lane_sum(sums) / (float)columns;
-  for (long c = 0; c < whole; c += LANES)
-    for (int l = 0; l < LANES; l++) squares[l] += (sum[c + l] - center) * (sum[c + l] - center);
-  for (long c = whole; c < columns; c++) squares[c - whole] += (sum[c] - center) * (sum[c] - center);
-  float reciprocal = 1.0f / sqrtf(lane_sum(squares) / (float)columns + epsilon);
+  float center, reciprocal;
+  statistics(sum, epsilon, columns, &center, &reciprocal);
   for (long c = 0; c < columns; c++) {
     float normal = (sum[c] - center) * reciprocal, value = normal * gamma[c] + beta[c];
     x[c] = to_half(normal);

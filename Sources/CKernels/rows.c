@@ -13,16 +13,8 @@ DISPATCHED void ck_residual_layer_norm(float *x, const float *bias, const float 
   if (bias) for (long c = 0; c < columns; c++) x[c] += bias[c];
   if (multiplier) for (long c = 0; c < columns; c++) x[c] *= multiplier[c];
   if (residual) for (long c = 0; c < columns; c++) x[c] += residual[c];
-  float sums[LANES] = {0}, squares[LANES] = {0};
-  long whole = columns - columns % LANES;
-  for (long c = 0; c < whole; c += LANES)
-    for (int l = 0; l < LANES; l++) sums[l] += x[c + l];
-  for (long c = whole; c < columns; c++) sums[c - whole] += x[c];
-  float center = lane_sum(sums) / (float)columns;
-  for (long c = 0; c < whole; c += LANES)
-    for (int l = 0; l < LANES; l++) squares[l] += (x[c + l] - center) * (x[c + l] - center);
-  for (long c = whole; c < columns; c++) squares[c - whole] += (x[c] - center) * (x[c] - center);
-  float reciprocal = 1.0f / sqrtf(lane_sum(squares) / (float)columns + epsilon);
+  float center, reciprocal;
+  statistics(x, epsilon, columns, &center, &reciprocal);
   for (long c = 0; c < columns; c++) y[c] = (x[c] - center) * reciprocal * gamma[c] + beta[c];
   *mean = center;
   *reciprocal_deviation = reciprocal;

@@ -22,6 +22,11 @@ public final class Workspace {
   /// The worker's matrix products.
   public private(set) lazy var products = Products()
 
+  /// Threads that share this worker's operations; nil where other workers have the other cores.
+  public var team: Team? {
+    didSet { products.team = team }
+  }
+
   private static let alignment = 16  // floats: one cache line
 
   /// Reserves address space, 64 GiB or the largest power of two below it that the system allows; pages are taken as
@@ -47,6 +52,32 @@ public final class Workspace {
   }
 
   deinit { munmap(base, capacity * 4) }
+
+  /// Runs `body` for every piece of an operation, side by side where there is a team and `work`, the numbers that are
+  /// gone through, is worth it. `member` is below `members`, and no two calls with the same one overlap. Pieces must not
+  /// depend on each other, and must not allocate here.
+  public func forEach(_ pieces: Int, work: Int, _ body: (_ piece: Int, _ member: Int) -> Void) {
+    guard let team, work >= Self.smallestSharedWork else { return (0..<pieces).forEach { body($0, 0) } }
+    team.forEach(pieces, body)
+  }
+
+  /// Runs `body` for ranges that make up 0..<count, all at once, or some side by side like `forEach`. What is done to
+  /// one element, which is `numbers` long, must not depend on the range it is in.
+  public func forEachRange(of count: Int, numbers: Int = 1, _ body: (Range<Int>) -> Void) {
+    guard team != nil, count * numbers >= Self.smallestSharedWork else { return body(0..<count) }
+    // Whole vectors, also where an element is a single number.
+    let multiple = numbers == 1 ? 64 : 1
+    let size = max(1, (count / ProductPieces.most + multiple - 1) / multiple) * multiple
+    forEach((count + size - 1) / size, work: count * numbers) { piece, _ in
+      body((piece * size)..<min(count, (piece + 1) * size))
+    }
+  }
+
+  /// Numbers for whose sake threads are not woken.
+  private static let smallestSharedWork = 1 << 14
+
+  /// Threads that `forEach` uses at the most.
+  public var members: Int { team?.threads ?? 1 }
 
   /// A block of `count` floats with undefined contents.
   public func allocate(_ count: Int) -> Buffer {

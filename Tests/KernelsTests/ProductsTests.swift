@@ -65,7 +65,7 @@ import Testing
     func stacked(_ matrix: Matrix) -> HeadOperand {
       HeadOperand(matrix.base, matrix.precision, stride: n, headStride: m * n)
     }
-    products.multiply(heads: heads, m, n, k, columns(q), columns(key).transposed, into: stacked(scores))
+    products.multiply(heads: heads, m, n, k) { _ in (columns(q), columns(key).transposed, stacked(scores)) }
     let a = q.values, b = key.values, s = scores.values
     for h in 0..<heads {
       for i in 0..<m {
@@ -79,7 +79,9 @@ import Testing
     let p = Matrix(heads * m, n, extra: 0, precision, stream: 4),
       d = Matrix(n, heads * k, extra: 0, .float32, stream: 5)
     let before = d.values, probabilities = p.values
-    products.multiply(heads: heads, n, k, m, stacked(p).transposed, columns(q), into: columns(d), accumulate: true)
+    products.multiply(heads: heads, n, k, m, accumulate: true) { _ in
+      (stacked(p).transposed, columns(q), columns(d))
+    }
     let found = d.values
     for h in 0..<heads {
       for i in 0..<n {
@@ -101,6 +103,47 @@ import Testing
     products.multiply(64, 24, 40, a.operand, b.operand.transposed, into: all.operand)
     products.multiply(16, 24, 40, a.operand, b.operand.transposed, into: some.operand)
     for i in 0..<(16 * 24) { #expect(abs(all.values[i] - some.values[i]) < 1e-5) }
+  }
+
+  /// Shapes that a team cuts by columns, and by rows where there are few columns.
+  @Test(arguments: precisions, [(256, 528, 40), (528, 136, 64)])
+  func teamsOfAnySizeMakeTheSameProduct(precision: Precision, shape: (m: Int, n: Int, k: Int)) {
+    let (m, n, k) = shape
+    let a = Matrix(m, k, extra: 8, precision, stream: 1), b = Matrix(n, k, extra: 0, precision, stream: 2)
+    let bias = Philox(seed: 1).normal(n, deviation: 1, stream: 4)
+    func product(threads: Int?) -> [Double] {
+      let workspace = Workspace(), c = Matrix(m, n, extra: 2, .float32, stream: 3)
+      workspace.team = threads.map { Team(threads: $0) }
+      for accumulate in [false, true] {
+        workspace.products.multiply(
+          m, n, k, a.operand, b.operand.transposed, into: c.operand, accumulate: accumulate, bias: bias)
+      }
+      #expect(c.surplusIsUntouched && workspace.products.operations == Double(4 * m * n * k))
+      return c.values
+    }
+    let alone = product(threads: nil), one = product(threads: 1)
+    #expect(zip(alone, one).allSatisfy { abs($0 - $1) < 1e-3 })
+    #expect(one == product(threads: 2) && one == product(threads: 3))
+  }
+
+  @Test(arguments: precisions) func teamsShareOutHeads(precision: Precision) {
+    let groups = 2, heads = 3, m = 128, n = 96, k = 64, width = groups * heads * k
+    let q = Matrix(m, width, extra: 0, precision, stream: 1), key = Matrix(n, heads * k, extra: 0, precision, stream: 2)
+    func scores(threads: Int?) -> [Double] {
+      let workspace = Workspace(), scores = Matrix(groups * heads * m, n, extra: 0, .float32, stream: 3)
+      workspace.team = threads.map { Team(threads: $0) }
+      workspace.products.multiply(groups: groups, heads: heads, m, n, k) { group in
+        (
+          HeadOperand(q.operand.advanced(columns: group * k).base, precision, stride: width, headStride: groups * k),
+          HeadOperand(key.base, precision, stride: heads * k, headStride: k).transposed,
+          HeadOperand(scores.operand.advanced(rows: group * m).base, .float32, stride: n, headStride: groups * m * n)
+        )
+      }
+      return scores.values
+    }
+    let alone = scores(threads: nil), one = scores(threads: 1)
+    #expect(zip(alone, one).allSatisfy { abs($0 - $1) < 1e-3 })
+    #expect(one == scores(threads: 3))
   }
 
   @Test func rowsArePaddedToTheMultiple() {

@@ -124,20 +124,20 @@ private struct AttentionPass {
 
   /// s [H, rows, columns] = A Bᵀ for queries' rows A and keys' rows B.
   func multiply(_ block: Block, _ a: Buffer, _ b: Tensor, into s: Buffer) {
-    for member in 0..<sharing {
-      workspace.products.multiply(
-        heads: keyValueHeads, block.rows, block.columns, headSize,
+    workspace.products.multiply(groups: sharing, heads: keyValueHeads, block.rows, block.columns, headSize) { member in
+      (
         queries(a, from: block.queries.lowerBound, member),
-        keys(b.buffer, precision, from: block.keys.lowerBound).transposed, into: scores(s, .float32, block, member))
+        keys(b.buffer, precision, from: block.keys.lowerBound).transposed, scores(s, .float32, block, member)
+      )
     }
   }
 
   /// Queries' rows = S B for scores S and keys' rows B.
   func multiply(_ block: Block, _ s: Buffer, _ b: Tensor, intoQueries c: Buffer) {
-    for member in 0..<sharing {
-      workspace.products.multiply(
-        heads: keyValueHeads, block.rows, headSize, block.columns, scores(s, precision, block, member),
-        keys(b.buffer, precision, from: block.keys.lowerBound), into: queries(c, from: block.queries.lowerBound, member)
+    workspace.products.multiply(groups: sharing, heads: keyValueHeads, block.rows, headSize, block.columns) { member in
+      (
+        scores(s, precision, block, member), keys(b.buffer, precision, from: block.keys.lowerBound),
+        queries(c, from: block.queries.lowerBound, member)
       )
     }
   }
@@ -146,12 +146,14 @@ private struct AttentionPass {
   func multiply(_ block: Block, transposed s: Buffer, _ a: Buffer, into c: HeadOperand) {
     for member in 0..<sharing {
       workspace.products.multiply(
-        heads: keyValueHeads, block.columns, headSize, block.rows, scores(s, precision, block, member).transposed,
-        queries(a, from: block.queries.lowerBound, member), into: c, accumulate: !block.isFirst || member > 0)
+        heads: keyValueHeads, block.columns, headSize, block.rows, accumulate: !block.isFirst || member > 0
+      ) { _ in
+        (scores(s, precision, block, member).transposed, queries(a, from: block.queries.lowerBound, member), c)
+      }
     }
   }
 
-  /// Calls `body` for every query of every head with the place of its row in the scores, its row in q, how many keys it
+  /// Calls `body` for every query of every head, several heads at a time where there is a team, with the place of its row in the scores, its row in q, how many keys it
   /// sees and its dropout multipliers.
   ///
   /// Sixteen queries of a head share a row of random numbers, so that short sequences waste none; their place in the
@@ -161,17 +163,19 @@ private struct AttentionPass {
     _ body: (_ head: Int, _ at: Int, _ row: Int, _ visible: Int, _ mask: UnsafePointer<Float>?) -> Void
   ) {
     let tile = Self.maskTile, width = Products.padded(block.total)
-    for head in 0..<heads {
+    workspace.forEach(heads, work: heads * block.rows * block.columns) { head, member in
+      // Every thread has multipliers of its own.
+      let mask = mask.map { $0.base + member * tile * width }
       for (index, row) in block.queries.enumerated() {
         let place = block.position + index
         if let mask, index == 0 || place % tile == 0 {
           let tiles = (block.total + tile - 1) / tile
           tape.dropoutSource?.row(
-            site, block.example, head * tiles + place / tile, dropout, mask.base, tile * width)
+            site, block.example, head * tiles + place / tile, dropout, mask, tile * width)
         }
         body(
           head, (head * block.rows + index) * block.columns, row, block.visible(index),
-          mask.map { UnsafePointer($0.base + place % tile * width) })
+          mask.map { UnsafePointer($0 + place % tile * width) })
       }
     }
   }
@@ -192,10 +196,10 @@ private struct AttentionPass {
     }
   }
 
-  /// Memory for the multipliers of a tile; nil without dropout.
+  /// Memory for the multipliers of a tile, for each thread; nil without dropout.
   func makeMask(_ blocks: [Block]) -> Buffer? {
     guard dropout > 0 else { return nil }
-    return workspace.allocate(Self.maskTile * (blocks.map { Products.padded($0.total) }.max() ?? 0))
+    return workspace.allocate(workspace.members * Self.maskTile * (blocks.map { Products.padded($0.total) }.max() ?? 0))
   }
 
   func forward(into output: Tensor) {

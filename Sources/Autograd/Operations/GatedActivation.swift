@@ -7,19 +7,28 @@ extension Tape {
     let y = make(
       gate.layout, columns: gate.columns, needsGradient: gate.needsGradient || up.needsGradient,
       precision: gate.precision)
-    switch gate.precision {
-    case .float32: kind.gated(gate: gate.base, up: up.base, y: y.base, count: count)
-    case .bfloat16: kind.gated(gate: gate.halves, up: up.halves, y: y.halves, count: count)
+    workspace.forEachRange(of: count) { range in
+      let at = range.lowerBound, count = range.count
+      switch gate.precision {
+      case .float32: kind.gated(gate: gate.base + at, up: up.base + at, y: y.base + at, count: count)
+      case .bfloat16: kind.gated(gate: gate.halves + at, up: up.halves + at, y: y.halves + at, count: count)
+      }
     }
     if y.needsGradient {
       record { [workspace, output = y.slot] in
         guard let dy = output.take() else { return }
         // dy becomes the gate's gradient.
         let dUp = up.shape.allocate(in: workspace)
-        switch gate.precision {
-        case .float32: kind.gatedBackward(gate: gate.base, up: up.base, dy: dy.base, dUp: dUp.base, count: count)
-        case .bfloat16:
-          kind.gatedBackward(gate: gate.halves, up: up.halves, dy: dy.halves, dUp: dUp.halves, count: count)
+        workspace.forEachRange(of: count) { range in
+          let at = range.lowerBound, count = range.count
+          switch gate.precision {
+          case .float32:
+            kind.gatedBackward(
+              gate: gate.base + at, up: up.base + at, dy: dy.base + at, dUp: dUp.base + at, count: count)
+          case .bfloat16:
+            kind.gatedBackward(
+              gate: gate.halves + at, up: up.halves + at, dy: dy.halves + at, dUp: dUp.halves + at, count: count)
+          }
         }
         if up.needsGradient { up.slot.add(moving: dUp, in: workspace) }
         if gate.needsGradient { gate.slot.add(moving: dy, in: workspace) }

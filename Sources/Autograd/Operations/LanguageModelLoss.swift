@@ -38,12 +38,24 @@ extension Tape {
           padded, part, columns, operand(states, stride: columns), w.transposed,
           into: Operand(logits.base + first, stride: vocabulary))
       }
-      for (index, row) in slice.enumerated() {
-        losses[row] = softmaxGradient(
-          logits.base + index * vocabulary, vocabulary, target: Int(targets[row]), weight: weights[row], smoothing)
+      let first = slice.startIndex
+      losses.withUnsafeMutableBufferPointer { losses in
+        // Every row's loss has a place of its own.
+        nonisolated(unsafe) let losses = losses
+        workspace.forEachRange(of: slice.count, numbers: vocabulary) { range in
+          for index in range {
+            let row = rows[first + index]
+            losses[row] = softmaxGradient(
+              logits.base + index * vocabulary, vocabulary, target: Int(targets[row]), weight: weights[row], smoothing)
+          }
+        }
       }
       guard let gradient else { continue }
-      if precision == .bfloat16 { ck_narrow_bfloat16(slopes.halves, logits.base, padded * vocabulary) }
+      if precision == .bfloat16 {
+        workspace.forEachRange(of: padded * vocabulary) {
+          ck_narrow_bfloat16(slopes.halves + $0.lowerBound, logits.base + $0.lowerBound, $0.count)
+        }
+      }
       forEachPart(of: head) { first, part, w in
         workspace.products.multiply(
           padded, columns, part, operand(slopes, stride: vocabulary).advanced(columns: first), w,

@@ -129,11 +129,13 @@ private struct NormPass {
       ck_widen_bfloat16(dx.base, dy.halves, x.count)
     }
     tape.withFloats(norm.gamma) { gamma in
-      for row in 0..<x.rows {
-        let at = dx.base + row * x.columns, kept = statistics.base + 2 * row
-        switch norm {
-        case .layer: ck_layer_norm_backward(at, x.row(row), gamma, kept[0], kept[1], at, x.columns)
-        case .rms: ck_rms_norm_backward(at, x.row(row), gamma, kept[0], x.columns)
+      tape.workspace.forEachRange(of: x.rows, numbers: x.columns) { range in
+        for row in range {
+          let at = dx.base + row * x.columns, kept = statistics.base + 2 * row
+          switch norm {
+          case .layer: ck_layer_norm_backward(at, x.row(row), gamma, kept[0], kept[1], at, x.columns)
+          case .rms: ck_rms_norm_backward(at, x.row(row), gamma, kept[0], x.columns)
+          }
         }
       }
     }

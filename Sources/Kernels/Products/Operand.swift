@@ -31,6 +31,12 @@ public struct Operand {
       base + (rows * stride + columns) * precision.byteCount, precision, stride: stride, isTransposed: isTransposed)
   }
 
+  /// The rows of the matrix meant, transposed or not, from `row` on.
+  func advanced(row: Int) -> Operand { isTransposed ? advanced(columns: row) : advanced(rows: row) }
+
+  /// The columns of the matrix meant, transposed or not, from `column` on.
+  func advanced(column: Int) -> Operand { isTransposed ? advanced(rows: column) : advanced(columns: column) }
+
   /// This matrix for OpenBLAS, which knows float32 alone.
   var view: MatrixView {
     precondition(precision == .float32)

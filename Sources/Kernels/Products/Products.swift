@@ -1,7 +1,7 @@
 /// Matrix products of either precision for one worker: oneDNN where the program was built with it, else OpenBLAS.
 ///
-/// Sums are float32 whatever the operands are; a product runs on the calling thread alone. It belongs to one thread at
-/// a time, like the workspace that owns it.
+/// Sums are float32 whatever the operands are; a product runs on the calling thread alone, unless the worker has a team.
+/// It belongs to one thread at a time, like the workspace that owns it.
 public final class Products {
   #if ONEDNN
     private let library = OneDNN()
@@ -9,6 +9,9 @@ public final class Products {
 
   /// Floating-point operations of all products so far, those of padding rows included.
   public private(set) var operations = 0.0
+
+  /// Threads among which large products are shared out; nil where the calling thread makes them alone.
+  var team: Team?
 
   /// Nothing is compiled before the first product.
   public init() {}
@@ -47,6 +50,21 @@ public final class Products {
   ) {
     guard m > 0, n > 0 else { return }
     operations += 2 * Double(m) * Double(n) * Double(k)
+    if let team, let cut = ProductPieces.cut(m, n, k) {
+      let length = cut.rows ? m : n
+      team.forEach((length + cut.size - 1) / cut.size) { piece, products in
+        let start = piece * cut.size, count = min(cut.size, length - start)
+        if cut.rows {
+          products.multiply(
+            count, n, k, a.advanced(row: start), b, into: c.advanced(rows: start), accumulate: accumulate, bias: bias)
+        } else {
+          products.multiply(
+            m, count, k, a, b.advanced(column: start), into: c.advanced(columns: start), accumulate: accumulate,
+            bias: bias.map { $0 + start })
+        }
+      }
+      return
+    }
     #if ONEDNN
       if library.multiply(m, n, k, a, b, into: c, accumulate: accumulate, bias: bias) { return }
     #endif
@@ -57,20 +75,33 @@ public final class Products {
     }
   }
 
-  /// The same for every head: `heads` products of m×k by k×n.
+  /// The same for every head of every group: `groups` × `heads` products of m×k by k×n, where `operands` gives a group's
+  /// A, B and C. No two of them may write to the same place.
   public func multiply(
-    heads: Int, _ m: Int, _ n: Int, _ k: Int, _ a: HeadOperand, _ b: HeadOperand, into c: HeadOperand,
-    accumulate: Bool = false
+    groups: Int = 1, heads: Int, _ m: Int, _ n: Int, _ k: Int, accumulate: Bool = false,
+    _ operands: (_ group: Int) -> (a: HeadOperand, b: HeadOperand, c: HeadOperand)
   ) {
     guard m > 0, n > 0 else { return }
-    #if ONEDNN
-      if library.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) {
-        operations += 2 * Double(heads) * Double(m) * Double(n) * Double(k)
-        return
+    let work = 2 * Double(groups * heads) * Double(m) * Double(n) * Double(k)
+    if let team, groups * heads > 1, work >= ProductPieces.smallest {
+      operations += work
+      team.forEach(groups * heads) { piece, products in
+        let (a, b, c) = operands(piece / heads), head = piece % heads
+        products.multiply(m, n, k, a.head(head), b.head(head), into: c.head(head), accumulate: accumulate)
       }
-    #endif
-    for head in 0..<heads {
-      multiply(m, n, k, a.head(head), b.head(head), into: c.head(head), accumulate: accumulate)
+      return
+    }
+    for group in 0..<groups {
+      let (a, b, c) = operands(group)
+      #if ONEDNN
+        if library.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) {
+          operations += work / Double(groups)
+          continue
+        }
+      #endif
+      for head in 0..<heads {
+        multiply(m, n, k, a.head(head), b.head(head), into: c.head(head), accumulate: accumulate)
+      }
     }
   }
 }

@@ -3,7 +3,7 @@ import Kernels
 import Synchronization
 
 /// One worker a core. Each takes whole shards through forward and backward, alone, with single-threaded kernels and
-/// memory of its own.
+/// memory of its own; where there is only one shard, the threads share its operations instead.
 ///
 /// Shards' gradients are added in shard order, so sums have the same bits at any number of threads.
 public final class WorkerPool: Sendable {
@@ -68,6 +68,11 @@ public final class WorkerPool: Sendable {
   private func forEachWorker(atMost count: Int, _ body: @escaping @Sendable (Workspace) -> Void) {
     let run: @Sendable () -> Void = { [self] in
       let box = workspaces.withLock { $0.popLast() } ?? WorkspaceBox(workspace: Workspace())
+      if count > 1 {
+        box.workspace.team = nil
+      } else if box.workspace.team == nil {
+        box.workspace.team = Team(threads: threads)
+      }
       body(box.workspace)
       workspaces.withLock { $0.append(box) }
     }

@@ -55,7 +55,9 @@ public struct Generator: Sendable {
   public func stream(
     _ prompt: [Int32], number: Int = 0, _ options: GenerationOptions, onToken: (Int32) -> Bool
   ) -> Generation {
-    run([prompt], first: number, options, Workspace(), threads: pool.threads, onToken: onToken)[0]
+    let workspace = Workspace()
+    workspace.team = Team(threads: pool.threads)
+    return run([prompt], first: number, options, workspace, threads: pool.threads, onToken: onToken)[0]
   }
 
   private func session(
