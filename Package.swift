@@ -114,7 +114,6 @@ let package = Package(
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("ReportsTests", ["Reports", "RunStore", "StrictJSON", "Diagnostics"]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
-    tests("ModelsTests", ["Models", "Autograd", "Adapters", "Checkpoints", "Kernels"]),
     tests(
       "TrainingTests",
       [
