@@ -118,7 +118,7 @@ public struct LoadedClassifier: Sendable {
 
 extension ModelConfig {
   /// Throws where an id lies outside the embedding table.
-  public func check(ids: some Sequence<Int32>, path: String) throws {
+  public func check(ids: [Int32], path: String) throws {
     for id in ids where id < 0 || Int(id) >= vocabularySize {
       throw ModelError.tokenOutsideVocabulary(id: Int(id), vocabulary: vocabularySize, path: path)
     }

@@ -25,7 +25,7 @@ public enum EncodingError: UserFacingError, Equatable {
 extension EncodedDataset {
   /// Throws where the model of `config`, in the directory `path`, could not read an example.
   func requireFit(_ config: ModelConfig, path: String) throws {
-    try config.check(ids: items.lazy.flatMap(\.ids), path: path)
+    for item in items { try config.check(ids: item.ids, path: path) }
     // Decoders have no types and read none.
     let types = config.typeVocabularySize > 0 ? config.typeVocabularySize : Int.max
     for (index, item) in items.enumerated() {

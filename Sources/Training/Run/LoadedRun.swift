@@ -69,7 +69,7 @@ public struct LoadedRun: Sendable {
     case .language(let task):
       let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
       let data = try task.load(split, tokens, pool: pool)
-      try plan.model.check(ids: data.items.lazy.flatMap(\.ids), path: plan.modelDirectory)
+      for item in data.items { try plan.model.check(ids: item.ids, path: plan.modelDirectory) }
       return data
     }
   }
