@@ -19,7 +19,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 browse() {
   timeout 120 "$browser" --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$work/profile" \
-    --window-size=1280,2500 "$@" 2>"$work/browser.log"
+    --window-size=1280,3000 "$@" 2>"$work/browser.log"
 }
 
 # A copy that hovers over the first chart, and has every error and every request to elsewhere in its title.

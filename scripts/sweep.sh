@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A sweep from its start to its report, with a kill in between: LoRA and ASLoRA, two seeds each, 40 steps on real SST-2.
+# A sweep from its start to its report, with a kill in between: LoRA and ASLoRA, two seeds each, 80 steps on real SST-2.
 # The report is opened in a headless Chromium, in light and dark, and what it drew is counted.
 #
 #   scripts/sweep.sh [DIRECTORY]
@@ -8,7 +8,7 @@
 #   GLUE_DIR       GLUE in its own layout (default: the quick start's small data set)
 #   MINILM_DIR     the all-MiniLM-L6-v2 checkpoint (default: models/all-MiniLM-L6-v2)
 #   PROGRAM        the program (default: .build/release/swift-peft)
-#   STEPS, SAMPLES, DEV   optimiser steps of a run, training sentences, development sentences (40, 1600, 400)
+#   STEPS, SAMPLES, DEV   optimiser steps of a run, training sentences, development sentences (80, 1600, 400)
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -21,7 +21,7 @@ mkdir -p "$work"
 data=$repository/configs/quickstart-data
 if [ -n "${GLUE_DIR:-}" ] && [ -f "$GLUE_DIR/SST-2/train.tsv" ]; then data=$GLUE_DIR/SST-2; fi
 
-steps=${STEPS:-40}
+steps=${STEPS:-80}
 cat >"$work/sweep.json" <<END
 // swift-peft sweep sweep.json
 {
@@ -31,7 +31,7 @@ cat >"$work/sweep.json" <<END
             "max_train_samples": ${SAMPLES:-1600}, "max_eval_samples": ${DEV:-400} },
   "adapter": { "r": 8, "lora_alpha": 16, "target_modules": ["query", "value"],
                "aslora": { "start_step": $((steps / 5)), "merge_interval": $((steps / 8)), "num_merges": 4 } },
-  "training": { "max_steps": $steps, "train_batch_size": 16, "learning_rate": 2e-3, "logging_steps": 1,
+  "training": { "max_steps": $steps, "train_batch_size": 16, "learning_rate": 6e-3, "logging_steps": 1,
                 "eval_strategy": "steps", "eval_steps": $((steps / 4)), "save_steps": $((steps / 4)) },
   "sweep": { "adapter.strategy": ["lora", "aslora"], "training.seed": [1, 2] },
   "output_dir": "$work/runs",

@@ -136,6 +136,9 @@ public struct CheckpointDirectory: Sendable {
     try ErrorList.throwIfAny(errors)
   }
 
+  /// Lets the memory of all pages go; they come from the files again when touched.
+  public func forgetPages() { files.forEach { $0.forgetPages() } }
+
   private func locate(_ name: String) -> (file: SafetensorsFile, name: String)? {
     guard let stored = storedName(of: name), let number = fileOfTensor[stored] else { return nil }
     return (files[number], stored)

@@ -78,6 +78,9 @@ public struct SafetensorsFile: Sendable {
     file.forget((dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound))
   }
 
+  /// The same for all tensors.
+  func forgetPages() { file.forget(0..<file.count) }
+
   private func entry(_ name: String) throws -> SafetensorsHeader.Entry {
     if let entry = entries[name] { return entry }
     throw SafetensorsError(

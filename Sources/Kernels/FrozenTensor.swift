@@ -63,9 +63,7 @@ public struct FrozenTensor: Sendable {
     let memory = ResidentMemory(byteCount: bytes)
     return zip(tensors, offsets).map { tensor, offset in
       tensor.round(to: (memory.base + offset).assumingMemoryBound(to: UInt16.self))
-      if case .file(let file) = tensor.storage {
-        file.forget(tensor.byteOffset..<(tensor.byteOffset + tensor.count * tensor.elementType.byteCount))
-      }
+      tensor.forget(0..<tensor.count)
       return FrozenTensor(
         shape: tensor.shape, elementType: .bfloat16, storage: .resident(memory), byteOffset: offset)
     }
@@ -104,6 +102,13 @@ public struct FrozenTensor: Sendable {
     case .floats(let floats): UnsafeRawPointer(floats.base)
     case .resident(let memory): UnsafeRawPointer(memory.base + byteOffset)
     }
+  }
+
+  /// Lets the memory of the numbers in `range` go where they are a file's; they come from it again when touched.
+  public func forget(_ range: Range<Int>) {
+    guard case .file(let file) = storage else { return }
+    let size = elementType.byteCount
+    file.forget((byteOffset + range.lowerBound * size)..<(byteOffset + range.upperBound * size))
   }
 
   /// All numbers, widened to float32.

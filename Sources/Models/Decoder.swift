@@ -20,6 +20,7 @@ public struct LanguageModel: Sendable {
   public let decoder: any Decoder
   /// The head's weight [V, C]; the token embedding where they are tied.
   public let head: FrozenTensor
+  private let directory: CheckpointDirectory
 
   /// Maps the weights of the model directory `path` and checks every one of them.
   ///
@@ -28,9 +29,13 @@ public struct LanguageModel: Sendable {
     let directory = try CheckpointDirectory(path: path)
     let (decoder, head) = try Self.load(directory, config, precision, withHead: true)
     self.decoder = decoder
+    self.directory = directory
     guard let head else { preconditionFailure("a language model is loaded with its head") }
     self.head = precision == .bfloat16 ? head.inBFloat16() : head
   }
+
+  /// Lets the memory of the weights' pages go; they come from the files again when touched.
+  public func forgetPages() { directory.forgetPages() }
 
   /// The decoder in `directory`, and its head where that is asked for.
   static func load(

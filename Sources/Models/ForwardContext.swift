@@ -29,13 +29,15 @@ public struct ForwardContext {
   public let cache: KeyValueCache?
   /// Whether blocks make their activations again for the backward pass instead of keeping them.
   public let recomputes: Bool
+  private let afterBlock: (() -> Void)?
 
-  /// A context for one shard.
+  /// A context for one shard. `afterBlock` is called whenever a block is done.
   public init(
     tape: Tape, adapters: [LowRankAdapter?], head: [ParameterReference], cache: KeyValueCache? = nil,
-    recomputes: Bool = false
+    recomputes: Bool = false, afterBlock: (() -> Void)? = nil
   ) {
     self.recomputes = recomputes
+    self.afterBlock = afterBlock
     self.tape = tape
     self.adapters = adapters
     self.head = head
@@ -46,6 +48,7 @@ public struct ForwardContext {
   func block(
     _ inputs: [Tensor], sites: [Int], _ block: @escaping ([Tensor], ForwardContext) -> [Tensor]
   ) -> [Tensor] {
+    defer { afterBlock?() }
     guard recomputes else { return block(inputs, self) }
     return tape.recomputing(inputs, trains: sites.contains { adapters[$0] != nil }) { [adapters, head] tape, inputs in
       block(inputs, ForwardContext(tape: tape, adapters: adapters, head: head))

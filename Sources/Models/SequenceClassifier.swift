@@ -53,6 +53,7 @@ public struct LoadedClassifier: Sendable {
   public let storedHead: [[Float]]?
   /// What a person should know: a pooler or head that had to be drawn.
   public let notices: [String]
+  private let directory: CheckpointDirectory
 
   /// Maps the weights of `path` and checks every one of them.
   ///
@@ -72,7 +73,11 @@ public struct LoadedClassifier: Sendable {
     }
     storedHead = try Self.storedHead(directory, HeadParameter.all(config: config, labels: labels), labels, &notices)
     self.notices = notices
+    self.directory = directory
   }
+
+  /// Lets the memory of the weights' pages go; they come from the files again when touched.
+  public func forgetPages() { directory.forgetPages() }
 
   private static func encoder(
     _ directory: CheckpointDirectory, _ config: ModelConfig, _ precision: Precision, _ philox: Philox,

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Diagnostics
 import Kernels
 import StrictJSON
 import Training
@@ -12,7 +13,8 @@ struct Merge: ParsableCommand {
       EXAMPLE: swift-peft merge runs/quickstart-aslora --output merged
 
       Writes a model directory that transformers' Auto classes and this program load, with tokenizer, config and head. \
-      Every weight keeps its number type and is rounded once; memory stays small whatever the model's size.
+      Every weight keeps its number type and is rounded once; memory stays small whatever the model's size. At the end the logits of the merged model are compared with those of \
+      base and adapter on a few texts of fixed token ids.
 
       The directory is complete or absent.
       """)
@@ -42,16 +44,32 @@ struct Merge: ParsableCommand {
       progress.merged(done, of: merge.tensorCount)
     }
     progress.clear()
+    let (difference, logits) = try Self.compare(merge, output)
     try Console.print(
       report.json
         ? JSONWriter.text(
           [
             "output": .string(output), "base_model": .string(model.modelName),
             "adapter": .string(model.adapterDirectory), "tensors": .integer(merge.tensorCount),
+            "largest_logit_difference": difference.map { .number($0.largest) } ?? .null,
+            "largest_logit": difference.map { .number($0.largestLogit) } ?? .null,
           ], pretty: false)
         : listing([
           ("base model", model.modelName), ("adapter", model.adapterDirectory),
-          ("wrote", "\(output), \(grouped(merge.tensorCount)) tensors"),
+          ("wrote", "\(output), \(grouped(merge.tensorCount)) tensors"), ("logits", logits),
         ]))
+  }
+
+  /// The difference and what to say of it. A model that this program merges but cannot run is no reason to fail.
+  private static func compare(_ merge: MergeRun, _ output: String) throws -> (MergeDifference?, text: String) {
+    do {
+      guard let difference = try merge.difference(at: output) else {
+        return (nil, "not compared: the model has no head")
+      }
+      let largest = significant(difference.largest, 2), logit = significant(difference.largestLogit, 3)
+      return (difference, "differ by \(largest) at most from those of base + adapter, the largest of which is \(logit)")
+    } catch let error as any UserFacingError {
+      return (nil, "not compared: \(error)")
+    }
   }
 }
