@@ -98,9 +98,9 @@ final class Command {
   /// What stderr says so far.
   var errorText: String { (try? String(contentsOfFile: streams + "/err", encoding: .utf8)) ?? "" }
 
-  /// Waits, at most half a minute, until stderr has `text`.
+  /// Waits, at most five minutes, until stderr has `text`.
   func waitForError(_ text: String) {
-    for _ in 0..<3000 where process.isRunning && !errorText.contains(text) { Thread.sleep(forTimeInterval: 0.01) }
+    for _ in 0..<30_000 where process.isRunning && !errorText.contains(text) { Thread.sleep(forTimeInterval: 0.01) }
   }
 
   func send(_ number: Int32) { kill(process.processIdentifier, number) }
@@ -118,9 +118,9 @@ final class Command {
     return process.terminationReason == .uncaughtSignal
   }
 
-  /// Waits for its end, at most two minutes.
+  /// Waits for its end, at most ten minutes: under a sanitizer, on a busy machine, a run of a second may take some.
   func finish() throws -> Outcome {
-    for _ in 0..<24_000 where process.isRunning { Thread.sleep(forTimeInterval: 0.005) }
+    for _ in 0..<120_000 where process.isRunning { Thread.sleep(forTimeInterval: 0.005) }
     if process.isRunning { send(SIGKILL) }
     process.waitUntilExit()
     #expect(process.terminationReason == .exit, "ended by signal \(process.terminationStatus)")
