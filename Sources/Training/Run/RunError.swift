@@ -3,8 +3,6 @@ import Kernels
 
 /// What can keep a run from starting, beside its inputs.
 public enum RunError: UserFacingError, Equatable {
-  /// A value that the contract knows and this version does not.
-  case unsupported(field: String, value: String, instead: String)
   /// bfloat16 training would be slower than float32 here.
   case noBFloat16
   /// A run is already in the output directory.
@@ -45,8 +43,6 @@ public enum RunError: UserFacingError, Equatable {
   /// What is wrong, where, and what would be right.
   public var description: String {
     switch self {
-    case .unsupported(let field, let value, let instead):
-      "\(field): \(value) is not supported by this version, which offers \(instead)"
     case .noBFloat16:
       Products.libraryName == "oneDNN"
         ? "training.precision: this processor has no bfloat16 instructions (AVX512-BF16 or AMX), without which bfloat16 "
@@ -93,7 +89,7 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun: .missingInput
-    case .noWholeCheckpoint, .configChanged, .unsupported, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
+    case .noWholeCheckpoint, .configChanged, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
       .nothingToEvaluate, .noLabels, .headMismatch, .noEndOfText, .notAClassification, .noLanguageModel, .promptTooLong:
       .badInput
     }

@@ -56,7 +56,7 @@ struct Evaluate: ParsableCommand {
       ?? ScoringRun(config, adapterDirectory: adapter, threads: threads)
     scoring.run.model.notices.forEach(progress.notice)
 
-    if predictions != nil, scoring.run.task.classification == nil {
+    if predictions != nil, scoring.run.task.classification == nil, config.task.name != .multipleChoice {
       throw RunError.notAClassification(task: config.task.name.rawValue, verb: "--predictions")
     }
     let reports = try score(scoring, &progress)
@@ -89,9 +89,11 @@ struct Evaluate: ParsableCommand {
       }
       progress.clear()
       if report.metrics.isEmpty { progress.notice("\(split.rawValue) has no labels: predictions only, no scores") }
-      if let predictions, reports.isEmpty, let space = scoring.run.task.labels {
-        let table = PredictionTable(labels: space)
-        try AtomicFile.write(table.text(scores: report.logits, labels: labels), to: predictions)
+      if let predictions, reports.isEmpty {
+        let choices = report.logits.map(\.count).max() ?? 0, numbers = data.items.compactMap { $0.choices?.number }
+        let table = scoring.run.task.labels.map { PredictionTable(labels: $0) } ?? PredictionTable(choices: choices)
+        let text = table.text(scores: report.logits, labels: labels, numbers: numbers.isEmpty ? nil : numbers)
+        try AtomicFile.write(text, to: predictions)
       }
       reports.append(report)
     }
