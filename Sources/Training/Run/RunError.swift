@@ -33,6 +33,8 @@ public enum RunError: UserFacingError, Equatable {
   case noEndOfText(directory: String)
   /// Something that only classification tasks have.
   case notAClassification(task: String, verb: String)
+  /// Texts for meaning representations are asked for, and the task has none.
+  case noMeanings(task: String)
   /// A run that learnt to classify is asked for text.
   case noLanguageModel(directory: String, task: String)
   /// A prompt that leaves no room for its continuation.
@@ -75,6 +77,7 @@ public enum RunError: UserFacingError, Equatable {
       "\(directory)/config.json: eos_token_id is missing: texts and answers need a token that ends them"
     case .notAClassification(let task, let verb):
       "\(verb): the task \(task) has no labels to predict; swift-peft generate continues texts"
+    case .noMeanings(let task): "the task \(task) has no meaning representations to put into words; e2e has"
     case .noLanguageModel(let directory, let task):
       "\(directory): the task \(task) gives labels, no text; swift-peft predict labels texts"
     case .promptTooLong(let tokens, let limit):
@@ -90,7 +93,8 @@ public enum RunError: UserFacingError, Equatable {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun: .missingInput
     case .noWholeCheckpoint, .configChanged, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
-      .nothingToEvaluate, .noLabels, .headMismatch, .noEndOfText, .notAClassification, .noLanguageModel, .promptTooLong:
+      .nothingToEvaluate, .noLabels, .headMismatch, .noEndOfText, .notAClassification, .noMeanings, .noLanguageModel,
+      .promptTooLong:
       .badInput
     }
   }
