@@ -71,8 +71,8 @@ let package = Package(
     library(
       "Training",
       [
-        "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Hub", "Kernels", "StrictJSON", "Diagnostics",
+        "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "TextMetrics", "Configuration",
+        "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics",
       ]),
     .executableTarget(
       name: "swift-peft",

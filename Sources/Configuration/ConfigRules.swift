@@ -35,7 +35,19 @@ struct ConfigRule: Sendable {
       guard config.task.promptTemplate != nil, config.task.name != .instruct else { return nil }
       return "is for task instruct only"
     },
+    ConfigRule("task.choice_style", with: "task.name") { forChoices($0, $0.task.choiceStyle != nil) },
+    ConfigRule("task.num_fewshot", with: "task.name") { forChoices($0, $0.task.numFewshot != nil) },
+    ConfigRule("task.fewshot_file", with: "task.name") { forChoices($0, $0.task.fewshotFile != nil) },
+    ConfigRule("task.fewshot_file", with: "task.name", "task.num_fewshot") { config in
+      let task = config.task
+      guard task.name == .multipleChoice, task.fewshotFile != nil, task.numFewshot == 0 else { return nil }
+      return "goes with a num_fewshot above 0"
+    },
   ]
+
+  private static func forChoices(_ config: RunConfig, _ isGiven: Bool) -> String? {
+    isGiven && config.task.name != .multipleChoice ? "is for task multiple-choice only" : nil
+  }
 
   private static let columns = [
     ConfigRule("task.text_columns", with: "task.name") { config in
@@ -70,8 +82,8 @@ struct ConfigRule: Sendable {
       return "task \(config.task.name.rawValue) has no metric \"\(metric)\", only \(known)"
     },
     ConfigRule("training.label_smoothing_factor", with: "task.name") { config in
-      let name = config.task.name
-      guard config.training.labelSmoothingFactor > 0, ![.causalLM, .instruct, .e2e].contains(name) else { return nil }
+      let name = config.task.name, models: [TaskName] = [.causalLM, .instruct, .e2e, .multipleChoice]
+      guard config.training.labelSmoothingFactor > 0, !models.contains(name) else { return nil }
       return "is for language models; task \(name.rawValue) has no smoothing"
     },
     ConfigRule("training.load_best_model_at_end", with: "training.eval_strategy") { config in

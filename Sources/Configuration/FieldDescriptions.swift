@@ -22,6 +22,12 @@ enum FieldDescriptions {
     "task.label_column": "tsv: the column of the label, by name or 0-based number.",
     "task.has_header": "tsv: whether the first line names the columns.",
     "task.prompt_template": "How instructions become prompts: a name, or a text with {instruction} and {input}.",
+    "task.choice_style":
+      "multiple-choice: letter lists the choices and scores their letters (CSV's default), text scores their words after "
+      + "Question and Answer (JSON's), continuation right after the question.",
+    "task.num_fewshot":
+      "multiple-choice: solved questions in front of each that is scored; null: up to 5, where there is a file of them.",
+    "task.fewshot_file": "multiple-choice: the file of solved questions; null: MMLU's dev/SUBJECT_dev.csv.",
     "task.max_seq_length": "Longer examples are cut to this many tokens.",
     "task.max_train_samples": "Only the first so many examples.",
     "task.max_eval_samples": "Only the first so many examples of every other split.",

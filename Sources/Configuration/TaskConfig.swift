@@ -21,6 +21,13 @@ public struct TaskConfig: Sendable, Equatable {
   /// `instruct`: how instructions become prompts: `alpaca`, `model` (its own chat template), `chatml`, `llama-2`,
   /// `llama-3`, or a text with `{instruction}` and `{input}`; nil: `alpaca`.
   public var promptTemplate: String?
+  /// `multiple-choice`: how a question is put and what is scored: `letter`, `text` or `continuation`; nil: letters for
+  /// CSV, the choices' text for JSON.
+  public var choiceStyle: String?
+  /// `multiple-choice`: solved questions in front of each that is scored; nil: up to 5, where there is a file of them.
+  public var numFewshot: Int?
+  /// `multiple-choice`: where solved questions are; nil: MMLU's `dev/SUBJECT_dev.csv`.
+  public var fewshotFile: String?
   /// Longer examples are cut to this many tokens.
   public var maxSeqLength = 128
   /// Only the first so many examples; nil: all.
@@ -45,6 +52,9 @@ extension TaskConfig: ConfigSection {
     Field("label_column", optional: \.labelColumn, .column),
     Field("has_header", \.hasHeader, .truth),
     Field("prompt_template", optional: \.promptTemplate, .text),
+    Field("choice_style", optional: \.choiceStyle, .name(of: ["letter", "text", "continuation"])),
+    Field("num_fewshot", optional: \.numFewshot, .integer(0...)),
+    Field("fewshot_file", optional: \.fewshotFile, .text),
     Field("max_seq_length", \.maxSeqLength, .integer(1...)),
     Field("max_train_samples", optional: \.maxTrainSamples, .integer(1...)),
     Field("max_eval_samples", optional: \.maxEvalSamples, .integer(1...)),
@@ -73,7 +83,8 @@ public enum TaskName: String, Sendable, CaseIterable {
     case .cola: ["matthews_correlation", "loss"]
     case .mrpc, .qqp: ["accuracy", "f1", "loss"]
     case .stsb: ["pearson", "spearmanr", "loss"]
-    case .sst2, .mnli, .qnli, .rte, .wnli, .tsv, .multipleChoice: ["accuracy", "loss"]
+    case .sst2, .mnli, .qnli, .rte, .wnli, .tsv: ["accuracy", "loss"]
+    case .multipleChoice: ["accuracy", "accuracy_norm", "loss"]
     case .causalLM, .e2e, .instruct: ["perplexity", "loss"]
     }
   }

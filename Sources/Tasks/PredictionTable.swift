@@ -14,6 +14,9 @@ public struct PredictionTable: Sendable {
   /// A table of predictions of `labels`.
   public init(labels: LabelSpace) { self.labels = labels }
 
+  /// A table of answers to questions with at most `choices` choices each, by their letters; scores are log-likelihoods.
+  public init(choices: Int) { labels = .classes(Array(ChoiceQuestion.letters.prefix(choices))) }
+
   /// The first line, with its LF.
   public var header: String {
     (["index", "prediction", "label"] + (0..<labels.outputs).map { "score_\($0)" }).joined(separator: "\t") + "\n"
@@ -27,13 +30,15 @@ public struct PredictionTable: Sendable {
       case .score(let score): Self.digits(score)
       case nil: ""
       }
-    return ([String(index), prediction(scores), known] + scores.map(Self.digits)).joined(separator: "\t") + "\n"
+    // A question may have fewer choices than another.
+    let cells = scores.map(Self.digits) + Array(repeating: "", count: max(0, labels.outputs - scores.count))
+    return ([String(index), prediction(scores), known] + cells).joined(separator: "\t") + "\n"
   }
 
-  /// The whole file. `labels` are as many as `scores`.
-  public func text(scores: [[Float]], labels: [Label?]) -> String {
+  /// The whole file. `labels` are as many as `scores`, and so are the numbers of the examples where some were left out.
+  public func text(scores: [[Float]], labels: [Label?], numbers: [Int]? = nil) -> String {
     zip(scores, labels).enumerated().reduce(into: header) { text, row in
-      text += line(index: row.offset, scores: row.element.0, label: row.element.1)
+      text += line(index: numbers?[row.offset] ?? row.offset, scores: row.element.0, label: row.element.1)
     }
   }
 

@@ -60,6 +60,8 @@ public enum TaskError: UserFacingError, Equatable {
   case tooFewShots(file: String, found: Int, wanted: Int)
   /// There are no solved questions to put in front of a file's.
   case noShots(file: String)
+  /// Generated texts that are not one for each of what they are compared with.
+  case textCount(file: String, found: Int, references: String, expected: Int)
   /// The tokenizer names no end-of-text token, and one is to be written.
   case noEndOfText
   /// A prompt template that cannot be filled in.
@@ -136,6 +138,9 @@ public enum TaskError: UserFacingError, Equatable {
     case .noShots(let file):
       "\(file): no solved questions for the prompt: give a file of them, or name the files as MMLU's "
         + "(test/SUBJECT_test.csv, dev/SUBJECT_dev.csv)"
+    case .textCount(let file, let found, let references, let expected):
+      "\(file): \(found == 1 ? "1 text" : "\(found) texts"), but \(references) has \(expected) meaning representations: one text "
+        + "is needed for each, in the order of their first rows"
     case .noEndOfText:
       "the model's tokenizer names no end-of-text token (eos_token in tokenizer_config.json), which ends every answer"
     case .badTemplate(let problem):

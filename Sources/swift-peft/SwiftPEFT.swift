@@ -16,8 +16,8 @@ struct SwiftPEFT: ParsableCommand {
       """,
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
-      Train.self, Sweep.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Export.self, Merge.self,
-      Tokenize.self, Download.self, Runs.self, Init.self, Schema.self, Doctor.self,
+      Train.self, Sweep.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Score.self, Export.self,
+      Merge.self, Tokenize.self, Download.self, Runs.self, Init.self, Schema.self, Doctor.self,
     ])
 
   /// Every error of every verb leaves through `Failure`.

@@ -16,6 +16,8 @@ import Testing
       try sandbox.write("models/SmolLM2-135M/\(file)", Data(contentsOf: URL(fileURLWithPath: "\(decoder)/\(file)")))
     }
     try sandbox.write("beginnings.txt", "once\nupon\n")
+    try sandbox.write("texts.txt", "a pub\n")
+    try sandbox.write("devset.csv", "mr,ref\nname[A],A is a pub.\n")
     try sandbox.write("train.tsv", Data(sandbox.read("configs/quickstart-data/train.tsv")))
     for name in ["quickstart.json", "quickstart-sweep.json"] {
       let text = try String(contentsOfFile: "\(Repository.path)/configs/\(name)", encoding: .utf8)

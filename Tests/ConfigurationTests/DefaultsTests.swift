@@ -23,6 +23,7 @@ import Testing
         "task": {
           "name": "sst2", "data_dir": "d", "train_file": null, "validation_file": null, "test_file": null,
           "text_columns": null, "label_column": null, "has_header": true, "prompt_template": null,
+          "choice_style": null, "num_fewshot": null, "fewshot_file": null,
           "max_seq_length": 128, "max_train_samples": null, "max_eval_samples": null
         },
         "adapter": {

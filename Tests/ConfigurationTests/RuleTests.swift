@@ -9,6 +9,18 @@ import Testing
     (#""name": "e2e", "data_dir": "d""#, []),
     (#""name": "instruct", "data_dir": "d", "train_file": "t", "prompt_template": "chatml""#, []),
     (#""name": "e2e", "train_file": "t", "prompt_template": "a""#, ["prompt_template: is for task instruct only"]),
+    (#""name": "multiple-choice", "data_dir": "d", "num_fewshot": 5, "choice_style": "letter""#, []),
+    (
+      #""name": "multiple-choice", "data_dir": "d", "num_fewshot": 0, "fewshot_file": "f""#,
+      ["fewshot_file: goes with a num_fewshot above 0"]
+    ),
+    (
+      #""name": "e2e", "train_file": "t", "num_fewshot": 0, "choice_style": "text", "fewshot_file": "f""#,
+      [
+        "choice_style: is for task multiple-choice only", "num_fewshot: is for task multiple-choice only",
+        "fewshot_file: is for task multiple-choice only",
+      ]
+    ),
     (
       #""name": "tsv", "data_dir": "d", "train_file": "t", "text_columns": [0], "label_column": 1"#,
       ["data_dir: the files of a table have no names of their own; task tsv needs train_file"]

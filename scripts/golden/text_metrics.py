@@ -160,4 +160,5 @@ def main():
                           "tokens": [tokens(c) for c in candidates], "words": [words(c) for c in candidates]})  # fmt: skip
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -60,18 +60,33 @@ public struct LanguageSource: Sendable, Equatable {
 
   /// The questions of a `multiple-choice` split by subject, each with `shots` solved ones to be put in front: those of
   /// `shotsFile`, else of the file `dev/SUBJECT_dev.csv` beside the directory of the subject's own. Throws where there
-  /// are fewer.
-  public func questions(_ split: Split, shots: Int, shotsFile: String? = nil) throws -> [ChoiceGroup] {
-    try Self.files(in: path(split)).map { file in
-      let questions = try ChoiceQuestions(path: file)
-      guard shots > 0 else { return ChoiceGroup(questions, shots: []) }
-      let solved = try ChoiceQuestions(path: shotsFile ?? Self.developmentFile(of: questions))
-      guard solved.questions.count >= shots else {
-        throw TaskError.tooFewShots(file: solved.file, found: solved.questions.count, wanted: shots)
-      }
-      return ChoiceGroup(questions, shots: Array(solved.questions.prefix(shots)))
+  /// are fewer. With nil there are up to five, as in MMLU, and none where there is no such file.
+  public func questions(_ split: Split, shots: Int?, shotsFile: String? = nil) throws -> [ChoiceGroup] {
+    try Self.files(in: path(split)).map {
+      try Self.group(ChoiceQuestions(path: $0), shots: shots, shotsFile: shotsFile)
     }
   }
+
+  /// Questions with solved ones for their prompts, found as `questions` does.
+  public static func group(_ questions: ChoiceQuestions, shots: Int?, shotsFile: String? = nil) throws -> ChoiceGroup {
+    let file: String?
+    if shots == 0 {
+      file = nil
+    } else if shots == nil, shotsFile == nil {
+      file = (try? developmentFile(of: questions)).flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+    } else {
+      file = try shotsFile ?? developmentFile(of: questions)
+    }
+    guard let file else { return ChoiceGroup(questions, shots: []) }
+    let solved = try ChoiceQuestions(path: file)
+    if let shots, solved.questions.count < shots {
+      throw TaskError.tooFewShots(file: solved.file, found: solved.questions.count, wanted: shots)
+    }
+    return ChoiceGroup(questions, shots: Array(solved.questions.prefix(shots ?? usualShots)))
+  }
+
+  /// Solved questions of a prompt where a config says nothing: MMLU's number.
+  private static let usualShots = 5
 
   private static func developmentFile(of questions: ChoiceQuestions) throws -> String {
     let url = URL(fileURLWithPath: questions.file)

@@ -6,13 +6,13 @@ public struct ChoiceQuestion: Sendable, Equatable {
   public let question: String
   /// The answers, at least two.
   public let choices: [String]
-  /// The number of the right one, from 0.
-  public let answer: Int
+  /// The number of the right one, from 0; nil where it is unknown.
+  public let answer: Int?
   /// 1-based line in the file.
   public let line: Int
 
   /// A question from its parts.
-  public init(question: String, choices: [String], answer: Int, line: Int) {
+  public init(question: String, choices: [String], answer: Int?, line: Int) {
     (self.question, self.choices, self.answer, self.line) = (question, choices, answer, line)
   }
 
@@ -32,8 +32,10 @@ public struct ChoiceQuestion: Sendable, Equatable {
   public func prompt(subject: String?, shots: [ChoiceQuestion]) -> String {
     let about = subject.map { " about \($0)" } ?? ""
     let head = "The following are multiple choice questions (with answers)\(about).\n\n"
-    return head + shots.map { "\($0.text)\($0.continuations[$0.answer])\n\n" }.joined() + text
+    return head + shots.map { "\($0.solved)\n\n" }.joined() + text
   }
+
+  private var solved: String { text + (answer.map { continuations[$0] } ?? "") }
 }
 
 /// The questions of a file.
@@ -42,6 +44,8 @@ public struct ChoiceQuestions: Sendable {
   public let questions: [ChoiceQuestion]
   /// Where they come from.
   public let file: String
+  /// Whether that is JSONL or JSON, else CSV.
+  public let isJSON: Bool
 
   /// What the questions are about, by the file's name: `high_school_physics_test.csv` is about `high school physics`.
   /// Nil for files that are not named so.
@@ -53,12 +57,27 @@ public struct ChoiceQuestions: Sendable {
     return nil
   }
 
-  /// Reads MMLU's CSV layout (question, four choices, letter; no header), or JSONL by its ending, of objects with
-  /// `question`, `choices` and `answer` (a letter, or a number from 0).
-  public init(path: String) throws { try self.init(bytes: readFile(path), file: path) }
+  /// Whether a file of this name is JSONL or JSON.
+  static func isJSON(_ path: String) -> Bool { RecordFile.isJSONLines(path) || path.lowercased().hasSuffix(".json") }
+
+  /// Reads MMLU's CSV layout (question, four choices, letter; no header), or JSONL or JSON by its ending, of objects with
+  /// `question`, `choices` and `answer` (a letter, or a number from 0). Answers may be missing unless `needsAnswers`.
+  public init(path: String, needsAnswers: Bool = true) throws {
+    try self.init(bytes: readFile(path), file: path, needsAnswers: needsAnswers)
+  }
 
   /// Reads `bytes` as the file `file`.
-  public init(bytes: [UInt8], file: String) throws {
+  public init(bytes: [UInt8], file: String, needsAnswers: Bool = true) throws {
+    try self.init(bytes: bytes, file: file, isJSON: Self.isJSON(file), needsAnswers: needsAnswers)
+  }
+
+  /// Reads what comes by a pipe under the name `pipe`: JSONL where it begins with a brace, else CSV.
+  public init(bytes: [UInt8], pipe: String) throws {
+    let first = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
+    try self.init(bytes: bytes, file: pipe, isJSON: first == UInt8(ascii: "{"), needsAnswers: false)
+  }
+
+  private init(bytes: [UInt8], file: String, isJSON: Bool, needsAnswers: Bool) throws {
     self.file = file
     var problems = ProblemList(file: file)
     var questions: [ChoiceQuestion] = []
@@ -68,29 +87,37 @@ public struct ChoiceQuestions: Sendable {
       case .failure(let problem): problems.add(problem)
       }
     }
-    if RecordFile.isJSONLines(file) {
-      for record in try RecordFile(bytes: bytes, file: file, isLines: true).records {
-        take(Self.question(record, file))
+    self.isJSON = isJSON
+    if isJSON {
+      let isLines = !file.lowercased().hasSuffix(".json")
+      for record in try RecordFile(bytes: bytes, file: file, isLines: isLines).records {
+        take(Self.question(record, file, needsAnswers))
       }
     } else {
-      for row in try CSVFile(bytes: bytes, file: file).rows { take(Self.question(row, file)) }
+      for row in try CSVFile(bytes: bytes, file: file).rows { take(Self.question(row, file, needsAnswers)) }
     }
     try problems.throwIfAny()
     self.questions = questions
   }
 
-  private static func question(_ row: CSVRow, _ file: String) -> Result<ChoiceQuestion, TaskError> {
-    guard row.fields.count == 6 else {
+  private static func question(
+    _ row: CSVRow, _ file: String, _ needsAnswer: Bool
+  ) -> Result<ChoiceQuestion, TaskError> {
+    guard row.fields.count == 6 || (row.fields.count == 5 && !needsAnswer) else {
       return .failure(
         .badRecord(
           file: file, line: row.line,
           problem: "\(row.fields.count) fields, not 6 (question, choices A to D, letter of the answer)"))
     }
+    let answer = row.fields.count == 6 ? row.fields[5].trimmed : ""
     return checked(
-      row.fields[0], Array(row.fields[1...4]), .string(row.fields[5].trimmed), file: file, line: row.line)
+      row.fields[0], Array(row.fields[1...4]), answer.isEmpty && !needsAnswer ? nil : .string(answer), file: file,
+      line: row.line)
   }
 
-  private static func question(_ record: DataRecord, _ file: String) -> Result<ChoiceQuestion, TaskError> {
+  private static func question(
+    _ record: DataRecord, _ file: String, _ needsAnswer: Bool
+  ) -> Result<ChoiceQuestion, TaskError> {
     let question: String
     switch record.string("question", file: file) {
     case .success(let text): question = text ?? ""
@@ -103,14 +130,15 @@ public struct ChoiceQuestions: Sendable {
     guard choices.count == elements.count else {
       return .failure(.badRecord(file: file, line: record.line, problem: "choices must be a list of strings"))
     }
-    guard let answer = record.object["answer"] else {
+    let answer = record.object["answer"].flatMap { $0.isNull ? nil : $0.value }
+    if answer == nil, needsAnswer {
       return .failure(.badRecord(file: file, line: record.line, problem: "answer is missing"))
     }
-    return checked(question, choices, answer.value, file: file, line: record.line)
+    return checked(question, choices, answer, file: file, line: record.line)
   }
 
   private static func checked(
-    _ question: String, _ choices: [String], _ answer: JSONValue, file: String, line: Int
+    _ question: String, _ choices: [String], _ answer: JSONValue?, file: String, line: Int
   ) -> Result<ChoiceQuestion, TaskError> {
     func failure(_ problem: String) -> Result<ChoiceQuestion, TaskError> {
       .failure(.badRecord(file: file, line: line, problem: problem))
@@ -121,6 +149,9 @@ public struct ChoiceQuestions: Sendable {
     }
     if let empty = choices.firstIndex(where: { $0.trimmed.isEmpty }) {
       return failure("choice \(ChoiceQuestion.letters[empty]) is empty")
+    }
+    guard let answer else {
+      return .success(ChoiceQuestion(question: question, choices: choices, answer: nil, line: line))
     }
     let letters = ChoiceQuestion.letters.prefix(choices.count)
     let number: Int? =

@@ -9,7 +9,7 @@ struct ConfigComparison {
   /// Values that name, place, show or keep things. Where the inputs lie is no matter: what they hold is compared.
   private static let neutral: Set<String> = [
     "name", "output_dir", "database", "model", "task.data_dir", "task.train_file", "task.validation_file",
-    "task.test_file", "adapter.init_from", "training.logging_steps", "training.save_steps",
+    "task.test_file", "task.fewshot_file", "adapter.init_from", "training.logging_steps", "training.save_steps",
     "training.save_total_limit", "training.max_nonfinite_steps",
   ]
   /// How long the run is: judged by the number of steps.

@@ -13,9 +13,14 @@ public struct EncodedDataset: Sendable {
     public let label: Label?
     /// Language models: the documents that the ids are, in order.
     public let documents: [Document]
+    /// A question that is scored by the likelihood of its choices: which ids they are.
+    public let choices: Choices?
 
     /// An example.
-    public init(ids: [Int32], typeIDs: [Int32], label: Label?, documents: [Document] = []) {
+    public init(
+      ids: [Int32], typeIDs: [Int32], label: Label?, documents: [Document] = [], choices: Choices? = nil
+    ) {
+      self.choices = choices
       self.ids = ids
       self.typeIDs = typeIDs
       self.label = label

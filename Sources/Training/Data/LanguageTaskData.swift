@@ -7,7 +7,7 @@ import Tasks
 import Tokenizers
 
 /// A task for language models, ready to load: texts to continue (`causal-lm`), prompts to answer (`instruct`), meanings
-/// to put into words (`e2e`).
+/// to put into words (`e2e`), questions with choices (`multiple-choice`).
 public struct LanguageTaskData: Sendable {
   /// The section `task` of the config.
   public let config: TaskConfig
@@ -34,10 +34,15 @@ public struct LanguageTaskData: Sendable {
     return node?.string ?? node?.array?.first { $0["name"]?.string == "default" }?["template"]?.string
   }
 
-  /// The split's items, tokenized, and what was left out.
-  func load(_ split: Split, _ tokens: LanguageTokens, pool: WorkerPool) throws -> EncodedDataset {
+  /// The split's items, tokenized, and what was left out. Questions with choices are other items `toTrain` than to score.
+  func load(
+    _ split: Split, _ tokens: LanguageTokens, toTrain: Bool, pool: WorkerPool
+  ) throws -> EncodedDataset {
     let path = try source.path(split)
     let limit = (split == .train ? config.maxTrainSamples : config.maxEvalSamples) ?? .max
+    if source.task == .multipleChoice {
+      return try choices(split, limit: limit, tokens, toTrain: toTrain, pool: pool)
+    }
     if source.task == .causalLM { return try blocks(path, limit, tokens, pool) }
     let data =
       try source.task == .e2e

@@ -61,8 +61,9 @@ public struct LanguageEngine: TrainingEngine {
     return gather(losses, batch, plan)
   }
 
-  /// Losses of `items`, without dropout and label smoothing.
+  /// Losses of `items`, without dropout and label smoothing; of questions with choices their log-likelihoods too.
   public func evaluate(_ items: [EncodedDataset.Item], state: TrainableState) -> BatchResult {
+    if items.contains(where: { $0.choices != nil }) { return evaluateChoices(items, state: state) }
     let batch = Batch(items), plan = ShardPlan(lengths: items.map(\.ids.count))
     let adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
     let losses = pool.map(plan.shards.count) { index, workspace in
@@ -89,11 +90,12 @@ public struct LanguageEngine: TrainingEngine {
     }
   }
 
-  /// Perplexity, the exponential of the mean loss, and the loss.
+  /// Perplexity, the exponential of the mean loss, and the loss; of questions with choices their accuracy and the loss.
   public func metrics(
     _ metrics: [Metric], _ items: [EncodedDataset.Item], _ result: BatchResult
   ) -> [MetricValue] {
     guard !items.isEmpty else { return [] }
+    if items.contains(where: { $0.choices != nil }) { return choiceMetrics(items, result) }
     let loss = result.meanLoss
     return [MetricValue(name: "perplexity", value: exp(loss)), MetricValue(name: "loss", value: loss)]
   }

@@ -40,7 +40,12 @@ public struct GenerationRun: Sendable {
   }
 
   private init(_ config: RunConfig, adapterDirectory: String?, threads: Int) throws {
-    let scoring = try ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads)
+    try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads))
+  }
+
+  /// The language model of a run that is scored.
+  init(_ scoring: ScoringRun) throws {
+    let config = scoring.run.plan.config
     let plan = scoring.run.plan
     guard case .language(let loaded) = scoring.run.model else {
       throw ModelError.notADecoder(plan.model.family.rawValue, path: config.model)

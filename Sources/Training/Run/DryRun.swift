@@ -159,7 +159,9 @@ private struct DryRunData {
       return
     }
     let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
-    guard let data = try checks.unlessMissing({ try task.load(split, tokens, pool: pool) }) else { return }
+    guard
+      let data = try checks.unlessMissing({ try task.load(split, tokens, toTrain: split == .train, pool: pool) })
+    else { return }
     notices += data.leftOut
     try data.requireFit(plan.model, path: plan.modelDirectory)
     if split == .train {

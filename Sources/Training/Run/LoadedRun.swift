@@ -58,8 +58,8 @@ public struct LoadedRun: Sendable {
     }
   }
 
-  /// A tokenized split, its ids checked against the model's vocabulary.
-  public func load(_ split: Split) throws -> EncodedDataset {
+  /// A tokenized split, to be trained on or scored, its ids checked against the model's vocabulary.
+  public func load(_ split: Split, toTrain: Bool = false) throws -> EncodedDataset {
     switch task {
     case .classification(let task):
       let dataset = try task.load(split)
@@ -68,7 +68,7 @@ public struct LoadedRun: Sendable {
       return data
     case .language(let task):
       let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
-      let data = try task.load(split, tokens, pool: pool)
+      let data = try task.load(split, tokens, toTrain: toTrain, pool: pool)
       for item in data.items { try plan.model.check(ids: item.ids, path: plan.modelDirectory) }
       return data
     }

@@ -3,8 +3,6 @@ import Kernels
 
 /// What can keep a run from starting, beside its inputs.
 public enum RunError: UserFacingError, Equatable {
-  /// A value that the contract knows and this version does not.
-  case unsupported(field: String, value: String, instead: String)
   /// bfloat16 training would be slower than float32 here.
   case noBFloat16
   /// A run is already in the output directory.
@@ -35,6 +33,8 @@ public enum RunError: UserFacingError, Equatable {
   case noEndOfText(directory: String)
   /// Something that only classification tasks have.
   case notAClassification(task: String, verb: String)
+  /// Texts for meaning representations are asked for, and the task has none.
+  case noMeanings(task: String)
   /// A run that learnt to classify is asked for text.
   case noLanguageModel(directory: String, task: String)
   /// A prompt that leaves no room for its continuation.
@@ -45,8 +45,6 @@ public enum RunError: UserFacingError, Equatable {
   /// What is wrong, where, and what would be right.
   public var description: String {
     switch self {
-    case .unsupported(let field, let value, let instead):
-      "\(field): \(value) is not supported by this version, which offers \(instead)"
     case .noBFloat16:
       Products.libraryName == "oneDNN"
         ? "training.precision: this processor has no bfloat16 instructions (AVX512-BF16 or AMX), without which bfloat16 "
@@ -79,6 +77,7 @@ public enum RunError: UserFacingError, Equatable {
       "\(directory)/config.json: eos_token_id is missing: texts and answers need a token that ends them"
     case .notAClassification(let task, let verb):
       "\(verb): the task \(task) has no labels to predict; swift-peft generate continues texts"
+    case .noMeanings(let task): "the task \(task) has no meaning representations to put into words; e2e has"
     case .noLanguageModel(let directory, let task):
       "\(directory): the task \(task) gives labels, no text; swift-peft predict labels texts"
     case .promptTooLong(let tokens, let limit):
@@ -93,8 +92,9 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun: .missingInput
-    case .noWholeCheckpoint, .configChanged, .unsupported, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
-      .nothingToEvaluate, .noLabels, .headMismatch, .noEndOfText, .notAClassification, .noLanguageModel, .promptTooLong:
+    case .noWholeCheckpoint, .configChanged, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
+      .nothingToEvaluate, .noLabels, .headMismatch, .noEndOfText, .notAClassification, .noMeanings, .noLanguageModel,
+      .promptTooLong:
       .badInput
     }
   }

@@ -73,12 +73,6 @@ public struct RunPlan: Sendable {
   private static func refuseUnsupported(_ config: RunConfig) throws {
     var errors: [any UserFacingError] = []
     if config.training.precision == .bfloat16, !Products.hasBFloat16 { errors.append(RunError.noBFloat16) }
-    if !config.task.name.isGLUE, config.task.name != .tsv, !config.task.name.isLanguageModelling {
-      errors.append(
-        RunError.unsupported(
-          field: "task.name", value: config.task.name.rawValue,
-          instead: "the GLUE tasks, tsv, causal-lm, instruct and e2e"))
-    }
     try ErrorList.throwIfAny(errors)
   }
 }

@@ -71,5 +71,5 @@ extension TaskName {
   public var isLanguageModelling: Bool { languageTask != nil }
 
   /// The task by the name that its data has.
-  var languageTask: LanguageTask? { self == .multipleChoice ? nil : LanguageTask(rawValue: rawValue) }
+  var languageTask: LanguageTask? { LanguageTask(rawValue: rawValue) }
 }

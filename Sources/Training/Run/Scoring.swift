@@ -92,6 +92,20 @@ public struct ScoringRun: Sendable {
 
   /// Rows of logits for `examples`.
   public func logits(_ examples: [Example]) throws -> [[Float]] {
-    evaluator.run(try run.encode(examples).items, state: state).logits
+    logits(items: try run.encode(examples).items)
+  }
+
+  /// Rows of logits, or of the log-likelihoods of choices.
+  public func logits(items: [EncodedDataset.Item]) -> [[Float]] { evaluator.run(items, state: state).logits }
+
+  /// Questions with choices as items. Throws where the run is none on such, and where a question is too long for it.
+  public func load(_ questions: ChoiceQuestions) throws -> EncodedDataset {
+    guard case .language(let task) = run.task, task.source.task == .multipleChoice else {
+      throw RunError.notAClassification(task: run.task.name, verb: "predict")
+    }
+    let tokens = try LanguageTokens(run.tokenizer, run.plan.model, path: run.plan.modelDirectory)
+    let data = try task.choices(of: questions, tokens, pool: run.pool)
+    try data.requireFit(run.plan.model, path: run.plan.modelDirectory)
+    return data
   }
 }

@@ -33,7 +33,7 @@ public struct TrainingRun {
     self.run = run
     resumed = start == .resume ? try ResumePoint(output) : nil
 
-    let train = try run.load(.train)
+    let train = try run.load(.train, toTrain: true)
     guard !train.items.isEmpty else { throw RunError.noExamples(file: try run.task.file(.train)) }
     let evaluationSets = try run.evaluationSets()
     var notices =

@@ -18,6 +18,9 @@ struct Evaluate: ParsableCommand {
 
       A run is scored with its own adapter and config. A config without --adapter is scored with the base model and its \
       head as stored (or a fresh seeded one). Writes eval_results.json into the run's, or the config's, output_dir.
+
+      Of task e2e the model puts every meaning representation into words, and BLEU, NIST, ROUGE-L and CIDEr (METEOR too \
+      where METEOR_JAR names meteor-1.5.jar) compare them with all its references: see swift-peft help score.
       """)
 
   @Argument(help: ArgumentHelp("A run's directory, or a run config.", valueName: "run-dir-or-config"))
@@ -35,6 +38,7 @@ struct Evaluate: ParsableCommand {
   @Option(help: ArgumentHelp("Write a TSV of predictions and scores.", valueName: "file"))
   var predictions: String?
 
+  @OptionGroup(title: "Generated texts") var text: TextOptions
   @OptionGroup var options: RunOptions
 
   func run() throws {
@@ -43,6 +47,7 @@ struct Evaluate: ParsableCommand {
       throw ValidationError("--adapter goes with a config; \(source) is a run, which has its own")
     }
     let config = try options.load(runDirectory?.configPath ?? source)
+    let generation = try text.generation(config.task.name)
     try ModelDownload(isQuiet: options.report.quiet).fetch(config.model)
     let adapter = runDirectory?.path ?? adapter
     let output = options.outputDir ?? runDirectory?.path ?? config.outputDir
@@ -56,10 +61,11 @@ struct Evaluate: ParsableCommand {
       ?? ScoringRun(config, adapterDirectory: adapter, threads: threads)
     scoring.run.model.notices.forEach(progress.notice)
 
-    if predictions != nil, scoring.run.task.classification == nil {
+    let predicts = scoring.run.task.classification != nil || config.task.name == .multipleChoice || generation != nil
+    if predictions != nil, !predicts {
       throw RunError.notAClassification(task: config.task.name.rawValue, verb: "--predictions")
     }
-    let reports = try score(scoring, &progress)
+    let reports = try score(scoring, generation, &progress)
     progress.clear()
     if reports.contains(where: { !$0.metrics.isEmpty }) {
       let directory = OutputDirectory(output)
@@ -74,7 +80,9 @@ struct Evaluate: ParsableCommand {
   }
 
   /// Scores the splits and writes the predictions of the first.
-  private func score(_ scoring: ScoringRun, _ progress: inout Progress) throws -> [EvaluationReport] {
+  private func score(
+    _ scoring: ScoringRun, _ generation: GenerationOptions?, _ progress: inout Progress
+  ) throws -> [EvaluationReport] {
     var reports: [EvaluationReport] = []
     for split in try splits(scoring.run.task, progress) {
       let data = try scoring.run.load(split)
@@ -83,19 +91,37 @@ struct Evaluate: ParsableCommand {
       if predictions == nil, scoring.run.task.labels != nil, labels.contains(where: { $0 == nil }) {
         throw RunError.noLabels(file: try scoring.run.task.file(split))
       }
-      let report = scoring.score(split, data) { progress.scored($0, of: $1, split: split.rawValue) }
+      var report = scoring.score(split, data) { progress.scored($0, of: $1, split: split.rawValue) }
       if let bad = report.logits.firstIndex(where: { row in row.contains { !$0.isFinite } }) {
         throw RunError.scoresNotFinite(split: split.rawValue, example: bad)
       }
       progress.clear()
       if report.metrics.isEmpty { progress.notice("\(split.rawValue) has no labels: predictions only, no scores") }
-      if let predictions, reports.isEmpty, let space = scoring.run.task.labels {
-        let table = PredictionTable(labels: space)
-        try AtomicFile.write(table.text(scores: report.logits, labels: labels), to: predictions)
+      if let generation {
+        report = report.adding(try generate(scoring, split, generation, &progress))
+      } else if let predictions, reports.isEmpty {
+        let choices = report.logits.map(\.count).max() ?? 0, numbers = data.items.compactMap { $0.choices?.number }
+        let table = scoring.run.task.labels.map { PredictionTable(labels: $0) } ?? PredictionTable(choices: choices)
+        let text = table.text(scores: report.logits, labels: labels, numbers: numbers.isEmpty ? nil : numbers)
+        try AtomicFile.write(text, to: predictions)
       }
       reports.append(report)
     }
     return reports
+  }
+
+  /// Writes what the model says for the meaning representations of `split`, and scores it.
+  private func generate(
+    _ scoring: ScoringRun, _ split: Split, _ options: GenerationOptions, _ progress: inout Progress
+  ) throws -> [MetricValue] {
+    let (texts, references) = try scoring.texts(split, options) {
+      progress.scored($0, of: $1, split: "\(split.rawValue) texts")
+    }
+    progress.clear()
+    if let predictions { try AtomicFile.write(texts.table(references.examples), to: predictions) }
+    let scores = try TextScores(texts, references)
+    scores.notices.forEach(progress.notice)
+    return scores.metrics
   }
 
   /// The split asked for, or the development sets that are there.

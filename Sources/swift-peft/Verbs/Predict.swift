@@ -7,13 +7,14 @@ import Training
 /// `swift-peft predict RUN_DIR [FILE]`.
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Label texts with a trained run.",
+    abstract: "Label texts, or answer questions with choices, with a trained run.",
     discussion: """
       EXAMPLE: echo 'a great film' | swift-peft predict runs/quickstart-aslora
 
       Reads FILE or stdin: TSV in the layout of the task's files (told by its header or columns), or else one text a \
       line, for tasks of pairs two fields and one TAB. Writes index, prediction, label (where known) and raw scores \
-      as TSV to stdout, or with --json one object a line.
+      as TSV to stdout, or with --json one object a line. Of a run on multiple-choice it reads questions as the task does, \
+      with or without their answers, and writes the letter of the likeliest choice and the log-likelihoods of all.
       """)
 
   @Argument(help: ArgumentHelp("A run's directory.", valueName: "run-dir"))
@@ -36,6 +37,7 @@ struct Predict: ParsableCommand {
     let scoring = try ScoringRun(config, run: directory, threads: threads.count)
     scoring.run.model.notices.forEach(progress.notice)
 
+    if config.task.name == .multipleChoice { return try answer(scoring, progress) }
     guard let task = scoring.run.task.classification else {
       throw RunError.notAClassification(task: config.task.name.rawValue, verb: "predict")
     }
@@ -49,21 +51,41 @@ struct Predict: ParsableCommand {
     let size = config.training.evalBatchSize * 16
     for start in stride(from: 0, to: data.examples.count, by: size) {
       let examples = Array(data.examples[start..<min(start + size, data.examples.count)])
-      let lines = zip(examples, try scoring.logits(examples)).enumerated().map { offset, row in
-        let (example, scores) = row
-        return report.json
-          ? json(table, start + offset, example, scores)
-          : table.line(index: start + offset, scores: scores, label: example.label)
-      }
-      try Console.write(Array(lines.joined().utf8))
+      try write(table, start, try scoring.logits(examples), examples.map(\.label))
     }
   }
 
-  private func json(_ table: PredictionTable, _ index: Int, _ example: Example, _ scores: [Float]) -> String {
+  /// Answers questions with choices.
+  private func answer(_ scoring: ScoringRun, _ progress: Progress) throws {
+    let questions =
+      try file.map { try ChoiceQuestions(path: $0, needsAnswers: false) }
+      ?? ChoiceQuestions(bytes: Console.readAll(), pipe: "stdin")
+    let data = try scoring.load(questions)
+    data.leftOut.forEach(progress.notice)
+    let table = PredictionTable(choices: questions.questions.map(\.choices.count).max() ?? 0)
+    if !report.json { try Console.print(table.header) }
+    let size = scoring.run.plan.config.training.evalBatchSize
+    for start in stride(from: 0, to: data.items.count, by: size) {
+      let items = Array(data.items[start..<min(start + size, data.items.count)])
+      try write(table, start, scoring.logits(items: items), items.map(\.label))
+    }
+  }
+
+  /// Writes a batch, the first of which has the number `start`.
+  private func write(_ table: PredictionTable, _ start: Int, _ scores: [[Float]], _ labels: [Label?]) throws {
+    let lines = zip(labels, scores).enumerated().map { offset, row in
+      let (label, scores) = row
+      return report.json
+        ? json(table, start + offset, label, scores) : table.line(index: start + offset, scores: scores, label: label)
+    }
+    try Console.write(Array(lines.joined().utf8))
+  }
+
+  private func json(_ table: PredictionTable, _ index: Int, _ known: Label?, _ scores: [Float]) -> String {
     var prediction = JSONValue.string(table.prediction(scores))
     if table.labels == .regression, let score = scores.first { prediction = .float(score) }
     var label = JSONValue.null
-    switch (example.label, table.labels) {
+    switch (known, table.labels) {
     case (.classIndex(let index), .classes(let names)): label = .string(names[index])
     case (.score(let score), _): label = .float(score)
     default: break
