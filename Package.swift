@@ -92,12 +92,15 @@ let package = Package(
     // Hostile files: what the fuzzer feeds, and its corpus as tests.
     .target(
       name: "FuzzTargets",
-      dependencies: ["Adapters", "Checkpoints", "Configuration", "Diagnostics", "Tasks", "Tokenizers"],
+      dependencies: [
+        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Models", "Tasks", "Tokenizers", "Training",
+      ],
       path: "Tests/FuzzTargets", swiftSettings: swift),
     .testTarget(
       name: "FuzzTests",
       dependencies: [
-        "FuzzTargets", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "StrictJSON", "Tasks", "Tokenizers",
+        "FuzzTargets", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Hub", "StrictJSON", "Tasks",
+        "Tokenizers", "Training",
       ],
       exclude: ["Corpus"], swiftSettings: swift),
 
@@ -136,3 +139,6 @@ if ProcessInfo.processInfo.environment["SWIFT_PEFT_FUZZ"] == "1" {
   package.targets.append(
     .executableTarget(name: "swift-peft-fuzz", dependencies: ["FuzzTargets"], swiftSettings: swift))
 }
+let keep: Set<String> = ["FuzzTests", "TokenizersTests", "AdaptersTests", "TrainingTests", "HubTests", "swift-peft-fuzz"]
+package.targets.removeAll { ($0.type == .test || $0.type == .executable) && !keep.contains($0.name) }
+package.products.removeAll { $0.name == "swift-peft" }
