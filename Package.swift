@@ -139,6 +139,3 @@ if ProcessInfo.processInfo.environment["SWIFT_PEFT_FUZZ"] == "1" {
   package.targets.append(
     .executableTarget(name: "swift-peft-fuzz", dependencies: ["FuzzTargets"], swiftSettings: swift))
 }
-let keep: Set<String> = ["FuzzTests", "TokenizersTests", "AdaptersTests", "TrainingTests", "HubTests", "swift-peft-fuzz"]
-package.targets.removeAll { ($0.type == .test || $0.type == .executable) && !keep.contains($0.name) }
-package.products.removeAll { $0.name == "swift-peft" }
