@@ -92,12 +92,15 @@ let package = Package(
     // Hostile files: what the fuzzer feeds, and its corpus as tests.
     .target(
       name: "FuzzTargets",
-      dependencies: ["Adapters", "Checkpoints", "Configuration", "Diagnostics", "Tasks", "Tokenizers"],
+      dependencies: [
+        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Models", "Tasks", "Tokenizers", "Training",
+      ],
       path: "Tests/FuzzTargets", swiftSettings: swift),
     .testTarget(
       name: "FuzzTests",
       dependencies: [
-        "FuzzTargets", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "StrictJSON", "Tasks", "Tokenizers",
+        "FuzzTargets", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Hub", "StrictJSON", "Tasks",
+        "Tokenizers", "Training",
       ],
       exclude: ["Corpus"], swiftSettings: swift),
 

@@ -26,7 +26,7 @@ def tensor(kind, shape, start, end):
     return {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
 
 
-deep = "[" * 5000 + "]" * 5000
+deep = "[" * 500 + "]" * 500
 long_number = "9" * 2000
 header = {
     "__metadata__": {"format": "pt"},
@@ -97,7 +97,7 @@ run = {
 write("run-config", "whole", text(run))
 write("run-config", "comments", '// c\n{ /* d */ "model": "m", "task": {"name":"sst2","data_dir":"d",},}')
 write("run-config", "open-comment", "{/*")
-write("run-config", "deep", '{"model":' + '{"a":' * 4000)
+write("run-config", "deep", '{"model":' + '{"a":' * 400)
 write("run-config", "huge", text(run | {"training": {"seed": 1 << 63, "learning_rate": 1e308, "max_steps": 1 << 40}}))
 write("run-config", "twice", '{"model":"m","model":"n"}')
 write("run-config", "surrogates", r'{"model":"\ud83d\ude00 \udc00"}')
@@ -176,6 +176,111 @@ write("tokenizer-files", "config", text(roberta), text({
     "tokenizer_class": "RobertaTokenizer", "add_prefix_space": True, "added_tokens_decoder": {
         "0": {"content": "<s>", "special": True}, "12": {"content": "new", "lstrip": True}}}), "ab new", "a b\n")
 
+# tokenizers of decoders
+added = [{"id": 2, "content": "</s>", "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+          "special": True}]
+byte_pieces = ["<unk>", "<s>", "</s>", "<0x00>", "<0xC3>", "<0xA9>", "\u2581", "a", "b", "\u2581a", "ab", "\u2581ab"]
+normalizers = [{"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]
+decoders = [{"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "ByteFallback"},
+            {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]
+llama = {
+    "version": "1.0", "added_tokens": added, "normalizer": {"type": "Sequence", "normalizers": normalizers},
+    "pre_tokenizer": None, "post_processor": None, "decoder": {"type": "Sequence", "decoders": decoders},
+    "model": {"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "byte_fallback": True,
+              "vocab": {piece: index for index, piece in enumerate(byte_pieces)},
+              "merges": ["\u2581 a", "a b", "\u2581a b", "\u2581 ab"]}}
+chat = {"eos_token": "</s>", "chat_template": [
+    {"name": "default", "template": "{{'<|im_start|>system\\nBe kind.<|im_end|>\\n<|im_start|>user'}}"}]}
+write("tokenizer-json", "llama", text(llama), text(chat), "ab \u00e9ab</s> \u4e2d\0")
+
+
+def steps(kind, count, **more):
+    return [{"type": kind, **more} for _ in range(count)]
+
+
+double = steps("Replace", 40, pattern={"String": "a"}, content="aa")
+prepends = sum(([{"type": "Prepend", "prepend": "ab"}, {
+    "type": "Replace", "pattern": {"String": "b"}, "content": "bb"}] for _ in range(30)), [])
+write("tokenizer-json", "doubling", text(llama | {"normalizer": {"type": "Sequence", "normalizers": double}}), "", "a")
+write("tokenizer-json", "prepending", text(llama | {"normalizer": {"type": "Sequence", "normalizers": prepends}}), "", "a")
+write("tokenizer-json", "decoding", text(llama | {"decoder": {"type": "Sequence", "decoders": double}}), "", "a")
+write("tokenizer-json", "stripping", text(llama | {"decoder": {
+    "type": "Strip", "content": "a", "start": (1 << 63) - 1, "stop": (1 << 63) - 1}}), "", "aaa")
+write("tokenizer-json", "metaspaces", text(llama | {"pre_tokenizer": {"type": "Sequence", "pretokenizers": sum((
+    [{"type": "Metaspace", "replacement": mark, "add_prefix_space": True}, {"type": "Punctuation"}]
+    for mark in "!#$%&()*+,-./:;<=>?@[]^_{|}~"), [])}}), "", "a")
+gpt4 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|"
+        r"\s+(?!\S)|\s+")
+for behavior in ["Isolated", "Removed", "Contiguous", "MergedWithPrevious", "MergedWithNext"]:
+    write("tokenizer-json", "split-" + behavior.lower(), text(llama | {
+        "normalizer": {"type": "NFC"}, "decoder": {"type": "ByteLevel"}, "pre_tokenizer": {
+            "type": "Sequence", "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": gpt4}, "behavior": behavior, "invert": behavior == "Removed"},
+                {"type": "Digits", "individual_digits": True}, {"type": "Split", "pattern": {"String": "b"},
+                                                                "behavior": behavior, "invert": False},
+                {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}]}}), "",
+          "I'LL ab 12345\r\n  b\u00e9b \u0661!? ")
+
+
+def varint(value):
+    data = bytearray()
+    while value >= 0x80:
+        data.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(data + bytes([value]))
+
+
+def message(number, data):
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def piece(string, score=0.0, kind=1):
+    return message(1, message(1, string.encode()) + varint(2 << 3 | 5) + struct.pack("<f", score) + varint(3 << 3)
+                   + varint(kind))
+
+
+control = [("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3)]
+byte_tokens = [("<0x%02X>" % byte, 0, 6) for byte in (0, 10, 0xC3, 0xA9)]
+marks = [("\u2581", -1, 1), ("a", -2, 1), ("b", -3, 1), ("\u2581a", -4, 1), ("ab", -5, 1), ("<x>", 0, 4)]
+lines = "\n".join("\t".join(map(str, entry)) for entry in control + byte_tokens + marks)
+write("tokenizer-model", "bpe", "#\n" + lines + "\n!3\t2\n!35\t1\n!44\t ? \n?3\t1", "", "ab <x>b \u00e9\0")
+write("tokenizer-model", "unigram", "#\n" + lines + "\n!3\t1\n?4\t0",
+      text({"add_eos_token": True, "additional_special_tokens": ["<x>"], "legacy": False}), " ab  <x>b")
+write("tokenizer-model", "suffix", "#\n" + lines + "\n!24\t1\n?5\t0", text({"added_tokens_decoder": {
+    "2": {"content": "</s>", "special": True}, "13": {"content": "new", "lstrip": True}}}), "ab</s> new")
+write("tokenizer-model", "binary", b"".join(piece(*entry) for entry in control + marks) + message(2, varint(3 << 3)
+                                                                                                + varint(2)))
+write("tokenizer-model", "cut", piece("<unk>", 0, 2)[:-2])
+write("tokenizer-model", "nan", piece("<unk>", 0, 2) + piece("a", float("nan")) + piece("b", float("inf")))
+write("tokenizer-model", "kinds", "#\n<unk>\t0\t2\na\t0\t5\nb\t0\t9")
+write("tokenizer-model", "empty-piece", "#\n<unk>\t0\t2\n\t0\t1\nab\t0\t4\na\t3e38\t1", "", "abab")
+# A trie that leads into itself at every byte, and rules without an end.
+rules = struct.pack("<I", 8) + struct.pack("<II", 0, 1 << 10 | 1 << 8 | ord("a")) + b"abc"
+model = b"".join(piece(*entry) for entry in control + marks)
+write("tokenizer-model", "rules", model + message(3, message(2, rules)), "", "aaaa")
+write("tokenizer-model", "rules-cut", model + message(3, message(2, rules[:6])), "", "a")
+
+# language tasks: the first byte is the reader, the second the style
+for name, head, content in [
+    ("text", b"\0\0", "\ufeffOne.\r\nTwo.\n"), ("text-lines", b"\1\0", '{"text":"a"}\n\n{"text":"","x":1}\n'),
+    ("instruct", b"\2\0", '[{"instruction":"Say","input":"x","output":"y"},{"instruction":"","output":"z"}]'),
+    ("instruct-chat", b"\2\1", '[{"instruction":"Say","input":"","output":"y"}]'),
+    ("instruct-lines", b"\3\2", '{"instruction":"Say","output":"y"}\n{"instruction":"a","input":null,"output":" "}'),
+    ("instruct-template", b"\3\4", '{"instruction":"Say","input":"{input}","output":"y"}'),
+    ("instruct-no-input", b"\3\5", '{"instruction":"Say","input":"x","output":"y"}'),
+    ("e2e", b"\4\0", 'mr,ref\r\n"name[The Vaults], eatType[pub]","A ""pub"",\nit is."\n"name[x]",\n"name[x]",Ten\n'),
+    ("e2e-brackets", b"\4\0", "ref,mr\na,name[\nb,[x]\nc,a[b]c[d]\n"),
+    ("e2e-quote", b"\4\0", 'mr,ref\n"a[b]",c\n"d"e,f\n"open'),
+    ("choices", b"\5\0", 'What?,one,two,three,four,A\n"Which, ""then""?",1,2,3,4,D\n'),
+    ("choices-wide", b"\5\0", "a,b,c,d,e,F\na,b\n,,,,,A\n"),
+    ("choice-lines", b"\6\0", '{"question":"q","choices":["a","b"],"answer":"B"}\n{"question":"q","choices":["a","b"],"answer":0}'),
+    ("choice-kinds", b"\6\0", '{"question":"q","choices":["a",1],"answer":-1}\n{"question":1,"choices":[],"answer":"AA"}'),
+    ("template", b"\7\0", "a {instruction} {{b}} {input}"), ("template-open", b"\7\0", "{instruction"),
+    ("chatml", b"\7\0", "<|im_start|>system\\nBe kind.<|im_end|>"), ("llama-3", b"\7\0", "<|start_header_id|>"),
+    ("marks", b"\4\0", "mr,ref\nname[\u0301x]\u0301,y\n"), ("not-utf8", b"\2\0", b'[{"instruction":"\xff"}]'),
+]:
+    write("language-data", name, head + (content if isinstance(content, bytes) else content.encode()))
+
 # adapters
 query, value = "encoder.layer.{}.attention.self.query", "encoder.layer.{}.attention.self.value"
 paths = [path.format(layer) for layer in range(2) for path in (query, value)]
@@ -213,3 +318,49 @@ write("adapter", "share-a", *native("share-a", False))
 write("adapter", "share-ab", *native("share-ab", True))
 write("adapter", "aslora", *native("aslora", False))
 write("adapter", "empty", b"", b"")
+
+
+# checkpoints: the parts that are not given are right
+def trainer(**more):
+    report = {"split": "validation", "step": 2, "epoch": 0.4, "examples": 9, "metrics": {"accuracy": 0.5, "loss": "nan"}}
+    return text({
+        "format": "swift-peft checkpoint", "format_version": 1, "step": 3, "total_steps": 9, "skipped_steps": 0,
+        "means_step": 3, "aslora": {"start_step": 1, "merge_interval": 3, "num_merges": 1, "candidates": "all",
+                                    "metric": "cosine", "direction": "average"},
+        "log_window": {"steps": 1, "loss_sum": 0.5, "tokens": 7, "examples": 2, "seconds": 0.1, "last_step": 3,
+                       "last_epoch": 0.5, "last_learning_rate": 0.1, "last_grad_norm": "inf"},
+        "reports": [report], "best": {"value": "-inf", "step": 2, "reports": [report]}, "evaluations_without_gain": 0,
+        "stopped_early": False, "evaluation_is_pending": True,
+        "inputs": {"splits": {"train": "00"}, "model": "11"}} | more)
+
+
+largest = (1 << 63) - 1
+write("checkpoint", "whole")
+write("checkpoint", "trainer", trainer())
+write("checkpoint", "no-best", trainer(best=None, aslora=None, reports=[]))
+write("checkpoint", "largest", trainer(skipped_steps=largest, evaluations_without_gain=largest, means_step=largest))
+write("checkpoint", "total", trainer(total_steps=largest))
+write("checkpoint", "short", trainer(total_steps=2))
+write("checkpoint", "aslora", trainer(aslora={"start_step": -largest - 1, "merge_interval": 0, "num_merges": largest,
+                                             "candidates": "adjacent", "metric": "effective", "direction": "average"}))
+write("checkpoint", "equal-keys", trainer(inputs={"splits": {"\u00e9": "0", "e\u0301": "1"}, "model": "m"}))
+write("checkpoint", "history", b"", '{"step":1,"epoch":0,"split":"train","metrics":{"loss":"nan"}}\n\n{"step":2,"merge":null}')
+write("checkpoint", "optimizer", b"", b"", text({"a.exp_avg": tensor("F32", [1], 0, 4)}), b"abcd")
+write("checkpoint", "lora", b"", b"", b"", b"", *native("lora", False))
+write("checkpoint", "config", b"", b"", b"", b"", b"", b"", b"", text(run))
+
+
+def manifest(files, **more):
+    return text({"format": "swift-peft checkpoint", "format_version": 1, "step": 3, "files": files} | more)
+
+
+some = {"bytes": 1, "sha256": "00"}
+write("checkpoint-manifest", "empty-list", manifest({}))
+write("checkpoint-manifest", "missing", manifest({"a": some}))
+write("checkpoint-manifest", "size", manifest({"history.jsonl": some}))
+write("checkpoint-manifest", "outside", manifest({"../../a": some, "/etc/passwd": some}))
+write("checkpoint-manifest", "marked-slash", manifest({"../\u0301": some}))
+write("checkpoint-manifest", "nul", manifest({"history.jsonl\0": some}))
+write("checkpoint-manifest", "directory", manifest({"best": some, "": some, ".": some}))
+write("checkpoint-manifest", "newer", manifest({}, format_version=2))
+write("checkpoint-manifest", "itself", manifest({"manifest.json": {"bytes": largest, "sha256": ""}}))

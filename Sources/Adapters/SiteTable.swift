@@ -22,6 +22,10 @@ public struct SiteTable: Sendable, Equatable {
   /// For every site, the positions of its A and its B in `tensors`.
   private var slots: [Slot] = []
   private let positionOfPath: [String: Int]
+  private let positionOfPlace: [TensorKey: Int]
+  private var positionOfTensor: [TensorKey: Int] = [:]
+  /// For every tensor, the position of the first site that uses it.
+  private var firstUsers: [Int] = []
 
   private struct Slot: Sendable, Equatable {
     var a: TensorKey
@@ -42,8 +46,16 @@ public struct SiteTable: Sendable, Equatable {
     var seen: Set<String> = []
     modules = sites.map(\.module).filter { seen.insert($0).inserted }
     positionOfPath = Dictionary(zip(sites.map(\.path), sites.indices)) { first, _ in first }
+    positionOfPlace = Dictionary(
+      zip(sites.map { TensorKey(side: .a, module: $0.module, layer: $0.layer) }, sites.indices)
+    ) { first, _ in first }
     slots = sites.map { Slot(a: strategy.key(.a, $0), b: strategy.key(.b, $0)) }
     index()
+  }
+
+  /// The first site of a module type in a layer.
+  func site(module: String, layer: Int) -> Site? {
+    positionOfPlace[TensorKey(side: .a, module: module, layer: layer)].map { sites[$0] }
   }
 
   /// The position in `sites` of the site with this path, or nil where it is not adapted.
@@ -70,9 +82,12 @@ public struct SiteTable: Sendable, Equatable {
     slots.indices.filter { self.key(key.side, ofSiteAt: $0) == key }
   }
 
+  /// The position of the first site that uses `key`; nil where it is not in the table.
+  public func firstUser(of key: TensorKey) -> Int? { positionOfTensor[key].map { firstUsers[$0] } }
+
   /// [r, in] for an A, [out, r] for a B.
   public func shape(_ key: TensorKey) -> [Int] {
-    guard let position = users(of: key).first else { preconditionFailure("\(key) is not in the table") }
+    guard let position = firstUser(of: key) else { preconditionFailure("\(key) is not in the table") }
     return key.side == .a ? [rank, sites[position].inFeatures] : [sites[position].outFeatures, rank]
   }
 
@@ -104,6 +119,19 @@ public struct SiteTable: Sendable, Equatable {
     index()
   }
 
+  /// Several merges at once, of groups that none of the others brings about.
+  mutating func mergeB(_ merges: [(module: String, lowerLayer: Int, upperLayer: Int)]) {
+    var uppers: [TensorKey: TensorKey] = [:]
+    for (module, lowerLayer, upperLayer) in merges {
+      uppers[TensorKey(side: .b, module: module, layer: lowerLayer)] =
+        TensorKey(side: .b, module: module, layer: upperLayer)
+    }
+    for position in slots.indices {
+      if let upper = uppers[slots[position].b] { slots[position].b = upper }
+    }
+    index()
+  }
+
   /// Recomputes `tensors` and the positions in it from the slots' keys.
   private mutating func index() {
     let moduleOrder = Dictionary(uniqueKeysWithValues: zip(modules, modules.indices))
@@ -115,6 +143,12 @@ public struct SiteTable: Sendable, Equatable {
     for slot in slots.indices {
       slots[slot].aIndex = positions[slots[slot].a] ?? 0
       slots[slot].bIndex = positions[slots[slot].b] ?? 0
+    }
+    positionOfTensor = positions
+    firstUsers = [Int](repeating: 0, count: tensors.count)
+    for slot in slots.indices.reversed() {
+      firstUsers[slots[slot].aIndex] = slot
+      firstUsers[slots[slot].bIndex] = slot
     }
   }
 

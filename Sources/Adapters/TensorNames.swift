@@ -8,7 +8,7 @@ extension SiteTable {
   /// `encoder.layer.3.attention.self.query.lora_A.weight`. One of the whole stack:
   /// `shared.attention.self.query.lora_A.weight`.
   public func name(of key: TensorKey) -> String {
-    let owner = sites.first { $0.module == key.module && $0.layer == key.layer }
+    let owner = key.layer.flatMap { site(module: key.module, layer: $0) }
     return "\(owner?.path ?? "shared." + key.module).lora_\(key.side.rawValue).weight"
   }
 

@@ -34,7 +34,11 @@ public struct Digest {
 
   /// The digest of a whole file. Throws `FileError`.
   public static func ofFile(_ path: String) throws -> String {
-    let file = try MappedFile(path: path)
+    of(try MappedFile(path: path))
+  }
+
+  /// The digest of a whole file.
+  public static func of(_ file: MappedFile) -> String {
     var digest = Digest()
     digest.update(file.bytes)
     return digest.text

@@ -42,7 +42,7 @@ struct ShardIndex {
         tensors[shard]?.append(name)
         continue
       }
-      guard Self.staysInside(shard), Self.folderStaysInside(shard, of: directory) else {
+      guard shard.isPathInside, Self.folderStaysInside(shard, of: directory) else {
         if refused.insert(shard).inserted {
           errors.append(CheckpointError.shardOutside(index: path, line: node.line, shard: shard))
         }
@@ -59,9 +59,9 @@ struct ShardIndex {
   /// Whether the folder of `shard`, once links are followed, lies in `directory`. The file itself may be a link: the
   /// Hub's cache is made of them.
   static func folderStaysInside(_ shard: String, of directory: String) -> Bool {
-    guard let slash = shard.lastIndex(of: "/") else { return true }
+    guard let slash = shard.utf8.lastIndex(of: UInt8(ascii: "/")) else { return true }
     guard let root = resolved(directory), let folder = resolved("\(directory)/\(shard[..<slash])") else { return true }
-    return folder == root || folder.hasPrefix(root == "/" ? root : root + "/")
+    return folder.utf8.elementsEqual(root.utf8) || folder.utf8.starts(with: (root == "/" ? root : root + "/").utf8)
   }
 
   /// The path without links; nil where it leads nowhere.
@@ -69,11 +69,5 @@ struct ShardIndex {
     guard let pointer = realpath(path, nil) else { return nil }
     defer { free(pointer) }
     return String(cString: pointer)
-  }
-
-  /// Whether `shard` is a relative path without `..`.
-  private static func staysInside(_ shard: String) -> Bool {
-    let parts = shard.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
-    return !shard.isEmpty && !shard.utf8.contains(0) && !parts.contains { $0.isEmpty || $0.elementsEqual("..".utf8) }
   }
 }

@@ -75,5 +75,5 @@ public enum InputFile {
 
 extension String {
   /// The text, cut where it is longer than a message bears.
-  public var clipped: String { utf8.count > 200 ? prefix(200) + "…" : self }
+  public var clipped: String { utf8.count > 200 ? String(unicodeScalars.prefix(200)) + "…" : self }
 }

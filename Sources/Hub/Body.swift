@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Synchronization
 
@@ -7,7 +8,14 @@ final class Body: Sendable {
 
   var bytes: [UInt8] { data.withLock { Array($0) } }
   func clear() { data.withLock { $0 = Data() } }
-  func append(_ piece: Data) { data.withLock { $0.append(piece) } }
+  /// False where that would be more than any list of files is.
+  func append(_ piece: Data) -> Bool {
+    data.withLock {
+      if $0.count + piece.count > InputFile.textLimit { return false }
+      $0.append(piece)
+      return true
+    }
+  }
 }
 
 /// A file that grows by the pieces of a download, and knows its checksum.

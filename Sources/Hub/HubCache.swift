@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 
 /// The cache of Hugging Face, as Python's huggingface_hub lays it out.
@@ -20,8 +21,8 @@ struct HubCache: Sendable {
   /// The commit that the revision was at when it was last asked for.
   func commit(of id: HubModelID) -> String? {
     if id.isCommit { return id.wanted }
-    let stored = try? String(contentsOfFile: "\(storage(id))/refs/\(id.wanted)", encoding: .utf8)
-    return stored?.trimmingCharacters(in: .whitespacesAndNewlines)
+    let stored = try? InputFile.read("\(storage(id))/refs/\(id.wanted)", limit: 1000)
+    return stored.map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) }
   }
 
   /// The directory with the files of a commit, which may lack some or all.

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import StrictJSON
 
@@ -34,13 +35,21 @@ struct HubClient: Sendable {
     let body = Body()
     let answer = try retrying(url) {
       body.clear()
-      return try following(url, "GET") { body.append($1) }
+      return try following(url, "GET") { answer, piece in
+        guard body.append(piece) else {
+          throw HubError.notAHub(url: answer.url.absoluteString, reason: "its answer does not end")
+        }
+      }
     }
     try check(answer, id, file: nil)
     guard let node = try? JSONParser.parse(body.bytes, file: url.absoluteString), let commit = node["sha"]?.string,
       HubModelID.isCommit(commit), let siblings = node["siblings"]?.array
     else { throw HubError.notAHub(url: url.absoluteString, reason: "its answer names no commit and files") }
-    return (commit, siblings.compactMap { $0["rfilename"]?.string })
+    let files = siblings.compactMap { $0["rfilename"]?.string }
+    if let file = files.first(where: { !$0.isPathInside }) {
+      throw HubError.notAHub(url: url.absoluteString, reason: "it names the file \(file.clipped)")
+    }
+    return (commit, files)
   }
 
   /// What the Hub says about a file of a commit.
@@ -71,7 +80,7 @@ struct HubClient: Sendable {
 
   /// Waits before attempt number `attempt`, from 1, as long as the server says or twice as long as before.
   func wait(attempt: Int, answer: HTTPAnswer?) {
-    let asked = answer?.headers["retry-after"].flatMap { Double($0) }.map { min(max(0, $0), 60) }
+    let asked = answer?.headers["retry-after"].flatMap { Double($0) }.map { $0 >= 0 ? min($0, 60) : 0 }
     Thread.sleep(forTimeInterval: asked ?? firstDelay * Double(1 << (attempt - 1)))
   }
 

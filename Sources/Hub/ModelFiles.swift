@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import StrictJSON
 
@@ -28,7 +29,7 @@ public enum ModelFiles: String, Sendable {
 
   /// The shards that an index names.
   static func shards(index: String) throws -> [String] {
-    let bytes = [UInt8](FileManager.default.contents(atPath: index) ?? Data())
+    let bytes = (try? InputFile.read(index, limit: InputFile.textLimit)) ?? []
     let map = try JSONParser.parse(bytes, file: index)["weight_map"]?.object
     return Set((map?.keys ?? []).compactMap { map?[$0]?.string }).sorted()
   }

@@ -21,50 +21,30 @@ struct AddedTokens: Sendable {
     case token(Int32)
   }
 
-  private struct Pattern: Sendable {
-    var token: AddedToken
-    var scalars: [Unicode.Scalar]
-  }
-
-  /// Patterns by their first scalar; of patterns that are equal the first holds.
+  /// Tokens, and the search for what is written for them; of tokens that are written alike the first holds.
   private struct Patterns: Sendable {
-    var byFirst: [Unicode.Scalar: [Pattern]] = [:]
-    /// The least and the greatest first scalar, to pass over most text without a look-up.
-    var least: UInt32 = .max
-    var greatest: UInt32 = 0
+    let tokens: [AddedToken]
+    let search: LongestMatch
 
-    mutating func append(_ pattern: Pattern) {
-      guard let first = pattern.scalars.first else { return }
-      byFirst[first, default: []].append(pattern)
-      least = min(least, first.value)
-      greatest = max(greatest, first.value)
-    }
-
-    /// The longest pattern at `position`.
-    func match(in text: [Unicode.Scalar], at position: Int) -> Pattern? {
-      let first = text[position]
-      guard first.value >= least, first.value <= greatest, let candidates = byFirst[first] else { return nil }
-      var best: Pattern?
-      for pattern in candidates
-      where pattern.scalars.count > best?.scalars.count ?? 0 && text[position...].starts(with: pattern.scalars) {
-        best = pattern
-      }
-      return best
+    init(_ tokens: [AddedToken], spelling: (AddedToken) -> [Unicode.Scalar]) {
+      self.tokens = tokens
+      search = LongestMatch(tokens.map(spelling))
     }
   }
 
   let tokens: [AddedToken]
-  private var verbatim = Patterns()
-  private var normalized = Patterns()
+  private let verbatim: Patterns
+  private let normalized: Patterns
 
   init(_ tokens: [AddedToken], normalizer: Normalizer?) {
     self.tokens = tokens
-    for token in tokens.filter(\.isSpecial) + tokens.filter({ !$0.isSpecial }) {
-      var scalars = Array(token.content.unicodeScalars)
+    let ordered = tokens.filter(\.isSpecial) + tokens.filter { !$0.isSpecial }
+    verbatim = Patterns(ordered.filter { !$0.isNormalized }) { Array($0.content.unicodeScalars) }
+    normalized = Patterns(ordered.filter(\.isNormalized)) { token in
+      let scalars = Array(token.content.unicodeScalars)
       // SentencePiece's symbols are spelt as in normalised text.
-      if token.isNormalized, let normalizer, !normalizer.isSentencePiece { scalars = normalizer.normalize(scalars) }
-      let pattern = Pattern(token: token, scalars: scalars)
-      if token.isNormalized { normalized.append(pattern) } else { verbatim.append(pattern) }
+      guard let normalizer, !normalizer.isSentencePiece else { return scalars }
+      return normalizer.normalize(scalars)
     }
   }
 
@@ -76,19 +56,19 @@ struct AddedTokens: Sendable {
 
   private func split(_ text: [Unicode.Scalar], _ patterns: Patterns) -> [Piece] {
     if text.isEmpty { return [] }
-    if patterns.byFirst.isEmpty { return [.text(text[...])] }
+    if patterns.search.isEmpty { return [.text(text[...])] }
     var pieces: [Piece] = []
     // What the matches so far cover reaches to `covered`; the search goes on at `position`, which may lie before it.
     var covered = 0
     var position = 0
     while position < text.count {
-      guard let match = patterns.match(in: text, at: position) else {
+      guard let match = patterns.search.find(in: text, at: position) else {
         position += 1
         continue
       }
-      let token = match.token
+      let token = patterns.tokens[match.index]
       var start = position
-      var end = position + match.scalars.count
+      var end = position + match.count
       position = end
       if token.isSingleWord {
         let touchesLeft = start > 0 && text[start - 1].isWordScalar

@@ -21,8 +21,8 @@ extension BytePairEncoding {
       options.byteIDs = (0...UInt8.max).map { vocabulary.id(byteToken($0)) ?? -1 }
     }
     options.ignoresMerges = try field.optional("ignore_merges")?.bool() ?? false
-    options.prefix = Array((try field.optional("continuing_subword_prefix")?.string() ?? "").unicodeScalars)
-    options.suffix = Array((try field.optional("end_of_word_suffix")?.string() ?? "").unicodeScalars)
+    options.prefix = Array((try field.optional("continuing_subword_prefix")?.affix() ?? "").unicodeScalars)
+    options.suffix = Array((try field.optional("end_of_word_suffix")?.affix() ?? "").unicodeScalars)
     let merges = try Self.merges(field.member("merges"), vocabulary: vocabulary, prefix: options.prefix)
     self.init(vocabulary: vocabulary, merges: merges, options: options)
   }

@@ -96,8 +96,8 @@ extension Decoder.Step {
     case .strip(let scalar, let left, let right):
       tokens.map { token in
         var rest = Array(token.unicodeScalars)[...]
-        for _ in 0..<left where rest.first == scalar { rest.removeFirst() }
-        for _ in 0..<right where rest.last == scalar { rest.removeLast() }
+        rest = rest.dropFirst(rest.prefix(left).prefix { $0 == scalar }.count)
+        rest = rest.dropLast(rest.suffix(right).reversed().prefix { $0 == scalar }.count)
         return String(scalars: rest)
       }
     case .decoder(let decoder): decoder.chained(tokens)

@@ -62,6 +62,15 @@ struct Field {
     return id
   }
 
+  /// What pieces of a word begin or end with. Every scalar of a text may be looked up with it, so it must be short.
+  func affix() throws -> String {
+    let text = try string(), longest = 64
+    guard text.unicodeScalars.count <= longest else {
+      throw TokenizerError.malformed(place, problem: "cannot be longer than \(longest) characters")
+    }
+    return text
+  }
+
   /// Refuses members other than `known`.
   func refuseOtherMembers(than known: [String]) throws {
     for (key, field) in try members() where !known.contains(key) {
@@ -69,7 +78,8 @@ struct Field {
     }
   }
 
-  private func inside(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+  /// Clipped: a long name would be repeated in the path of everything below it.
+  private func inside(_ key: String) -> String { path.isEmpty ? key.clipped : "\(path).\(key.clipped)" }
 
   private func wrongKind(_ expected: String) -> TokenizerError {
     .wrongKind(place, expected: expected, found: node.kind)

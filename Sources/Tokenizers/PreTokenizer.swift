@@ -56,21 +56,22 @@ extension PreTokenizer {
       known.append("pretokenizers")
       self = .sequence(try field.member("pretokenizers").elements().map { try PreTokenizer($0) })
       // Each step would write every byte of the one before as two.
-      if byteLevels > 1 {
+      if count(where: { if case .byteLevel = $0 { true } else { false } }) > 1 {
         throw TokenizerError.unsupported(field.place, value: "a second ByteLevel", supported: ["one ByteLevel"])
+      }
+      // With steps between that split off what each puts in front, they would double the words again and again.
+      if count(where: { if case .metaspace = $0 { true } else { false } }) > 1 {
+        throw TokenizerError.unsupported(field.place, value: "a second Metaspace", supported: ["one Metaspace"])
       }
     case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
     }
     try field.refuseOtherMembers(than: known)
   }
 
-  /// How many steps are `byteLevel`.
-  private var byteLevels: Int {
-    switch self {
-    case .bert, .metaspace, .split: 0
-    case .byteLevel: 1
-    case .sequence(let steps): steps.reduce(0) { $0 + $1.byteLevels }
-    }
+  /// How many steps are of a kind.
+  private func count(where isKind: (PreTokenizer) -> Bool) -> Int {
+    guard case .sequence(let steps) = self else { return isKind(self) ? 1 : 0 }
+    return steps.reduce(0) { $0 + $1.count(where: isKind) }
   }
 }
 

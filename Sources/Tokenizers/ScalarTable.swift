@@ -34,6 +34,32 @@ struct ScalarTable: Sendable {
     return found < 0 ? nil : Int(found)
   }
 
+  /// Calls `found` with the number of every string that is `prefix` and a beginning of `text`, and the end of that
+  /// beginning, from the shortest on. The time is that of looking up the longest one.
+  func findBeginnings(
+    of text: ArraySlice<Unicode.Scalar>, after prefix: [Unicode.Scalar] = [],
+    _ found: (_ index: Int, _ end: Int) -> Void
+  ) {
+    var hash = Self.start
+    for scalar in prefix { hash = Self.extended(hash, scalar) }
+    for end in text.startIndex..<min(text.endIndex, text.startIndex + max(0, longest - prefix.count)) {
+      hash = Self.extended(hash, text[end])
+      let finished = Self.finished(hash)
+      let mask = slots.count - 1
+      var slot = Int(truncatingIfNeeded: finished) & mask
+      while slots[slot] >= 0 {
+        let index = Int(slots[slot])
+        if hashes[index] == finished, self[index].starts(with: prefix),
+          self[index].dropFirst(prefix.count).elementsEqual(text[...end])
+        {
+          found(index, end + 1)
+          break
+        }
+        slot = (slot + 1) & mask
+      }
+    }
+  }
+
   /// Adds `key` unless it is there; its number, and whether it is new.
   @discardableResult
   mutating func insert(_ key: ArraySlice<Unicode.Scalar>) -> (index: Int, isNew: Bool) {
@@ -75,8 +101,18 @@ struct ScalarTable: Sendable {
   }
 
   private static func hash(_ key: ArraySlice<Unicode.Scalar>) -> UInt64 {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    for scalar in key { hash = (hash ^ UInt64(scalar.value)) &* 0x9E37_79B9_7F4A_7C15 &+ (hash >> 29) }
-    return hash ^ (hash >> 32)
+    var hash = start
+    for scalar in key { hash = extended(hash, scalar) }
+    return finished(hash)
   }
+
+  private static let start: UInt64 = 0xCBF2_9CE4_8422_2325
+
+  @inline(__always)
+  private static func extended(_ hash: UInt64, _ scalar: Unicode.Scalar) -> UInt64 {
+    (hash ^ UInt64(scalar.value)) &* 0x9E37_79B9_7F4A_7C15 &+ (hash >> 29)
+  }
+
+  @inline(__always)
+  private static func finished(_ hash: UInt64) -> UInt64 { hash ^ (hash >> 32) }
 }

@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// What SentencePiece's tokenizer.model says, as far as encoding and decoding need it.
 struct SentencePieceFile {
   /// A token.
@@ -31,6 +33,9 @@ struct SentencePieceFile {
   private(set) var removesExtraSpaces = true
   private(set) var escapesSpaces = true
 
+  /// The most that SentencePiece's trainer can be told to make.
+  private static let longestPiece = 512
+
   /// Parses the bytes of `file`.
   init(_ bytes: [UInt8], file: String) throws {
     self.file = file
@@ -48,6 +53,16 @@ struct SentencePieceFile {
       throw TokenizerError.badModelFile(file: file, problem: "not a SentencePiece model, or cut off")
     }
     if pieces.isEmpty { throw TokenizerError.badModelFile(file: file, problem: "a SentencePiece model without pieces") }
+    for piece in pieces {
+      guard piece.score.isFinite else {
+        throw TokenizerError.badModelFile(
+          file: file, problem: "the score of the piece \"\(piece.text.clipped)\" is no number")
+      }
+      guard piece.text.unicodeScalars.count <= Self.longestPiece else {
+        throw TokenizerError.badModelFile(
+          file: file, problem: "the piece \"\(piece.text.clipped)\" is longer than \(Self.longestPiece) characters")
+      }
+    }
   }
 
   private static func piece(_ bytes: ArraySlice<UInt8>) throws -> Piece {

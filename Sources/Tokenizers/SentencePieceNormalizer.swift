@@ -2,8 +2,8 @@
 struct SentencePieceNormalizer: Sendable {
   /// The rules of the model, longest match first.
   private let rules: ReplacementRules?
-  /// What stays as it is, by first scalar.
-  private var userDefined: [Unicode.Scalar: [[Unicode.Scalar]]] = [:]
+  /// What stays as it is.
+  private let userDefined: LongestMatch
   private let addsPrefix: Bool
   private let marksWordEnds: Bool
   private let removesExtraSpaces: Bool
@@ -17,10 +17,8 @@ struct SentencePieceNormalizer: Sendable {
     marksWordEnds = file.marksWordEnds
     removesExtraSpaces = file.removesExtraSpaces
     space = file.escapesSpaces ? "▁" : " "
-    for piece in file.pieces where piece.kind == .userDefined {
-      let scalars = Array(piece.text.unicodeScalars)
-      if let first = scalars.first { userDefined[first, default: []].append(scalars) }
-    }
+    userDefined = LongestMatch(
+      file.pieces.filter { $0.kind == .userDefined }.map { Array($0.text.unicodeScalars) })
   }
 
   /// - Parameter isStart: whether `text` begins the whole text.
@@ -55,8 +53,7 @@ struct SentencePieceNormalizer: Sendable {
 
   /// What stands for the scalars at `position`, and how many they are.
   private func rewritten(_ text: [Unicode.Scalar], at position: Int) -> (ArraySlice<Unicode.Scalar>, Int) {
-    let longest = userDefined[text[position]]?.filter { text[position...].starts(with: $0) }.max { $0.count < $1.count }
-    if let longest { return (longest[...], longest.count) }
+    if let (_, count) = userDefined.find(in: text, at: position) { return (text[position..<(position + count)], count) }
     if let rules, let (part, length) = rules.match(in: text, at: position) { return (part, length) }
     return (text[position...position], 1)
   }
@@ -77,13 +74,22 @@ struct ReplacementRules: Sendable {
     }
     units = Array(numbers[1..<(1 + Int(size) / 4)])
     texts = Array(bytes[(4 + Int(size))...])
+    guard texts.split(separator: 0).allSatisfy({ $0.count <= Self.longestText }) else {
+      throw TokenizerError.badModelFile(
+        file: file, problem: "a normalisation rule writes more than \(Self.longestText) bytes")
+    }
   }
+
+  /// Unicode's own rules write at most 33 bytes. Without a limit a short text could fill the memory.
+  private static let longestText = 256
+  /// Unicode's own rules read a few. A trie that leads into itself would read to the text's end at every position.
+  private static let longestMatch = 256
 
   /// The longest rule at `position`: what it writes, and how many scalars it reads.
   func match(in text: [Unicode.Scalar], at position: Int) -> (ArraySlice<Unicode.Scalar>, Int)? {
     var found: (offset: Int, length: Int)?
     var node = Self.offset(units[0])
-    for index in position..<text.count {
+    for index in position..<min(text.count, position + Self.longestMatch) {
       for byte in UTF8.encode(text[index]) ?? UTF8.EncodedScalar() {
         node ^= Int(byte)
         guard node < units.count, Self.label(units[node]) == UInt32(byte) else { return found.map(replacement) }

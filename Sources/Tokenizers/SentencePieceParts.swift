@@ -33,7 +33,7 @@ extension TokenizerParts {
 
   private mutating func addTokens(_ file: SentencePieceFile, _ special: SpecialTokens, place: TokenizerPlace) throws {
     for (token, place) in try special.listed() { try add(token, place: place) }
-    for (token, place) in try special.additional() where !added.contains(where: { $0.content == token.content }) {
+    for (token, place) in try special.additional() where !hasAdded(token.content) {
       guard let id = model.vocabulary.id(token.content) else {
         throw TokenizerError.unknownToken(place, token: token.content)
       }
@@ -43,8 +43,8 @@ extension TokenizerParts {
     }
     // Byte pairs never merge into or out of a user's symbol; a unigram model weighs it like its other pieces.
     guard file.kind == .bytePairs else { return }
-    for (id, piece) in file.pieces.enumerated()
-    where piece.kind == .userDefined && !added.contains(where: { $0.id == Int32(id) }) {
+    let known = Set(added.map(\.id))
+    for (id, piece) in file.pieces.enumerated() where piece.kind == .userDefined && !known.contains(Int32(id)) {
       try add(AddedToken(content: piece.text, id: Int32(id), isSpecial: false, isNormalized: true), place: place)
     }
   }

@@ -10,14 +10,21 @@ extension TokenizerParts {
       throw TokenizerError.unsupported(version.place, value: try version.string(), supported: ["1.0"])
     }
     self.init(model: try Model(root.member("model")))
-    normalizer = try root.optional("normalizer").map { try Normalizer($0) }
+    if let field = try root.optional("normalizer") {
+      let normalizer = try Normalizer(field)
+      try normalizer.growth.check(field.place)
+      self.normalizer = normalizer
+    }
     preTokenizer = try root.optional("pre_tokenizer").map { try PreTokenizer($0) }
     for field in try root.optional("added_tokens")?.elements() ?? [] {
       let token = try AddedToken(tokenizerJSON: field)
       try add(token, place: try field.member("id").place)
     }
     postProcessor = try root.optional("post_processor").map { try PostProcessor($0, idOf: id) } ?? .none
-    decoder = try root.optional("decoder").map { try Decoder($0) } ?? .spaced
+    if let field = try root.optional("decoder") {
+      decoder = try Decoder(field)
+      try decoder.growth.check(field.place)
+    }
     let special = try SpecialTokens(files)
     padToken = try token("pad_token", special, usual: ["[PAD]", "<pad>"])
     beginToken = try token("bos_token", special, usual: ["<s>", "<|begin_of_text|>"])

@@ -40,10 +40,15 @@ struct TokenizerParts {
     }
   }
 
+  private static let longestToken = 1024
+
   /// The id of a token of the vocabulary or an added one.
   func id(_ token: String) -> Int32? {
     addedTable.find(Array(token.unicodeScalars)[...]).map { added[$0].id } ?? model.vocabulary.id(token)
   }
+
+  /// Whether a token has been added.
+  func hasAdded(_ token: String) -> Bool { addedTable.find(Array(token.unicodeScalars)[...]) != nil }
 
   /// The token with an id, or nil.
   func token(_ id: Int32) -> String? { added.first { $0.id == id }?.content ?? model.vocabulary.token(id) }
@@ -61,6 +66,11 @@ struct TokenizerParts {
   /// next after those given so far.
   mutating func add(_ token: AddedToken, place: TokenizerPlace) throws {
     if token.content.isEmpty { throw TokenizerError.malformed(place, problem: "an added token cannot be empty") }
+    // The search for tokens looks so far ahead at every position of a text.
+    guard token.content.unicodeScalars.count <= Self.longestToken else {
+      throw TokenizerError.malformed(
+        place, problem: "an added token cannot be longer than \(Self.longestToken) characters")
+    }
     let scalars = Array(token.content.unicodeScalars)[...]
     if addedTable.find(scalars) != nil {
       throw TokenizerError.duplicateToken(place, token: token.content)

@@ -6,7 +6,6 @@ struct Unigram: Sendable {
   private let pieces: ScalarTable
   /// Id, score and kind of every string in `pieces`.
   private let entries: [Entry]
-  private let longest: Int
   private let unknownID: Int32
   private let unknownScore: Float
   private let highestScore: Float
@@ -24,18 +23,17 @@ struct Unigram: Sendable {
     byteIDs = file.byteIDs()
     var table = ScalarTable(capacity: file.pieces.count)
     var entries: [Entry] = []
-    var longest = 0, scores: (lowest: Float, highest: Float) = (.greatestFiniteMagnitude, -.greatestFiniteMagnitude)
+    var scores: (lowest: Float, highest: Float) = (.greatestFiniteMagnitude, -.greatestFiniteMagnitude)
     for (id, piece) in file.pieces.enumerated() where piece.kind == .normal || piece.kind == .userDefined {
       let scalars = Array(piece.text.unicodeScalars)
       if table.insert(scalars[...]).isNew {
         entries.append(Entry(id: Int32(id), score: piece.score, isUserDefined: piece.kind == .userDefined))
       }
-      longest = max(longest, scalars.count)
       if piece.kind == .normal {
         scores = (min(scores.lowest, piece.score), max(scores.highest, piece.score))
       }
     }
-    (pieces, self.entries, self.longest) = (table, entries, longest)
+    (pieces, self.entries) = (table, entries)
     (unknownScore, highestScore) = (scores.lowest - 10, scores.highest)
   }
 
@@ -70,9 +68,8 @@ struct Unigram: Sendable {
     let first = text.startIndex
     for start in 0..<text.count {
       var hasSingle = false
-      for end in (start + 1)..<(min(start + longest, text.count) + 1) {
-        guard let index = pieces.find(text[(first + start)..<(first + end)]) else { continue }
-        let entry = entries[index]
+      pieces.findBeginnings(of: text[(first + start)...]) { index, end in
+        let end = end - first, entry = entries[index]
         // SentencePiece counts a user's symbol by its bytes.
         let score =
           entry.isUserDefined

@@ -40,6 +40,15 @@ struct Vocabulary: Sendable {
   /// The id of a token, or nil.
   func id(_ token: ArraySlice<Unicode.Scalar>) -> Int32? { table.find(token).map { ids[$0] } }
 
+  /// The longest token that `text` begins with after `prefix`: its id, and where it ends in `text`.
+  func longestBeginning(
+    of text: ArraySlice<Unicode.Scalar>, after prefix: [Unicode.Scalar]
+  ) -> (id: Int32, end: Int)? {
+    var longest: (id: Int32, end: Int)?
+    table.findBeginnings(of: text, after: prefix) { longest = (ids[$0], $1) }
+    return longest
+  }
+
   /// The id of a token, or nil.
   func id(_ token: String) -> Int32? { id(Array(token.unicodeScalars)[...]) }
 

@@ -13,6 +13,9 @@ struct WordPiece: Sendable {
     self.maximumWordLength = maximumWordLength
   }
 
+  /// Usual are 100. The time for a word grows with its square.
+  private static let maximumWordLength = 10_000
+
   /// Reads a `model` of tokenizer.json.
   init(_ field: Field) throws {
     try field.refuseOtherMembers(than: [
@@ -25,11 +28,12 @@ struct WordPiece: Sendable {
     }
     let longest = try field.member("max_input_chars_per_word")
     let maximumWordLength = try longest.integer()
-    guard maximumWordLength >= 0 else {
-      throw TokenizerError.malformed(longest.place, problem: "a length cannot be negative")
+    guard (0...Self.maximumWordLength).contains(maximumWordLength) else {
+      throw TokenizerError.malformed(
+        longest.place, problem: "\(maximumWordLength) is not from 0 to \(Self.maximumWordLength)")
     }
     self.init(
-      vocabulary: vocabulary, unknownID: unknownID, prefix: try field.member("continuing_subword_prefix").string(),
+      vocabulary: vocabulary, unknownID: unknownID, prefix: try field.member("continuing_subword_prefix").affix(),
       maximumWordLength: maximumWordLength)
   }
 
@@ -46,23 +50,14 @@ struct WordPiece: Sendable {
     let firstNew = ids.count
     var start = word.startIndex
     while start < word.endIndex {
-      let isFirst = start == word.startIndex
-      let rest = isFirst ? word : (prefix + word[start...])[...]
-      let shortest = isFirst ? 1 : prefix.count + 1
-      var length = min(rest.count, vocabulary.longest)
-      var found: Int32?
-      while length >= shortest {
-        found = vocabulary.id(rest.prefix(length))
-        if found != nil { break }
-        length -= 1
-      }
+      let found = vocabulary.longestBeginning(of: word[start...], after: start == word.startIndex ? [] : prefix)
       guard let found else {
         ids.removeSubrange(firstNew...)
         ids.append(unknownID)
         return
       }
-      ids.append(found)
-      start += length - shortest + 1
+      ids.append(found.id)
+      start = found.end
     }
   }
 }

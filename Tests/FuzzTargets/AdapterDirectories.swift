@@ -11,13 +11,14 @@ extension FuzzTarget {
     if try AdapterFile.isNative(directory.path) {
       let adapter = try AdapterFile.read(directory.path)
       try uniform(adapter.expanded)
-      try adapter.table.requireFit(modelSites: sites, place: directory.path)
+      try adapter.table.requireFit(modelSites: adaptedSites, place: directory.path)
     } else {
-      try uniform(PEFTAdapter.read(directory.path, modelSites: sites, basePrefix: "bert").expanded)
+      try uniform(PEFTAdapter.read(directory.path, modelSites: adaptedSites, basePrefix: "bert").expanded)
     }
   }
 
-  private static let sites = (0..<2).flatMap { layer in
+  /// The maps of the model.
+  static let adaptedSites = (0..<2).flatMap { layer in
     ["attention.self.query", "attention.self.value"].map { module in
       Site(layer: layer, module: module, path: "encoder.layer.\(layer).\(module)", inFeatures: 2, outFeatures: 2)
     }

@@ -4,6 +4,7 @@ import Foundation
 public final class FuzzDirectory {
   let path: String
   private var names: Set<String> = []
+  private var folders: Set<String> = []
 
   /// A new directory in `parent`.
   public init(in parent: String = NSTemporaryDirectory()) throws {
@@ -13,9 +14,14 @@ public final class FuzzDirectory {
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
-  /// Makes the directory hold `files` and nothing else.
+  /// Makes the directory hold `files`, whose names may lead into folders, and no others of an earlier call.
   func fill(_ files: [String: [UInt8]]) throws {
     for name in names.subtracting(files.keys) { unlink("\(path)/\(name)") }
+    let folders = Set(files.keys.filter { $0.contains("/") }.map { ($0 as NSString).deletingLastPathComponent })
+    for folder in folders.subtracting(self.folders) {
+      try FileManager.default.createDirectory(atPath: "\(path)/\(folder)", withIntermediateDirectories: true)
+    }
+    self.folders.formUnion(folders)
     names = Set(files.keys)
     for (name, bytes) in files {
       guard let file = fopen("\(path)/\(name)", "w") else { throw FuzzFinding(problem: "cannot write \(name)") }

@@ -10,7 +10,8 @@ public struct FuzzTarget: Sendable {
 
   /// Every target.
   public static let all = [
-    safetensors, shardIndex, tokenizerJSON, tokenizerFiles, taskData, runConfig, adapter, modelConfig,
+    safetensors, shardIndex, tokenizerJSON, tokenizerFiles, tokenizerModel, taskData, languageData, runConfig, adapter,
+    modelConfig, checkpoint, checkpointManifest,
   ]
 
   /// Feeds `input` to the reader. Throws what no person could mend.

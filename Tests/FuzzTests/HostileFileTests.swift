@@ -7,6 +7,7 @@ import StrictJSON
 import Tasks
 import Testing
 import Tokenizers
+import Training
 
 /// What stands where a file should, and files that no fuzzer makes for their size.
 @Suite(.timeLimit(.minutes(2)))
@@ -20,15 +21,26 @@ struct HostileFileTests {
     case vocabulary = "vocab.txt"
     case adapter = "adapter_config.json"
     case table = "train.tsv"
+    case sentencePiece = "tokenizer.model"
+    case text = "train.txt"
+    case instructions = "train.json"
+    case choices = "train.jsonl"
+    case meanings = "trainset.csv"
+    case checkpoint = "checkpoints/step-00000003/manifest.json"
     case run = "run.json"
 
     func read(_ directory: String) throws {
       switch self {
       case .model, .index: _ = try CheckpointDirectory(path: directory)
       case .config: _ = try ModelConfig(directory: directory)
-      case .tokenizer, .vocabulary: _ = try Tokenizer(modelDirectory: directory, modelType: "bert")
+      case .tokenizer, .vocabulary, .sentencePiece: _ = try Tokenizer(modelDirectory: directory, modelType: "bert")
       case .adapter: _ = try AdapterFile.read(directory)
       case .table: _ = try TaskData(TaskSource(name: "sst2", dataDirectory: directory)).load(.train)
+      case .text: _ = try TextDocuments(path: "\(directory)/train.txt")
+      case .instructions: _ = try PromptedDataset(instructions: "\(directory)/train.json", style: .alpaca)
+      case .choices: _ = try ChoiceQuestions(path: "\(directory)/train.jsonl")
+      case .meanings: _ = try PromptedDataset(e2e: "\(directory)/trainset.csv", groups: true)
+      case .checkpoint: _ = try CheckpointRehearsal.resume(directory, table: manyMaps(0), head: [])
       case .run: _ = try RunConfig.load(path: "\(directory)/run.json")
       }
     }
@@ -40,6 +52,8 @@ struct HostileFileTests {
   init() throws {
     scratch = try Scratch()
     directory = scratch.path
+    try FileManager.default.createDirectory(
+      atPath: "\(directory)/checkpoints/step-00000003", withIntermediateDirectories: true)
   }
 
   /// The error, which is one for people, of reading the directory.
@@ -120,11 +134,13 @@ struct HostileFileTests {
 
   @Test(arguments: [
     "../a.safetensors", "x/../../a.safetensors", "x/..", "..", "/etc/passwd", "//a", "x//a", "x/", "", "a\0/../../b",
-    "outside/a.safetensors", "x/outside/a.safetensors",
+    "outside/a.safetensors", "x/outside/a.safetensors", "../\u{301}", "outside/\u{301}",
   ])
   func anIndexCannotNameAFileOutside(shard: String) throws {
     let outside = try Scratch()
     try Self.tensor.write(to: URL(fileURLWithPath: outside.path + "/a.safetensors"))
+    // To Swift a slash and such a mark are one character, to the system a slash and a name.
+    try Self.tensor.write(to: URL(fileURLWithPath: outside.path + "/\u{301}"))
     try FileManager.default.createDirectory(atPath: directory + "/x", withIntermediateDirectories: false)
     #expect(symlink(outside.path, directory + "/outside") == 0)
     #expect(symlink(outside.path, directory + "/x/outside") == 0)
@@ -201,7 +217,7 @@ struct HostileFileTests {
 }
 
 /// A directory that disappears with its test.
-private final class Scratch {
+final class Scratch {
   let path: String
 
   init() throws {
@@ -210,4 +226,10 @@ private final class Scratch {
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+/// A table of adapted maps of a model without end.
+func manyMaps(_ count: Int) throws -> SiteTable {
+  let sites = (0..<count).map { Site(layer: $0, module: "m", path: "l.\($0).m", inFeatures: 1, outFeatures: 1) }
+  return try SiteTable(sites: sites, strategy: .aslora, r: 1)
 }

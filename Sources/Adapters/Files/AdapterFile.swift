@@ -40,7 +40,7 @@ public enum AdapterFile {
     var file = try AdapterTensors(path: "\(directory)/\(tensorsName)")
     var tensors: [TensorKey: [Float]] = [:]
     for key in table.tensors {
-      let user = table.users(of: key).first.map { table.sites[$0].path } ?? ""
+      let user = table.firstUser(of: key).map { table.sites[$0].path } ?? ""
       tensors[key] = try file.take(table.name(of: key), user: user, expected: table.shape(key))
     }
     var head: [String: HeadTensor] = [:]

@@ -70,15 +70,14 @@ struct NativeConfig {
 
   /// Ties the layers of every module whose entries name the same B, under the highest of them.
   private func merge(_ table: inout SiteTable, as entries: [Entry]) {
-    for module in table.modules {
-      let ofModule = entries.filter { $0.site.module == module }
+    var merges: [(module: String, lowerLayer: Int, upperLayer: Int)] = []
+    for (module, ofModule) in Dictionary(grouping: entries, by: \.site.module) {
       for group in Dictionary(grouping: ofModule, by: { $0.names[.b] }).values {
         let layers = Set(group.map(\.site.layer)).sorted()
-        for layer in layers.dropLast() {
-          table.mergeB(module: module, lowerLayer: layer, upperLayer: layers[layers.count - 1])
-        }
+        for layer in layers.dropLast() { merges.append((module, layer, layers[layers.count - 1])) }
       }
     }
+    table.mergeB(merges)
   }
 
   private func entry(_ path: String, in sites: ConfigFields) throws -> Entry {

@@ -22,11 +22,17 @@ struct Checkpoint: Sendable {
   init(path: String) throws {
     self.path = path
     (step, files) = try CheckpointManifest.verify(path)
+    for name in [
+      CheckpointContent.Name.trainer, CheckpointContent.Name.config, CheckpointContent.Name.optimizer,
+      CheckpointContent.Name.history, AdapterFile.configName, AdapterFile.tensorsName,
+    ] where !files.contains(name) {
+      throw CheckpointDamage(path: "\(path)/\(CheckpointManifest.fileName)", problem: "does not list \(name)")
+    }
     trainer = try JSONFile.read("\(path)/\(CheckpointContent.Name.trainer)")
-    guard try trainer.require("step", \.integer) == step else {
+    totalSteps = try trainer.count("total_steps")
+    guard try trainer.count("step", most: totalSteps) == step else {
       throw CheckpointDamage(path: trainer.path, problem: "is of another step than the manifest")
     }
-    totalSteps = try trainer.require("total_steps", \.integer)
     guard let inputs = try trainer.section("inputs") else {
       throw CheckpointDamage(path: trainer.path, problem: "inputs is missing")
     }
@@ -40,19 +46,24 @@ struct Checkpoint: Sendable {
     let optimizer = try SafetensorsFile(path: "\(path)/\(CheckpointContent.Name.optimizer)")
     try restore(&state, from: optimizer)
     state.step = step
-    state.skippedSteps = try trainer.require("skipped_steps", \.integer)
+    state.skippedSteps = try trainer.count("skipped_steps", most: step)
 
     var loop = LoopState()
     if let window = try trainer.section("log_window") { loop.window = try LogWindow(window) }
     loop.reports = try trainer.list("reports").map(EvaluationReport.init)
     if let best = try trainer.section("best") {
-      var bestState = try self.state(in: "\(path)/\(CheckpointContent.Name.best)", table: table, head: head)
-      bestState.step = try best.require("step", \.integer)
+      let place = CheckpointContent.Name.best
+      for name in [AdapterFile.configName, AdapterFile.tensorsName] where !files.contains("\(place)/\(name)") {
+        throw CheckpointDamage(
+          path: "\(path)/\(CheckpointManifest.fileName)", problem: "does not list \(place)/\(name)")
+      }
+      var bestState = try self.state(in: "\(path)/\(place)", table: table, head: head)
+      bestState.step = try best.count("step", most: step)
       loop.best = BestState(
         state: bestState, value: try best.require("value", \.exactNumber),
         reports: try best.list("reports").map(EvaluationReport.init))
     }
-    loop.evaluationsWithoutGain = try trainer.require("evaluations_without_gain", \.integer)
+    loop.evaluationsWithoutGain = try trainer.count("evaluations_without_gain")
     loop.stoppedEarly = try trainer.require("stopped_early", \.bool)
     loop.evaluationIsPending = try trainer.require("evaluation_is_pending", \.bool)
     let merging = try trainer.section("aslora").map {
@@ -115,6 +126,6 @@ struct Checkpoint: Sendable {
         head: index, first: try take(name + OptimizerName.first, parameter.shape),
         second: try take(name + OptimizerName.second, parameter.shape))
     }
-    state.restoreMeans(RunningMeans(step: try trainer.require("means_step", \.integer), values: means))
+    state.restoreMeans(RunningMeans(step: try trainer.count("means_step", most: step), values: means))
   }
 }

@@ -103,12 +103,13 @@ extension LogWindow {
   }
 
   init(_ json: JSONFile) throws {
-    steps = try json.require("steps", \.integer)
+    steps = try json.count("steps")
     lossSum = try json.require("loss_sum", \.exactNumber)
-    tokens = try json.require("tokens", \.integer)
-    examples = try json.require("examples", \.integer)
+    // Tokens of many steps.
+    tokens = try json.count("tokens", most: 1 << 60)
+    examples = try json.count("examples", most: 1 << 60)
     seconds = try json.require("seconds", \.exactNumber)
-    lastStep = try json.require("last_step", \.integer)
+    lastStep = try json.count("last_step")
     lastEpoch = try json.require("last_epoch", \.exactNumber)
     lastLearningRate = try json.require("last_learning_rate", \.exactNumber)
     lastGradientNorm = try json.require("last_grad_norm", \.exactNumber)
@@ -125,11 +126,12 @@ extension EvaluationReport {
 
   init(_ json: JSONFile) throws {
     let metrics = try json.require("metrics", \.object)
+    let values = JSONFile(path: json.path, node: JSONNode(.object(metrics)))
     self.init(
-      step: try json.require("step", \.integer), epoch: try json.require("epoch", \.exactNumber),
+      step: try json.count("step"), epoch: try json.require("epoch", \.exactNumber),
       split: try json.require("split") { $0.string.flatMap(Split.init(rawValue:)) },
-      metrics: metrics.keys.map { MetricValue(name: $0, value: metrics[$0]?.exactNumber ?? .nan) },
-      examples: try json.require("examples", \.integer), logits: [])
+      metrics: try metrics.keys.map { MetricValue(name: $0, value: try values.require($0, \.exactNumber)) },
+      examples: try json.count("examples"), logits: [])
   }
 }
 

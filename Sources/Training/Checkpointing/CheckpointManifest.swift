@@ -1,5 +1,7 @@
 import Checkpoints
+import Diagnostics
 import Foundation
+import Kernels
 import StrictJSON
 
 /// `manifest.json`: size and SHA-256 of every other file of a checkpoint. It is written last.
@@ -29,23 +31,31 @@ enum CheckpointManifest {
     guard version <= CheckpointContent.formatVersion else {
       throw CheckpointDamage(path: manifest.path, problem: "written by a newer program (format_version \(version))")
     }
-    let files = try manifest.require("files", \.object)
-    for name in files.keys {
-      let entry = JSONFile(path: manifest.path, node: files[name] ?? JSONNode(.null))
+    let names = try manifest.require("files", \.object)
+    // Sizes first: they cost nothing. Even a file of nothing but a hole would be read to its end for its checksum.
+    var files: [(file: MappedFile, digest: String)] = [], total = 0
+    for name in names.keys {
+      let entry = JSONFile(path: manifest.path, node: names[name] ?? JSONNode(.null))
       let path = "\(directory)/\(name)"
       let bytes = try entry.require("bytes", \.integer), digest = try entry.require("sha256", \.string)
-      guard !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
-        throw CheckpointDamage(path: manifest.path, problem: "\(name) leads out of the checkpoint")
+      guard name.isPathInside else {
+        throw CheckpointDamage(path: manifest.path, problem: "\(name.clipped) leads out of the checkpoint")
       }
-      guard let found = try? size(path) else { throw CheckpointDamage(path: path, problem: "is missing") }
-      guard found == bytes else {
-        throw CheckpointDamage(path: path, problem: "has \(found) bytes instead of \(bytes)")
+      guard (try? size(path)) != nil else { throw CheckpointDamage(path: path, problem: "is missing") }
+      let file = try MappedFile(path: path)
+      guard file.count == bytes else {
+        throw CheckpointDamage(path: path, problem: "has \(file.count) bytes instead of \(bytes)")
       }
-      guard try Digest.ofFile(path) == digest else {
-        throw CheckpointDamage(path: path, problem: "its checksum is not the one it was written with")
+      total += file.count
+      guard total <= InputFile.dataLimit else {
+        throw CheckpointDamage(path: directory, problem: "holds more than \(InputFile.dataLimit) bytes")
       }
+      files.append((file, digest))
     }
-    return (try manifest.require("step", \.integer), Set(files.keys))
+    for (file, digest) in files where Digest.of(file) != digest {
+      throw CheckpointDamage(path: file.path, problem: "its checksum is not the one it was written with")
+    }
+    return (try manifest.require("step", \.integer), Set(names.keys))
   }
 
   /// Paths of all files, sorted.

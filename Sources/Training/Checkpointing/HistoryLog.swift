@@ -42,8 +42,7 @@ struct HistoryLog: Sendable {
 
   /// The lines of a file.
   init(file: String) throws {
-    let mapped = try MappedFile(path: file)
-    bytes = mapped.copy(0..<mapped.count)
+    bytes = try MappedFile(path: file).text()
     _ = try records(file: file)
   }
 

@@ -9,7 +9,7 @@ struct JSONFile {
 
   static func read(_ path: String) throws -> JSONFile {
     let file = try MappedFile(path: path)
-    return JSONFile(path: path, node: try JSONParser.parse(file.copy(0..<file.count), file: path))
+    return JSONFile(path: path, node: try JSONParser.parse(file.text(), file: path))
   }
 
   /// The member `key` in the form that `form` gives. Throws where it is missing or of another kind.
@@ -17,6 +17,11 @@ struct JSONFile {
     guard let member = node[key] else { throw damage(key, line: node.line) }
     guard let value = form(member) else { throw damage(key, line: member.line) }
     return value
+  }
+
+  /// The number `key`, which counts up to `most`.
+  func count(_ key: String, most: Int = 1 << 53) throws -> Int {
+    try require(key) { node in node.integer.flatMap { (0...max(0, most)).contains($0) ? $0 : nil } }
   }
 
   /// The member `key` as an object; nil where it is null.

@@ -33,7 +33,7 @@ final class OutputLock: Sendable {
   /// Throws where another process trains into `directory`; leaves no trace.
   static func refuseIfHeld(_ directory: String) throws {
     let path = "\(directory)/\(fileName)"
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
     if flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK {
@@ -44,7 +44,8 @@ final class OutputLock: Sendable {
   /// Another process that only looks holds the lock for an instant, so this tries for a while.
   private static func lock(_ path: String, directory: String) throws -> Int32 {
     for attempt in 0... {
-      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+      // The file is emptied: a link in a directory that came from elsewhere must not lead to another one.
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
       guard descriptor >= 0 else { throw unusable(directory, errno) }
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
         var opened = stat(), named = stat()
@@ -69,8 +70,7 @@ final class OutputLock: Sendable {
 
   /// "process 4711 on host since …", as far as the file tells.
   private static func holder(_ path: String) -> String {
-    guard let data = FileManager.default.contents(atPath: path),
-      let node = try? JSONParser.parse([UInt8](data), file: path),
+    guard let bytes = try? InputFile.read(path, limit: 10_000), let node = try? JSONParser.parse(bytes, file: path),
       let pid = node["pid"]?.integer, let host = node["host"]?.string, let since = node["since"]?.string
     else { return "another process" }
     return "process \(pid) on \(host), since \(since)"

@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
+import Kernels
 import StrictJSON
 import Tasks
 import Tokenizers
@@ -29,8 +30,8 @@ public struct LanguageTaskData: Sendable {
   /// The `chat_template` of tokenizer_config.json: a text, or a list of named ones.
   private static func chatTemplate(of model: String) throws -> String? {
     let file = "\(model)/tokenizer_config.json"
-    guard let data = FileManager.default.contents(atPath: file) else { return nil }
-    let node = try JSONParser.parse([UInt8](data), file: file)["chat_template"]
+    guard FileManager.default.fileExists(atPath: file) else { return nil }
+    let node = try JSONParser.parse(MappedFile(path: file).text(), file: file)["chat_template"]
     return node?.string ?? node?.array?.first { $0["name"]?.string == "default" }?["template"]?.string
   }
 

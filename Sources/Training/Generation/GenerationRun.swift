@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
+import Kernels
 import Models
 import StrictJSON
 import Tokenizers
@@ -80,8 +81,8 @@ public struct GenerationRun: Sendable {
   private static func ends(of model: ModelConfig, path: String) throws -> [Int] {
     var ends = model.eosTokenIDs
     let file = "\(path)/generation_config.json"
-    if let data = FileManager.default.contents(atPath: file) {
-      let node = try JSONParser.parse([UInt8](data), file: file)["eos_token_id"]
+    if FileManager.default.fileExists(atPath: file) {
+      let node = try JSONParser.parse(MappedFile(path: file).text(), file: file)["eos_token_id"]
       ends += node?.array?.compactMap(\.integer) ?? node?.integer.map { [$0] } ?? []
     }
     return Set(ends).sorted()

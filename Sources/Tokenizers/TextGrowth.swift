@@ -1,0 +1,93 @@
+/// The most that steps one after the other can make of a text: `factor` times its scalars, and `added` more.
+///
+/// Each replacement of `a` by `aa` doubles a text, so a chain of a few dozen could ask for more memory than there is.
+struct TextGrowth {
+  private(set) var factor = 1.0
+  private(set) var added = 0.0
+  // What forms have taken apart, put into lower case or spaced out stays so until a replacement writes it anew.
+  private var decomposed = 1.0, lowercased = 1.0, spaced = 1.0
+
+  /// A sequence may begin like this, but no tokenizer that people use comes near it.
+  private static let limits = (factor: 256.0, added: 4096.0)
+
+  /// Throws where the growth is none that any text needs.
+  func check(_ place: TokenizerPlace) throws {
+    if factor <= Self.limits.factor, added <= Self.limits.added { return }
+    throw TokenizerError.malformed(
+      place,
+      problem: "could make texts too long (\(factor) times and \(added) characters more; "
+        + "at most \(Self.limits.factor) and \(Self.limits.added))")
+  }
+
+  private mutating func multiply(by more: Double) {
+    factor *= more
+    added *= more
+  }
+
+  private mutating func stretch(_ form: WritableKeyPath<Self, Double>, to most: Double) {
+    guard most > self[keyPath: form] else { return }
+    multiply(by: most / self[keyPath: form])
+    self[keyPath: form] = most
+  }
+
+  fileprivate mutating func add(_ count: Int) {
+    added += Double(count)
+    (decomposed, lowercased, spaced) = (1, 1, 1)
+  }
+
+  fileprivate mutating func replace(_ count: Int, by new: Int) {
+    guard count > 0 else { return }
+    multiply(by: max(1, Double(new) / Double(count)))
+    (decomposed, lowercased, spaced) = (1, 1, 1)
+  }
+
+  fileprivate mutating func normalize(_ normalizer: Normalizer) {
+    switch normalizer {
+    case .bert:
+      stretch(\.spaced, to: 3)
+      stretch(\.decomposed, to: 4)
+      stretch(\.lowercased, to: 3)
+    case .form(.nfc), .form(.nfd): stretch(\.decomposed, to: 4)
+    case .form(.nfkc), .form(.nfkd): stretch(\.decomposed, to: 18)
+    case .lowercase: stretch(\.lowercased, to: 3)
+    case .stripAccents, .strip, .sentencePiece: break
+    case .prepend(let prefix): add(prefix.count)
+    case .replace(let pattern, let replacement): replace(pattern.count, by: replacement.count)
+    case .sequence(let steps): for step in steps { normalize(step) }
+    }
+  }
+
+  fileprivate mutating func decode(_ decoder: Decoder) {
+    switch decoder {
+    case .spaced, .byteLevel, .sentencePiece, .metaspace: break
+    case .wordPiece: add(1)
+    case .bytePairs(let suffix): replace(suffix.unicodeScalars.count, by: 1)
+    case .sequence(let steps):
+      for step in steps {
+        switch step {
+        case .replace(let pattern, let text): replace(pattern.unicodeScalars.count, by: text.unicodeScalars.count)
+        case .byteFallback, .fuse, .strip: break
+        case .decoder(let decoder): decode(decoder)
+        }
+      }
+    }
+  }
+}
+
+extension Normalizer {
+  /// How long it can make a text.
+  var growth: TextGrowth {
+    var growth = TextGrowth()
+    growth.normalize(self)
+    return growth
+  }
+}
+
+extension Decoder {
+  /// How long it can make the text of a token.
+  var growth: TextGrowth {
+    var growth = TextGrowth()
+    growth.decode(self)
+    return growth
+  }
+}
