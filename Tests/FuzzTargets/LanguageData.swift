@@ -22,7 +22,9 @@ extension FuzzTarget {
       let source = LanguageSource(.multipleChoice, files: [.test: path])
       for group in try source.questions(.test, shots: 1, shotsFile: path) {
         guard group.prompts.count == group.questions.questions.count,
-          group.questions.questions.allSatisfy({ $0.choices.indices.contains($0.answer) })
+          group.questions.questions.allSatisfy({ question in
+            question.answer.map(question.choices.indices.contains) ?? true
+          })
         else { throw FuzzFinding(problem: "an answer that is no choice") }
       }
     case .template:
