@@ -77,7 +77,7 @@ public struct MachineRates: Sendable {
     return best(seconds: seconds) { ck_peak_fma(20_000, &sink) }
   }
 
-  private static func best(seconds: Double, _ work: () -> Double) -> Double {
+  static func best(seconds: Double, _ work: () -> Double) -> Double {
     _ = work()
     var best = 0.0
     let clock = ContinuousClock(), start = clock.now

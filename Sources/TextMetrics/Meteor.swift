@@ -41,15 +41,26 @@ public struct Meteor: Sendable {
     var counts: [String] = []
     for example in examples {
       let texts = (example.references + [example.candidate]).map { captionWords($0).joined(separator: " ") }
-      counts.append(try program.ask((["SCORE"] + texts).joined(separator: " ||| ")))
+      try program.say((["SCORE"] + texts).joined(separator: " ||| "))
+      let answer = try program.line()
+      for count in answer.split(separator: " ", omittingEmptySubsequences: false) { _ = try number(count, in: answer) }
+      counts.append(answer)
     }
     try program.say((["EVAL"] + counts).joined(separator: " ||| "))
-    for _ in examples { _ = try program.line() }
-    let last = try program.line()
-    guard let score = Double(last), score.isFinite else {
-      throw Unavailable(description: "\(jar) answers \"\(last.prefix(80))\", no number")
+    var score = 0.0
+    for _ in 0...examples.count {
+      let answer = try program.line()
+      score = try number(answer[...], in: answer)
     }
     return score
+  }
+
+  /// A program that is no METEOR is found out by its first answer: it may never give another.
+  private func number(_ text: Substring, in answer: String) throws(Unavailable) -> Double {
+    guard let number = Double(text), number.isFinite else {
+      throw Unavailable(description: "\(jar) answers \"\(answer.prefix(80))\", no number")
+    }
+    return number
   }
 }
 
@@ -86,11 +97,6 @@ private final class Conversation {
       process.terminate()
       process.waitUntilExit()
     }
-  }
-
-  func ask(_ text: String) throws(Meteor.Unavailable) -> String {
-    try say(text)
-    return try line()
   }
 
   func say(_ text: String) throws(Meteor.Unavailable) {

@@ -5,8 +5,9 @@ import Foundation
 @main
 struct Benchmarks: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "swift-peft-bench", abstract: "Time training steps or single kernels.",
-    subcommands: [StepBenchmark.self, KernelBenchmark.self], defaultSubcommand: StepBenchmark.self)
+    commandName: "swift-peft-bench", abstract: "Time training steps, single kernels or decoding.",
+    subcommands: [StepBenchmark.self, KernelBenchmark.self, DecodeBenchmark.self], defaultSubcommand: StepBenchmark.self
+  )
 }
 
 /// How long this process has run, by the kernel's count.

@@ -59,7 +59,7 @@ import Testing
   private static let pages: Set<String> = [
     "swift-peft", "train", "eval", "predict", "generate", "compare-params", "tokenize", "merge", "export", "download",
     "sweep", "runs", "runs list", "runs show", "runs compare", "runs report", "runs export", "runs delete", "init",
-    "schema", "doctor",
+    "schema", "score", "doctor",
   ]
 
   @Test func everyExampleRunsAsPrinted() throws {

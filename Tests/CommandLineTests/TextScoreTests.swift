@@ -84,6 +84,7 @@ import Testing
     #expect(try refused("score", "texts.txt", "data/devset.csv").contains("texts.txt: the file is empty"))
     try sandbox.write("texts.txt", "index\tprediction\tlabel\n0\ta\t\n2\tb\t\n")
     #expect(try refused("score", "texts.txt", "data/devset.csv").contains("texts.txt:3: must be 1, a TAB and a text"))
+    try sandbox.write("texts.txt", "one\n")
     try sandbox.write("bad.csv", "mr,text\nname[A],x\n")
     #expect(
       try refused("score", "texts.txt", "bad.csv").contains("bad.csv:1: the header must have the columns mr and ref"))

@@ -1,0 +1,45 @@
+import Adapters
+import ArgumentParser
+import Checkpoints
+import Foundation
+import Kernels
+import Training
+
+/// Tokens a second of one text that a real model continues greedily, beside what reading its weights allows.
+struct DecodeBenchmark: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "decode", abstract: "Time the continuation of one text, as a share of memory bandwidth.")
+
+  @Argument(help: "A directory with a language model.") var model: String
+  @Option(help: "Tokens that count, after the first eight.") var tokens = 128
+  @Option(help: "Workers.") var threads = ProcessorCount.available
+
+  func run() throws {
+    _ = BLASLibrary.prepare()
+    let config = try ModelConfig(directory: model)
+    // What every token needs: each linear map and the head once, held in float32. Norms and the cache are less than 1 %.
+    let sites = ModelGeometry(config).sites.map { $0.inFeatures * $0.outFeatures }.reduce(0, +)
+    let bytes = Double(4 * (sites + config.vocabularySize * config.hiddenSize))
+    let reading = MachineRates.measureReading(threads: threads, seconds: 2)
+
+    let run = try GenerationRun(model: model, adapterDirectory: nil, template: nil, threads: threads)
+    var options = GenerationOptions()
+    options.maxNewTokens = tokens + 9
+    var times: [ContinuousClock.Instant] = []
+    _ = run.generator.stream(try run.ids(of: "Once upon a time"), options) { _ in
+      times.append(ContinuousClock.now)
+      return true
+    }
+    let gaps = zip(times.dropFirst(), times).map { ($0 - $1).inSeconds }.dropFirst(8).sorted()
+    guard !gaps.isEmpty else { throw ValidationError("the model ends the text after \(times.count) tokens") }
+    let median = gaps[gaps.count / 2]
+    print(
+      """
+      {"tokens": \(gaps.count), "threads": \(threads), "tokens_per_second": \(fixed(1 / median)), \
+      "weights_mb": \(fixed(bytes * 1e-6)), "gb_per_second": \(fixed(bytes / median * 1e-9)), \
+      "memory_gb_per_second": \(fixed(reading)), "share": \(String(format: "%.3f", bytes / median * 1e-9 / reading))}
+      """)
+  }
+
+  private func fixed(_ value: Double) -> String { String(format: "%.1f", value) }
+}
