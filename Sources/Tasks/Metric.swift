@@ -31,9 +31,8 @@ public struct MetricValue: Sendable, Equatable {
 /// predictions or labels are all of one class (scikit-learn says 0 too); Pearson's and Spearman's of constant or
 /// non-finite values (scipy says NaN, which neither JSON nor SQLite can hold).
 ///
-/// - Parameters:
-///   - scores: raw scores of each example: one a class, or the one value of a regression.
-///   - labels: as many as `scores`. A label of the other kind than the metric's makes it undefined.
+/// `scores` are the raw ones of each example: one a class, or the one value of a regression. There are as many `labels`
+/// as `scores`; a label of the other kind than the metric's makes it undefined.
 public func evaluate(_ metrics: [Metric], scores: [[Float]], labels: [Label]) -> [MetricValue] {
   let classes = zip(scores, labels).compactMap { scores, label -> ClassPair? in
     if case .classIndex(let index) = label { ClassPair(predicted: argmax(scores), label: index) } else { nil }

@@ -16,7 +16,7 @@ public struct TaskData: Sendable {
 
   /// Checks the source. The labels of `tsv` come from the training file, the whole of it, unless they are given.
   ///
-  /// - Parameter knownLabels: those of a saved head. A GLUE task takes their order, if they are its own.
+  /// `knownLabels` are those of a saved head. A GLUE task takes their order, if they are its own.
   public init(_ source: TaskSource, knownLabels: LabelSpace? = nil) throws {
     self.source = source
     definition = try source.definition()
@@ -72,7 +72,7 @@ public struct TaskData: Sendable {
 
   /// The examples of a text in the layout of the task's files, such as one to predict.
   ///
-  /// - Parameter name: names the text in errors.
+  /// `name` names the text in errors.
   public func load(bytes: [UInt8], name: String, as split: Split = .test) throws -> Dataset {
     try dataset(TextLines(bytes: bytes, file: name), split: split, limit: nil)
   }
@@ -98,7 +98,7 @@ public struct TaskData: Sendable {
 
   /// One example a line, for plain texts without a header: the whole line, or for pairs two fields and one TAB.
   ///
-  /// - Parameter name: names the text in errors.
+  /// `name` names the text in errors.
   public func plainExamples(bytes: [UInt8], name: String) throws -> Dataset {
     let text = try TextLines(bytes: bytes, file: name)
     var problems = ProblemList(file: name)

@@ -39,8 +39,8 @@ public struct MeaningRepresentation: Sendable, Equatable {
 extension PromptedDataset {
   /// Reads a CSV file of the E2E NLG challenge with the columns `mr` and `ref`.
   ///
-  /// - Parameter groups: for training every row is an example; for evaluation every meaning representation is one, in the
-  ///   order of its first row, with all its references. Rows without a reference are left out.
+  /// For training every row is an example; for evaluation (`groups`) every meaning representation is one, in the order
+  /// of its first row, with all its references. Rows without a reference are left out.
   ///
   /// A prompt ends with the end-of-text token, and an answer begins with a space, as in LoRA's experiments.
   public init(e2e path: String, groups: Bool) throws { try self.init(e2e: CSVFile(path: path), groups: groups) }
