@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds one program file that needs no Swift where it runs: Swift's libraries are linked in, symbols are stripped.
-# OpenBLAS, oneDNN and SQLite stay shared libraries of the system.
+# OpenBLAS, oneDNN, SQLite and curl stay shared libraries of the system.
 #
 #   scripts/release.sh [DIRECTORY]    (default: dist)
 set -euo pipefail
@@ -8,6 +8,8 @@ set -euo pipefail
 
 cd "$repository"
 require_system no-install
+compiles '#include <curl/curl.h>
+  int main(void) { return curl_version() == 0; }' -lcurl || die 'missing: libcurl4-openssl-dev (name of a Debian package)'
 directory=${1:-dist}
 build=(-c release --static-swift-stdlib --product swift-peft --scratch-path "${SCRATCH:-.build-release}")
 stage 'Building with the Swift libraries linked in (some minutes)'
