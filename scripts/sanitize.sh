@@ -19,6 +19,8 @@ reports=$scratch/reports
 options=log_path=$reports/report:exitcode=86
 runtimes=$(dirname "$(readlink -f "$(command -v swift)")")/../lib/clang
 
+# For tests that measure what a sanitizer changes.
+export SANITIZER=$kind
 # The backtracer of Swift would take the sanitizer's signals.
 export SWIFT_BACKTRACE=enable=no
 case $kind in
@@ -37,7 +39,8 @@ case $kind in
     export TSAN_OPTIONS=$options:halt_on_error=0
     mkdir -p "$scratch"
     clang -O1 -Wall -Wextra -Werror -c scripts/sanitizers/mutex.c -o "$scratch/mutex.o"
-    set -- --sanitize=thread -Xlinker "$scratch/mutex.o" "$@" ;;
+    # A debug build would take hours on a real model.
+    set -- -c release -Xswiftc -enable-testing --sanitize=thread -Xlinker "$scratch/mutex.o" "$@" ;;
   *) echo "usage: scripts/sanitize.sh address|undefined|thread [ARGUMENT OF swift test …]" >&2; exit 64 ;;
 esac
 

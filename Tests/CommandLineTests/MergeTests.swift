@@ -187,7 +187,9 @@ import Testing
       Thread.sleep(forTimeInterval: 0.01)
     }
     #expect(process.terminationStatus == 0)
-    #expect(peak > 10_000 && peak < 150_000, "\(peak) kB")
+    // A sanitizer (scripts/sanitize.sh) keeps books of its own about memory.
+    let limit = ProcessInfo.processInfo.environment["SANITIZER"] == nil ? 150_000 : .max
+    #expect(peak > 10_000 && peak < limit, "\(peak) kB")
     let merged = try SafetensorsFile(path: sandbox.place("merged/model.safetensors"))
     let weight = try merged.tensor("bert.encoder.layer.0.intermediate.dense.weight")
     #expect(weight.shape == [wide, 32] && weight.bytes.loadUnaligned(as: Float.self) == 2)
