@@ -24,19 +24,31 @@ INLINE const float *floats(const void *weight, enum ck_stored stored, long at, l
   return buffer;
 }
 
-// Four dot products with one x, added to sums.
-INLINE void dot_four(const float *const *w, const float *x, long count, float *sums) {
-  float lanes[4][LANES] = {{0}};
+// LANES numbers side by side: unlike an array, the compiler keeps them in registers.
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef float unaligned_lanes __attribute__((vector_size(4 * LANES), aligned(4)));
+
+// No function: one that returned a vector would be called differently by processor.
+#define READ_LANES(x) (*(const unaligned_lanes *)(x))
+
+// Four dot products with one x, added to totals.
+INLINE void dot_four(const float *const *w, const float *x, long count, float *totals) {
+  lanes s[4] = {{0}};
   long whole = count - count % LANES;
-  for (long c = 0; c < whole; c += LANES)
-    for (int k = 0; k < 4; k++)
-      for (int l = 0; l < LANES; l++) lanes[k][l] += w[k][c + l] * x[c + l];
-  for (long c = whole; c < count; c++)
-    for (int k = 0; k < 4; k++) lanes[k][c - whole] += w[k][c] * x[c];
+  for (long c = 0; c < whole; c += LANES) {
+    lanes v = READ_LANES(x + c);
+    s[0] += READ_LANES(w[0] + c) * v;
+    s[1] += READ_LANES(w[1] + c) * v;
+    s[2] += READ_LANES(w[2] + c) * v;
+    s[3] += READ_LANES(w[3] + c) * v;
+  }
   for (int k = 0; k < 4; k++) {
-    for (int l = 0; l < 8; l++) lanes[k][l] += lanes[k][l + 8];
-    for (int l = 0; l < 4; l++) lanes[k][l] += lanes[k][l + 4];
-    sums[k] += (lanes[k][0] + lanes[k][2]) + (lanes[k][1] + lanes[k][3]);
+    float lane[LANES];
+    memcpy(lane, &s[k], sizeof lane);
+    for (long c = whole; c < count; c++) lane[c - whole] += w[k][c] * x[c];
+    for (int l = 0; l < 8; l++) lane[l] += lane[l + 8];
+    for (int l = 0; l < 4; l++) lane[l] += lane[l + 4];
+    totals[k] += (lane[0] + lane[2]) + (lane[1] + lane[3]);
   }
 }
 
