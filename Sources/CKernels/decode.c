@@ -3,7 +3,7 @@
 #include "common.h"
 #include "decoder_kernels.h"
 
-#define CHUNK 512
+#define CHUNK 1024
 
 typedef uint16_t __attribute__((aligned(1))) unaligned16;
 
@@ -31,43 +31,36 @@ typedef float unaligned_lanes __attribute__((vector_size(4 * LANES), aligned(4))
 // No function: one that returned a vector would be called differently by processor.
 #define READ_LANES(x) (*(const unaligned_lanes *)(x))
 
-// Four dot products with one x, added to totals.
-INLINE void dot_four(const float *const *w, const float *x, long count, float *totals) {
+INLINE float dot(const float *w, const float *x, long count) {
   lanes s[4] = {{0}};
-  long whole = count - count % LANES;
-  for (long c = 0; c < whole; c += LANES) {
-    lanes v = READ_LANES(x + c);
-    s[0] += READ_LANES(w[0] + c) * v;
-    s[1] += READ_LANES(w[1] + c) * v;
-    s[2] += READ_LANES(w[2] + c) * v;
-    s[3] += READ_LANES(w[3] + c) * v;
+  long c = 0;
+  for (; c + 4 * LANES <= count; c += 4 * LANES) {
+    s[0] += READ_LANES(w + c) * READ_LANES(x + c);
+    s[1] += READ_LANES(w + c + LANES) * READ_LANES(x + c + LANES);
+    s[2] += READ_LANES(w + c + 2 * LANES) * READ_LANES(x + c + 2 * LANES);
+    s[3] += READ_LANES(w + c + 3 * LANES) * READ_LANES(x + c + 3 * LANES);
   }
-  for (int k = 0; k < 4; k++) {
-    float lane[LANES];
-    memcpy(lane, &s[k], sizeof lane);
-    for (long c = whole; c < count; c++) lane[c - whole] += w[k][c] * x[c];
-    for (int l = 0; l < 8; l++) lane[l] += lane[l + 8];
-    for (int l = 0; l < 4; l++) lane[l] += lane[l + 4];
-    totals[k] += (lane[0] + lane[2]) + (lane[1] + lane[3]);
-  }
+  for (; c + LANES <= count; c += LANES) s[0] += READ_LANES(w + c) * READ_LANES(x + c);
+  float lane[LANES];
+  s[0] = (s[0] + s[1]) + (s[2] + s[3]);
+  memcpy(lane, s, sizeof lane);
+  for (long l = 0; c + l < count; l++) lane[l] += w[c + l] * x[c + l];
+  for (int l = 0; l < 8; l++) lane[l] += lane[l + 8];
+  for (int l = 0; l < 4; l++) lane[l] += lane[l + 4];
+  return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
 
+// Row by row, so that the weight is read from its first byte to its last: memory is fastest so.
 DISPATCHED void ck_few_times_rows(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
                                   enum ck_stored stored, long first, long rows, long columns) {
-  float buffers[4][CHUNK];
-  for (long row = 0; row < rows; row += 4) {
-    float sums[CK_FEW][4] = {{0}};
+  float buffer[CHUNK];
+  for (long row = 0; row < rows; row++) {
+    for (long b = 0; b < few; b++) y[b * y_stride + row] = 0.0f;
     for (long start = 0; start < columns; start += CHUNK) {
       long count = columns - start < CHUNK ? columns - start : CHUNK;
-      const float *w[4];
-      for (int k = 0; k < 4; k++) {
-        long from = first + (row + k < rows ? row + k : rows - 1);
-        w[k] = floats(weight, stored, from * columns + start, count, buffers[k]);
-      }
-      for (long b = 0; b < few; b++) dot_four(w, x + b * x_stride + start, count, sums[b]);
+      const float *w = floats(weight, stored, (first + row) * columns + start, count, buffer);
+      for (long b = 0; b < few; b++) y[b * y_stride + row] += dot(w, x + b * x_stride + start, count);
     }
-    for (long b = 0; b < few; b++)
-      for (int k = 0; k < 4 && row + k < rows; k++) y[b * y_stride + row + k] = sums[b][k];
   }
 }
 
