@@ -32,8 +32,14 @@ public struct MemoryEstimate: Sendable, Equatable {
     let workers = min(threads, shard.count)
     trainable = 4 * count * (1 + (workers + 1) + 2)
     activations = workers * ActivationBytes(plan).bytes(tokens: shard.tokens, length: shard.longest)
-    program = 40 << 20 + 100 * lengths.reduce(0, +) / 8 + Self.tokenizerBytes * plan.model.vocabularySize
+    program =
+      48 << 20 + Self.itemBytes * lengths.count + Self.tokenBytes * lengths.reduce(0, +)
+      + Self.tokenizerBytes * plan.model.vocabularySize
   }
+
+  /// What an example takes besides its tokens, and each of these, with the room that arrays grow into.
+  private static let itemBytes = 250
+  private static let tokenBytes = 12
 
   /// What a piece of a vocabulary takes with its place in the tables.
   private static let tokenizerBytes = 700
