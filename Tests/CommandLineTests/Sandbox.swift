@@ -100,7 +100,7 @@ final class Command {
 
   /// Waits, at most five minutes, until stderr has `text`.
   func waitForError(_ text: String) {
-    for _ in 0..<30_000 where process.isRunning && !errorText.contains(text) { Thread.sleep(forTimeInterval: 0.01) }
+    wait(seconds: 300) { !process.isRunning || errorText.contains(text) }
   }
 
   func send(_ number: Int32) { kill(process.processIdentifier, number) }
@@ -120,7 +120,7 @@ final class Command {
 
   /// Waits for its end, at most ten minutes: under a sanitizer, on a busy machine, a run of a second may take some.
   func finish() throws -> Outcome {
-    for _ in 0..<120_000 where process.isRunning { Thread.sleep(forTimeInterval: 0.005) }
+    wait(seconds: 600) { !process.isRunning }
     if process.isRunning { send(SIGKILL) }
     process.waitUntilExit()
     #expect(process.terminationReason == .exit, "ended by signal \(process.terminationStatus)")
@@ -158,4 +158,10 @@ enum Tool {
 enum Repository {
   static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
+}
+
+/// Waits until `condition` holds, at most so long.
+func wait(seconds: Double, until condition: () throws -> Bool) rethrows {
+  let clock = ContinuousClock(), end = clock.now + .seconds(seconds)
+  while try !condition(), clock.now < end { Thread.sleep(forTimeInterval: 0.01) }
 }

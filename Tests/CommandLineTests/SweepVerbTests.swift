@@ -60,7 +60,7 @@ import Testing
 
     let sandbox = try Self.sandbox(epochs: 3)
     let killed = try sandbox.start(["sweep", "sweep.json"])
-    for _ in 0..<4 { killed.waitForError("training strategy-aslora_seed-1") }
+    killed.waitForError("training strategy-aslora_seed-1")
     killed.send(SIGKILL)
     try killed.finishKilled()
     #expect(!sandbox.exists("runs/tiny/sweep_results.json"))
@@ -81,8 +81,8 @@ import Testing
   func aSignalStopsAllRunsWithTheirFilesWritten(signal: Int32, status: Int32) throws {
     let sandbox = try Self.sandbox(epochs: 100_000)
     let command = try sandbox.start(["sweep", "sweep.json", "--jobs", "2"])
-    for _ in 0..<4 { command.waitForError("training strategy-lora_seed-2") }
-    for _ in 0..<1000 where (try? store(sandbox).metrics(run: 2).isEmpty) ?? true { usleep(20_000) }
+    command.waitForError("training strategy-lora_seed-2")
+    wait(seconds: 300) { (try? store(sandbox).metrics(run: 2).isEmpty) == false }
     command.send(signal)
     let outcome = try command.finish()
     #expect(outcome.status == status)
@@ -146,6 +146,6 @@ import Testing
 extension Command {
   /// Waits for the end of a process that was killed.
   func finishKilled() throws {
-    for _ in 0..<2000 where isAlive { usleep(5000) }
+    wait(seconds: 60) { !isAlive }
   }
 }
