@@ -7,8 +7,8 @@
 # report anywhere is a failure, whatever the process that made it was expected to end with.
 #
 # Run so far: `undefined`, the whole suite with all data directories set, no report; `address`, the whole suite of an
-# older tree; `thread` was built, never run over the suite, so no suppression is known to be needed. That the script
-# fails on a planted mistake was not tried yet.
+# older tree; `thread` and `address` of the newest, more than 20 minutes each without a report, but not to the end. That
+# the script fails on a planted mistake was not tried yet.
 set -eu
 cd "$(dirname "$0")/.."
 kind=${1:-}
