@@ -138,12 +138,7 @@ extension LanguageTaskData {
       throw TaskError.nothingUsable(
         file: try source.path(split), reasons: ["more than \(most) tokens (task.max_seq_length)"])
     }
-    if shortened > 0 {
-      let questions = shortened == 1 ? "1 question has" : "\(shortened) questions have"
-      notices.append(
-        "\(try source.path(split)): \(questions) fewer than \(asked) solved ones in front, so as to fit in \(most) tokens "
-          + "(task.max_seq_length)")
-    }
+    if shortened > 0 { notices.append(shortenedNotice(shortened, of: try source.path(split), asked: asked)) }
     return EncodedDataset(items: items, leftOut: notices)
   }
 
@@ -157,9 +152,13 @@ extension LanguageTaskData {
         file: questions.file, line: long.line,
         problem: "the question takes \(long.tokens) tokens, more than \(config.maxSeqLength) (task.max_seq_length)")
     }
-    let notice =
-      "\(questions.file): \(encoded.shortened) questions have fewer than \(group.shots.count) solved ones in front, so as to "
-      + "fit in \(config.maxSeqLength) tokens (task.max_seq_length)"
+    let notice = shortenedNotice(encoded.shortened, of: questions.file, asked: group.shots.count)
     return EncodedDataset(items: encoded.items, leftOut: encoded.shortened > 0 ? [notice] : [])
+  }
+
+  private func shortenedNotice(_ count: Int, of file: String, asked: Int) -> String {
+    let questions = count == 1 ? "1 question has" : "\(count) questions have"
+    return "\(file): \(questions) fewer than \(asked) solved ones in front, so as to fit in "
+      + "\(config.maxSeqLength) tokens (task.max_seq_length)"
   }
 }
