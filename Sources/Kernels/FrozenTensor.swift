@@ -113,7 +113,9 @@ public struct FrozenTensor: Sendable {
 
   /// All numbers, widened to float32.
   public func floats() -> [Float] {
-    [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+    // Made of no numbers, an array would have its count written into the empty array that all threads share.
+    guard count > 0 else { return [] }
+    return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       if let base = buffer.baseAddress { widen(range: 0..<count, into: base) }
       initialized = count
     }
