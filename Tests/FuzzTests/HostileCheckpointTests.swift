@@ -7,7 +7,7 @@ import Testing
 import Training
 
 /// Output directories that came from elsewhere.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.noHang)
 struct HostileCheckpointTests {
   private let scratch: Scratch
   private let checkpoint: String

@@ -10,7 +10,7 @@ import Tokenizers
 import Training
 
 /// What stands where a file should, and files that no fuzzer makes for their size.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.noHang)
 struct HostileFileTests {
   /// The readers by the file that each opens in a directory.
   enum Reader: String, CaseIterable {
