@@ -1,4 +1,3 @@
-import Dispatch
 import Synchronization
 
 /// Threads that share one worker's operations where a batch is a single shard, so that the other cores are not idle.
@@ -8,6 +7,8 @@ import Synchronization
 public final class Team {
   /// One for each thread, since compiled products belong to a thread.
   private let products: [Products]
+  private lazy var crew = Crew(helpers: threads - 1)
+
   /// Threads that work side by side.
   public var threads: Int { products.count }
 
@@ -21,21 +22,13 @@ public final class Team {
     let members = min(threads, pieces)
     guard members > 1 else { return (0..<pieces).forEach { body($0, 0) } }
     let next = Atomic(0)
-    withoutActuallyEscaping(body) { body in
-      let work = Work(body: body)
-      DispatchQueue.concurrentPerform(iterations: members) { member in
-        while true {
-          let piece = next.add(1, ordering: .relaxed).oldValue
-          guard piece < pieces else { return }
-          work.body(piece, member)
-        }
+    crew.run(helpers: members - 1) { member in
+      while true {
+        let piece = next.add(1, ordering: .relaxed).oldValue
+        guard piece < pieces else { return }
+        body(piece, member)
       }
     }
-  }
-
-  /// What several threads call at once: the pieces of an operation write to different places.
-  private struct Work: @unchecked Sendable {
-    let body: (_ piece: Int, _ member: Int) -> Void
   }
 
   /// The same, with the thread's products.

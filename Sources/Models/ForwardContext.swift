@@ -57,8 +57,7 @@ public struct ForwardContext {
 
   /// Maps of x with their adapters; while single tokens are made, in the way that reads each weight once.
   func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
-    guard let cache, x.rows <= Tape.fewRows else { return tape.linear(x, maps) }
-    return tape.linearOfFew(x, maps, threads: cache.threads)
+    cache != nil && x.rows <= Tape.fewRows ? tape.linearOfFew(x, maps) : tape.linear(x, maps)
   }
 
   /// One map of x.

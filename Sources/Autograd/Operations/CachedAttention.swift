@@ -5,8 +5,6 @@ import Kernels
 public final class KeyValueCache {
   /// Numbers in a token's keys of one layer, and in its values.
   let columns: Int
-  /// Threads that one token's products are divided between.
-  public let threads: Int
   private let layers: Int
   private var sequences: [Sequence]
 
@@ -24,9 +22,8 @@ public final class KeyValueCache {
   }
 
   /// An empty cache for `sequences` sequences. `columns` is key and value heads times their size.
-  public init(layers: Int, sequences: Int, columns: Int, threads: Int = 1) {
+  public init(layers: Int, sequences: Int, columns: Int) {
     self.layers = layers
-    self.threads = threads
     self.columns = columns
     self.sequences = (0..<sequences).map { _ in Sequence(layers: layers) }
   }

@@ -75,10 +75,10 @@ extension Tape {
   }
 
   /// The logits h Wᵀ [N, V] of the rows of `hidden`; nothing flows back.
-  public func languageModelLogits(_ hidden: Tensor, head: FrozenTensor, threads: Int = 1) -> Tensor {
+  public func languageModelLogits(_ hidden: Tensor, head: FrozenTensor) -> Tensor {
     if hidden.rows <= Self.fewRows {
       let map = AdaptedLinear(FrozenLinear(weight: head, bias: nil), adapter: nil)
-      return linearOfFew(hidden, [map], threads: threads)[0]
+      return linearOfFew(hidden, [map])[0]
     }
     let logits = make(hidden.layout, columns: head.rows, needsGradient: false)
     let states = hidden.operand(precision, in: workspace)

@@ -1,5 +1,4 @@
 import CKernels
-import Dispatch
 import Kernels
 
 extension Tape {
@@ -7,14 +6,14 @@ extension Tape {
   public static var fewRows: Int { Int(CK_FEW) }
 
   /// `linear` for a few rows, as when text is made token by token: the time goes into reading the weights, so each is
-  /// read once, as it is stored, by `threads` threads side by side. Nothing flows back.
-  public func linearOfFew(_ x: Tensor, _ maps: [AdaptedLinear], threads: Int) -> [Tensor] {
+  /// read once, as it is stored, by all threads of the workspace's team. Nothing flows back.
+  public func linearOfFew(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     precondition(x.rows <= Self.fewRows)
     return maps.map { map in
       let linear = map.linear
       precondition(linear.inFeatures == x.columns)
       let y = make(x.layout, columns: linear.outFeatures, needsGradient: false)
-      FewRowsProduct(x: x.base, y: y.base, rows: x.rows, linear: linear).run(threads: threads)
+      FewRowsProduct(x: x.base, y: y.base, rows: x.rows, linear: linear).run(in: workspace)
       if map.addsBias, let bias = linear.bias {
         withFloats(bias) { addBias(y.base, $0, rows: y.rows, columns: y.columns) }
       }
@@ -38,22 +37,32 @@ extension Tape {
 }
 
 /// One product of a few rows, whose outputs threads share out: each writes its own.
-private struct FewRowsProduct: @unchecked Sendable {
+private struct FewRowsProduct {
   let x: UnsafePointer<Float>
   let y: UnsafeMutablePointer<Float>
   let rows: Int
   let linear: FrozenLinear
 
-  /// Parts of fewer outputs are not worth a thread.
-  private static let smallestPart = 64
+  /// Pieces that each thread has on average: where a row is an output, several, so that a thread that was kept busy
+  /// elsewhere leaves them to the others; where it is an input, its part in a piece must not be short.
+  private var piecesEach: Int {
+    switch linear.layout {
+    case .rows: 4
+    case .columns: 1
+    }
+  }
 
-  func run(threads: Int) {
-    let count = linear.outFeatures, parts = min(threads, count / Self.smallestPart)
-    guard parts > 1 else { return run(0..<count) }
-    // Whole blocks of the kernels, so that sums have the same bits at any number of threads.
-    let size = (count / parts + 15) / 16 * 16
-    DispatchQueue.concurrentPerform(iterations: parts) { part in
-      run(min(count, part * size)..<(part + 1 == parts ? count : min(count, (part + 1) * size)))
+  /// Outputs of the smallest piece, and what sizes are a multiple of: whole blocks of the kernels, so that sums have the
+  /// same bits at any number of threads.
+  private static let smallestPiece = 64
+
+  func run(in workspace: Workspace) {
+    let count = linear.outFeatures, members = workspace.members
+    guard members > 1 else { return run(0..<count) }
+    let wanted = members * piecesEach
+    let size = max(1, count / wanted / Self.smallestPiece) * Self.smallestPiece
+    workspace.forEach((count + size - 1) / size, work: count * linear.inFeatures) { piece, _ in
+      run(piece * size..<min(count, (piece + 1) * size))
     }
   }
 

@@ -36,18 +36,14 @@ public struct Generator: Sendable {
     if options.beams > 1 {
       return pool.map(prompts.count) { index, workspace in
         BeamSearch(options: options, ends: ends, longestText: longestText)
-          .run(
-            prompts[index], session(workspace, sequences: 1, options, threads: prompts.count == 1 ? pool.threads : 1))
+          .run(prompts[index], session(workspace, sequences: 1, options))
       }
     }
     // Even groups, so that all workers have some.
     let size = min(Self.group, max(1, (prompts.count + pool.threads - 1) / pool.threads))
     let groups = stride(from: 0, to: prompts.count, by: size).map { $0..<min($0 + size, prompts.count) }
     return pool.map(groups.count) { index, workspace in
-      run(
-        Array(prompts[groups[index]]), first: first + groups[index].lowerBound, options, workspace,
-        threads: groups.count == 1 ? pool.threads : 1
-      ) { _ in true }
+      run(Array(prompts[groups[index]]), first: first + groups[index].lowerBound, options, workspace) { _ in true }
     }.flatMap { $0 }
   }
 
@@ -57,24 +53,22 @@ public struct Generator: Sendable {
   ) -> Generation {
     let workspace = Workspace()
     workspace.team = Team(threads: pool.threads)
-    return run([prompt], first: number, options, workspace, threads: pool.threads, onToken: onToken)[0]
+    return run([prompt], first: number, options, workspace, onToken: onToken)[0]
   }
 
-  private func session(
-    _ workspace: Workspace, sequences: Int, _ options: GenerationOptions, threads: Int
-  ) -> DecodingSession {
+  private func session(_ workspace: Workspace, sequences: Int, _ options: GenerationOptions) -> DecodingSession {
     DecodingSession(
       model: model, adapters: adapters, parameters: parameters, workspace: workspace, sequences: sequences,
-      usesCache: options.usesCache, threads: threads)
+      usesCache: options.usesCache)
   }
 
   /// Token by token, for all `prompts` at once; the first has the number `first`.
   private func run(
-    _ prompts: [[Int32]], first: Int, _ options: GenerationOptions, _ workspace: Workspace, threads: Int,
+    _ prompts: [[Int32]], first: Int, _ options: GenerationOptions, _ workspace: Workspace,
     onToken: (_ token: Int32) -> Bool
   ) -> [Generation] {
     let rules = TokenRules(options: options)
-    let session = session(workspace, sequences: prompts.count, options, threads: threads)
+    let session = session(workspace, sequences: prompts.count, options)
     var results = [Generation?](repeating: nil, count: prompts.count)
     var active = Array(prompts.indices), texts = prompts, fresh = texts, step = 0
     while !active.isEmpty {
@@ -115,30 +109,28 @@ public struct Generator: Sendable {
   }
 }
 
-/// Sequences that grow, with their cache, on one thread.
+/// Sequences that grow, with their cache.
 final class DecodingSession {
   private let model: LanguageModel
   private let adapters: [LowRankAdapter?]
   private let parameters: FloatStorage
   private let workspace: Workspace
   private let cache: KeyValueCache?
-  private let threads: Int
 
   init(
     model: LanguageModel, adapters: [LowRankAdapter?], parameters: FloatStorage, workspace: Workspace, sequences: Int,
-    usesCache: Bool, threads: Int
+    usesCache: Bool
   ) {
     self.model = model
     self.adapters = adapters
     self.parameters = parameters
     self.workspace = workspace
-    self.threads = threads
     let config = model.decoder.config
     cache =
       usesCache
       ? KeyValueCache(
-        layers: config.layers, sequences: sequences, columns: config.keyValueHeads * config.headSize,
-        threads: threads) : nil
+        layers: config.layers, sequences: sequences, columns: config.keyValueHeads * config.headSize)
+      : nil
   }
 
   /// The next token's logits of every sequence, from the tokens that the last call had not seen; without a cache from
@@ -149,7 +141,7 @@ final class DecodingSession {
     let context = ForwardContext(tape: tape, adapters: adapters, head: [], cache: cache)
     let tokens = PackedTokens(sequences, examples: Array(sequences.indices))
     let states = model.decoder.states(tokens, onlyLast: true, context)
-    let values = tape.languageModelLogits(states, head: model.head, threads: threads).values, count = model.head.rows
+    let values = tape.languageModelLogits(states, head: model.head).values, count = model.head.rows
     return sequences.indices.map { Array(values[($0 * count)..<(($0 + 1) * count)]) }
   }
 
