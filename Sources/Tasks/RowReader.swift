@@ -9,8 +9,10 @@ struct RowReader {
   }
 
   private let file: TSVFile
-  private let texts: [(column: Column, number: Int)]
-  private let label: (column: Column, number: Int)?
+  private let hasPair: Bool
+  /// Those of the texts, and after them the label's.
+  private let columns: [(column: Column, number: Int)]
+  private let hasLabel: Bool
   private let leavesOutBrokenRows: Bool
 
   /// Finds the columns. The label's may be missing in `test` only.
@@ -29,7 +31,7 @@ struct RowReader {
       problems.add(.missingColumn(file: text.file, column: column, header: file.header))
       return nil
     }
-    texts = columns.texts.compactMap(locate)
+    let texts = columns.texts.compactMap(locate), label: (Column, Int)?
     if split != .test {
       guard let column = columns.label else { throw TaskError.labelColumnMissing(split: split) }
       label = locate(column)
@@ -38,28 +40,33 @@ struct RowReader {
     }
     try problems.throwIfAny()
     self.file = file
+    self.columns = texts + [label].compactMap { $0 }
+    hasPair = texts.count == 2
+    hasLabel = label != nil
     leavesOutBrokenRows = definition.leavesOutBrokenRows
   }
 
-  /// All rows. Throws those that are blank or too short, unless they may be left out, and then returns them apart.
-  func read() throws -> (rows: [Row], leftOut: [TaskError]) {
-    var rows: [Row] = [], problems = ProblemList(file: file.file)
-    rows.reserveCapacity(file.rows.count)
+  /// What `body` makes of each row. Throws those that are blank or too short, unless they may be left out, and then
+  /// returns them apart.
+  func map<Value>(_ body: (Row) -> Value) throws -> (values: [Value], leftOut: [TaskError]) {
+    var values: [Value] = [], problems = ProblemList(file: file.file)
+    values.reserveCapacity(file.rows.count)
     for row in file.rows {
       switch fields(row) {
-      case .success(let found): rows.append(found)
+      case .success(let found): values.append(body(found))
       case .failure(let problem): problems.add(problem)
       }
     }
-    if leavesOutBrokenRows, problems.count * 1000 <= file.rows.count { return (rows, problems.all) }
+    if leavesOutBrokenRows, problems.count * 1000 <= file.rows.count { return (values, problems.all) }
     try problems.throwIfAny()
-    return (rows, [])
+    return (values, [])
   }
 
   private func fields(_ row: TSVRow) -> Result<Row, TaskError> {
     if row.isBlank { return .failure(.blankLine(file: file.file, line: row.line)) }
     var found: [String] = []
-    for (column, number) in texts + [label].compactMap({ $0 }) {
+    found.reserveCapacity(columns.count)
+    for (column, number) in columns {
       guard let field = row.field(number) else {
         let name = file.header.map { number < $0.count ? Column.name($0[number]) : column } ?? column
         return .failure(
@@ -69,7 +76,6 @@ struct RowReader {
     }
     return .success(
       Row(
-        line: row.line, text: found[0], pair: texts.count == 2 ? found[1] : nil,
-        label: label == nil ? nil : found[texts.count]))
+        line: row.line, text: found[0], pair: hasPair ? found[1] : nil, label: hasLabel ? found[found.count - 1] : nil))
   }
 }

@@ -40,8 +40,7 @@ public struct TSVFile: Sendable {
   public let file: String
   /// The column names of the first line, where that is a header.
   public let header: [String]?
-  /// The rows after the header.
-  public let rows: [TSVRow]
+  private let lines: ArraySlice<ArraySlice<UInt8>>
 
   /// Cuts `bytes` into rows. Throws where the text is empty, has no rows or isn't UTF-8.
   public init(bytes: [UInt8], file: String, hasHeader: Bool) throws {
@@ -51,17 +50,22 @@ public struct TSVFile: Sendable {
   /// Cuts `text` into rows. Throws where it has none.
   init(_ text: TextLines, hasHeader: Bool) throws {
     file = text.file
-    let lines = text.lines.count - text.lines.reversed().prefix { $0.isEmpty }.count
-    guard lines > 0 else { throw TaskError.emptyFile(file: file) }
-    guard !hasHeader || lines > 1 else { throw TaskError.onlyHeader(file: file) }
+    let count = text.lines.count - text.lines.reversed().prefix { $0.isEmpty }.count
+    guard count > 0 else { throw TaskError.emptyFile(file: file) }
+    guard !hasHeader || count > 1 else { throw TaskError.onlyHeader(file: file) }
     header = hasHeader ? TSVRow(line: 1, bytes: text.lines[0]).fields : nil
-    rows = (hasHeader ? 1..<lines : 0..<lines).map { TSVRow(line: $0 + 1, bytes: text.lines[$0]) }
+    lines = text.lines[(hasHeader ? 1 : 0)..<count]
+  }
+
+  /// The rows after the header.
+  public var rows: some RandomAccessCollection<TSVRow> {
+    lines.indices.lazy.map { TSVRow(line: $0 + 1, bytes: lines[$0]) }
   }
 
   /// The 0-based number of `column`; nil where the header lacks the name, or the first row the number.
   func number(of column: Column) -> Int? {
     switch column {
-    case .index(let index): index < header?.count ?? rows[0].fieldCount ? index : nil
+    case .index(let index): index < header?.count ?? rows.first?.fieldCount ?? 0 ? index : nil
     case .name(let name): header?.firstIndex(of: name)
     }
   }

@@ -35,8 +35,8 @@ public struct TaskData: Sendable {
 
   private static func foundLabels(_ source: TaskSource, _ definition: TaskDefinition) throws -> LabelSpace {
     let text = try TextLines(path: file(.train, source, definition))
-    let (rows, _) = try RowReader(text, definition, split: .train).read()
-    return try .found(in: rows.compactMap { row in row.label.map { ($0, row.line) } }, file: text.file)
+    let (labels, _) = try RowReader(text, definition, split: .train).map { row in row.label.map { ($0, row.line) } }
+    return try .found(in: labels.compactMap { $0 }, file: text.file)
   }
 
   /// The splits whose files are there, `train` first.
@@ -78,10 +78,9 @@ public struct TaskData: Sendable {
   }
 
   private func dataset(_ text: TextLines, split: Split, limit: Int?) throws -> Dataset {
-    let (rows, skipped) = try RowReader(text, definition, split: split).read()
     let reader = LabelReader(labels, file: text.file)
     var problems = ProblemList(file: text.file)
-    let examples = rows.map { row in
+    let (examples, skipped) = try RowReader(text, definition, split: split).map { row in
       var label: Label?
       if let text = row.label, split != .test || !text.isEmpty {
         switch reader.label(text, line: row.line) {

@@ -53,12 +53,12 @@ public struct GenerationRun: Sendable {
     }
     path = plan.modelDirectory
     model = plan.model
-    tokenizer = scoring.run.tokenizer
     guard case .language(let task) = scoring.run.task else {
       throw RunError.noLanguageModel(directory: config.model, task: config.task.name.rawValue)
     }
     format = PromptFormat(task)
-    tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
+    tokens = try scoring.run.languageTokens()
+    tokenizer = tokens.tokenizer
     let ends = try Self.ends(of: plan.model, path: plan.modelDirectory) + format.ends(tokens)
     guard !ends.isEmpty else { throw RunError.noEndOfText(directory: config.model) }
     generator = Generator(

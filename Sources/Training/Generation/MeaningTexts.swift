@@ -22,7 +22,7 @@ extension ScoringRun {
       throw RunError.noMeanings(task: run.task.name)
     }
     let references = try task.meanings(split), examples = references.examples
-    let tokens = try LanguageTokens(run.tokenizer, run.plan.model, path: run.plan.modelDirectory)
+    let tokens = try run.languageTokens()
     let writer = try GenerationRun(self)
     let prompts = try examples.map { example in
       let ids = tokens.prompt(example.prompt, ends: example.endsPrompt), limit = writer.generator.longestText
@@ -38,7 +38,7 @@ extension ScoringRun {
     for start in stride(from: 0, to: prompts.count, by: size) {
       let batch = Array(prompts[start..<min(start + size, prompts.count)])
       texts += writer.generator.continuations(of: batch, first: start, options).map {
-        run.tokenizer.decode($0.tokens).trimmingCharacters(in: .whitespacesAndNewlines)
+        tokens.tokenizer.decode($0.tokens).trimmingCharacters(in: .whitespacesAndNewlines)
       }
       progress(texts.count, prompts.count)
     }

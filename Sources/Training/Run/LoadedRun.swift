@@ -8,14 +8,13 @@ import Models
 import Tasks
 import Tokenizers
 
-/// A plan with its model, tokenizer and labels loaded and checked: ready to train, score or predict.
+/// A plan with its model and labels loaded and checked, its tokenizer on the way: ready to train, score or predict.
 public struct LoadedRun: Sendable {
   /// What the config means.
   public let plan: RunPlan
   /// The task's files and labels.
   public let task: RunTask
-  /// Text to ids.
-  public let tokenizer: Tokenizer
+  private let pendingTokenizer: Pending<Tokenizer>
   /// The frozen model.
   public let model: LoadedModel
   /// The workers.
@@ -28,16 +27,12 @@ public struct LoadedRun: Sendable {
     self.plan = plan
     pool = WorkerPool(threads: threads)
     philox = Philox(seed: UInt64(truncatingIfNeeded: plan.config.training.seed))
-    let task = try RunTask(plan.config.task, model: plan.modelDirectory, knownLabels: knownLabels)
-    tokenizer = try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
-    let special = tokenizer.specialTokenCount(isPair: task.classification?.definition.isPair ?? false)
-    // A language model needs a token to see and one to predict.
-    let least = task.classification == nil ? max(1, special) : special
-    guard plan.config.task.maxSeqLength > least else {
-      throw RunError.noRoomForText(maxLength: plan.config.task.maxSeqLength, special: special)
+    // To read a vocabulary takes about as long as to read a small model or the rows of a file.
+    pendingTokenizer = Pending {
+      try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
     }
+    let task = try RunTask(plan.config.task, model: plan.modelDirectory, knownLabels: knownLabels)
     guard let labels = task.labels else {
-      _ = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
       model = .language(
         try LanguageModel(
           path: plan.modelDirectory, config: plan.model, precision: plan.config.training.precision))
@@ -58,6 +53,23 @@ public struct LoadedRun: Sendable {
     }
   }
 
+  /// Text to ids. Throws where it can't be read, and where `max_seq_length` leaves no room beside its special tokens.
+  public func tokenizer() throws -> Tokenizer {
+    let tokenizer = try pendingTokenizer.value()
+    let special = tokenizer.specialTokenCount(isPair: task.classification?.definition.isPair ?? false)
+    // A language model needs a token to see and one to predict.
+    let least = task.classification == nil ? max(1, special) : special
+    guard plan.config.task.maxSeqLength > least else {
+      throw RunError.noRoomForText(maxLength: plan.config.task.maxSeqLength, special: special)
+    }
+    return tokenizer
+  }
+
+  /// The tokenizer of a language model.
+  func languageTokens() throws -> LanguageTokens {
+    try LanguageTokens(tokenizer(), plan.model, path: plan.modelDirectory)
+  }
+
   /// A tokenized split, to be trained on or scored, its ids checked against the model's vocabulary.
   public func load(_ split: Split, toTrain: Bool = false) throws -> EncodedDataset {
     switch task {
@@ -67,8 +79,7 @@ public struct LoadedRun: Sendable {
       data.leftOut += dataset.skipped.map { "left out: \($0)" }
       return data
     case .language(let task):
-      let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
-      let data = try task.load(split, tokens, toTrain: toTrain, pool: pool)
+      let data = try task.load(split, languageTokens(), toTrain: toTrain, pool: pool)
       for item in data.items { try plan.model.check(ids: item.ids, path: plan.modelDirectory) }
       return data
     }
@@ -76,8 +87,8 @@ public struct LoadedRun: Sendable {
 
   /// Tokenized examples, their ids checked against the model's vocabulary.
   public func encode(_ examples: [Example]) throws -> EncodedDataset {
-    let data = EncodedDataset(
-      examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength, emptyText: plan.model.emptyText,
+    let data = try EncodedDataset(
+      examples, tokenizer: tokenizer(), maxLength: plan.config.task.maxSeqLength, emptyText: plan.model.emptyText,
       pool: pool)
     try data.requireFit(plan.model, path: plan.modelDirectory)
     return data

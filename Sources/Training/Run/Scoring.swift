@@ -103,8 +103,7 @@ public struct ScoringRun: Sendable {
     guard case .language(let task) = run.task, task.source.task == .multipleChoice else {
       throw RunError.notAClassification(task: run.task.name, verb: "predict")
     }
-    let tokens = try LanguageTokens(run.tokenizer, run.plan.model, path: run.plan.modelDirectory)
-    let data = try task.choices(of: questions, tokens, pool: run.pool)
+    let data = try task.choices(of: questions, run.languageTokens(), pool: run.pool)
     try data.requireFit(run.plan.model, path: run.plan.modelDirectory)
     return data
   }

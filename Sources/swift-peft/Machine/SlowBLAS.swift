@@ -5,11 +5,14 @@ enum SlowBLAS {
   /// The share of the instruction peak under which a product is called slow.
   static let threshold = 0.7
 
-  /// Makes OpenBLAS single-threaded, which must come before any computing; then measures, unless `isQuiet`.
-  static func prepare(_ progress: Progress, isQuiet: Bool) {
-    let library = BLASLibrary.prepare()
-    guard !isQuiet, let text = message(library, MachineRates.measure()) else { return }
-    progress.line(text)
+  /// Measures how fast products run and says so where they are slow. To be called once the inputs are read: the threads
+  /// that OpenBLAS starts with, and does not need here, look for work for a tenth of a second.
+  static func warn(_ library: BLASLibrary, _ progress: Progress) {
+    guard !progress.isQuiet else { return }
+    var rates = MachineRates.measure(seconds: 0.01)
+    // Another process may have disturbed so short a look.
+    if rates.efficiency < threshold { rates = MachineRates.measure() }
+    if let text = message(library, rates) { progress.line(text) }
   }
 
   /// Whether our own C kernels are compiled without optimisation, so that the peak they measure says nothing.

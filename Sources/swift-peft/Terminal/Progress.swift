@@ -3,7 +3,8 @@ import Training
 
 /// Shows what happens while a run trains or is scored, on stderr: a bar on a terminal, plain lines elsewhere.
 struct Progress {
-  private let isQuiet: Bool
+  /// Whether nothing is shown.
+  let isQuiet: Bool
   private let isTerminal: Bool
   private let clock = ContinuousClock()
   private var started: ContinuousClock.Instant?

@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import Configuration
 import Diagnostics
+import Kernels
 import StrictJSON
 import Tasks
 import Training
@@ -53,12 +54,13 @@ struct Evaluate: ParsableCommand {
     let output = options.outputDir ?? runDirectory?.path ?? config.outputDir
 
     var progress = Progress(isQuiet: options.report.quiet)
-    SlowBLAS.prepare(progress, isQuiet: options.report.quiet)
+    let library = BLASLibrary.prepare()
     runDirectory?.notices.forEach(progress.notice)
     let threads = options.threads.count
     let scoring =
       try runDirectory.map { try ScoringRun(config, run: $0, threads: threads) }
       ?? ScoringRun(config, adapterDirectory: adapter, threads: threads)
+    SlowBLAS.warn(library, progress)
     scoring.run.model.notices.forEach(progress.notice)
 
     let predicts = scoring.run.task.classification != nil || config.task.name == .multipleChoice || generation != nil

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Diagnostics
+import Kernels
 import StrictJSON
 import Tasks
 import Tokenizers
@@ -94,8 +95,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let progress = Progress(isQuiet: report.quiet)
-    SlowBLAS.prepare(progress, isQuiet: true)
+    _ = BLASLibrary.prepare()
     let run = try load()
     let texts = try prompts.isEmpty ? lines() : prompts
     let ids = try texts.enumerated().map { number, text in

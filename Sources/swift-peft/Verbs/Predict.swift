@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Kernels
 import StrictJSON
 import Tasks
 import Training
@@ -32,9 +33,10 @@ struct Predict: ParsableCommand {
     let config = try RunConfig.load(path: directory.configPath, overrides: override.overrides)
     try ModelDownload(isQuiet: report.quiet).fetch(config.model)
     let progress = Progress(isQuiet: report.quiet)
-    SlowBLAS.prepare(progress, isQuiet: report.quiet)
+    let library = BLASLibrary.prepare()
     directory.notices.forEach(progress.notice)
     let scoring = try ScoringRun(config, run: directory, threads: threads.count)
+    SlowBLAS.warn(library, progress)
     scoring.run.model.notices.forEach(progress.notice)
 
     if config.task.name == .multipleChoice { return try answer(scoring, progress) }

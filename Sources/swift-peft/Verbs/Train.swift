@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Kernels
 import StrictJSON
 import Training
 
@@ -42,7 +43,7 @@ struct Train: ParsableCommand {
     let report = options.report
     try ModelDownload(isQuiet: report.quiet).fetch(config.model)
     var progress = Progress(isQuiet: report.quiet)
-    SlowBLAS.prepare(progress, isQuiet: report.quiet || dryRun)
+    let library = BLASLibrary.prepare()
     if dryRun {
       let plan = try DryRun(config, threads: options.threads.count, start: start)
       plan.notices.forEach(progress.notice)
@@ -50,6 +51,7 @@ struct Train: ParsableCommand {
     }
 
     var run = try TrainingRun(config, threads: options.threads.count, start: start)
+    SlowBLAS.warn(library, progress)
     run.notices.forEach(progress.notice)
     let totalSteps = run.trainer.totalSteps, firstStep = run.firstStep
     StopSignals.deferStops()
