@@ -38,8 +38,8 @@ public struct MemoryEstimate: Sendable, Equatable {
   }
 
   /// What an example takes besides its tokens, and each of these, with the room that arrays grow into.
-  private static let itemBytes = 250
-  private static let tokenBytes = 12
+  private static let itemBytes = 220
+  private static let tokenBytes = 8
 
   /// What a piece of a vocabulary takes with its place in the tables.
   private static let tokenizerBytes = 700
