@@ -13,7 +13,9 @@ public final class WorkerPool: Sendable {
 
   /// A workspace that is handed from thread to thread, never shared.
   private struct WorkspaceBox: @unchecked Sendable {
-    let workspace: Workspace
+    let workspace = Workspace()
+    /// For lone shards: kept, with its threads and the products that it has compiled.
+    let team: Team
   }
 
   /// A pool of `threads` workers.
@@ -67,12 +69,8 @@ public final class WorkerPool: Sendable {
 
   private func forEachWorker(atMost count: Int, _ body: @escaping @Sendable (Workspace) -> Void) {
     let run: @Sendable () -> Void = { [self] in
-      let box = workspaces.withLock { $0.popLast() } ?? WorkspaceBox(workspace: Workspace())
-      if count > 1 {
-        box.workspace.team = nil
-      } else if box.workspace.team == nil {
-        box.workspace.team = Team(threads: threads)
-      }
+      let box = workspaces.withLock { $0.popLast() } ?? WorkspaceBox(team: Team(threads: threads))
+      box.workspace.team = count > 1 ? nil : box.team
       body(box.workspace)
       workspaces.withLock { $0.append(box) }
     }
