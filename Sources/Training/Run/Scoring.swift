@@ -23,6 +23,8 @@ public struct ScoringRun: Sendable {
     let plan = try RunPlan(config)
     let source = try adapterDirectory.map { try AdapterSource.read($0, plan: plan) }
     run = try LoadedRun(plan, knownLabels: source?.labels, threads: threads)
+    // Before texts are asked for that could not be read.
+    _ = try run.tokenizer()
     guard let source, let directory = adapterDirectory else {
       var notices: [String] = []
       state = try run.freshState(notices: &notices)
