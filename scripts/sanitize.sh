@@ -6,9 +6,9 @@
 # Every process, of the tests and of the programs that they start, writes its reports into .build-KIND/reports: one
 # report anywhere is a failure, whatever the process that made it was expected to end with.
 #
-# Run so far: `undefined`, the whole suite with all data directories set, no report; `address`, the whole suite of an
-# older tree; `thread` and `address` of the newest, more than 20 minutes each without a report, but not to the end. That
-# the script fails on a planted mistake was not tried yet.
+# Run on 21 November 2026 over all 735 tests, with every data directory set, and no report: `thread` in 10, `undefined` in
+# 8, `address` in 20 minutes on 2 cores, building aside. That each fails on a mistake was tried with a read past an
+# array, an overflow of an int and a counter that threads share.
 set -eu
 cd "$(dirname "$0")/.."
 kind=${1:-}
