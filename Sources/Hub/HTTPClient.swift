@@ -27,20 +27,27 @@ struct HTTPFailure: Error {
 
 /// Blocking HTTP over URLSession: the body goes piece by piece to whoever asks, redirections are the caller's business.
 final class HTTPClient: Sendable {
-  private let session: URLSession
+  /// Made by the first request: most runs have their model and send none, and to get ready for the network takes
+  /// longer than some predictions.
+  private let session = Mutex<URLSession?>(nil)
   private let delegate = TransferDelegate()
+  private let timeout: Double
 
   /// `timeout` in seconds without a byte.
   init(timeout: Double) {
+    self.timeout = timeout
+  }
+
+  deinit { session.withLock { $0?.invalidateAndCancel() } }
+
+  private func makeSession() -> URLSession {
     let configuration = URLSessionConfiguration.ephemeral
     configuration.timeoutIntervalForRequest = timeout
     configuration.timeoutIntervalForResource = 7 * 24 * 3600
     configuration.httpShouldSetCookies = false
     configuration.urlCache = nil
-    session = URLSession(configuration: configuration, delegate: delegate, delegateQueue: nil)
+    return URLSession(configuration: configuration, delegate: delegate, delegateQueue: nil)
   }
-
-  deinit { session.invalidateAndCancel() }
 
   /// Sends a request and waits for the end of its answer. `onBody` gets the pieces of a body whose status is 2xx, and
   /// may throw to break off.
@@ -54,7 +61,11 @@ final class HTTPClient: Sendable {
     for (name, value) in headers.merging(["Accept-Encoding": "identity"], uniquingKeysWith: { first, _ in first }) {
       request.setValue(value, forHTTPHeaderField: name)
     }
-    let task = session.dataTask(with: request)
+    let task = session.withLock { session in
+      let open = session ?? makeSession()
+      session = open
+      return open.dataTask(with: request)
+    }
     let transfer = Transfer(url: url, onBody: onBody)
     delegate.begin(task, transfer)
     task.resume()

@@ -8,8 +8,6 @@ struct ModelDownload {
   /// Sees that `model` is in the cache where it is one on the Hub, and a path otherwise.
   @discardableResult
   func fetch(_ model: String, _ files: ModelFiles = .all) throws -> Hub.Snapshot? {
-    // What gets ready for the network would take longer than some predictions.
-    guard Hub.id(model) != nil else { return nil }
     let progress = Mutex(Progress(isQuiet: isQuiet))
     defer { progress.withLock { $0.clear() } }
     return try Hub().fetch(model, files: files) { event in
