@@ -74,7 +74,8 @@ run_tests() {
   # A run that died counts as a failure, and so does one that found no tests.
   if [ "$status" -ne 0 ] && [ "$problems" -eq 0 ] || [ "${total:-0}" -eq 0 ]; then problems=$((problems + 1)); fi
   if [ "$problems" -gt 0 ]; then
-    grep -A 8 -E '^. Test .* recorded an issue ' "$work/tests" | grep -vE '^. (Test|Suite) .* (started|passed)' | head -n 200 || true
+    # Anywhere in a line: what a test prints may stand before it.
+    grep -a -A 8 ' recorded an issue ' "$work/tests" | grep -vE '^. (Test|Suite) .* (started|passed)' | head -n 200 || true
     tail -n 20 "$work/tests"
   fi
   [ "${total:-0}" -ge "$problems" ] && passed=$((passed + total - problems))
