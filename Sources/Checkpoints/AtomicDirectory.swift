@@ -50,11 +50,12 @@ public enum AtomicDirectory {
   }
 
   /// Removes what dead processes left in `directory`: temporary files and directories of writers that are no more.
+  /// Before this process writes there: in a container the dead one may have had its number.
   public static func removeLeftovers(in directory: String) {
     for name in names(in: directory) {
       guard name.hasPrefix(prefix), name.hasSuffix(suffix) || name.hasSuffix(".tmp"),
         let process = name.dropFirst(prefix.count).split(separator: "-").first.flatMap({ pid_t($0) }),
-        process != getpid(), kill(process, 0) != 0, errno == ESRCH
+        process == getpid() || kill(process, 0) != 0 && errno == ESRCH
       else { continue }
       removeTree("\(directory)/\(name)")
     }

@@ -56,7 +56,7 @@ struct DatabaseFile {
     defer { try? files.removeItem(at: directory) }
     do {
       try files.createDirectory(at: directory, withIntermediateDirectories: true)
-      for ending in ["", "-wal"] where files.fileExists(atPath: path + ending) {
+      for ending in ["", "-wal", "-journal"] where files.fileExists(atPath: path + ending) {
         let data = try Data(contentsOf: URL(fileURLWithPath: path + ending))
         try data.write(to: directory.appendingPathComponent("copy" + ending))
       }
@@ -94,12 +94,10 @@ struct DatabaseFile {
     // SQLite takes a file of a few bytes for an empty database and would write over it; no real one is so short.
     if let size, (1..<512).contains(size) { throw RunStoreError.notADatabase(path: path) }
     let (id, version, tables) = try translatingErrors {
-      try DatabaseQueue(path: path, configuration: configuration(readOnly: true)).read { database in
-        (
-          try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
-          try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
-          try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'") ?? 0
-        )
+      do { return try marks(readOnly: true) } catch DatabaseError.SQLITE_READONLY_ROLLBACK {
+        // A process was killed while it made the file a write-ahead one. SQLite undoes that, as it does for any program
+        // that opens the file, but not through a read-only connection.
+        return try marks(readOnly: false)
       }
     }
     if id == 0, version == 0, tables == 0 { return .nobody }
@@ -108,6 +106,16 @@ struct DatabaseFile {
       throw RunStoreError.newer(path: path, version: version, known: Schema.version)
     }
     return .us(version: version)
+  }
+
+  private func marks(readOnly: Bool) throws -> (id: Int, version: Int, tables: Int) {
+    try DatabaseQueue(path: path, configuration: configuration(readOnly: readOnly)).read { database in
+      (
+        try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
+        try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
+        try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM sqlite_master WHERE tbl_name <> 'grdb_migrations'") ?? 0
+      )
+    }
   }
 
   /// SQLite doesn't wait for a lock when it changes the journal mode, so this does.

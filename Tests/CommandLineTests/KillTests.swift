@@ -10,7 +10,9 @@ import Testing
   static let kills = ProcessInfo.processInfo.environment["KILLS"].flatMap(Int.init) ?? 20
   static let seed = ProcessInfo.processInfo.environment["KILL_SEED"].flatMap(UInt64.init) ?? 1
 
-  /// 240 steps; checkpoints, log lines, evaluations, epochs and merges all at steps of their own.
+  private static let steps = 240
+
+  /// So many steps; checkpoints, log lines, evaluations, epochs and merges all at steps of their own.
   private func arguments(_ strategy: String, _ output: String, _ database: String) -> [String] {
     [
       "train", "config.json", "--quiet", "--output-dir", output, "--database", database,
@@ -36,21 +38,27 @@ import Testing
 
     var random = SplitMix(state: Self.seed &+ UInt64(strategy.count))
     var kills = 0, lives = 0, run = 0, stepsAtKill: [Int] = []
+    // Long enough to get somewhere on average, short enough for many kills before the end. Adapted after every life: a
+    // machine that other work has made slower would otherwise start a run twenty times and see no step of it.
+    var longest = 0.15 + 2.5 * length / Double(Self.kills), before = 0
     while kills < Self.kills {
       let output = "run-\(run)", database = "run-\(run).sqlite"
       lives += 1
       let command = try sandbox.start(
         arguments(strategy, output, database) + ["--resume", "--threads", "\(1 + lives % 3)"])
-      // Long enough to get somewhere on average, short enough for many kills before the end.
-      let life = (0.15 + 2.5 * length / Double(Self.kills)) * Double.random(in: 0..<1, using: &random)
-      Thread.sleep(forTimeInterval: life)
+      Thread.sleep(forTimeInterval: longest * Double.random(in: 0..<1, using: &random))
       if command.isRunning, command.killHard() {
         kills += 1
-        stepsAtKill.append(Self.newestStep(sandbox, output))
+        let newest = Self.newestStep(sandbox, output)
+        longest *= newest - before < max(1, 2 * Self.steps / Self.kills) ? 1.4 : 0.7
+        stepsAtKill.append(newest)
+        before = newest
         continue
       }
       try check(sandbox, command, strategy, run, expected)
       run += 1
+      longest *= 0.7
+      before = 0
     }
     let command = try sandbox.start(arguments(strategy, "run-\(run)", "run-\(run).sqlite") + ["--resume"])
     try check(sandbox, command, strategy, run, expected)

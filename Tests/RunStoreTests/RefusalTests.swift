@@ -46,6 +46,38 @@ import Testing
     #expect(refusal.exitStatus == .badInput)
   }
 
+  /// What a process leaves that is killed within a transaction: a file half written, and a journal that undoes it.
+  private func abandon(in name: String, after setup: String) throws {
+    let queue = try DatabaseQueue(path: scratch.path("live.sqlite"))
+    try queue.writeWithoutTransaction { database throws in
+      try database.execute(sql: "PRAGMA journal_mode = delete; PRAGMA cache_size = 1; \(setup)")
+      try database.execute(
+        sql: "BEGIN; CREATE TABLE half(x); INSERT INTO half VALUES (randomblob(100000)), (randomblob(100000))")
+      for ending in ["", "-journal"] {
+        try FileManager.default.copyItem(
+          atPath: scratch.path("live.sqlite" + ending), toPath: scratch.path(name + ending))
+      }
+      try database.execute(sql: "ROLLBACK")
+    }
+    try queue.close()
+    #expect(try scratch.bytes(name).count > 100_000)
+  }
+
+  @Test(arguments: [false, true])
+  func aFileThatAKilledProcessBeganIsTaken(readFirst: Bool) throws {
+    try abandon(in: "other.sqlite", after: "")
+    if readFirst { #expect(try RunStore.openExisting(path: path).runs().isEmpty) }
+    let store = try RunStore(path: path)
+    _ = try store.beginRun(.example(), token: "t", startedAt: RunStore.now())
+    #expect(try store.runs().count == 1)
+  }
+
+  @Test func anAbandonedForeignDatabaseIsForeign() throws {
+    try abandon(in: "other.sqlite", after: "CREATE TABLE theirs(x)")
+    #expect(throws: RunStoreError.foreign(path: path)) { try RunStore(path: path) }
+    #expect(throws: RunStoreError.foreign(path: path)) { try RunStore.openExisting(path: path) }
+  }
+
   @Test func newerSchemasAreLeftUntouched() throws {
     _ = try RunStore(path: path)
     let queue = try DatabaseQueue(path: path)

@@ -74,14 +74,12 @@ struct CheckpointFolder: Sendable {
     AtomicDirectory.removeLeftovers(in: path)
   }
 
-  /// Removes the checkpoints that the one of `step` replaces: all but the newest `limit` up to it (nil and 0: none), and
-  /// any after it, which were found damaged when the run was resumed. Returns the steps removed.
-  func removeSuperseded(by step: Int, limit: Int?) throws -> [Int] {
-    let until = steps.filter { $0 <= step }
+  /// The steps of the checkpoints that the one of `step` replaces: all but the newest `limit` up to it (nil and 0: none),
+  /// and any after it, which were found damaged when the run was resumed.
+  func superseded(by step: Int, limit: Int?) -> [Int] {
+    let steps = steps, until = steps.filter { $0 <= step }
     let kept = limit.map { $0 > 0 ? until.suffix($0) : until[...] } ?? until[...]
-    let removed = steps.filter { !kept.contains($0) }
-    for old in removed { try AtomicDirectory.remove(path(step: old)) }
-    return removed
+    return steps.filter { !kept.contains($0) }
   }
 }
 

@@ -50,6 +50,17 @@ final class CheckpointSaver: Sendable {
     try check()
   }
 
+  /// Waits until everything is written, and removes what a killed process had written beyond the limit and not come to
+  /// remove. Throws where something could not be written.
+  func finish() throws {
+    queue.sync {
+      guard let newest = state.withLock({ $0.newest }) else { return }
+      let removed = removeSuperseded(by: newest)
+      if !removed.isEmpty { onSaved(newest, folder.path(step: newest), removed) }
+    }
+    try check()
+  }
+
   /// What a person should know since the last time.
   func takeNotices() -> [String] {
     state.withLock { state in
@@ -75,13 +86,20 @@ final class CheckpointSaver: Sendable {
       return state.withLock { $0.failure = failure }
     }
     state.withLock { $0.newest = step }
-    var removed: [Int] = []
-    do {
-      removed = try folder.removeSuperseded(by: step, limit: limit)
-    } catch {
-      state.withLock { $0.notices.append("an older checkpoint could not be removed: \(error)") }
+    onSaved(step, folder.path(step: step), removeSuperseded(by: step))
+  }
+
+  /// Returns the steps of the checkpoints that are gone.
+  private func removeSuperseded(by step: Int) -> [Int] {
+    folder.superseded(by: step, limit: limit).filter { old in
+      do {
+        try AtomicDirectory.remove(folder.path(step: old))
+        return true
+      } catch {
+        state.withLock { $0.notices.append("an older checkpoint could not be removed: \(error)") }
+        return false
+      }
     }
-    onSaved(step, folder.path(step: step), removed)
   }
 }
 

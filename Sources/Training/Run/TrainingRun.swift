@@ -110,7 +110,8 @@ public struct TrainingRun {
       do {
         try output.write(config: config)
         let outcome = try train(saver, recorder, shouldStop, onEvent)
-        try saver.wait()
+        try saver.finish()
+        try Self.announce(saver, recorder, onEvent)
         try output.write(adapter: run.stored(trainer.state))
         try output.write(results: outcome.reports)
         return try finish(outcome, recorder, onEvent)

@@ -129,6 +129,14 @@ import Testing
     #expect(try folder.newest()?.checkpoint.step == 5)
   }
 
+  @Test func whatAKilledRunDidNotComeToRemoveGoesAtTheEnd() throws {
+    try write(3, 7, 9)
+    let saver = saver(limit: 2, newest: 9)
+    try saver.save(Job.content(snapshot(9)))
+    try saver.finish()
+    #expect(folder.steps == [7, 9])
+  }
+
   @Test func damagedOnesBeyondDoNotCount() throws {
     try write(3, 7, 20)
     let saver = saver(limit: 2, newest: 7)
