@@ -120,13 +120,20 @@ final class Command {
 
   /// Waits for its end, at most ten minutes: under a sanitizer, on a busy machine, a run of a second may take some.
   func finish() throws -> Outcome {
+    let (outcome, signal) = try finishOrDie()
+    #expect(signal == nil, "ended by signal \(outcome.status)")
+    return outcome
+  }
+
+  /// Waits likewise for the end of a command that a signal may end; says which.
+  func finishOrDie() throws -> (outcome: Outcome, signal: Int32?) {
     wait(seconds: 600) { !process.isRunning }
     if process.isRunning { send(SIGKILL) }
     process.waitUntilExit()
-    #expect(process.terminationReason == .exit, "ended by signal \(process.terminationStatus)")
-    return Outcome(
+    let outcome = Outcome(
       status: process.terminationStatus, out: try String(contentsOfFile: streams + "/out", encoding: .utf8),
       err: try String(contentsOfFile: streams + "/err", encoding: .utf8))
+    return (outcome, process.terminationReason == .exit ? nil : process.terminationStatus)
   }
 }
 

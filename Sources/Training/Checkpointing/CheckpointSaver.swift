@@ -51,12 +51,13 @@ final class CheckpointSaver: Sendable {
   }
 
   /// Waits until everything is written, and removes what a killed process had written beyond the limit and not come to
-  /// remove. Throws where something could not be written.
+  /// remove; what is removed does not come back after a power failure. Throws where something could not be written.
   func finish() throws {
     queue.sync {
       guard let newest = state.withLock({ $0.newest }) else { return }
       let removed = removeSuperseded(by: newest)
       if !removed.isEmpty { onSaved(newest, folder.path(step: newest), removed) }
+      try? AtomicFile.synchronize(directory: folder.path)
     }
     try check()
   }
