@@ -26,8 +26,12 @@ public enum AtomicDirectory {
       try AtomicFile.synchronize(directory: temporary)
       if rename(temporary, path) != 0 {
         guard errno == ENOTEMPTY || errno == EEXIST else { throw OutputError.cannotCreate(path: path, code: errno) }
-        try remove(path)
-        guard rename(temporary, path) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
+        if exchange(temporary, path) {
+          removeTree(temporary)
+        } else {
+          try remove(path)
+          guard rename(temporary, path) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
+        }
       }
     } catch {
       removeTree(temporary)
@@ -61,8 +65,27 @@ public enum AtomicDirectory {
     }
   }
 
+  /// Lets two directories change places, so that there is no instant at which one is missing. False where the system or
+  /// its file system cannot.
+  static func exchange(_ one: String, _ other: String) -> Bool {
+    #if os(Linux)
+      // The C library has it, its headers only for programs in C that ask for GNU's extensions.
+      typealias Function = @convention(c) (CInt, UnsafePointer<CChar>, CInt, UnsafePointer<CChar>, CUnsignedInt) -> CInt
+      guard let symbol = dlsym(nil, "renameat2") else { return false }
+      let renameExchange: CUnsignedInt = 2
+      return unsafeBitCast(symbol, to: Function.self)(AT_FDCWD, one, AT_FDCWD, other, renameExchange) == 0
+    #else
+      return renamex_np(one, other, UInt32(RENAME_SWAP)) == 0
+    #endif
+  }
+
+  /// A name in `parent` that tells whose it is.
+  static func temporaryName(in parent: String) -> String {
+    "\(parent)/\(prefix)\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36))\(suffix)"
+  }
+
   private static func makeTemporary(in parent: String, for path: String) throws -> String {
-    let temporary = "\(parent)/\(prefix)\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36))\(suffix)"
+    let temporary = temporaryName(in: parent)
     guard mkdir(temporary, 0o777) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
     return temporary
   }

@@ -41,7 +41,7 @@ public enum ResultDirectory {
     let target = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
     try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
     let parent = (target as NSString).deletingLastPathComponent
-    let temporary = "\(parent)/.swift-peft-\(UUID().uuidString).tmp"
+    let temporary = AtomicDirectory.temporaryName(in: parent)
     let code = makeDirectory(temporary)
     if code != 0 { throw OutputError.cannotCreate(path: path, code: code) }
     do {
@@ -92,7 +92,11 @@ public enum ResultDirectory {
     // Takes the place of an empty directory as well as of none.
     if rename(temporary, target) == 0 { return }
     guard errno == ENOTEMPTY || errno == EEXIST else { throw OutputError.cannotCreate(path: path, code: errno) }
-    let old = temporary + ".old"
+    if AtomicDirectory.exchange(temporary, target) {
+      try? FileManager.default.removeItem(atPath: temporary)
+      return
+    }
+    let old = AtomicDirectory.temporaryName(in: AtomicFile.directory(of: target))
     guard rename(target, old) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
     guard rename(temporary, target) == 0 else {
       let code = errno

@@ -29,6 +29,18 @@ import Testing
     #expect(try String(contentsOfFile: scratch.path + "/a/one", encoding: .utf8) == "new")
   }
 
+  @Test func twoChangePlaces() throws {
+    let scratch = try Scratch()
+    for name in ["a", "b"] {
+      try FileManager.default.createDirectory(atPath: "\(scratch.path)/\(name)", withIntermediateDirectories: false)
+      _ = try scratch.file("\(name)/was \(name)", "x")
+    }
+    #expect(AtomicDirectory.exchange(scratch.path + "/a", scratch.path + "/b"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/a") == ["was b"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/b") == ["was a"])
+    #expect(!AtomicDirectory.exchange(scratch.path + "/a", scratch.path + "/none"))
+  }
+
   @Test func afterAFailureTheOldOneStands() throws {
     struct Stop: Error {}
     let scratch = try Scratch()

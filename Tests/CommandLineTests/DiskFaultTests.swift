@@ -53,18 +53,23 @@ import Testing
         "--set", "training.save_steps=3", "--set", "training.eval_strategy=steps", "--set", "training.eval_steps=3",
         "--set", "training.load_best_model_at_end=true",
       ]
-      guard let fault else { return try start(arguments + more).finishOrDie() }
-      return try start(
-        arguments + more,
-        [
-          "LD_PRELOAD": sandbox.place("disk.so"), "DISK_FAULT": fault.rawValue, "DISK_AT": "\(call)",
-          "DISK_COUNT": sandbox.place("count"), "DISK_GRAVE": sandbox.place("grave"),
-        ]
-      ).finishOrDie()
+      return try start(arguments + more, fault, at: call).finishOrDie()
     }
 
-    func start(_ arguments: [String], _ environment: [String: String] = [:]) throws -> Command {
-      try Command(executable: Tool.path(), arguments, in: sandbox.path, input: "", environment: environment)
+    /// Starts the program, with a fault at a call if one is named; 0 is none.
+    func start(_ arguments: [String], _ fault: Fault?, at call: Int) throws -> Command {
+      guard let fault else { return try sandbox.start(arguments) }
+      return try Command(
+        executable: Tool.path(), arguments, in: sandbox.path, input: "",
+        environment: [
+          "LD_PRELOAD": sandbox.place("disk.so"), "DISK_FAULT": fault.rawValue, "DISK_AT": "\(call)",
+          "DISK_COUNT": sandbox.place("count"), "DISK_GRAVE": sandbox.place("grave"),
+        ])
+    }
+
+    /// The calls of the last program that ended by itself.
+    func calls() throws -> Int {
+      try #require(try Int(sandbox.text("count").trimmingCharacters(in: .whitespacesAndNewlines)))
     }
 
     func clear() throws {
@@ -94,13 +99,15 @@ import Testing
     }
   }
 
-  @Test(.enabled(if: mayPreload, "needs Linux's LD_PRELOAD, and no sanitizer"), arguments: strategies, Fault.allCases)
+  private static let why: Comment = "needs Linux's LD_PRELOAD, and no sanitizer"
+
+  @Test(.enabled(if: mayPreload, why), arguments: strategies, Fault.allCases)
   func aRunSurvives(strategy: String, fault: Fault) throws {
     let bench = try Bench(strategy)
     try bench.clear()
     let (whole, _) = try bench.train("whole", fault: fault)
     try #require(whole.status == 0, "\(whole.err)")
-    let calls = try #require(try Int(bench.sandbox.text("count").trimmingCharacters(in: .whitespacesAndNewlines)))
+    let calls = try bench.calls()
     #expect(calls > 400)
 
     // Each fault at calls of its own.
@@ -127,7 +134,7 @@ import Testing
         RunRecords(bench.sandbox, output: "whole", database: "whole.sqlite"), what)
       return
     }
-    let scores = try bench.start(["eval", "run", "--quiet", "--database", "scores.sqlite"]).finish()
+    let scores = try bench.sandbox.start(["eval", "run", "--quiet", "--database", "scores.sqlite"]).finish()
     #expect([0, 65, 66].contains(scores.status), "\(what), eval: \(scores.err)")
     let (resumed, _) = try bench.train("run", "--resume")
     try #require(resumed.status == 0, "\(what), resumed: \(resumed.err)")
@@ -146,5 +153,33 @@ import Testing
     let (resumed, _) = try bench.train("run", "--resume")
     try #require(resumed.status == 0, "\(resumed.err)")
     try bench.expectSameAsWhole("power failure after the end")
+  }
+
+  @Test(.enabled(if: mayPreload, why), arguments: Fault.allCases)
+  func aMergedModelIsWholeOrTheOneBefore(fault: Fault) throws {
+    let bench = try Bench("lora"), files = FileManager.default
+    try bench.clear()
+    #expect(try bench.train("whole").outcome.status == 0)
+    func merge(at call: Int) throws -> (outcome: Outcome, signal: Int32?) {
+      try? files.removeItem(atPath: bench.sandbox.place("merged"))
+      try bench.sandbox.write("merged/model.safetensors", "the one before")
+      return try bench.start(["merge", "whole", "--output", "merged", "--overwrite", "--quiet"], fault, at: call)
+        .finishOrDie()
+    }
+    func content() throws -> [String: Data] {
+      let names = try files.contentsOfDirectory(atPath: bench.sandbox.place("merged"))
+      return try Dictionary(uniqueKeysWithValues: names.map { ($0, try bench.sandbox.read("merged/\($0)")) })
+    }
+
+    let (whole, _) = try merge(at: 0)
+    try #require(whole.status == 0, "\(whole.err)")
+    let merged = try content(), calls = try bench.calls()
+    for call in stride(from: 1, through: calls, by: min(Self.every, 7)) {
+      let (outcome, _) = try merge(at: call)
+      let left = try content(), isBefore = left == ["model.safetensors": Data("the one before".utf8)]
+      #expect(left == merged || isBefore && outcome.status != 0, "\(fault) at call \(call): \(left.keys.sorted())")
+      guard fault == .full || fault == .error else { continue }
+      #expect([0, 73, 74].contains(outcome.status), "\(fault) at call \(call): \(outcome.err)")
+    }
   }
 }

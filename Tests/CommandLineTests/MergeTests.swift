@@ -61,7 +61,7 @@ import Testing
     expectEqual(run, try scores(sandbox, "merged.json"))
     let again = try sandbox.run("export", "model", "--adapter", "peft", "--format", "peft", "--output", "again")
     #expect(again.status == 65 && again.err.contains("PEFT already"))
-    #expect(try sandbox.listing().allSatisfy { !$0.contains(".tmp") && !$0.hasPrefix("again") })
+    #expect(try sandbox.listing().allSatisfy { !$0.contains(".swift-peft-") && !$0.hasPrefix("again") })
   }
 
   @Test func thePoolerThatTheRunDrewIsWritten() throws {

@@ -28,7 +28,7 @@
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 enum fault { NONE, KILL, POWER, FULL, ERROR };
-enum kind { MADE, RENAMED, GONE_FILE, GONE_DIRECTORY, DATA };
+enum kind { MADE, RENAMED, EXCHANGED, GONE_FILE, GONE_DIRECTORY, DATA };
 
 // What takes one change back.
 struct undo {
@@ -135,6 +135,7 @@ static void take_back(struct undo *undo) {
       REAL(rename)(undo->other, undo->path);
       if (undo->kept) REAL(rename)(undo->kept, undo->other);
       break;
+    case EXCHANGED: REAL(renameat2)(AT_FDCWD, undo->path, AT_FDCWD, undo->other, RENAME_EXCHANGE); break;
     case GONE_FILE:
       if (undo->kept) REAL(rename)(undo->kept, undo->path);
       break;
@@ -227,6 +228,11 @@ int fdatasync(int descriptor) { LOCKED(int, -1, true, , REAL(fdatasync)(descript
 
 int rename(const char *old, const char *new) {
   LOCKED(int, -1, false, char *kept = keep(new), REAL(rename)(old, new), note_name(RENAMED, old, new, kept));
+}
+
+// As the program calls it: to let two names change places, from the working directory.
+int renameat2(int a, const char *old, int b, const char *new, unsigned flags) {
+  LOCKED(int, -1, false, , REAL(renameat2)(a, old, b, new, flags), note_name(EXCHANGED, old, new, NULL));
 }
 
 int unlink(const char *path) {
