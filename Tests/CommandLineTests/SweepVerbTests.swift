@@ -66,6 +66,8 @@ import Testing
     #expect(!sandbox.exists("runs/tiny/sweep_results.json"))
     let kept = try sandbox.read("runs/tiny/strategy-lora_seed-1/adapter_model.safetensors")
     try waitForOrphans(of: sandbox)
+    // As if the kill had come while these were written.
+    for folder in ["", "configs/"] { try sandbox.write("runs/tiny/\(folder).swift-peft-\(killed.pid)-a.tmp", "{") }
 
     let again = try sandbox.run("sweep", "sweep.json")
     #expect(again.status == 0, "\(again.err)")
@@ -75,6 +77,7 @@ import Testing
         || again.err.hasPrefix("3 of 4 runs are complete already\ntraining strategy-aslora_seed-2\n"), "\(again.err)")
     #expect(try adapters(sandbox) == adapters(whole))
     #expect(try sandbox.read("runs/tiny/strategy-lora_seed-1/adapter_model.safetensors") == kept)
+    #expect(try sandbox.listing().allSatisfy { !$0.contains(".swift-peft-") })
   }
 
   @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])

@@ -34,6 +34,7 @@ final class SweepRunner {
       throw RunError.outputUnusable(directory: directory, reason: String(cString: strerror(errno)))
     }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw SweepError.locked(directory: directory) }
+    for folder in [directory, "\(directory)/\(Self.configs)"] { AtomicDirectory.removeLeftovers(in: folder) }
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     // An executable that was replaced meanwhile still has this name.
     program = FileManager.default.isExecutableFile(atPath: own) ? own : "/proc/\(getpid())/exe"
@@ -43,6 +44,9 @@ final class SweepRunner {
     unlink("\(plan.sweep.outputDir)/.sweep.lock")
     close(lock)
   }
+
+  /// The folder of the runs' configs.
+  private static let configs = "configs"
 
   /// How a run that was begun goes on.
   private static let goOn = "--resume"
@@ -80,7 +84,7 @@ final class SweepRunner {
   }
 
   private func begin(_ item: SweepPlan.Item) throws -> Job {
-    let configs = "\(plan.sweep.outputDir)/configs"
+    let configs = "\(plan.sweep.outputDir)/\(Self.configs)"
     try OutputDirectory(configs).create()
     let config = "\(configs)/\(item.member.label).json"
     try AtomicFile.write(item.member.config.jsonText(), to: config)
