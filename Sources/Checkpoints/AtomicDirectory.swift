@@ -11,7 +11,8 @@ import Diagnostics
 /// Writes directories that are complete or absent, whenever the process or the power fails.
 ///
 /// A directory is filled under a temporary name beside its own, put on the disk, and renamed. A directory that goes is
-/// renamed before it is emptied. What a killed process leaves is told by its name: `removeLeftovers`.
+/// renamed before it is emptied. What a killed process leaves is told by its name: `removeLeftovers`, which those call
+/// that hold the directory's lock.
 public enum AtomicDirectory {
   private static let prefix = ".swift-peft-"
   private static let suffix = ".part"
@@ -27,6 +28,7 @@ public enum AtomicDirectory {
       if rename(temporary, path) != 0 {
         guard errno == ENOTEMPTY || errno == EEXIST else { throw OutputError.cannotCreate(path: path, code: errno) }
         if exchange(temporary, path) {
+          try AtomicFile.synchronize(directory: parent)
           removeTree(temporary)
         } else {
           try remove(path)
@@ -79,13 +81,8 @@ public enum AtomicDirectory {
     #endif
   }
 
-  /// A name in `parent` that tells whose it is.
-  static func temporaryName(in parent: String) -> String {
-    "\(parent)/\(prefix)\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36))\(suffix)"
-  }
-
   private static func makeTemporary(in parent: String, for path: String) throws -> String {
-    let temporary = temporaryName(in: parent)
+    let temporary = "\(parent)/\(prefix)\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36))\(suffix)"
     guard mkdir(temporary, 0o777) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
     return temporary
   }

@@ -41,7 +41,7 @@ public enum ResultDirectory {
     let target = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
     try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
     let parent = (target as NSString).deletingLastPathComponent
-    let temporary = AtomicDirectory.temporaryName(in: parent)
+    let temporary = temporaryName(in: parent)
     let code = makeDirectory(temporary)
     if code != 0 { throw OutputError.cannotCreate(path: path, code: code) }
     do {
@@ -92,18 +92,28 @@ public enum ResultDirectory {
     // Takes the place of an empty directory as well as of none.
     if rename(temporary, target) == 0 { return }
     guard errno == ENOTEMPTY || errno == EEXIST else { throw OutputError.cannotCreate(path: path, code: errno) }
+    // What was there is emptied when nothing can bring its name back.
+    let parent = AtomicFile.directory(of: target)
     if AtomicDirectory.exchange(temporary, target) {
+      try AtomicFile.synchronize(directory: parent)
       try? FileManager.default.removeItem(atPath: temporary)
       return
     }
-    let old = AtomicDirectory.temporaryName(in: AtomicFile.directory(of: target))
+    let old = temporaryName(in: parent)
     guard rename(target, old) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
     guard rename(temporary, target) == 0 else {
       let code = errno
       rename(old, target)
       throw OutputError.cannotCreate(path: path, code: code)
     }
+    try AtomicFile.synchronize(directory: parent)
     try? FileManager.default.removeItem(atPath: old)
+  }
+
+  /// The name of a directory that a killed process leaves. Nobody removes it: no lock says that nobody writes there, and
+  /// on a disk that machines or containers share a number of a process says little.
+  private static func temporaryName(in parent: String) -> String {
+    "\(parent)/.swift-peft-result-\(UUID().uuidString)"
   }
 
   /// Makes the directory and those that it lies in; returns 0 or the system's error number.

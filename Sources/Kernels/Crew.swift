@@ -39,7 +39,7 @@ private final class Board: @unchecked Sendable {
   private let ended = Atomic(0)
   private let dismissed = Atomic(false)
 
-  /// Helpers that sleep or are about to. One that was counted and did not sleep is woken once for nothing later on.
+  /// Helpers that sleep or are about to.
   private let sleeping = Atomic(0)
   private let wake = DispatchSemaphore(value: 0)
   /// Whether the caller sleeps, or is about to.
@@ -70,7 +70,7 @@ private final class Board: @unchecked Sendable {
         if awaited.exchange(false, ordering: .sequentiallyConsistent) { finished.signal() }
       } else if !Self.watch({ isCalled }) {
         sleeping.add(1, ordering: .sequentiallyConsistent)
-        if !isCalled { wake.wait() }
+        if !isCalled || !isUncounted() { wake.wait() }
       }
     }
   }
@@ -82,6 +82,18 @@ private final class Board: @unchecked Sendable {
 
   private var isCalled: Bool {
     places.load(ordering: .sequentiallyConsistent) > 0 || dismissed.load(ordering: .sequentiallyConsistent)
+  }
+
+  /// Takes back that this helper sleeps; false where the caller has seen it and wakes it, which must not be left over.
+  private func isUncounted() -> Bool {
+    var count = sleeping.load(ordering: .relaxed)
+    while count > 0 {
+      let (taken, original) = sleeping.compareExchange(
+        expected: count, desired: count - 1, ordering: .sequentiallyConsistent)
+      if taken { return true }
+      count = original
+    }
+    return false
   }
 
   private func wakeSleepers() {

@@ -2,8 +2,8 @@ import Synchronization
 
 /// Threads that share one worker's operations where a batch is a single shard, so that the other cores are not idle.
 ///
-/// How an operation is cut depends on its shape alone, so results have the same bits at any number of threads, one
-/// included.
+/// How an operation is cut depends on its shape alone, or does not matter since no piece adds to another (the products of
+/// few rows), so results have the same bits at any number of threads, one included.
 public final class Team {
   /// One for each thread, since compiled products belong to a thread.
   private let products: [Products]

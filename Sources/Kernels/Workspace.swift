@@ -73,7 +73,7 @@ public final class Workspace {
     }
   }
 
-  /// Numbers for whose sake threads are not woken.
+  /// Numbers for whose sake threads are not called.
   private static let smallestSharedWork = 1 << 14
 
   /// Threads that `forEach` uses at the most.

@@ -86,7 +86,8 @@ struct DatabaseFile {
     return configuration
   }
 
-  /// Whose the file is; throws where it isn't ours or empty. A read-only connection looks, so nothing is written.
+  /// Whose the file is; throws where it isn't ours or empty. A read-only connection looks, so nothing is written but
+  /// what the journal of a killed process undoes.
   ///
   /// The bytes are not read directly: closing a descriptor of its own would drop SQLite's locks of this process.
   private func owner() throws -> Owner {
@@ -167,9 +168,16 @@ struct DatabaseFile {
   }
 
   private func makeDirectory() throws {
-    let directory = URL(fileURLWithPath: path).deletingLastPathComponent()
+    let directory = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
+    var missing: [URL] = [], place = directory
+    while place.path != "/", !FileManager.default.fileExists(atPath: place.path) {
+      missing.append(place)
+      place = place.deletingLastPathComponent()
+    }
     do {
       try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+      // Runs may lie there too: a new directory is on the disk once its name is.
+      for made in missing { try? FileHandle(forReadingFrom: made.deletingLastPathComponent()).synchronize() }
     } catch {
       let reason = "its directory cannot be made (\((error as NSError).localizedDescription))"
       throw RunStoreError.cannotCreate(path: path, reason: reason)

@@ -128,7 +128,10 @@ final class Command {
   /// Waits likewise for the end of a command that a signal may end; says which.
   func finishOrDie() throws -> (outcome: Outcome, signal: Int32?) {
     wait(seconds: 600) { !process.isRunning }
-    if process.isRunning { send(SIGKILL) }
+    if process.isRunning {
+      Issue.record("still running after ten minutes")
+      send(SIGKILL)
+    }
     process.waitUntilExit()
     let outcome = Outcome(
       status: process.terminationStatus, out: try String(contentsOfFile: streams + "/out", encoding: .utf8),

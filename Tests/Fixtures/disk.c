@@ -38,6 +38,7 @@ struct undo {
   dev_t device;
   ino_t inode;
   char *path, *other, *kept;
+  // The directory of the name, which may have another one by then; the file of the data.
   int descriptor;
   off_t offset, size;
   size_t count;
@@ -66,10 +67,15 @@ static char *in_grave(void) {
   return strdup(path);
 }
 
-static bool directory_of(const char *path, struct stat *status) {
+static int directory_of(const char *path) {
   char copy[PATH_MAX];
   snprintf(copy, sizeof copy, "%s", path);
-  return stat(dirname(copy), status) == 0;
+  return REAL(open)(dirname(copy), O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static const char *name_of(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
 }
 
 static struct undo *note(enum kind kind, const struct stat *owner) {
@@ -82,9 +88,13 @@ static struct undo *note(enum kind kind, const struct stat *owner) {
 }
 
 static void note_name(enum kind kind, const char *path, const char *other, char *kept) {
-  struct stat directory;
-  if (fault != POWER || !directory_of(other ? other : path, &directory)) return;
-  struct undo *undo = note(kind, &directory);
+  struct stat status;
+  if (fault != POWER) return;
+  // What is renamed stays in its directory.
+  int directory = directory_of(path);
+  if (fstat(directory, &status) != 0) return;
+  struct undo *undo = note(kind, &status);
+  undo->descriptor = directory;
   undo->path = strdup(path);
   undo->other = other ? strdup(other) : NULL;
   undo->kept = kept;
@@ -129,17 +139,22 @@ static void note_synced(int descriptor) {
 
 static void take_back(struct undo *undo) {
   if (undo->inode == 0) return;
+  int in = undo->descriptor;
+  const char *name = undo->path ? name_of(undo->path) : "", *other = undo->other ? name_of(undo->other) : "";
+  // A directory that was removed, and made again above, is another one.
+  struct stat status;
+  if (undo->kind != DATA && (fstat(in, &status) != 0 || status.st_nlink == 0)) in = directory_of(undo->path);
   switch (undo->kind) {
-    case MADE: REAL(rename)(undo->path, in_grave()); break;
+    case MADE: renameat(in, name, AT_FDCWD, in_grave()); break;
     case RENAMED:
-      REAL(rename)(undo->other, undo->path);
-      if (undo->kept) REAL(rename)(undo->kept, undo->other);
+      renameat(in, other, in, name);
+      if (undo->kept) renameat(AT_FDCWD, undo->kept, in, other);
       break;
-    case EXCHANGED: REAL(renameat2)(AT_FDCWD, undo->path, AT_FDCWD, undo->other, RENAME_EXCHANGE); break;
+    case EXCHANGED: REAL(renameat2)(in, name, in, other, RENAME_EXCHANGE); break;
     case GONE_FILE:
-      if (undo->kept) REAL(rename)(undo->kept, undo->path);
+      if (undo->kept) renameat(AT_FDCWD, undo->kept, in, name);
       break;
-    case GONE_DIRECTORY: REAL(mkdir)(undo->path, 0777); break;
+    case GONE_DIRECTORY: mkdirat(in, name, 0777); break;
     case DATA:
       if (REAL(pwrite)(undo->descriptor, undo->bytes, undo->count, undo->offset) >= 0)
         (void)!REAL(ftruncate)(undo->descriptor, undo->size);

@@ -48,8 +48,11 @@ import Testing
       let arrived = Count()
       workspace.forEach(3, work: 1 << 20) { _, _ in
         arrived.number.add(1, ordering: .relaxed)
-        while arrived.number.load(ordering: .relaxed) < 3 { sched_yield() }
+        // A helper that never comes is a failure, not a hang.
+        let clock = ContinuousClock(), end = clock.now + .seconds(60)
+        while arrived.number.load(ordering: .relaxed) < 3, clock.now < end { sched_yield() }
       }
+      #expect(arrived.number.load(ordering: .relaxed) == 3)
     }
   }
 

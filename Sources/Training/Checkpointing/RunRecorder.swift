@@ -99,9 +99,11 @@ final class RunRecorder: Sendable {
     add(.merge(merge)) { $0.history.add(merge) }
   }
 
-  /// A checkpoint that is complete on disk, and those that it replaced.
+  /// A checkpoint that is complete on disk, which may be known, and those that it replaced.
   func recordCheckpoint(step: Int, path: String, removed: [Int]) {
-    add(.checkpoint(step: step, path: path)) { $0.checkpoints[step] = path }
+    if state.withLock({ $0.checkpoints[step] != path }) {
+      add(.checkpoint(step: step, path: path)) { $0.checkpoints[step] = path }
+    }
     for old in removed { add(.checkpointRemoved(step: old)) { $0.checkpoints[old] = nil } }
   }
 

@@ -9,20 +9,21 @@ import Synchronization
 public final class WorkerPool: Sendable {
   /// How many shards are worked on at once.
   public let threads: Int
-  private let workspaces: Mutex<[WorkspaceBox]>
+  private let workspaces = Mutex<[WorkspaceBox]>([])
+  private let teams = Mutex<[TeamBox]>([])
 
   /// A workspace that is handed from thread to thread, never shared.
   private struct WorkspaceBox: @unchecked Sendable {
     let workspace = Workspace()
-    /// For lone shards: kept, with its threads and the products that it has compiled.
+  }
+
+  /// A team for a lone shard, likewise: kept, with its threads and the products that it has compiled.
+  private struct TeamBox: @unchecked Sendable {
     let team: Team
   }
 
   /// A pool of `threads` workers.
-  public init(threads: Int) {
-    self.threads = max(1, threads)
-    workspaces = Mutex([])
-  }
+  public init(threads: Int) { self.threads = max(1, threads) }
 
   /// The number of cores that this process may use.
   public static var availableCores: Int { ProcessorCount.available }
@@ -69,10 +70,14 @@ public final class WorkerPool: Sendable {
 
   private func forEachWorker(atMost count: Int, _ body: @escaping @Sendable (Workspace) -> Void) {
     let run: @Sendable () -> Void = { [self] in
-      let box = workspaces.withLock { $0.popLast() } ?? WorkspaceBox(team: Team(threads: threads))
-      box.workspace.team = count > 1 ? nil : box.team
+      let box = workspaces.withLock { $0.popLast() } ?? WorkspaceBox()
+      defer { workspaces.withLock { $0.append(box) } }
+      if count > 1 { return body(box.workspace) }
+      let lone = teams.withLock { $0.popLast() } ?? TeamBox(team: Team(threads: threads))
+      box.workspace.team = lone.team
       body(box.workspace)
-      workspaces.withLock { $0.append(box) }
+      box.workspace.team = nil
+      teams.withLock { $0.append(lone) }
     }
     let workers = min(threads, count)
     if workers <= 1 {

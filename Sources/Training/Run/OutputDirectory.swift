@@ -31,13 +31,28 @@ public struct OutputDirectory: Sendable {
     }
   }
 
-  /// Makes the directory where it is missing.
+  /// Makes the directory where it is missing, and those that it lies in.
   public func create() throws {
+    let missing = ancestors.prefix { !FileManager.default.fileExists(atPath: $0) }
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
       throw RunError.outputUnusable(directory: path, reason: Self.reason(error))
     }
+    // A new directory is on the disk once its name is; one of another's may not be readable.
+    for directory in missing {
+      try? AtomicFile.synchronize(directory: (directory as NSString).deletingLastPathComponent)
+    }
+  }
+
+  /// The directory and those that it lies in, from within.
+  private var ancestors: [String] {
+    var ancestors: [String] = [], url = URL(fileURLWithPath: path).standardizedFileURL
+    while url.path != "/" {
+      ancestors.append(url.path)
+      url = url.deletingLastPathComponent()
+    }
+    return ancestors
   }
 
   /// Removes temporary files of processes that are no more.
@@ -68,19 +83,16 @@ public struct OutputDirectory: Sendable {
 
   /// The nearest thing on the way to `path` that exists must be a directory that this process may write to.
   func refuseFileInTheWay() throws {
-    var url = URL(fileURLWithPath: path).standardizedFileURL
-    while url.path != "/" {
+    for place in ancestors {
       var isDirectory: ObjCBool = false
-      if FileManager.default.fileExists(atPath: url.path, isDirectory: &isDirectory) {
-        guard isDirectory.boolValue else {
-          throw RunError.outputUnusable(directory: path, reason: "\(url.path) is a file")
-        }
-        guard FileManager.default.isWritableFile(atPath: url.path) else {
-          throw RunError.outputUnusable(directory: path, reason: "no permission to write to \(url.path)")
-        }
-        return
+      guard FileManager.default.fileExists(atPath: place, isDirectory: &isDirectory) else { continue }
+      guard isDirectory.boolValue else {
+        throw RunError.outputUnusable(directory: path, reason: "\(place) is a file")
       }
-      url = url.deletingLastPathComponent()
+      guard FileManager.default.isWritableFile(atPath: place) else {
+        throw RunError.outputUnusable(directory: path, reason: "no permission to write to \(place)")
+      }
+      return
     }
   }
 

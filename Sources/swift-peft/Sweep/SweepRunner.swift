@@ -33,7 +33,11 @@ final class SweepRunner {
     guard lock >= 0 else {
       throw RunError.outputUnusable(directory: directory, reason: String(cString: strerror(errno)))
     }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else { throw SweepError.locked(directory: directory) }
+    // One that ends removes the name of its lock; another may have made a new one.
+    var opened = stat(), named = stat()
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0, fstat(lock, &opened) == 0,
+      stat("\(directory)/.sweep.lock", &named) == 0, opened.st_ino == named.st_ino
+    else { throw SweepError.locked(directory: directory) }
     for folder in [directory, "\(directory)/\(Self.configs)"] { AtomicDirectory.removeLeftovers(in: folder) }
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     // An executable that was replaced meanwhile still has this name.
