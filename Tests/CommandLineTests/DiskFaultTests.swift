@@ -73,8 +73,9 @@ import Testing
     }
 
     func clear() throws {
+      let folders = ["grave", "run", "new"], databases = ["run.sqlite", "scores.sqlite"]
       for name in try FileManager.default.contentsOfDirectory(atPath: sandbox.path)
-      where name == "grave" || name == "run" || name.hasPrefix("run.sqlite") || name.hasPrefix("scores.sqlite") {
+      where folders.contains(name) || databases.contains(where: name.hasPrefix) {
         try FileManager.default.removeItem(atPath: sandbox.place(name))
       }
       try FileManager.default.createDirectory(atPath: sandbox.place("grave"), withIntermediateDirectories: false)
@@ -91,11 +92,11 @@ import Testing
       }
     }
 
-    func expectSameAsWhole(_ what: String) throws {
-      try RunRecords(sandbox, output: "run", database: "run.sqlite").expectEqual(
+    func expectSameAsWhole(_ name: String, _ what: String) throws {
+      try RunRecords(sandbox, output: name, database: "\(name).sqlite").expectEqual(
         RunRecords(sandbox, output: "whole", database: "whole.sqlite"), what)
-      #expect(try files("run") == files("whole"), "\(what)")
-      #expect(try rows("run") == rows("whole"), "\(what)")
+      #expect(try files(name) == files("whole"), "\(what)")
+      #expect(try rows(name) == rows("whole"), "\(what)")
     }
   }
 
@@ -139,20 +140,21 @@ import Testing
     let (resumed, _) = try bench.train("run", "--resume")
     try #require(resumed.status == 0, "\(what), resumed: \(resumed.err)")
     #expect(!resumed.err.contains("damaged"), "\(what), resumed: \(resumed.err)")
-    try bench.expectSameAsWhole(what)
+    try bench.expectSameAsWhole("run", what)
   }
 
   /// Files that a run left are there; rows that are not are recorded by `--resume`.
   private func losePowerAfterTheEnd(_ bench: Bench) throws {
     try bench.clear()
-    #expect(try bench.train("run", fault: .power, at: -1).outcome.status == 0)
-    #expect(try bench.files("run") == bench.files("whole"))
+    let run = "new/deep/run"
+    #expect(try bench.train(run, fault: .power, at: -1).outcome.status == 0)
+    #expect(try bench.files(run) == bench.files("whole"))
     for name in ["adapter_model.safetensors", "adapter_config.json", "eval_results.json"] {
-      #expect(try bench.sandbox.read("run/\(name)") == bench.sandbox.read("whole/\(name)"), "\(name)")
+      #expect(try bench.sandbox.read("\(run)/\(name)") == bench.sandbox.read("whole/\(name)"), "\(name)")
     }
-    let (resumed, _) = try bench.train("run", "--resume")
+    let (resumed, _) = try bench.train(run, "--resume")
     try #require(resumed.status == 0, "\(resumed.err)")
-    try bench.expectSameAsWhole("power failure after the end")
+    try bench.expectSameAsWhole(run, "power failure after the end")
   }
 
   @Test(.enabled(if: mayPreload, why), arguments: Fault.allCases)
