@@ -66,8 +66,8 @@ let package = Package(
     library("Reports", ["RunStore", "StrictJSON", "Diagnostics"]),
 
     // The product.
-    library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
-    library("Models", ["Autograd", "Adapters", "Checkpoints", "StrictJSON", "Diagnostics"]),
+    library("Models", ["Autograd", "Kernels", "Checkpoints", "StrictJSON", "Diagnostics"]),
+    library("Adapters", ["Models", "Autograd", "Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
     library(
       "Training",
       [
@@ -77,7 +77,8 @@ let package = Package(
     .executableTarget(
       name: "swift-peft",
       dependencies: [
-        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Reports", "RunStore",
+        "Training", "Adapters", "Models", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Reports",
+        "RunStore",
         "StrictJSON", "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
@@ -85,7 +86,7 @@ let package = Package(
     .executableTarget(
       name: "swift-peft-bench",
       dependencies: [
-        "Training", "Kernels", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Adapters", "Models", "Kernels", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 
@@ -108,7 +109,7 @@ let package = Package(
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
-    tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
+    tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Models", "Kernels", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
     tests("TasksTests", ["Tasks", "StrictJSON", "Diagnostics"]),
@@ -116,7 +117,7 @@ let package = Package(
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("ReportsTests", ["Reports", "RunStore", "StrictJSON", "Diagnostics"]),
-    tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
+    tests("AdaptersTests", ["StrictJSON", "Adapters", "Models", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests(
       "TrainingTests",
       [
@@ -124,7 +125,7 @@ let package = Package(
         "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
     tests(
-      "CommandLineTests", ["swift-peft", "Configuration", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
+      "CommandLineTests", ["swift-peft", "Configuration", "Models", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
   ],
   swiftLanguageModes: [.v6]
 )

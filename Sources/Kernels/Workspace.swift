@@ -16,11 +16,13 @@ public final class Workspace {
   private let capacity: Int
   /// Free blocks in order of address; neighbours are joined.
   private var free: [(offset: Int, count: Int)]
+  /// False for a workspace that only counts memory: operations allocate as they would and compute nothing.
+  public let computes: Bool
   /// The most bytes that were in use at any time, counted to the end of the highest block.
   public private(set) var peakBytes = 0
 
   /// The worker's matrix products.
-  public private(set) lazy var products = Products()
+  public private(set) lazy var products = Products(computes: computes)
 
   /// Threads that share this worker's operations; nil where other workers have the other cores.
   public var team: Team? {
@@ -31,7 +33,8 @@ public final class Workspace {
 
   /// Reserves address space, 64 GiB or the largest power of two below it that the system allows; pages are taken as
   /// they are touched.
-  public init() {
+  public init(computes: Bool = true) {
+    self.computes = computes
     var bytes = 1 << 36
     var mapped: UnsafeMutableRawPointer?
     while bytes >= 1 << 20 {
@@ -57,6 +60,7 @@ public final class Workspace {
   /// gone through, is worth it. `member` is below `members`, and no two calls with the same one overlap. Pieces must not
   /// depend on each other, and must not allocate here.
   public func forEach(_ pieces: Int, work: Int, _ body: (_ piece: Int, _ member: Int) -> Void) {
+    guard computes else { return }
     guard let team, work >= Self.smallestSharedWork else { return (0..<pieces).forEach { body($0, 0) } }
     team.forEach(pieces, body)
   }
@@ -64,6 +68,7 @@ public final class Workspace {
   /// Runs `body` for ranges that make up 0..<count, all at once, or some side by side like `forEach`. What is done to
   /// one element, which is `numbers` long, must not depend on the range it is in.
   public func forEachRange(of count: Int, numbers: Int = 1, _ body: (Range<Int>) -> Void) {
+    guard computes else { return }
     guard team != nil, count * numbers >= Self.smallestSharedWork else { return body(0..<count) }
     // Whole vectors, also where an element is a single number.
     let multiple = numbers == 1 ? 64 : 1
@@ -136,6 +141,8 @@ public final class Buffer {
   public let count: Int
   private let reserved: Int
   private let workspace: Workspace
+  /// Whether operations on the block compute anything.
+  public var computes: Bool { workspace.computes }
 
   fileprivate init(base: UnsafeMutablePointer<Float>, count: Int, reserved: Int, workspace: Workspace) {
     self.base = base
@@ -145,7 +152,7 @@ public final class Buffer {
   }
 
   /// Fills the block with zeros.
-  public func clear() { base.update(repeating: 0, count: count) }
+  public func clear() { if computes { base.update(repeating: 0, count: count) } }
 
   deinit { workspace.release(base, reserved) }
 }

@@ -3,6 +3,7 @@ import ArgumentParser
 import Checkpoints
 import Foundation
 import Kernels
+import Models
 import Training
 
 /// Tokens a second of one text that a real model continues greedily, beside what reading its weights allows.

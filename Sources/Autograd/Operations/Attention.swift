@@ -2,8 +2,8 @@ import CKernels
 import Kernels
 
 extension Tape {
-  /// Softmax attention inside each sequence: O = dropout(softmax(Q Kᵀ / √D)) V per head (Vaswani et al.,
-  /// arXiv 1706.03762, section 3.2), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side in the columns. Where
+  /// Softmax attention inside each sequence: O = dropout(softmax(scale · Q Kᵀ)) V per head (Vaswani et al.,
+  /// arXiv 1706.03762, section 3.2: scale = 1 / √D), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side in the columns. Where
   /// there are fewer key and value heads K than H, H / K neighbouring queries' heads share one (arXiv 2305.13245).
   ///
   /// q may have fewer rows a sequence than k and v: the first tokens (only the classification token in the last layer),
@@ -11,8 +11,8 @@ extension Tape {
   /// at a time, and are computed again in the backward pass from the saved log-sums, so memory grows with the length
   /// and not with its square. Scores and probabilities are float32.
   public func attention(
-    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, dropout: Float,
-    site: Int
+    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, scale: Float? = nil,
+    dropout: Float, site: Int
   ) -> Tensor {
     let keyValueHeads = keyValueHeads ?? heads
     precondition(heads % keyValueHeads == 0)
@@ -22,7 +22,8 @@ extension Tape {
       precision: q.precision)
     let pass = AttentionPass(
       tape: self, q: q, k: k, v: v, heads: heads, keyValueHeads: keyValueHeads, causal: causal,
-      dropout: dropoutSource == nil ? 0 : dropout, site: site, logSums: workspace.allocate(q.rows * heads))
+      scale: scale ?? 1 / Float(q.columns / heads).squareRoot(), dropout: dropoutSource == nil ? 0 : dropout,
+      site: site, logSums: workspace.allocate(q.rows * heads))
     pass.forward(into: output)
     if output.needsGradient {
       record { pass.backward(from: output) }
@@ -37,6 +38,7 @@ private struct AttentionPass {
   let heads: Int
   let keyValueHeads: Int
   let causal: Bool
+  let scale: Float
   let dropout: Float
   let site: Int
   let logSums: Buffer
@@ -45,7 +47,6 @@ private struct AttentionPass {
   var headSize: Int { q.columns / heads }
   /// Queries' heads that share a head of keys and values.
   var sharing: Int { heads / keyValueHeads }
-  var scale: Float { 1 / Float(headSize).squareRoot() }
   var precision: Precision { q.precision }
   var workspace: Workspace { tape.workspace }
 
@@ -186,7 +187,7 @@ private struct AttentionPass {
   /// Sets the rows of [H, rows, columns] that are no queries to zero.
   func clearSurplus(_ block: Block, _ buffer: Buffer, _ precision: Precision) {
     let surplus = (block.rows - block.queries.count) * block.columns
-    guard surplus > 0 else { return }
+    guard surplus > 0, buffer.computes else { return }
     for head in 0..<heads {
       let at = (head * block.rows + block.queries.count) * block.columns
       switch precision {
@@ -312,13 +313,13 @@ private struct AttentionPass {
       }
       // The first block overwrites the keys that it sees; later ones add.
       let written = block.columns * pass.k.columns, all = Products.padded(block.total) * pass.k.columns
-      if block.isFirst { (sums.base + written).update(repeating: 0, count: all - written) }
+      if block.isFirst, sums.computes { (sums.base + written).update(repeating: 0, count: all - written) }
       return pass.keys(sums, .float32, from: 0)
     }
 
     /// Takes over a sequence's sums once its last block has been added.
     func finish(_ block: Block, _ pass: AttentionPass) {
-      guard let sums, pass.needsSums(block), block.isLast else { return }
+      guard let sums, pass.needsSums(block), block.isLast, sums.computes else { return }
       let at = block.keys.lowerBound * pass.k.columns, count = block.total * pass.k.columns
       switch pass.precision {
       case .float32: (buffer.base + at).update(from: sums.base, count: count)

@@ -28,11 +28,13 @@ extension Tape {
     for start in stride(from: 0, to: rows.count, by: sliceRows) {
       let slice = rows[start..<min(start + sliceRows, rows.count)], padded = Products.padded(slice.count)
       let target = UnsafeMutableRawPointer(states.base)
-      for (index, row) in slice.enumerated() {
+      for (index, row) in slice.enumerated() where workspace.computes {
         (target + index * bytes).copyMemory(from: source.base + row * bytes, byteCount: bytes)
       }
-      (target + slice.count * bytes).initializeMemory(
-        as: UInt8.self, repeating: 0, count: (padded - slice.count) * bytes)
+      if workspace.computes {
+        (target + slice.count * bytes).initializeMemory(
+          as: UInt8.self, repeating: 0, count: (padded - slice.count) * bytes)
+      }
       forEachPart(of: head) { first, part, w in
         workspace.products.multiply(
           padded, part, columns, operand(states, stride: columns), w.transposed,
@@ -61,7 +63,7 @@ extension Tape {
           padded, columns, part, operand(slopes, stride: vocabulary).advanced(columns: first), w,
           into: Operand(derivatives.base, stride: columns), accumulate: first > 0)
       }
-      for (index, row) in slice.enumerated() {
+      for (index, row) in slice.enumerated() where workspace.computes {
         let from = derivatives.base + index * columns
         switch hidden.precision {
         case .float32: addFloats(gradient.base + row * columns, from, columns)
@@ -113,7 +115,9 @@ extension Tape {
     let scratch = workspace.allocate(part * head.columns)
     for first in stride(from: 0, to: head.rows, by: part) {
       let count = min(part, head.rows - first)
-      head.widen(range: (first * head.columns)..<((first + count) * head.columns), into: scratch.base)
+      if workspace.computes {
+        head.widen(range: (first * head.columns)..<((first + count) * head.columns), into: scratch.base)
+      }
       body(first, count, Operand(scratch.base, stride: head.columns))
     }
   }

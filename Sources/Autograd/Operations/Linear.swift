@@ -17,12 +17,15 @@ public struct FrozenLinear: Sendable {
   }
 }
 
-/// A low-rank adapter of one linear map: scale · B (A · dropout(x)) (Hu et al., arXiv 2106.09685, section 4.1).
+/// A low-rank adapter of one linear map: g ⊙ (W x + scale · B (A · dropout(x))) (Hu et al., arXiv 2106.09685,
+/// section 4.1, where g is ones).
 public struct LowRankAdapter: Sendable {
   /// A [r, in].
   public let a: ParameterReference
   /// B [out, r].
   public let b: ParameterReference
+  /// g [out]; nil stands for ones.
+  public let rowScale: ParameterReference?
   /// alpha / r, or alpha / √r.
   public let scale: Float
   /// Dropout's probability on A's input.
@@ -31,9 +34,13 @@ public struct LowRankAdapter: Sendable {
   public let dropoutSite: Int
 
   /// An adapter.
-  public init(a: ParameterReference, b: ParameterReference, scale: Float, dropout: Float, dropoutSite: Int) {
+  public init(
+    a: ParameterReference, b: ParameterReference, rowScale: ParameterReference? = nil, scale: Float, dropout: Float,
+    dropoutSite: Int
+  ) {
     self.a = a
     self.b = b
+    self.rowScale = rowScale
     self.scale = scale
     self.dropout = dropout
     self.dropoutSite = dropoutSite
@@ -46,6 +53,9 @@ public struct AdaptedLinear {
   let adapter: LowRankAdapter?
   let addsBias: Bool
 
+  /// The bias that the product adds; with a row scale it comes after that.
+  var productBias: FrozenTensor? { addsBias && adapter?.rowScale == nil ? linear.bias : nil }
+
   /// `addsBias` false leaves the bias to the next operation, which adds it in passing.
   public init(_ linear: FrozenLinear, adapter: LowRankAdapter?, addsBias: Bool = true) {
     self.linear = linear
@@ -55,12 +65,21 @@ public struct AdaptedLinear {
 }
 
 extension Tape {
-  /// y_i = x W_iᵀ + b_i + s_i (x A_iᵀ) B_iᵀ for several maps of one x [N, in] → [N, out_i], in the tape's precision.
+  /// y_i = g_i ∘ (x W_iᵀ + s_i (x A_iᵀ) B_iᵀ) + b_i for several maps of one x [N, in] → [N, out_i], in the tape's
+  /// precision.
   ///
   /// A's without dropout that lie one after the other in memory are multiplied as one matrix, and an A that several maps
   /// name is multiplied once, since products of rank 8 run at a fraction of the machine's rate. The base product is
   /// added to the adapter's, so that bfloat16 rounds the large sum once. Frozen weights get no gradient.
   public func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
+    zip(maps, linear(x, unscaled: maps)).map { map, y in
+      guard let rowScale = map.adapter?.rowScale else { return y }
+      return scaledColumns(y, rowScale, bias: map.addsBias ? map.linear.bias : nil)
+    }
+  }
+
+  /// The same without row scales.
+  private func linear(_ x: Tensor, unscaled maps: [AdaptedLinear]) -> [Tensor] {
     let outputs = maps.map { map in
       make(
         x.layout, columns: map.linear.outFeatures, needsGradient: x.needsGradient || map.adapter != nil,
@@ -73,7 +92,7 @@ extension Tape {
     for (map, y) in zip(maps, outputs) {
       precondition(map.linear.inFeatures == x.columns)
       precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
-      withOptionalFloats(map.addsBias ? map.linear.bias : nil) { bias in
+      withOptionalFloats(map.productBias) { bias in
         withOperand(map.linear.weight) { w in
           workspace.products.multiply(
             rows, y.columns, x.columns, input, map.linear.matrix(w).transposed, into: y.shape.operand(y.buffer),
@@ -81,7 +100,7 @@ extension Tape {
         }
       }
       // The bias has filled the rows that must stay zero.
-      if map.addsBias, map.linear.bias != nil { y.clearPadding() }
+      if map.productBias != nil { y.clearPadding() }
     }
     // The derivatives hold the outputs' slots, not their values.
     let slots = outputs.map(\.slot)
@@ -153,7 +172,9 @@ extension Tape {
       let db = workspace.allocate(r * out)
       products.multiply(
         r, out, rows, hidden.advanced(columns: part.column).transposed, dy, into: Operand(db.base, stride: out))
-      addTransposed(gradients.base + part.adapter.b.offset, db.base, part.adapter.scale, rows: r, columns: out)
+      if workspace.computes {
+        addTransposed(gradients.base + part.adapter.b.offset, db.base, part.adapter.scale, rows: r, columns: out)
+      }
       let b = operand(part.adapter.b.offset, rows: out, columns: r, scale: part.adapter.scale)
       withExtendedLifetime(b.owner) {
         products.multiply(
@@ -189,7 +210,9 @@ extension Tape {
     guard stack.dropout > 0, dropoutSource != nil else { return nil }
     let shape = TensorShape(layout: x.layout, columns: x.columns, precision: precision)
     let copy = shape.allocate(in: workspace)
-    UnsafeMutableRawPointer(copy.base).copyMemory(from: x.operand.base, byteCount: shape.count * precision.byteCount)
+    if workspace.computes {
+      UnsafeMutableRawPointer(copy.base).copyMemory(from: x.operand.base, byteCount: shape.count * precision.byteCount)
+    }
     applyDropout(copy, shape, probability: stack.dropout, site: stack.dropoutSite)
     return copy
   }

@@ -92,7 +92,7 @@ final class RunRecorder: Sendable {
   }
 
   /// A merge.
-  func record(_ event: MergeEvent) {
+  func record(_ event: GroupMerge) {
     let merge = MergeRecord(
       step: event.step, module: event.module, lowerLayer: event.lowerLayer, upperLayer: event.upperLayer,
       distance: event.distance, groupsLeft: event.groupsLeft)

@@ -1,3 +1,4 @@
+import Adapters
 import Tasks
 
 /// Scores splits with the engine.

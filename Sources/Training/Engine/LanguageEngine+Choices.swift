@@ -1,3 +1,4 @@
+import Adapters
 import Autograd
 import Models
 import Tasks

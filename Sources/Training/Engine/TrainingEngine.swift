@@ -1,3 +1,4 @@
+import Adapters
 import Autograd
 import Foundation
 import Kernels

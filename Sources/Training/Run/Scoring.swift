@@ -34,7 +34,6 @@ public struct ScoringRun: Sendable {
     }
     var loaded: TrainableState
     if let native = source.native {
-      try native.table.requireFit(modelSites: plan.sites, place: directory)
       loaded = TrainableState(table: native.table, head: plan.head(run.task.labels))
       for (key, values) in native.tensors { loaded[key] = values }
       scale = native.scale

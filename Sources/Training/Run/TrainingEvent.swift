@@ -10,7 +10,7 @@ public enum TrainingEvent: Sendable {
   /// A split was scored.
   case evaluated(EvaluationReport)
   /// ASLoRA merged two groups.
-  case merged(MergeEvent)
+  case merged(GroupMerge)
   /// A checkpoint is due: all that the run needs to go on from here.
   case checkpoint(TrainingSnapshot)
   /// Something a person should know.

@@ -35,8 +35,9 @@ struct SweepPlan {
       do {
         let plan = try RunPlan(member.config)
         let done = overwrite ? nil : try known.completed(member)
-        let memory = MemoryEstimate(
-          plan, trainable: plan.table.parameterCount, lengths: nil, order: nil, threads: max(1, threads / jobs))
+        let memory = try MemoryEstimate(
+          plan, trainable: plan.table.parameterCount, outputs: member.config.task.name.isLanguageModelling ? 0 : 2,
+          lengths: nil, order: nil, threads: max(1, threads / jobs))
         items.append(Item(member: member, plan: plan, memory: memory.total, done: done))
       } catch let error as any UserFacingError {
         let all = (error as? ErrorList)?.errors ?? [error]

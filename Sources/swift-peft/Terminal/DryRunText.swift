@@ -9,7 +9,7 @@ extension DryRun {
       ("run", "\(plan.config.name): this is a plan, nothing was trained or written"),
       (
         "model",
-        "\(plan.config.model) (\(model.family.rawValue), \(model.layers) layers of \(grouped(model.hiddenSize)))"
+        "\(plan.config.model) (\(model.modelType), \(model.layers) layers of \(grouped(model.hiddenSize)))"
       ),
       (
         "task",
@@ -26,7 +26,7 @@ extension DryRun {
       ("total parameters", count(parameters.total)),
       ("steps", "\(count(totalSteps)), \(count(stepsPerEpoch)) an epoch, \(count(warmupSteps)) of warm-up"),
     ]
-    if plan.strategy.mergesWhileTraining {
+    if plan.method.procedure != nil {
       entries.append(("merges after steps", mergeSteps?.map(String.init).joined(separator: " ") ?? "unknown"))
     }
     entries += [
@@ -45,7 +45,7 @@ extension DryRun {
     let config = plan.config, parameters = parameters
     return [
       "name": .string(config.name), "model": .string(config.model),
-      "model_type": .string(plan.model.family.rawValue), "layers": .integer(plan.model.layers),
+      "model_type": .string(plan.model.modelType), "layers": .integer(plan.model.layers),
       "hidden_size": .integer(plan.model.hiddenSize), "task": .string(config.task.name.rawValue),
       "strategy": .string(config.adapter.strategy), "r": .integer(config.adapter.r),
       "target_modules": .strings(config.adapter.targetModules.names), "sites": .integer(plan.table.sites.count),

@@ -1,6 +1,7 @@
 import Adapters
 import ArgumentParser
 import Checkpoints
+import Models
 import Configuration
 import Diagnostics
 import Foundation
@@ -45,8 +46,8 @@ struct CompareParams: ParsableCommand {
   func validate() throws {
     if let rank, rank < 1 { throw ValidationError("--r must be at least 1, not \(rank)") }
     if let numMerges, numMerges < 0 { throw ValidationError("--num-merges must be at least 0, not \(numMerges)") }
-    for name in strategies?.names ?? [] where !SharingStrategy.all.contains(where: { $0.name == name }) {
-      let names = SharingStrategy.all.map(\.name)
+    for name in strategies?.names ?? [] where !AdapterMethod.all.contains(where: { $0.name == name }) {
+      let names = AdapterMethod.all.map(\.name)
       let meant = nearestName(to: name, among: names).map { ", did you mean \"\($0)\"?" } ?? ""
       let list = names.joined(separator: ", ")
       throw ValidationError("--strategies: unknown strategy \"\(name)\"\(meant) (one of \(list))")
@@ -59,7 +60,7 @@ struct CompareParams: ParsableCommand {
       model: subject.name, geometry: ModelGeometry(subject.model),
       targetModules: targetModules?.names ?? subject.targetModules, rank: rank ?? subject.rank,
       labels: subject.labels, numMerges: numMerges ?? subject.numMerges,
-      strategies: try strategies?.names.map(SharingStrategy.named) ?? SharingStrategy.all)
+      methods: try strategies?.names.map { try AdapterMethod.named($0) } ?? AdapterMethod.all)
     try Console.print(comparison.text(format))
   }
 }
@@ -95,12 +96,7 @@ private struct ComparisonSubject {
     self.name = name
     self.model = model
     rank = 8
-    targetModules =
-      switch model.family {
-      case .bert, .roberta: ["query", "value"]
-      case .gpt2: ["c_attn.q", "c_attn.v"]
-      case .llama: ["q_proj", "v_proj"]
-      }
+    targetModules = model.architecture.defaultTargets
     labels = nil
     numMerges = nil
   }

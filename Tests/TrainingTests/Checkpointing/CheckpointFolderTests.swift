@@ -19,9 +19,9 @@ import Testing
   }
 
   private func snapshot(_ step: Int) -> TrainingSnapshot {
-    var state = trainer.state.snapshot()
+    var state = trainer.state
     state.step = step
-    return TrainingSnapshot(state: state, loop: LoopState(), totalSteps: 20, merging: nil)
+    return TrainingSnapshot(state: state, loop: LoopState(), totalSteps: 20, procedure: nil)
   }
 
   private func write(_ steps: Int...) throws {
@@ -168,7 +168,7 @@ import Testing
     try saver.save(Job.content(snapshot(3)))
     var bad = snapshot(4).state
     bad[head: 1] = [.infinity, 0]
-    try saver.save(Job.content(TrainingSnapshot(state: bad, loop: LoopState(), totalSteps: 20, merging: nil)))
+    try saver.save(Job.content(TrainingSnapshot(state: bad, loop: LoopState(), totalSteps: 20, procedure: nil)))
     try saver.wait()
     #expect(folder.steps == [3])
     #expect(

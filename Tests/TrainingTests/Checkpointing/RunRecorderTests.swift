@@ -31,7 +31,7 @@ import Testing
     LogReport(step: step, epoch: Double(step) / 10, metrics: [MetricValue(name: "loss", value: 1 / Double(step))])
   }
 
-  private let merge = MergeEvent(step: 2, module: "q", lowerLayer: 0, upperLayer: 1, distance: 0.5, groupsLeft: 1)
+  private let merge = GroupMerge(step: 2, module: "q", lowerLayer: 0, upperLayer: 1, distance: 0.5, groupsLeft: 1)
 
   /// Shell, for what must happen outside this process's SQLite.
   private func shell(_ command: String) throws {
