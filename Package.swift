@@ -86,7 +86,8 @@ let package = Package(
     .executableTarget(
       name: "swift-peft-bench",
       dependencies: [
-        "Training", "Adapters", "Models", "Kernels", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Adapters", "Models", "Kernels", "CKernels",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 
@@ -117,7 +118,8 @@ let package = Package(
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("ReportsTests", ["Reports", "RunStore", "StrictJSON", "Diagnostics"]),
-    tests("AdaptersTests", ["StrictJSON", "Adapters", "Models", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
+    tests(
+      "AdaptersTests", ["StrictJSON", "Adapters", "Models", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests(
       "TrainingTests",
       [

@@ -10,7 +10,8 @@ import Testing
   }
 
   @Test func mergesFallAtTheStepsOfThePaper() throws {
-    let plan = try ASLoRAPlan(ASLoRAOptions(startStep: 320, mergeInterval: 240, numMerges: 7), totalSteps: 6900, layers: 12)
+    let plan = try ASLoRAPlan(
+      ASLoRAOptions(startStep: 320, mergeInterval: 240, numMerges: 7), totalSteps: 6900, layers: 12)
     #expect((1...6900).filter(plan.isMergeStep) == [560, 800, 1040, 1280, 1520, 1760, 2000])
     let none = try ASLoRAPlan(ASLoRAOptions(startStep: 0, mergeInterval: 1, numMerges: 0), totalSteps: 10, layers: 12)
     #expect(!(1...10).contains(where: none.isMergeStep))
@@ -58,7 +59,9 @@ import Testing
   func choicesEqualBruteForce(candidates: ASLoRAPlan.Candidates, metric: ASLoRAPlan.Metric) throws {
     var random = SplitMix(state: 7)
     let layers = 6, hidden = 5, r = 3
-    let plan = try ASLoRAPlan(ASLoRAOptions(startStep: 3, mergeInterval: 2, numMerges: 5, candidates: candidates, metric: metric), totalSteps: 13,
+    let plan = try ASLoRAPlan(
+      ASLoRAOptions(startStep: 3, mergeInterval: 2, numMerges: 5, candidates: candidates, metric: metric),
+      totalSteps: 13,
       layers: layers)
     var table = try SiteTable(sites: queryValue(layers: layers, hidden: hidden), method: .aslora, r: r)
     var means = RunningMeans()

@@ -1,10 +1,11 @@
-@testable import Adapters
 import Checkpoints
 import Diagnostics
 import Foundation
 import Models
 import StrictJSON
 import Testing
+
+@testable import Adapters
 
 /// A directory that is removed at the end of the test.
 final class TemporaryDirectory {

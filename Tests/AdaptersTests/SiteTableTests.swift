@@ -8,7 +8,9 @@ import Testing
     for strategy in AdapterMethod.all {
       #expect(try AdapterMethod.named(strategy.name).name == strategy.name)
     }
-    #expect(throws: AdapterError.unknownStrategy("share_a", known: AdapterMethod.all.map(\.name))) { try AdapterMethod.named("share_a") }
+    #expect(throws: AdapterError.unknownStrategy("share_a", known: AdapterMethod.all.map(\.name))) {
+      try AdapterMethod.named("share_a")
+    }
     #expect(
       AdapterError.unknownStrategy("share_a", known: AdapterMethod.all.map(\.name)).description == """
         adapter.strategy: unknown strategy "share_a", did you mean "share-a"? (one of lora, share-a, share-b, \
@@ -65,7 +67,8 @@ import Testing
     let shared = try SiteTable(sites: sites, method: .shareAB, r: 4)
     for side in [TensorRole.a, .b] {
       #expect(
-        shared.initialisationKey(shared.key(side, ofSiteAt: 5)!) == lora.initialisationKey(lora.key(side, ofSiteAt: 1)!))
+        shared.initialisationKey(shared.key(side, ofSiteAt: 5)!) == lora.initialisationKey(lora.key(side, ofSiteAt: 1)!)
+      )
     }
     #expect(Set(lora.tensors.map(lora.initialisationKey)).count == lora.tensors.count)
   }

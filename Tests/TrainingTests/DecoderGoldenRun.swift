@@ -102,8 +102,10 @@ struct DecoderGoldenRun {
     config.shuffle = false
     config.evalStrategy = .no
     let merging = try settings["aslora"].map { options in
-      try mergingProcedure(ASLoRAOptions(startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
-        numMerges: options["num_merges"]?.integer, candidates: .adjacent), table, totalSteps: 30)
+      try mergingProcedure(
+        ASLoRAOptions(
+          startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
+          numMerges: options["num_merges"]?.integer, candidates: .adjacent), table, totalSteps: 30)
     }
     return Trainer(
       state: try state(), engine: try engine(threads: threads), config: config, train: data, evaluationSets: [],

@@ -82,9 +82,11 @@ struct GoldenRun {
   func trainer() throws -> Trainer {
     var plan: (any MethodProcedure)?
     if let options = expected["settings"]?["aslora"] {
-      plan = try mergingProcedure(ASLoRAOptions(startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
-        numMerges: options["num_merges"]?.integer,
-        candidates: options["candidates"]?.string == "all" ? .all : .adjacent), table, totalSteps: 30)
+      plan = try mergingProcedure(
+        ASLoRAOptions(
+          startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
+          numMerges: options["num_merges"]?.integer,
+          candidates: options["candidates"]?.string == "all" ? .all : .adjacent), table, totalSteps: 30)
     }
     return Trainer(
       state: try state(), engine: engine(), config: config, train: data, evaluationSets: [], metrics: [],

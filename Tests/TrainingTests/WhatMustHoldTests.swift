@@ -40,7 +40,8 @@ import Testing
     config.maxSteps = steps
     config.shuffle = true
     let plan = try aslora.map {
-      try mergingProcedure(ASLoRAOptions(startStep: $0.start, mergeInterval: $0.every, numMerges: $0.merges), table, totalSteps: steps)
+      try mergingProcedure(
+        ASLoRAOptions(startStep: $0.start, mergeInterval: $0.every, numMerges: $0.merges), table, totalSteps: steps)
     }
     return Trainer(
       state: state, engine: golden.engine(), config: config, train: golden.data,

@@ -1,7 +1,7 @@
 import Adapters
 import Checkpoints
-import Models
 import Configuration
+import Models
 import StrictJSON
 import Tasks
 import Tokenizers

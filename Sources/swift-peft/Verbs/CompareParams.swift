@@ -1,11 +1,11 @@
 import Adapters
 import ArgumentParser
 import Checkpoints
-import Models
 import Configuration
 import Diagnostics
 import Foundation
 import Hub
+import Models
 import Tasks
 import Training
 

@@ -78,7 +78,8 @@ struct Job {
     .totalSteps(epochs: config.numTrainEpochs, maxSteps: config.maxSteps)
     var procedure = try merges.map {
       try mergingProcedure(
-        ASLoRAOptions(startStep: $0.start, mergeInterval: $0.every, numMerges: $0.merges), state.table, totalSteps: total)
+        ASLoRAOptions(startStep: $0.start, mergeInterval: $0.every, numMerges: $0.merges), state.table,
+        totalSteps: total)
     }
     if let path {
       let snapshot = try Checkpoint(path: path).snapshot(table: state.table, head: state.head)
