@@ -21,8 +21,8 @@
 #
 #   //! threads N        worker threads (default 2)
 #   //! first FILE       a config in scripts/compare/first to train beforehand, into first/
-#   //! stop SIGNAL N    send SIGNAL once there is a checkpoint of step N or later, then resume; the result must be that of
-#                        a run without a stop
+#   //! stop SIGNAL N    send SIGNAL once there is a checkpoint of step N or later, then resume; the result must be that
+#                        of a run without a stop
 #   //! predict FILE     run predict on this file
 #   //! generate FILE [FLAGS]   continue the lines of this file: greedily, by drawing and by beam search
 #   //! eval FLAGS       more flags for eval
@@ -73,13 +73,20 @@ sentences() {
         else if (format == "jsonl") print "{\"text\": \"" a ".\\n" b "\"}"
         else if (format == "instruct") {
           input = row % 3 ? "" : b
-          print (row == start ? "[" : ",") "{\"instruction\": \"" a "\", \"input\": \"" input "\", \"output\": \"" b "\"}"
+          out = "{\"instruction\": \"" a "\", \"input\": \"" input "\", \"output\": \"" b "\"}"
+          print (row == start ? "[" : ",") out
         }
-        else if (format == "e2e")
-          print "\"name[The " word[row % 12 + 1] "], area[" word[row * 5 % 12 + 1] "]\",\"" b ", \"\"" word[row % 12 + 1] "\"\"\""
-        else if (format == "quiz") print "Is the " word[row % 12 + 1] " good?,yes,\"no, it is\",not " row ",very," substr("ABCD", row % 4 + 1, 1)
-        else if (format == "questions")
-          print "{\"question\": \"" a "\", \"choices\": [\"good " row "\", \"a very bad story\", \"not\"], \"answer\": " row % 3 "}"
+        else if (format == "e2e") {
+          name = word[row % 12 + 1]
+          print "\"name[The " name "], area[" word[row * 5 % 12 + 1] "]\",\"" b ", \"\"" name "\"\"\""
+        }
+        else if (format == "quiz") {
+          print "Is the " word[row % 12 + 1] " good?,yes,\"no, it is\",not " row ",very," substr("ABCD", row % 4 + 1, 1)
+        }
+        else if (format == "questions") {
+          out = "\"choices\": [\"good " row "\", \"a very bad story\", \"not\"], \"answer\": " row % 3 "}"
+          print "{\"question\": \"" a "\", " out
+        }
       }
       if (format == "instruct") print "]"
     }'
@@ -89,7 +96,7 @@ sentences() {
 model() {
   local file
   mkdir -p "$models/$1"
-  for file in "$golden/$2"/{config.json,tokenizer*,vocab.*,merges.txt,model*.safetensors,model.safetensors.index.json}; do
+  for file in "$golden/$2"/{config.json,tokenizer*,vocab.*,merges.txt,model*.safetensors,model*.index.json}; do
     if [ -f "$file" ]; then cp "$file" "$models/$1/"; fi
   done
 }
@@ -139,7 +146,8 @@ JSON
   { printf "$name" && sentences 40 1000 stsb; } >"$data/stsb/dev.tsv"
   { printf 'index\tquestion\tsentence\tlabel\n' && sentences 96 1 qnli; } >"$data/qnli/train.tsv"
   { printf 'index\tquestion\tsentence\tlabel\n' && sentences 40 1000 qnli; } >"$data/qnli/dev.tsv"
-  name='index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2'
+  name='index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse'
+  name+='\tsentence2_parse\tsentence1\tsentence2'
   { printf "$name\\tlabel1\\tgold_label\\n" && sentences 96 1 mnli 1; } >"$data/mnli/train.tsv"
   name+='\tlabel1\tlabel2\tlabel3\tlabel4\tlabel5\tgold_label\n'
   { printf "$name" && sentences 40 1000 mnli 5; } >"$data/mnli/dev_matched.tsv"
@@ -170,7 +178,6 @@ inputs_digest() {
   {
     (cd "$work/inputs" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
     (cd "$cases" && find . -type f -print0 | sort -z | xargs -0 sha256sum)
-    if [ -e "$work/inputs/models/minilm" ]; then echo minilm; fi
     sed -n '/^model name\|^flags/p' /proc/cpuinfo | sort -u
     env | grep -E '^(OPENBLAS|DNNL|ONEDNN|OMP|SWIFT_PEFT)_' | sort || true
   } | sha256sum | cut -d ' ' -f 1
@@ -311,8 +318,13 @@ run_earlier() {
   score earlier earlier-scores earlier-out || return
   if [ -d "$old_outputs/$1/stopped" ]; then
     cp -r "$old_outputs/$1/stopped" run-earlier
-    run train case.json --output-dir run-earlier --database resumed.sqlite --resume "${flags[@]}" >>log || return
-    cp run-earlier/adapter_model.safetensors run-earlier/eval_results.json earlier-out/
+    flags+=(--output-dir run-earlier --database resumed.sqlite)
+    if "$program" train case.json --resume "${flags[@]}" >>log 2>refusal; then
+      cp run-earlier/adapter_model.safetensors run-earlier/eval_results.json earlier-out/
+    else
+      # A later program may know more that would change the result.
+      echo "does not resume the old program's run: $(tail -n 1 refusal)" >>notes
+    fi
   fi
 }
 
@@ -334,7 +346,21 @@ in_turn() {
   wait
 }
 
+# keep_outputs FROM TO: replaces what an earlier comparison kept there.
+keep_outputs() {
+  echo "$digest" >"$1/inputs.sha256"
+  rm -rf "$2"
+  mkdir -p "$2"
+  cp -r "$1/." "$2"
+}
+
 # -- which cases
+
+for directory in "${OLD_OUTPUTS:-}" "${NEW_OUTPUTS:-}"; do
+  if [ -z "$directory" ] || [ -f "$directory/inputs.sha256" ]; then continue; fi
+  [ -z "$(ls -A "$directory" 2>/dev/null)" ] ||
+    die "$directory holds files that are not kept outputs: name another directory"
+done
 
 bfloat16=false
 if "$new" doctor 2>/dev/null | grep -q '^bfloat16 .*GFLOP'; then bfloat16=true; fi
@@ -379,23 +405,14 @@ else
   stage "${#selected[@]} cases with $old"
   old_outputs=$work/old program=$old
   in_turn run_case "$work/old"
-  echo "$digest" >"$work/old/inputs.sha256"
-  if [ -n "${OLD_OUTPUTS:-}" ]; then
-    mkdir -p "$OLD_OUTPUTS"
-    rm -rf "${OLD_OUTPUTS:?}"/*
-    cp -r "$work/old/." "$OLD_OUTPUTS"
-  fi
+  if [ -n "${OLD_OUTPUTS:-}" ]; then keep_outputs "$work/old" "$OLD_OUTPUTS"; fi
 fi
 stage "${#selected[@]} cases with $new"
 program=$new
 in_turn run_case "$work/new"
 stage "$new on what the old program left"
 in_turn run_earlier "$work/new"
-if [ -n "${NEW_OUTPUTS:-}" ]; then
-  mkdir -p "$NEW_OUTPUTS"
-  rm -rf "${NEW_OUTPUTS:?}"/*
-  cp -r "$work/new/." "$NEW_OUTPUTS"
-fi
+if [ -n "${NEW_OUTPUTS:-}" ]; then keep_outputs "$work/new" "$NEW_OUTPUTS"; fi
 
 # -- the comparison
 
@@ -412,10 +429,11 @@ differences() {
     else
       cmp -s "$before/out/$file" "$after/out/$file" || echo "$file: differs"
     fi
-  done < <({ cd "$before/out" && find . -type f && cd "$after/out" && find . -type f; } 2>/dev/null | sed 's,^\./,,' | sort -u)
+  done < <(find "$before/out" "$after/out" -type f -printf '%P\n' 2>/dev/null | sort -u)
   if [ -d "$after/earlier-out" ]; then
     for file in "$after"/earlier-out/*; do
-      cmp -s "$before/out/${file##*/}" "$file" || echo "${file##*/}: differs where the new program takes up the old one's run"
+      cmp -s "$before/out/${file##*/}" "$file" ||
+        echo "${file##*/}: differs where the new program takes up the old one's run"
     done
   fi
 }
@@ -425,6 +443,7 @@ passed=0 failed=0
 printf '%-34s %6s  %s\n' case files result
 for name in "${selected[@]}"; do
   wrong=$(differences "$name")
+  if [ -s "$work/new/$name/notes" ]; then sed "s/^/note: $name: /" "$work/new/$name/notes" >&2; fi
   count=$(find "$old_outputs/$name/out" "$work/new/$name/earlier-out" -type f 2>/dev/null | wc -l || true)
   if [ -z "$wrong" ] && [ "$count" -gt 0 ]; then
     passed=$((passed + 1))
