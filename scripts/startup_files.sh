@@ -8,7 +8,7 @@
 #   PACKAGE_DIR     the working tree to look at, with a debug build of swift-peft (default: this one)
 #   PROGRAM         the debug build (default: PACKAGE_DIR/.build/debug/swift-peft)
 #   STEP_SYMBOL     the beginning of the mangled name of the function that is the step (default: Trainer.step)
-#   LIBRARIES       targets that know nothing of fine-tuning; their files are listed but not in the count that matters
+#   LIBRARIES       targets that know nothing of fine-tuning, which the second count leaves out
 #                   (default: StrictJSON Diagnostics Kernels Autograd Checkpoints Tokenizers RunStore Hub)
 #   CONFIG          the run config (default: configs/quickstart.json)
 #   MINILM_DIR      the all-MiniLM-L6-v2 checkpoint (default: models/all-MiniLM-L6-v2)
