@@ -1,3 +1,4 @@
+import Metrics
 import RunStore
 import StrictJSON
 
@@ -6,14 +7,14 @@ public struct RecordedRun: Sendable {
   /// Its row.
   public let run: Run
   /// Everything measured, in the order of steps.
-  public let metrics: [MetricRecord]
+  public let metrics: [MetricPoint]
   /// ASLoRA's merges, in their order.
   public let merges: [MergeRecord]
   /// The resolved config; empty where the row holds something else.
   public let config: JSONNode
 
   /// A run of its parts.
-  public init(run: Run, metrics: [MetricRecord], merges: [MergeRecord]) {
+  public init(run: Run, metrics: [MetricPoint], merges: [MergeRecord]) {
     self.run = run
     self.metrics = metrics
     self.merges = merges
@@ -31,14 +32,14 @@ public struct RecordedRun: Sendable {
   }
 
   /// The values of a metric, in the order of steps.
-  public func series(_ split: MetricSplit, _ name: String) -> [MetricRecord] {
+  public func series(_ split: Split, _ name: String) -> [MetricPoint] {
     metrics.filter { $0.split == split && $0.name == name }
   }
 
   /// What the state that the run ended with scored on `split`, the main metric first.
   ///
   /// That is the last evaluation; with `load_best_model_at_end` the best one by the run's own metric.
-  public func scores(_ split: MetricSplit = .validation) -> [MetricRecord] {
+  public func scores(_ split: Split = .validation) -> [MetricPoint] {
     let all = metrics.filter { $0.split == split }
     guard let last = all.map(\.step).max() else { return [] }
     let step = bestStep(all) ?? last
@@ -46,14 +47,14 @@ public struct RecordedRun: Sendable {
   }
 
   /// The number that a person compares runs by; nil where nothing was scored.
-  public var mainScore: MetricRecord? { scores().first }
+  public var mainScore: MetricPoint? { scores().first }
 
-  private func bestStep(_ evaluations: [MetricRecord]) -> Int? {
+  private func bestStep(_ evaluations: [MetricPoint]) -> Int? {
     let training = config["training"]
     guard training?["load_best_model_at_end"]?.bool == true else { return nil }
     let name = training?["metric_for_best_model"]?.string ?? "loss"
     let values = evaluations.filter { $0.name == name && $0.value.isFinite }
-    let better: (MetricRecord, MetricRecord) -> Bool = {
+    let better: (MetricPoint, MetricPoint) -> Bool = {
       MetricKind.greaterIsBetter(name) ? $0.value < $1.value : $0.value > $1.value
     }
     // `max` takes the first of equals, as the run does.

@@ -12,7 +12,7 @@ struct ReportData {
   static let mostPoints = 2000
 
   var json: JSONValue {
-    let groups = RunGroup.groups(of: runs)
+    let groups = SeedGroup.groups(of: runs)
     let index = Dictionary(runs.enumerated().map { ($1.run.id, $0) }) { first, _ in first }
     let metric = groups.lazy.compactMap(\.mainMetric).first
     return [
@@ -37,8 +37,8 @@ struct ReportData {
       "started_at": .string(run.startedAt), "finished_at": run.finishedAt.map { .string($0) } ?? .null,
       "model": .string(details.model), "task": .string(details.task), "strategy": .string(details.strategy),
       "r": .integer(details.r), "seed": .integer(details.seed), "precision": .string(details.precision),
-      "adapter": .integer(details.parameters.adapter), "trainable": .integer(details.parameters.trainable),
-      "total": .integer(details.parameters.total), "output_dir": .string(details.outputDir),
+      "adapter": .integer(details.adapterParameters), "trainable": .integer(details.trainableParameters),
+      "total": .integer(details.totalParameters), "output_dir": .string(details.outputDir),
       "scores": .members(recorded.scores().map { ($0.name, .number($0.value)) }),
       "series": series(recorded), "sharing": .list(SharingMap.maps(of: recorded).map(sharing)),
     ]
@@ -76,7 +76,7 @@ struct ReportData {
     ]
   }
 
-  private func group(_ group: RunGroup, _ metric: String?, _ index: [Int64: Int]) -> JSONValue {
+  private func group(_ group: SeedGroup, _ metric: String?, _ index: [Int64: Int]) -> JSONValue {
     let statistic = metric.flatMap { group.statistic($0) }
     return [
       "label": .string(group.label), "strategy": .string(group.strategy),

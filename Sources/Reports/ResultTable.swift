@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import RunStore
 import StrictJSON
@@ -5,10 +6,10 @@ import StrictJSON
 /// What came of runs: a row for those that differ in the seed only.
 public struct ResultTable: Sendable {
   /// The rows.
-  public let groups: [RunGroup]
+  public let groups: [SeedGroup]
 
   /// The results of `runs`.
-  public init(_ runs: [RecordedRun]) { groups = RunGroup.groups(of: runs) }
+  public init(_ runs: [RecordedRun]) { groups = SeedGroup.groups(of: runs) }
 
   /// Every metric of the final scores, the main ones first.
   public var metrics: [String] {
@@ -29,9 +30,12 @@ public struct ResultTable: Sendable {
           group.completed.count == group.runs.count
           ? "\(group.runs.count)" : "\(group.completed.count) of \(group.runs.count)"
         return [group.label, seeds] + values
-          + [Self.grouped(group.adapterParameters), Self.grouped(group.trainableParameters)]
+          + [group.adapterParameters.grouped, group.trainableParameters.grouped]
       }
   }
+
+  /// The rows as text.
+  public var text: String { TextTable(rows, .left, .right).plain }
 
   /// For programs; null is unknown.
   public func json(_ difference: ConfigDifference) -> JSONValue {
@@ -79,15 +83,4 @@ public struct ResultTable: Sendable {
   }
 
   private static func fixed(_ value: Double) -> String { String(format: "%.4f", value) }
-
-  /// 294,912, whatever the locale.
-  private static func grouped(_ number: Int) -> String {
-    var digits = String(number)
-    var place = digits.count - 3
-    while place > 0 {
-      digits.insert(",", at: digits.index(digits.startIndex, offsetBy: place))
-      place -= 3
-    }
-    return digits
-  }
 }

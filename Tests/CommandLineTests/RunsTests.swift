@@ -14,7 +14,7 @@ import Testing
       let seed = index % 2 + 1
       let name = "\(strategy)-\(seed)"
       let id = try store.beginRun(
-        NewRun(
+        RunDetails(
           name: name, model: "models/m", modelType: "bert", task: index == 3 ? "mrpc" : "sst2", strategy: strategy,
           r: 8,
           loraAlpha: 16, seed: seed, precision: "float32", threads: 2,
@@ -25,13 +25,13 @@ import Testing
       for step in 1...5 {
         try store.record(
           run: id,
-          metrics: [MetricRecord(step: step, epoch: 0.5, split: .train, name: "loss", value: 1 / Double(step))])
+          metrics: [MetricPoint(step: step, epoch: 0.5, split: .train, name: "loss", value: 1 / Double(step))])
       }
       try store.record(
         run: id,
         metrics: [
-          MetricRecord(step: 5, epoch: 1, split: .validation, name: "accuracy", value: 0.8 + 0.02 * Double(index)),
-          MetricRecord(step: 5, epoch: 1, split: .validation, name: "loss", value: 0.5),
+          MetricPoint(step: 5, epoch: 1, split: .validation, name: "accuracy", value: 0.8 + 0.02 * Double(index)),
+          MetricPoint(step: 5, epoch: 1, split: .validation, name: "loss", value: 0.5),
         ])
       if strategy == "aslora" {
         try store.recordMerge(

@@ -2,6 +2,7 @@ import Adapters
 import Diagnostics
 import Dispatch
 import Foundation
+import Metrics
 import RunStore
 import Synchronization
 import Tasks
@@ -11,7 +12,7 @@ import Tasks
 /// A thread of its own writes. What cannot be written (a full disk, a lock that lasts) is kept and tried again; where
 /// the file is gone, the run's rows are written into a new one from the history.
 final class RunRecorder: Sendable {
-  private let run: NewRun
+  private let run: RunDetails
   private let identity: RunIdentity
   private let path: String
   private let queue = DispatchQueue(label: "swift-peft.database", qos: .utility)
@@ -20,7 +21,7 @@ final class RunRecorder: Sendable {
   private struct State {
     var store: RunStore
     var id: Int64
-    var pending: [RunEntry] = []
+    var pending: [HistoryEntry] = []
     var history: HistoryLog
     /// Checkpoints on disk that the database should know.
     var checkpoints: [Int: String] = [:]
@@ -49,7 +50,7 @@ final class RunRecorder: Sendable {
 
   /// A recorder of the run `id` in `store`, which has recorded `history` and `checkpoints` so far.
   init(
-    store: RunStore, id: Int64, run: NewRun, identity: RunIdentity, history: HistoryLog, checkpoints: [Int: String]
+    store: RunStore, id: Int64, run: RunDetails, identity: RunIdentity, history: HistoryLog, checkpoints: [Int: String]
   ) {
     self.run = run
     self.identity = identity
@@ -75,21 +76,15 @@ final class RunRecorder: Sendable {
 
   /// A log line.
   func record(_ report: LogReport) {
-    add(step: report.step, epoch: report.epoch, split: .train, report.metrics)
+    record(report.metrics.points(step: report.step, epoch: report.epoch, split: .train))
   }
 
   /// The scores of a split.
   func record(_ report: EvaluationReport) {
-    guard let split = MetricSplit(rawValue: report.split.rawValue) else { return }
-    add(step: report.step, epoch: report.epoch, split: split, report.metrics)
+    record(report.metrics.points(step: report.step, epoch: report.epoch, split: report.split))
   }
 
-  private func add(step: Int, epoch: Double, split: MetricSplit, _ metrics: [MetricValue]) {
-    let records = metrics.map {
-      MetricRecord(step: step, epoch: epoch, split: split, name: $0.name, value: $0.value)
-    }
-    add(.metrics(records)) { $0.history.add(step: step, epoch: epoch, split: split, metrics) }
-  }
+  private func record(_ points: [MetricPoint]) { add(.metrics(points)) { $0.history.add(points) } }
 
   /// A merge.
   func record(_ event: MergeEvent) {
@@ -107,7 +102,7 @@ final class RunRecorder: Sendable {
     for old in removed { add(.checkpointRemoved(step: old)) { $0.checkpoints[old] = nil } }
   }
 
-  private func add(_ entry: RunEntry, _ note: (inout State) -> Void) {
+  private func add(_ entry: HistoryEntry, _ note: (inout State) -> Void) {
     state.withLock { state in
       note(&state)
       state.pending.append(entry)

@@ -3,6 +3,7 @@ import Configuration
 import Diagnostics
 import Foundation
 import Kernels
+import Metrics
 import StrictJSON
 import Tasks
 import Tokenizers

@@ -1,3 +1,4 @@
+import Metrics
 import Tasks
 
 /// Scores splits with the engine.

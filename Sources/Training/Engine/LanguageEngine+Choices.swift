@@ -1,4 +1,5 @@
 import Autograd
+import Metrics
 import Models
 import Tasks
 

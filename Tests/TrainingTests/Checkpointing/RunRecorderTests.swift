@@ -2,6 +2,7 @@ import Adapters
 import Diagnostics
 import Foundation
 import GRDB
+import Metrics
 import RunStore
 import Tasks
 import Testing
@@ -11,7 +12,7 @@ import Testing
 @Suite struct RunRecorderTests {
   let scratch: Scratch
   let path: String
-  let run = NewRun(
+  let run = RunDetails(
     name: "n", model: "m", modelType: "bert", task: "sst2", strategy: "lora", r: 8, loraAlpha: 16, seed: 1,
     precision: "float32", threads: 1, parameters: ParameterCounts(adapter: 1, trainable: 2, total: 3), config: "{}",
     outputDir: "o", version: "1")

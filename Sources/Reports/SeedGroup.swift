@@ -1,8 +1,9 @@
+import Metrics
 import RunStore
 import StrictJSON
 
 /// Runs that differ in their seed only.
-public struct RunGroup: Sendable {
+public struct SeedGroup: Sendable {
   /// At least one.
   public let runs: [RecordedRun]
   /// What tells this group from the others it was made with: `aslora`, `lora r=8`.
@@ -13,7 +14,7 @@ public struct RunGroup: Sendable {
   static let seed = "training.seed"
 
   /// Groups in the order of their first runs.
-  public static func groups(of runs: [RecordedRun]) -> [RunGroup] {
+  public static func groups(of runs: [RecordedRun]) -> [SeedGroup] {
     var order: [[String]] = []
     var members: [[String]: [RecordedRun]] = [:]
     for run in runs {
@@ -23,13 +24,13 @@ public struct RunGroup: Sendable {
     }
     let groups = order.compactMap { members[$0] }
     let labels = labels(groups.compactMap(\.first))
-    return zip(groups, labels).map { RunGroup(runs: $0, label: $1) }
+    return zip(groups, labels).map { SeedGroup(runs: $0, label: $1) }
   }
 
   /// Adapter parameters, which the seed does not change. ASLoRA's are those after merging.
-  public var adapterParameters: Int { runs.map(\.run.details.parameters.adapter).max() ?? 0 }
+  public var adapterParameters: Int { runs.map(\.run.details.adapterParameters).max() ?? 0 }
   /// Adapter and head.
-  public var trainableParameters: Int { runs.map(\.run.details.parameters.trainable).max() ?? 0 }
+  public var trainableParameters: Int { runs.map(\.run.details.trainableParameters).max() ?? 0 }
   /// The strategy's name.
   public var strategy: String { runs.first?.run.details.strategy ?? "" }
   /// The main metric of these runs; nil where none was scored.
@@ -39,7 +40,7 @@ public struct RunGroup: Sendable {
   public var completed: [RecordedRun] { runs.filter { $0.run.status == .completed } }
 
   /// Mean and deviation of a final score over the completed runs that have it.
-  public func statistic(_ metric: String, _ split: MetricSplit = .validation) -> Statistic? {
+  public func statistic(_ metric: String, _ split: Split = .validation) -> Statistic? {
     Statistic(completed.compactMap { run in run.scores(split).first { $0.name == metric }?.value })
   }
 
