@@ -1,14 +1,14 @@
 import RunStore
 import StrictJSON
 
-/// What the report's page draws, as the JSON that stands in it.
+/// The data of the report, as JSON for its page.
 struct ReportData {
   let title: String
   let runs: [RecordedRun]
   let version: String
   let generatedAt: String
 
-  /// More points than this are more than a chart has pixels.
+  /// A chart does not have more pixels than this.
   static let mostPoints = 2000
 
   var json: JSONValue {
@@ -44,7 +44,7 @@ struct ReportData {
     ]
   }
 
-  /// `{"train/loss": [[step, value], …]}`, every split and name that the run has.
+  /// `{"train/loss": [[step, value], …]}` for every split and metric of the run.
   private func series(_ run: RecordedRun) -> JSONValue {
     var order: [String] = []
     var points: [String: [(Int, Double)]] = [:]
@@ -87,7 +87,7 @@ struct ReportData {
     ]
   }
 
-  /// Of every stretch of a long series its lowest and its highest point, so that no peak is lost.
+  /// The lowest and the highest point of each stretch of a long series, so that no peak is lost.
   static func thinned(_ points: [(Int, Double)]) -> [(Int, Double)] {
     guard points.count > mostPoints else { return points }
     let stretches = mostPoints / 2

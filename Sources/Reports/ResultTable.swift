@@ -3,7 +3,7 @@ import Foundation
 import RunStore
 import StrictJSON
 
-/// What came of runs: a row for those that differ in the seed only.
+/// The results of runs, with one row for those that differ only in their seed.
 public struct ResultTable: Sendable {
   /// The rows.
   public let groups: [SeedGroup]
@@ -11,7 +11,7 @@ public struct ResultTable: Sendable {
   /// The results of `runs`.
   public init(_ runs: [RecordedRun]) { groups = SeedGroup.groups(of: runs) }
 
-  /// Every metric of the final scores, the main ones first.
+  /// All metrics of the final scores, the main ones first.
   public var metrics: [String] {
     var seen: Set<String> = []
     return groups.flatMap(\.runs).flatMap { $0.scores().map(\.name) }.filter { seen.insert($0).inserted }
@@ -37,7 +37,7 @@ public struct ResultTable: Sendable {
   /// The rows as text.
   public var text: String { TextTable(rows, .left, .right).plain }
 
-  /// For programs; null is unknown.
+  /// The rows and the differing config values as JSON; null means unknown.
   public func json(_ difference: ConfigDifference) -> JSONValue {
     [
       "differences": .list(
@@ -49,7 +49,7 @@ public struct ResultTable: Sendable {
     ]
   }
 
-  /// The rows for programs.
+  /// The rows as JSON.
   public var json: JSONValue {
     let metrics = metrics
     return .list(

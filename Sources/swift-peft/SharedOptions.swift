@@ -21,8 +21,13 @@ struct ThreadOptions: ParsableArguments {
   var count: Int { threads ?? ProcessorCount.available }
 
   func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, not \(threads)") }
+    try check("--threads", threads, atLeast: 1)
   }
+}
+
+/// Throws if the value of `flag` is below `least`; a missing value is fine.
+func check(_ flag: String, _ value: Int?, atLeast least: Int) throws {
+  if let value, value < least { throw ValidationError("\(flag) must be at least \(least), not \(value)") }
 }
 
 /// How a verb reports its progress and its result.

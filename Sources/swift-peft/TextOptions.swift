@@ -26,13 +26,9 @@ struct TextOptions: ParsableArguments {
   var maxNewTokens: Int?
 
   func validate() throws {
-    let values = [
-      ("--num-beams", beams, 1), ("--no-repeat-ngram-size", noRepeatNGramSize, 0),
-      ("--max-new-tokens", maxNewTokens, 1),
-    ]
-    for case (let flag, let value?, let least) in values where value < least {
-      throw ValidationError("\(flag) must be at least \(least), not \(value)")
-    }
+    try check("--num-beams", beams, atLeast: 1)
+    try check("--no-repeat-ngram-size", noRepeatNGramSize, atLeast: 0)
+    try check("--max-new-tokens", maxNewTokens, atLeast: 1)
     if let lengthPenalty, !lengthPenalty.isFinite {
       throw ValidationError("--length-penalty must be a number, not \(lengthPenalty)")
     }

@@ -70,7 +70,7 @@ import Testing
     #expect(lines.count == 5 && lines[0].hasPrefix("id  name"))
     #expect(lines[4].contains("lora-1") && lines[4].contains("294,912") && lines[4].hasSuffix("0.8000 accuracy"))
     let none = try sandbox.run("runs", "list", "--name", "nothing")
-    #expect(none.status == 0 && none.out.isEmpty && none.err.contains("no such runs"))
+    #expect(none.status == 0 && none.out.isEmpty && none.err == "runs/swift-peft.sqlite: no run matches\n")
   }
 
   @Test func showsConfigResultsMergesAndAChart() throws {
@@ -82,7 +82,8 @@ import Testing
       #expect(outcome.out.contains(part), "\(part)")
     }
     #expect(!outcome.out.contains("\u{1B}") && outcome.out.split(separator: "\n").allSatisfy { $0.count <= 100 })
-    #expect(try sandbox.run("runs", "show", "1", "--metric", "f1").out.contains("no train f1 was recorded; there is"))
+    #expect(
+      try sandbox.run("runs", "show", "1", "--metric", "f1").out.contains("no train f1 was recorded; available: "))
     let json = try sandbox.run("runs", "show", "3", "--json").json()
     #expect(json["metrics"]?.array?.count == 7 && json["merges"]?.array?.first?["distance"]?.number == 0.25)
     #expect(json["config"]?["adapter"]?["r"]?.integer == 8)

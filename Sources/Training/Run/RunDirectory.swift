@@ -46,13 +46,13 @@ public struct RunDirectory: Sendable {
   /// Only a database that is there, with a row of this directory, is written to; the latest row counts.
   public func record(_ reports: [EvaluationReport], database: String, writtenAs outputDir: String) throws -> String? {
     guard FileManager.default.fileExists(atPath: database) else {
-      return "scores not recorded: \(database) does not exist"
+      return "scores not recorded in the database: \(database) does not exist"
     }
     let known = try RunStore.openExisting(path: database)
     let names = Self.isSame(path, outputDir) ? [outputDir, path] : [path]
     let runs = try names.flatMap { try known.runs(RunFilter(outputDir: $0)) }
     guard let run = runs.max(by: { $0.id < $1.id }) else {
-      return "scores not recorded: \(database) has no run for \(path)"
+      return "scores not recorded in the database: \(database) has no run for \(path)"
     }
     let before = try known.metrics(run: run.id)
     let store = try RunStore(path: database)

@@ -44,8 +44,8 @@ struct CompareParams: ParsableCommand {
   var format: ParameterComparison.Format = .table
 
   func validate() throws {
-    if let rank, rank < 1 { throw ValidationError("--r must be at least 1, not \(rank)") }
-    if let numMerges, numMerges < 0 { throw ValidationError("--num-merges must be at least 0, not \(numMerges)") }
+    try check("--r", rank, atLeast: 1)
+    try check("--num-merges", numMerges, atLeast: 0)
     for name in strategies?.names ?? [] where !SharingStrategy.all.contains(where: { $0.name == name }) {
       let names = SharingStrategy.all.map(\.name)
       let meant = nearestName(to: name, among: names).map { ", did you mean \"\($0)\"?" } ?? ""

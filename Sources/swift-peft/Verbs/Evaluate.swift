@@ -144,7 +144,7 @@ struct Evaluate: ParsableCommand {
   private func record(_ reports: [EvaluationReport], _ config: RunConfig, adapter: String?) throws -> String? {
     let place = options.outputDir == nil ? config.outputDir : adapter ?? config.outputDir
     guard reports.allSatisfy({ $0.split != .train }) else {
-      return "scores not recorded in the database: its train rows are reserved for training steps"
+      return "scores not recorded in the database: its train split holds the values of training steps"
     }
     guard let adapter, RunDirectory.isDirectory(source) || RunDirectory.isSame(adapter, place) else {
       return "scores not recorded in the database: they belong to no run"

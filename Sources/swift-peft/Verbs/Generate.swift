@@ -75,13 +75,10 @@ struct Generate: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func validate() throws {
-    func atLeast(_ least: Int, _ value: Int?, _ flag: String) throws {
-      if let value, value < least { throw ValidationError("\(flag) must be at least \(least), not \(value)") }
-    }
-    try atLeast(1, maxNewTokens, "--max-new-tokens")
-    try atLeast(1, topK, "--top-k")
-    try atLeast(0, noRepeatNGramSize, "--no-repeat-ngram-size")
-    try atLeast(1, beams, "--num-beams")
+    try check("--max-new-tokens", maxNewTokens, atLeast: 1)
+    try check("--top-k", topK, atLeast: 1)
+    try check("--no-repeat-ngram-size", noRepeatNGramSize, atLeast: 0)
+    try check("--num-beams", beams, atLeast: 1)
     if let temperature, !(temperature > 0 && temperature.isFinite) {
       throw ValidationError("--temperature must be above 0, not \(temperature)")
     }

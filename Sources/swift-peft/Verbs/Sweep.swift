@@ -36,9 +36,7 @@ struct Sweep: ParsableCommand {
   @Flag(help: "Check everything and print the runs, without training or writing anything.")
   var dryRun = false
 
-  func validate() throws {
-    if jobs < 1 { throw ValidationError("--jobs must be at least 1, not \(jobs)") }
-  }
+  func validate() throws { try check("--jobs", jobs, atLeast: 1) }
 
   func run() throws {
     let sweep = try SweepConfig.load(

@@ -45,7 +45,7 @@ struct Tokenize: ParsableCommand {
       throw ValidationError("--decode cannot be combined with --tokens, --json-input or --max-length")
     }
     if keepSpecialTokens, !decode { throw ValidationError("--keep-special-tokens needs --decode") }
-    if let maxLength, maxLength < 1 { throw ValidationError("--max-length must be at least 1, not \(maxLength)") }
+    try check("--max-length", maxLength, atLeast: 1)
   }
 
   func run() throws {

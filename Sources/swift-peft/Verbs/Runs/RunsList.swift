@@ -36,9 +36,7 @@ struct RunsList: ParsableCommand {
 
   enum Order: String, ExpressibleByArgument, CaseIterable { case started, score, parameters, name, id }
 
-  func validate() throws {
-    if let limit, limit < 1 { throw ValidationError("--limit must be at least 1, not \(limit)") }
-  }
+  func validate() throws { try check("--limit", limit, atLeast: 1) }
 
   func run() throws {
     let store = try database.open()
