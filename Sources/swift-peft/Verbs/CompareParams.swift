@@ -37,10 +37,12 @@ struct CompareParams: ParsableCommand {
   @Option(help: ArgumentHelp("Modules to adapt, separated by commas, or all-linear.", valueName: "a,b"))
   var targetModules: NameList?
 
-  @Option(help: ArgumentHelp("ASLoRA: merges per module type.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("ASLoRA: merges per module type (default: the config's, or 58 % of the layers).", valueName: "n")
+  )
   var numMerges: Int?
 
-  @Option(help: ArgumentHelp("Output format: table, json, csv or markdown.", valueName: "format"))
+  @Option(help: ArgumentHelp("Output format.", valueName: "format"))
   var format: ParameterComparison.Format = .table
 
   func validate() throws {

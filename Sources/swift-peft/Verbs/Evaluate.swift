@@ -33,7 +33,7 @@ struct Evaluate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "train, validation, validation_mismatched or test (default: validation; both development sets for MNLI).",
+      "The split to score (default: validation; for MNLI, both development sets).",
       valueName: "name"))
   var split: Split?
 

@@ -18,7 +18,7 @@ struct Export: ParsableCommand {
 
   @OptionGroup var source: AdapterSourceOptions
 
-  @Option(help: ArgumentHelp("Output format: peft or gguf.", valueName: "format"))
+  @Option(help: ArgumentHelp("Output format.", valueName: "format"))
   var format: ExportRun.Format
 
   @Option(help: ArgumentHelp("Create this directory.", valueName: "dir"))

@@ -41,11 +41,11 @@ struct Generate: ParsableCommand {
   @Option(help: ArgumentHelp("Sample tokens, with logits divided by this temperature.", valueName: "t"))
   var temperature: Double?
 
-  @Option(help: ArgumentHelp("Sample from the N likeliest tokens.", valueName: "n"))
+  @Option(help: ArgumentHelp("Sample from the k likeliest tokens.", valueName: "k"))
   var topK: Int?
 
   @Option(
-    help: ArgumentHelp("Sample from the likeliest tokens whose probabilities add up to P.", valueName: "p"))
+    help: ArgumentHelp("Sample from the likeliest tokens whose probabilities add up to p.", valueName: "p"))
   var topP: Double?
 
   @Option(help: ArgumentHelp("Penalise tokens already in the text; 1 is off.", valueName: "x"))

@@ -28,7 +28,7 @@ struct Tokenize: ParsableCommand {
   @Flag(help: "Print tokens instead of ids.")
   var tokens = false
 
-  @Option(help: ArgumentHelp("Truncate texts to N tokens.", valueName: "n"))
+  @Option(help: ArgumentHelp("Truncate texts to n tokens.", valueName: "n"))
   var maxLength: Int?
 
   @Flag(help: "Read a JSON string, or an array of two strings, per line.")

@@ -22,7 +22,7 @@ struct Runs: ParsableCommand {
 /// `--database`, for every verb that reads runs.
 struct DatabaseOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("The database of runs (default: \(RunConfig.defaultDatabase)).", valueName: "file"),
+    help: ArgumentHelp("The database of runs.", valueName: "file"),
     completion: .file(extensions: ["sqlite"]))
   var database: String = RunConfig.defaultDatabase
 
@@ -33,7 +33,7 @@ struct DatabaseOptions: ParsableArguments {
 /// The filters on runs.
 struct FilterOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Only runs with this status: running, completed, failed or interrupted.", valueName: "status"))
+    help: ArgumentHelp("Only runs with this status.", valueName: "status"))
   var status: RunStatus?
 
   @Option(help: ArgumentHelp("Only runs on this task.", valueName: "task"))
@@ -42,10 +42,10 @@ struct FilterOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Only runs with this strategy.", valueName: "strategy"))
   var strategy: String?
 
-  @Option(help: ArgumentHelp("Only runs whose model matches this pattern of *, ? and [abc].", valueName: "glob"))
+  @Option(help: ArgumentHelp("Only runs whose model matches this pattern (*, ?, [abc]).", valueName: "glob"))
   var model: String?
 
-  @Option(help: ArgumentHelp("Only runs whose name matches this pattern of *, ? and [abc].", valueName: "glob"))
+  @Option(help: ArgumentHelp("Only runs whose name matches this pattern (*, ?, [abc]).", valueName: "glob"))
   var name: String?
 
   /// Whether no filter is set.

@@ -16,14 +16,14 @@ struct RunsExport: ParsableCommand {
 
   @OptionGroup var selection: SelectionOptions
 
-  @Option(help: ArgumentHelp("csv or jsonl.", valueName: "format"))
+  @Option(help: ArgumentHelp("Output format.", valueName: "format"))
   var format: Format = .csv
 
   @Option(help: ArgumentHelp("Only this metric.", valueName: "name"))
   var metric: String?
 
   @Option(
-    help: ArgumentHelp("Only this split: train, validation, validation_mismatched or test.", valueName: "name"))
+    help: ArgumentHelp("Only this split.", valueName: "name"))
   var split: Split?
 
   @Option(

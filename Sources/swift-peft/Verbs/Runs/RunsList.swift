@@ -21,14 +21,14 @@ struct RunsList: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Sort by started (newest first), score (best first), parameters (fewest first), name or id.",
+      "Sort order: the newest, the best score or the fewest parameters come first.",
       valueName: "order"))
   var sort: Order = .started
 
   @Flag(help: "Reverse the order.")
   var reverse = false
 
-  @Option(help: ArgumentHelp("List only the first N runs.", valueName: "n"))
+  @Option(help: ArgumentHelp("List only the first n runs.", valueName: "n"))
   var limit: Int?
 
   @Flag(help: "Print the result as JSON.")

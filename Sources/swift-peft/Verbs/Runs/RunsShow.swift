@@ -25,7 +25,7 @@ struct RunsShow: ParsableCommand {
   @Option(help: ArgumentHelp("The metric of the chart.", valueName: "name"))
   var metric = "loss"
 
-  @Option(help: ArgumentHelp("The split of the chart: train, validation, validation_mismatched or test."))
+  @Option(help: ArgumentHelp("The split of the chart.", valueName: "name"))
   var split: Split = .train
 
   @Flag(help: "Print the result as JSON.")
