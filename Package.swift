@@ -32,7 +32,8 @@ let package = Package(
     .library(
       name: "SwiftPEFT",
       targets: [
-        "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore", "Reports",
+        "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Metrics", "Tasks", "Configuration", "RunStore",
+        "Reports",
         "StrictJSON", "Diagnostics",
       ]),
   ],
@@ -58,12 +59,13 @@ let package = Package(
       ["Kernels", "CKernels", "StrictJSON", "Diagnostics", .product(name: "Crypto", package: "swift-crypto")]),
     library("Hub", ["StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
-    library("Tasks", ["StrictJSON", "Diagnostics"]),
+    library("Metrics"),
+    library("Tasks", ["Metrics", "StrictJSON", "Diagnostics"]),
     library("TextMetrics"),
     library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
-    library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
+    library("RunStore", ["Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
-    library("Reports", ["RunStore", "StrictJSON", "Diagnostics"]),
+    library("Reports", ["RunStore", "Metrics", "StrictJSON", "Diagnostics"]),
 
     // The product.
     library("Models", ["Autograd", "Kernels", "Checkpoints", "StrictJSON", "Diagnostics"]),
@@ -72,12 +74,13 @@ let package = Package(
       "Training",
       [
         "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "TextMetrics", "Configuration",
-        "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics",
+        "RunStore", "Hub", "Metrics", "Kernels", "StrictJSON", "Diagnostics",
       ]),
     .executableTarget(
       name: "swift-peft",
       dependencies: [
-        "Training", "Adapters", "Models", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Reports",
+        "Training", "Adapters", "Models", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Metrics",
+        "Reports",
         "RunStore",
         "StrictJSON", "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
@@ -113,21 +116,25 @@ let package = Package(
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Models", "Kernels", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
-    tests("TasksTests", ["Tasks", "StrictJSON", "Diagnostics"]),
+    tests("TasksTests", ["Tasks", "Metrics", "StrictJSON", "Diagnostics"]),
     tests("TextMetricsTests", ["TextMetrics"], golden: true),
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
-    tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
-    tests("ReportsTests", ["Reports", "RunStore", "StrictJSON", "Diagnostics"]),
+    tests("RunStoreTests", ["RunStore", "Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests("ReportsTests", ["Reports", "RunStore", "Metrics", "StrictJSON", "Diagnostics"]),
     tests(
       "AdaptersTests", ["StrictJSON", "Adapters", "Models", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests(
       "TrainingTests",
       [
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
+        "Metrics", "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
     tests(
-      "CommandLineTests", ["swift-peft", "Configuration", "Models", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
+      "CommandLineTests",
+      [
+        "swift-peft", "Configuration", "Diagnostics", "Models", "StrictJSON", "RunStore", "Metrics", "Checkpoints",
+        "Kernels",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

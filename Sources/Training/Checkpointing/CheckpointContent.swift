@@ -1,5 +1,6 @@
 import Adapters
 import Checkpoints
+import Metrics
 import StrictJSON
 import Tasks
 

@@ -1,6 +1,7 @@
 import Checkpoints
 import Configuration
 import Kernels
+import Metrics
 import StrictJSON
 import Tasks
 

@@ -1,5 +1,6 @@
 import Adapters
 import Autograd
+import Metrics
 import Models
 import Tasks
 

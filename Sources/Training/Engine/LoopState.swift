@@ -1,4 +1,5 @@
 import Adapters
+import Metrics
 import Tasks
 
 /// What the training loop carries from step to step beside the trainable state: a checkpoint holds both.

@@ -3,6 +3,7 @@ import Autograd
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import Tasks
 
 /// The training loop.

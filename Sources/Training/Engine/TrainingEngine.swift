@@ -2,6 +2,7 @@ import Adapters
 import Autograd
 import Foundation
 import Kernels
+import Metrics
 import Tasks
 
 /// A frozen model with its adapters and what it is trained for: batches in, losses and gradients out.

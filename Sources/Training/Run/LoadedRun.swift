@@ -4,6 +4,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import Models
 import Tasks
 import Tokenizers

@@ -1,6 +1,7 @@
 import Adapters
 import Configuration
 import Diagnostics
+import Metrics
 import Tasks
 
 /// A trained adapter (or the bare base model) over its loaded model, to score and predict with.

@@ -1,4 +1,5 @@
 import Adapters
+import Metrics
 import Tasks
 
 /// What happens while a run trains; the command line renders it, the database records it.

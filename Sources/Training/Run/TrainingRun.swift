@@ -102,7 +102,7 @@ public struct TrainingRun {
     let begun = try begin(store, output)
     return try withExtendedLifetime(begun.lock) {
       let recorder = RunRecorder(
-        store: store, id: begun.id, run: newRun(), identity: begun.identity, history: begun.history,
+        store: store, id: begun.id, run: details(), identity: begun.identity, history: begun.history,
         checkpoints: begun.checkpoints)
       let folder = CheckpointFolder(output: output.path)
       let saver = CheckpointSaver(
@@ -187,9 +187,9 @@ public struct TrainingRun {
       total: ModelGeometry(run.plan.model).totalParameters(labels: run.task.labels?.outputs) + adapter)
   }
 
-  private func newRun() -> NewRun {
+  private func details() -> RunDetails {
     let config = run.plan.config
-    return NewRun(
+    return RunDetails(
       name: config.name, model: config.model, modelType: run.plan.model.modelType,
       task: config.task.name.rawValue, strategy: config.adapter.strategy, r: config.adapter.r,
       loraAlpha: config.adapter.loraAlpha, seed: config.training.seed, precision: config.training.precision.rawValue,
@@ -214,7 +214,7 @@ extension TrainingRun {
   /// A fresh run's directory knows the row's token before the row is there, so that a run killed in between is found
   /// again. Where an earlier run is replaced the row comes first: a database that takes no row must not cost its files.
   fileprivate func begin(_ store: RunStore, _ output: OutputDirectory) throws -> Begun {
-    let run = newRun(), folder = CheckpointFolder(output: output.path)
+    let run = details(), folder = CheckpointFolder(output: output.path)
     try output.refuseFileInTheWay()
     try output.create()
     let lock = try resumed?.lock ?? OutputLock(output.path)

@@ -2,11 +2,11 @@ import StrictJSON
 import Training
 
 extension DryRun {
-  /// The plan for people.
+  /// The plan as text.
   var text: String {
     let model = plan.model, adapter = plan.config.adapter, parameters = parameters
     var entries: [(String, String)] = [
-      ("run", "\(plan.config.name): this is a plan, nothing was trained or written"),
+      ("run", "\(plan.config.name) (dry run: nothing was trained or written)"),
       (
         "model",
         "\(plan.config.model) (\(model.modelType), \(model.layers) layers of \(grouped(model.hiddenSize)))"
@@ -22,9 +22,9 @@ extension DryRun {
           + "(\(adapter.targetModules.names.joined(separator: ", ")))"
       ),
       ("adapter parameters", "\(grouped(parameters.adapter)) in \(plan.table.tensors.count) tensors"),
-      ("trainable parameters", count(parameters.trainable) + (outputs == 0 ? "" : " with the head")),
+      ("trainable parameters", count(parameters.trainable) + (outputs == 0 ? "" : ", including the head")),
       ("total parameters", count(parameters.total)),
-      ("steps", "\(count(totalSteps)), \(count(stepsPerEpoch)) an epoch, \(count(warmupSteps)) of warm-up"),
+      ("steps", "\(count(totalSteps)), \(count(stepsPerEpoch)) per epoch, \(count(warmupSteps)) of warm-up"),
     ]
     if plan.method.procedure != nil {
       entries.append(("merges after steps", mergeSteps?.map(String.init).joined(separator: " ") ?? "unknown"))
@@ -40,7 +40,7 @@ extension DryRun {
     return listing(entries) + missing.map { "missing: \($0)\n" }.joined()
   }
 
-  /// The plan for programs; null is unknown.
+  /// The plan as JSON; null means unknown.
   var json: JSONValue {
     let config = plan.config, parameters = parameters
     return [

@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
+import RunStore
 import Testing
 
 @testable import Training
@@ -54,7 +55,7 @@ import Testing
   @Test(arguments: files, ["cut", "missing", "empty", "bit"])
   func aDamagedNewestIsReportedAndTheOneBeforeUsed(file: String, damage: String) throws {
     var history = HistoryLog()
-    history.add(step: 1, epoch: 0.1, split: .train, [])
+    history.add([MetricPoint(step: 1, epoch: 0.1, split: .train, name: "loss", value: 1)])
     for step in [3, 7] { try Job.content(snapshot(step), history).write(to: folder.path(step: step)) }
     let url = URL(fileURLWithPath: folder.path(step: 7) + "/" + file)
     var bytes = try Data(contentsOf: url)

@@ -114,7 +114,7 @@ struct Job {
         case .log(let report):
           let metrics = report.metrics.filter { !$0.name.hasSuffix("_per_second") }
           events.append("\(report.step) \(report.epoch) \(metrics.map { "\($0.name) \($0.value)" })")
-          history.add(step: report.step, epoch: report.epoch, split: .train, report.metrics)
+          history.add(report.metrics.points(step: report.step, epoch: report.epoch, split: .train))
         case .evaluated(let report):
           events.append(
             "\(report.step) \(report.epoch) \(report.split) \(report.metrics.map { "\($0.name) \($0.value)" })")

@@ -1,19 +1,20 @@
+import Metrics
 import RunStore
 import StrictJSON
 
-/// Runs that differ in their seed only.
-public struct RunGroup: Sendable {
-  /// At least one.
+/// Runs that differ only in their seed.
+public struct SeedGroup: Sendable {
+  /// The runs, at least one.
   public let runs: [RecordedRun]
-  /// What tells this group from the others it was made with: `aslora`, `lora r=8`.
+  /// What distinguishes this group from the others: `aslora`, `lora r=8`.
   public let label: String
 
-  /// The config paths that say where a run is kept, not what it is.
+  /// Config paths that say where a run is stored, not what it is.
   static let places: Set<String> = ["name", "output_dir", "database"]
   static let seed = "training.seed"
 
-  /// Groups in the order of their first runs.
-  public static func groups(of runs: [RecordedRun]) -> [RunGroup] {
+  /// The groups, in the order of their first runs.
+  public static func groups(of runs: [RecordedRun]) -> [SeedGroup] {
     var order: [[String]] = []
     var members: [[String]: [RecordedRun]] = [:]
     for run in runs {
@@ -23,35 +24,35 @@ public struct RunGroup: Sendable {
     }
     let groups = order.compactMap { members[$0] }
     let labels = labels(groups.compactMap(\.first))
-    return zip(groups, labels).map { RunGroup(runs: $0, label: $1) }
+    return zip(groups, labels).map { SeedGroup(runs: $0, label: $1) }
   }
 
-  /// Adapter parameters, which the seed does not change. ASLoRA's are those after merging.
-  public var adapterParameters: Int { runs.map(\.run.details.parameters.adapter).max() ?? 0 }
-  /// Adapter and head.
-  public var trainableParameters: Int { runs.map(\.run.details.parameters.trainable).max() ?? 0 }
+  /// Adapter parameters, which do not depend on the seed; for ASLoRA, those after merging.
+  public var adapterParameters: Int { runs.map(\.run.details.adapterParameters).max() ?? 0 }
+  /// Adapter and head parameters.
+  public var trainableParameters: Int { runs.map(\.run.details.trainableParameters).max() ?? 0 }
   /// The strategy's name.
   public var strategy: String { runs.first?.run.details.strategy ?? "" }
-  /// The main metric of these runs; nil where none was scored.
+  /// The main metric of these runs; nil if none was scored.
   public var mainMetric: String? { runs.lazy.compactMap { $0.mainScore?.name }.first }
 
-  /// The runs that came to their end.
+  /// The completed runs.
   public var completed: [RecordedRun] { runs.filter { $0.run.status == .completed } }
 
   /// Mean and deviation of a final score over the completed runs that have it.
-  public func statistic(_ metric: String, _ split: MetricSplit = .validation) -> Statistic? {
+  public func statistic(_ metric: String, _ split: Split = .validation) -> Statistic? {
     Statistic(completed.compactMap { run in run.scores(split).first { $0.name == metric }?.value })
   }
 
-  /// Everything that makes the result, but the seed.
+  /// Everything that determines the result, except the seed.
   private static func key(_ run: RecordedRun) -> [String] {
-    let fields = ConfigFields.flat(run.config).filter { $0.path != seed && !places.contains($0.path) }
+    let fields = FlatConfig.entries(run.config).filter { $0.path != seed && !places.contains($0.path) }
     let details = run.run.details
     let own = fields.isEmpty ? [details.model, details.task, details.strategy, String(details.r)] : []
     return own + fields.map { "\($0.path)=\($0.text)" }
   }
 
-  /// The strategy, then every value in which the groups differ.
+  /// The strategy, then all values in which the groups differ.
   private static func labels(_ first: [RecordedRun]) -> [String] {
     let skipped = places.union([seed, "adapter.strategy"])
     let differing = ConfigDifference(first).rows.filter { !skipped.contains($0.path) }
@@ -67,14 +68,14 @@ public struct RunGroup: Sendable {
 
 /// Mean and sample deviation.
 public struct Statistic: Sendable, Equatable {
-  /// How many values.
+  /// The number of values.
   public let count: Int
   /// Their mean.
   public let mean: Double
   /// √(Σ(x − mean)² / (n − 1)); nil for a single value.
   public let deviation: Double?
 
-  /// Nil where there are no values.
+  /// Nil if there are no values.
   public init?(_ values: [Double]) {
     guard !values.isEmpty else { return nil }
     count = values.count
