@@ -32,8 +32,8 @@ let package = Package(
     .library(
       name: "SwiftPEFT",
       targets: [
-        "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore", "Reports",
-        "StrictJSON", "Diagnostics",
+        "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Metrics", "Tasks", "Configuration", "RunStore",
+        "Reports", "StrictJSON", "Diagnostics",
       ]),
   ],
   dependencies: [
@@ -58,9 +58,7 @@ let package = Package(
       ["Kernels", "CKernels", "StrictJSON", "Diagnostics", .product(name: "Crypto", package: "swift-crypto")]),
     library("Hub", ["StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
-    library("Tasks", ["StrictJSON", "Diagnostics"]),
-    library("TextMetrics"),
-    library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
+    library("Metrics"),
     library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
     library("Reports", ["RunStore", "StrictJSON", "Diagnostics"]),
@@ -69,23 +67,31 @@ let package = Package(
     library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
     library("Models", ["Autograd", "Adapters", "Checkpoints", "StrictJSON", "Diagnostics"]),
     library(
+      "Tasks",
+      [
+        "Metrics", "Tokenizers", "Models", "Adapters", "Checkpoints", "Autograd", "Kernels", "StrictJSON",
+        "Diagnostics",
+      ]),
+    library("Configuration", ["Tasks", "Metrics", "Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
+    library(
       "Training",
       [
-        "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "TextMetrics", "Configuration",
+        "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Metrics", "Configuration",
         "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics",
       ]),
     .executableTarget(
       name: "swift-peft",
       dependencies: [
         "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Reports", "RunStore",
-        "StrictJSON", "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Metrics", "StrictJSON", "Tasks", "Tokenizers",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 
     .executableTarget(
       name: "swift-peft-bench",
       dependencies: [
-        "Training", "Kernels", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Tasks", "Kernels", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 
@@ -93,7 +99,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Models", "Tasks", "Tokenizers", "Training",
+        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Metrics", "Models", "Tasks", "Tokenizers",
+        "Training",
       ],
       path: "Tests/FuzzTargets", swiftSettings: swift),
     .testTarget(
@@ -104,27 +111,27 @@ let package = Package(
       ],
       exclude: ["Corpus"], swiftSettings: swift),
 
-    tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Tasks"]),
+    tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Metrics", "Tasks"]),
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
-    tests("TasksTests", ["Tasks", "StrictJSON", "Diagnostics"]),
-    tests("TextMetricsTests", ["TextMetrics"], golden: true),
-    tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
+    tests("TasksTests", ["Tasks", "Metrics", "Tokenizers", "Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
+    tests("TextMetricsTests", ["Metrics"], golden: true),
+    tests("ConfigurationTests", ["Configuration", "Tasks", "Metrics", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("ReportsTests", ["Reports", "RunStore", "StrictJSON", "Diagnostics"]),
     tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests(
       "TrainingTests",
       [
-        "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
+        "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Metrics", "Configuration",
+        "RunStore", "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
     tests(
-      "CommandLineTests", ["swift-peft", "Configuration", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
+      "CommandLineTests", ["swift-peft", "Configuration", "Tasks", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Configuration
+import Tasks
 import Training
 
 /// How `eval` generates the texts of task e2e.
@@ -36,10 +36,10 @@ struct TextOptions: ParsableArguments {
   }
 
   /// How texts are generated for `task`; nil where none are. Throws where flags are given that mean nothing to it.
-  func generation(_ task: TaskName) throws -> GenerationOptions? {
-    guard task == .e2e else {
+  func generation(_ task: Task) throws -> GenerationOptions? {
+    guard task.isScoredByTexts else {
       if lossOnly || changesGeneration {
-        throw ValidationError("--loss-only and the flags of generation are for task e2e, not \(task.rawValue)")
+        throw ValidationError("--loss-only and the flags of generation are for task e2e, not \(task.name)")
       }
       return nil
     }

@@ -1,7 +1,7 @@
 import Adapters
 import Checkpoints
+import Metrics
 import StrictJSON
-import Tasks
 
 /// All that goes into one checkpoint.
 struct CheckpointContent: Sendable {

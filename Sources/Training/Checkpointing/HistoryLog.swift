@@ -1,9 +1,9 @@
 import Adapters
 import Checkpoints
 import Kernels
+import Metrics
 import RunStore
 import StrictJSON
-import Tasks
 
 /// All that a run has measured so far, one JSON line an event (`history.jsonl`). A checkpoint holds it, so that a
 /// resumed run can complete its rows in the database, whatever became of that.

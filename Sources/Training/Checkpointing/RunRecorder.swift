@@ -2,9 +2,9 @@ import Adapters
 import Diagnostics
 import Dispatch
 import Foundation
+import Metrics
 import RunStore
 import Synchronization
-import Tasks
 
 /// Keeps a run's rows in the database in step with the training, without ever holding it up or ending it.
 ///

@@ -1,5 +1,5 @@
 import Adapters
-import Tasks
+import Metrics
 
 /// What the training loop carries from step to step beside the trainable state: a checkpoint holds both.
 public struct LoopState: Sendable {

@@ -3,6 +3,7 @@ import Autograd
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import Tasks
 
 /// The training loop.
@@ -19,14 +20,15 @@ public struct Trainer: Sendable {
   /// The state with the best validation metric so far, kept where the config asks for it.
   public var best: BestState? { loop.best }
 
-  private let engine: any TrainingEngine
+  private let engine: Engine
   private let evaluator: Evaluator
   /// Examples that are scored at once.
   var evalBatchSize: Int { evaluator.batchSize }
   private let config: TrainingConfig
   private let train: EncodedDataset
   private let evaluationSets: [(split: Split, data: EncodedDataset)]
-  private let metrics: [Metric]
+  /// The metric that ranks states; nil where none is reported under the name that the config gives.
+  private let ranking: Metric?
   private let plan: BatchPlan
   private let merging: ASLoRAPlan?
   private let philox: Philox
@@ -34,9 +36,8 @@ public struct Trainer: Sendable {
   /// A loop over `train` that scores `evaluationSets` (the first one ranks states). `loop` is that of a checkpoint
   /// where `state` is.
   public init(
-    state: TrainableState, loop: LoopState = LoopState(), engine: any TrainingEngine, config: TrainingConfig,
-    train: EncodedDataset, evaluationSets: [(split: Split, data: EncodedDataset)], metrics: [Metric],
-    merging: ASLoRAPlan?, philox: Philox
+    state: TrainableState, loop: LoopState = LoopState(), engine: Engine, config: TrainingConfig, train: EncodedDataset,
+    evaluationSets: [(split: Split, data: EncodedDataset)], merging: ASLoRAPlan?, philox: Philox
   ) {
     self.state = state
     self.loop = loop
@@ -44,7 +45,7 @@ public struct Trainer: Sendable {
     self.config = config
     self.train = train
     self.evaluationSets = evaluationSets
-    self.metrics = metrics
+    ranking = engine.objective.metrics.first { $0.name == config.rankingMetric }
     self.merging = merging
     self.philox = philox
     evaluator = Evaluator(engine: engine, batchSize: config.evalBatchSize)
@@ -61,10 +62,12 @@ public struct Trainer: Sendable {
     public let wasInterrupted: Bool
   }
 
-  /// Trains to the end, or until `shouldStop` says so after a step. Throws `TrainingError` where numbers go wrong.
+  /// Trains to the end, or until `shouldStop` says so after a step. Throws `TrainingError` where numbers go wrong, and
+  /// before the first step where no evaluation would report the metric that ranks states.
   public mutating func run(
     shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
   ) throws -> Outcome {
+    try config.requireRankingMetric(in: engine.objective.metrics)
     let schedule = LearningRateSchedule(config, totalSteps: totalSteps)
     let optimizer = Optimizer(config)
     var gradients = FloatStorage(zeros: state.parameterCount)
@@ -178,18 +181,11 @@ public struct Trainer: Sendable {
     loop.evaluationIsPending = true
     var reports: [EvaluationReport] = []
     for (split, data) in evaluationSets {
-      var stopped = shouldStop()
-      if !stopped {
-        do {
-          let report = try evaluator.report(
-            split, data.items, metrics: metrics, state: state, epoch: epoch,
-            progress: { _ in if shouldStop() { throw EvaluationStopped() } })
-          reports.append(report)
-        } catch is EvaluationStopped {
-          stopped = true
-        }
-      }
-      if stopped { return }
+      guard !shouldStop(),
+        let report = evaluator.report(
+          split, data.items, state: state, epoch: epoch, while: { !shouldStop() })
+      else { return }
+      reports.append(report)
     }
     for report in reports { try onEvent(.evaluated(report)) }
     loop.reports = reports.map(\.withoutLogits)
@@ -204,15 +200,13 @@ public struct Trainer: Sendable {
       .notice("stopped early: \(config.rankingMetric) has not improved for \(loop.evaluationsWithoutGain) evaluations"))
   }
 
-  private struct EvaluationStopped: Error {}
-
   /// Remembers the present state if its ranking metric beats all before; says whether it does.
   private mutating func keepIfBest(_ reports: [EvaluationReport]) -> Bool {
     guard config.loadBestModelAtEnd || config.earlyStoppingPatience > 0,
-      let value = reports.first?[config.rankingMetric]
+      let ranking, let value = reports.first?[ranking.name]
     else { return true }
     if value.isNaN { return false }
-    if let best, config.greaterIsBetter ? value <= best.value : value >= best.value { return false }
+    if let best, ranking.greaterIsBetter ? value <= best.value : value >= best.value { return false }
     loop.best = BestState(state: state.snapshot(), value: value, reports: reports)
     return true
   }

@@ -3,6 +3,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import Models
 import Tasks
 import Tokenizers
@@ -42,15 +43,16 @@ public struct DryRun: Sendable {
     self.plan = plan
     self.threads = threads
     let pool = WorkerPool(threads: threads)
-    let task = try checks.unlessMissing { try RunTask(config.task, model: plan.modelDirectory) }
-    let labels = task?.labels?.outputs ?? (config.task.name.isLanguageModelling ? 0 : 2)
+    let task = try checks.unlessMissing { try plan.taskData() }
+    if let task { try config.training.requireRankingMetric(in: task.metrics) }
+    let labels = task?.labels?.outputs ?? (plan.task.isLanguageModelling ? 0 : 2)
     outputs = task.map { $0.labels?.outputs ?? 0 }
     let tokenizer = try checks.unlessMissing {
       try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
     }
     let philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))
     let model = try checks.unlessMissing { () -> LoadedModel in
-      config.task.name.isLanguageModelling
+      plan.task.isLanguageModelling
         ? .language(try LanguageModel(path: plan.modelDirectory, config: plan.model))
         : .classifier(
           try LoadedClassifier(path: plan.modelDirectory, config: plan.model, labels: labels, philox: philox))
@@ -85,7 +87,7 @@ public struct DryRun: Sendable {
     missing = checks.missing
     var notices = (model?.notices ?? []) + data.notices
     if start == .resume {
-      let newest = try CheckpointFolder(output: config.outputDir).newest()
+      let newest = try CheckpointFolder(output: config.outputDir, catalog: config.catalog).newest()
       notices += newest?.notices ?? []
       notices.append(
         newest.map { "would resume after step \($0.checkpoint.step)" } ?? "there is no checkpoint to resume")
@@ -125,7 +127,7 @@ private struct DryRunData {
   private(set) var notices: [String] = []
 
   init(
-    _ task: RunTask?, _ tokenizer: Tokenizer?, plan: RunPlan, pool: WorkerPool, checks: inout DryRunChecks
+    _ task: TaskData?, _ tokenizer: Tokenizer?, plan: RunPlan, pool: WorkerPool, checks: inout DryRunChecks
   ) throws {
     guard let task else { return }
     let scored = try checks.unlessMissing {
@@ -133,40 +135,20 @@ private struct DryRunData {
     }
     notices = scored?.notices ?? []
     for split in [.train] + (scored?.present ?? []) {
-      if case .language(let language) = task {
-        try load(language, split, tokenizer, plan: plan, pool: pool, checks: &checks)
+      guard let read = try checks.unlessMissing({ try task.load(split, toTrain: split == .train) }) else { continue }
+      // How many items a language model's text makes is known only where the tokenizer is.
+      if split == .train, task.labels != nil { trainExamples = read.examples.count }
+      guard let tokenizer else {
+        notices += read.skipped.map { "left out: \($0)" }
         continue
       }
-      guard let dataset = try checks.unlessMissing({ try task.classification?.load(split) }) ?? nil else { continue }
-      notices += dataset.skipped.map { "left out: \($0)" }
-      if split == .train { trainExamples = dataset.examples.count }
-      guard let tokenizer else { continue }
-      let encoded = EncodedDataset(
-        dataset.examples, tokenizer: tokenizer, maxLength: plan.config.task.maxSeqLength,
-        emptyText: plan.model.emptyText, pool: pool)
-      try encoded.requireFit(plan.model, path: plan.modelDirectory)
-      if split == .train { trainLengths = encoded.items.map(\.ids.count) }
-    }
-  }
-
-  /// How many items a text makes is known only where the tokenizer is.
-  private mutating func load(
-    _ task: LanguageTaskData, _ split: Split, _ tokenizer: Tokenizer?, plan: RunPlan, pool: WorkerPool,
-    checks: inout DryRunChecks
-  ) throws {
-    guard let tokenizer else {
-      _ = try checks.unlessMissing { try task.source.path(split) }
-      return
-    }
-    let tokens = try LanguageTokens(tokenizer, plan.model, path: plan.modelDirectory)
-    guard
-      let data = try checks.unlessMissing({ try task.load(split, tokens, toTrain: split == .train, pool: pool) })
-    else { return }
-    notices += data.leftOut
-    try data.requireFit(plan.model, path: plan.modelDirectory)
-    if split == .train {
-      trainExamples = data.items.count
-      trainLengths = data.items.map(\.ids.count)
+      let data = try read.encoded(plan.encoder(tokenizer, pool: pool))
+      notices += data.leftOut
+      try data.requireFit(plan.model, path: plan.modelDirectory)
+      if split == .train {
+        trainExamples = data.items.count
+        trainLengths = data.items.map(\.ids.count)
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 import Configuration
 import Diagnostics
+import Metrics
 import Tasks
 
 /// Which splits are scored while training: validation, and MNLI's second one, where their files are there.
@@ -11,14 +12,14 @@ public struct EvaluationSplits: Sendable {
 
   /// Looks for the files. Throws where the config wants scores and there is nothing to score, and where a file that the
   /// config names itself is missing.
-  public init(_ task: RunTask, strategy: EvalStrategy) throws {
+  public init(_ task: TaskData, strategy: EvalStrategy) throws {
     var present: [Split] = [], absent: [any UserFacingError] = []
-    for split in [Split.validation, .validationMismatched] where task.splits.contains(split) {
+    for split in [Split.validation, .validationMismatched] where task.task.splits.contains(split) {
       do {
         _ = try task.file(split)
         present.append(split)
       } catch let error as TaskError {
-        if split == .validation, task.namesValidationFile { throw error }
+        if split == .validation, task.options.validationFile != nil { throw error }
         absent.append(error)
       }
     }

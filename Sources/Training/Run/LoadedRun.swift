@@ -4,6 +4,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import Models
 import Tasks
 import Tokenizers
@@ -13,7 +14,7 @@ public struct LoadedRun: Sendable {
   /// What the config means.
   public let plan: RunPlan
   /// The task's files and labels.
-  public let task: RunTask
+  public let task: TaskData
   private let pendingTokenizer: Pending<Tokenizer>
   /// The frozen model.
   public let model: LoadedModel
@@ -31,7 +32,7 @@ public struct LoadedRun: Sendable {
     pendingTokenizer = Pending {
       try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
     }
-    let task = try RunTask(plan.config.task, model: plan.modelDirectory, knownLabels: knownLabels)
+    let task = try plan.taskData(knownLabels: knownLabels)
     guard let labels = task.labels else {
       model = .language(
         try LanguageModel(
@@ -47,7 +48,7 @@ public struct LoadedRun: Sendable {
     if knownLabels == nil, model.storedHead != nil,
       let order = labels.inOrder(of: plan.model.labels ?? []), order != labels
     {
-      self.task = try RunTask(plan.config.task, model: plan.modelDirectory, knownLabels: order)
+      self.task = try plan.taskData(knownLabels: order)
     } else {
       self.task = task
     }
@@ -56,40 +57,26 @@ public struct LoadedRun: Sendable {
   /// Text to ids. Throws where it can't be read, and where `max_seq_length` leaves no room beside its special tokens.
   public func tokenizer() throws -> Tokenizer {
     let tokenizer = try pendingTokenizer.value()
-    let special = tokenizer.specialTokenCount(isPair: task.classification?.definition.isPair ?? false)
+    let special = tokenizer.specialTokenCount(isPair: task.isPair)
     // A language model needs a token to see and one to predict.
-    let least = task.classification == nil ? max(1, special) : special
+    let least = task.labels == nil ? max(1, special) : special
     guard plan.config.task.maxSeqLength > least else {
       throw RunError.noRoomForText(maxLength: plan.config.task.maxSeqLength, special: special)
     }
     return tokenizer
   }
 
-  /// The tokenizer of a language model.
-  func languageTokens() throws -> LanguageTokens {
-    try LanguageTokens(tokenizer(), plan.model, path: plan.modelDirectory)
-  }
+  /// Texts to the ids that the model reads.
+  public func encoder() throws -> TextEncoder { try plan.encoder(tokenizer(), pool: pool) }
 
   /// A tokenized split, to be trained on or scored, its ids checked against the model's vocabulary.
   public func load(_ split: Split, toTrain: Bool = false) throws -> EncodedDataset {
-    switch task {
-    case .classification(let task):
-      let dataset = try task.load(split)
-      var data = try encode(dataset.examples)
-      data.leftOut += dataset.skipped.map { "left out: \($0)" }
-      return data
-    case .language(let task):
-      let data = try task.load(split, languageTokens(), toTrain: toTrain, pool: pool)
-      for item in data.items { try plan.model.check(ids: item.ids, path: plan.modelDirectory) }
-      return data
-    }
+    try encode(task.load(split, toTrain: toTrain))
   }
 
   /// Tokenized examples, their ids checked against the model's vocabulary.
-  public func encode(_ examples: [Example]) throws -> EncodedDataset {
-    let data = try EncodedDataset(
-      examples, tokenizer: tokenizer(), maxLength: plan.config.task.maxSeqLength, emptyText: plan.model.emptyText,
-      pool: pool)
+  public func encode(_ data: SplitData) throws -> EncodedDataset {
+    let data = try data.encoded(encoder())
     try data.requireFit(plan.model, path: plan.modelDirectory)
     return data
   }
@@ -100,20 +87,12 @@ public struct LoadedRun: Sendable {
   }
 
   /// The engine that runs the model with adapters scaled by `scale`.
-  public func engine(scale: Double) -> any TrainingEngine {
-    let dropout = plan.config.adapter.loraDropout, precision = plan.config.training.precision
-    let recomputes = plan.config.training.gradientCheckpointing
-    switch model {
-    case .classifier(let classifier):
-      return ClassifierEngine(
-        model: classifier.model, sites: plan.sites, scale: scale, loraDropout: dropout, pool: pool,
-        precision: precision, recomputes: recomputes)
-    case .language(let model):
-      return LanguageEngine(
-        model: model, sites: plan.sites, scale: scale, loraDropout: dropout,
-        labelSmoothing: plan.config.training.labelSmoothingFactor, pool: pool, precision: precision,
-        recomputes: recomputes)
-    }
+  public func engine(scale: Double) -> Engine {
+    let training = plan.config.training
+    return Engine(
+      task.objective, model: model.objectiveModel, sites: plan.sites, scale: scale,
+      loraDropout: plan.config.adapter.loraDropout, labelSmoothing: training.labelSmoothingFactor, pool: pool,
+      precision: training.precision, recomputes: training.gradientCheckpointing)
   }
 
   /// A fresh start: the adapter drawn from the seed (or `init_from`), the head as stored or drawn. What a person should
@@ -209,7 +188,15 @@ extension LabelSpace {
   init(names: [String]) { self = names.isEmpty ? .regression : .classes(names) }
 }
 
-extension ModelConfig {
-  /// What stands for a text without a token, where a tokenizer adds none of its own (GPT-2's).
-  var emptyText: [Int32] { [Int32(eosTokenID ?? bosTokenID ?? padTokenID ?? 0)] }
+extension RunPlan {
+  /// The task's labels, objective and files. `knownLabels` are those of a saved head.
+  func taskData(knownLabels: LabelSpace? = nil) throws -> TaskData {
+    try TaskData(task, config.task, modelDirectory: modelDirectory, knownLabels: knownLabels)
+  }
+
+  /// Texts to the ids that the model reads.
+  func encoder(_ tokenizer: Tokenizer, pool: WorkerPool) -> TextEncoder {
+    TextEncoder(
+      tokenizer, maxLength: config.task.maxSeqLength, model: model, directory: modelDirectory, pool: pool)
+  }
 }

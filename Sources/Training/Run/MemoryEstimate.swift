@@ -134,11 +134,11 @@ private struct ActivationBytes {
     input = 4 * c * (model.family.isDecoder ? 2 : 1) + (number == 2 ? 2 * c : 0)
     atWork = number * (wide + 2 * c) + 4 * 2 * c
     // A classifier's last layer works for one token of each sequence, all but its keys and values.
-    last = plan.config.task.name.isLanguageModelling ? kept : 3 * number * c
+    last = plan.task.isLanguageModelling ? kept : 3 * number * c
     layers = model.layers
     recomputes = plan.config.training.gradientCheckpointing
     heads = model.heads
-    let slice = plan.config.task.name.isLanguageModelling ? max(16, min(512, (1 << 23) / model.vocabularySize)) : 0
+    let slice = plan.task.isLanguageModelling ? max(16, min(512, (1 << 23) / model.vocabularySize)) : 0
     logits = slice * model.vocabularySize * (number == 2 ? 6 : 4)
   }
 

@@ -11,6 +11,8 @@ import Tasks
 public struct RunPlan: Sendable {
   /// The config, resolved.
   public let config: RunConfig
+  /// The task that it names.
+  public let task: Task
   /// The directory that the config's `model` means: itself, or the cache's copy of a model on the Hub.
   public let modelDirectory: String
   /// Sizes of the model.
@@ -25,15 +27,15 @@ public struct RunPlan: Sendable {
   /// Checks the config against the model's sizes. Throws what does not fit.
   public init(_ config: RunConfig) throws {
     self.config = config
+    task = try config.knownTask()
     try Self.refuseUnsupported(config)
     modelDirectory = try Hub().directory(of: config.model, files: .config)
     model = try ModelConfig(directory: modelDirectory)
-    if config.task.name.isLanguageModelling, !model.family.isDecoder {
+    if task.isLanguageModelling, !model.family.isDecoder {
       throw ModelError.notADecoder(model.family.rawValue, path: config.model)
     }
     if model.family == .llama { _ = try RotaryFrequencies(model, path: modelDirectory) }
-    // A prompt and its answer have so many tokens each.
-    let longest = config.task.maxSeqLength * (config.task.name == .instruct ? 2 : 1)
+    let longest = config.task.maxSeqLength * task.textsPerExample
     guard longest <= model.maximumSequenceLength else {
       throw ModelError.tooLong(tokens: longest, limit: model.maximumSequenceLength, path: config.model)
     }
@@ -83,27 +85,6 @@ extension TargetModules {
     switch self {
     case .allLinear: [TargetSelection.allLinear]
     case .suffixes(let names): names
-    }
-  }
-}
-
-extension TaskSource {
-  /// The task section of a config.
-  public init(_ task: TaskConfig) {
-    self.init(
-      name: task.name.rawValue, dataDirectory: task.dataDir, trainFile: task.trainFile,
-      validationFile: task.validationFile, testFile: task.testFile,
-      textColumns: (task.textColumns ?? []).map(Tasks.Column.init),
-      labelColumn: task.labelColumn.map(Tasks.Column.init),
-      hasHeader: task.hasHeader, maxTrainSamples: task.maxTrainSamples, maxEvalSamples: task.maxEvalSamples)
-  }
-}
-
-extension Tasks.Column {
-  fileprivate init(_ column: Configuration.Column) {
-    switch column {
-    case .name(let name): self = .name(name)
-    case .number(let index): self = .index(index)
     }
   }
 }

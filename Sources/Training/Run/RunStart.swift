@@ -1,3 +1,4 @@
+import Configuration
 import Diagnostics
 import Foundation
 
@@ -24,13 +25,13 @@ struct ResumePoint: Sendable {
 
   /// Looks for a run in `output`. Throws where another process trains it, where it cannot go on, and where every
   /// checkpoint is damaged.
-  init(_ output: OutputDirectory) throws {
+  init(_ output: OutputDirectory, catalog: Catalog = .standard) throws {
     guard FileManager.default.fileExists(atPath: output.path) else {
       (lock, identity, checkpoint, notices) = (nil, nil, nil, [])
       return
     }
     lock = try OutputLock(output.path)
-    let folder = CheckpointFolder(output: output.path)
+    let folder = CheckpointFolder(output: output.path, catalog: catalog)
     let newest = try folder.newest()
     identity = try RunIdentity.read(output.path)
     checkpoint = newest?.checkpoint

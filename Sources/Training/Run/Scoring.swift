@@ -1,6 +1,7 @@
 import Adapters
 import Configuration
 import Diagnostics
+import Metrics
 import Tasks
 
 /// A trained adapter (or the bare base model) over its loaded model, to score and predict with.
@@ -88,25 +89,18 @@ public struct ScoringRun: Sendable {
     _ split: Split, _ data: EncodedDataset, progress: (Int, Int) -> Void = { _, _ in }
   ) -> EvaluationReport {
     evaluator.report(
-      split, data.items, metrics: run.task.metrics, state: state, epoch: 0, progress: { progress($0, data.items.count) }
-    )
-  }
-
-  /// Rows of logits for `examples`.
-  public func logits(_ examples: [Example]) throws -> [[Float]] {
-    logits(items: try run.encode(examples).items)
+      split, data.items, state: state, epoch: 0, progress: { progress($0, data.items.count) })
   }
 
   /// Rows of logits, or of the log-likelihoods of choices.
-  public func logits(items: [EncodedDataset.Item]) -> [[Float]] { evaluator.run(items, state: state).logits }
+  public func logits(_ items: [EncodedDataset.Item]) -> [[Float]] { evaluator.run(items, state: state).logits }
 
-  /// Questions with choices as items. Throws where the run is none on such, and where a question is too long for it.
-  public func load(_ questions: ChoiceQuestions) throws -> EncodedDataset {
-    guard case .language(let task) = run.task, task.source.task == .multipleChoice else {
+  /// Texts to label or questions to answer. Throws where the task has no labels to predict, and where a question is too
+  /// long for the model.
+  public func read(_ input: PredictionInput) throws -> SplitData {
+    guard let data = try run.task.texts(input) else {
       throw RunError.notAClassification(task: run.task.name, verb: "predict")
     }
-    let data = try task.choices(of: questions, run.languageTokens(), pool: run.pool)
-    try data.requireFit(run.plan.model, path: run.plan.modelDirectory)
     return data
   }
 }

@@ -1,5 +1,5 @@
 import Adapters
-import Tasks
+import Metrics
 
 /// What happens while a run trains; the command line renders it, the database records it.
 public enum TrainingEvent: Sendable {

@@ -2,6 +2,7 @@ import Adapters
 import Configuration
 import Diagnostics
 import Foundation
+import Metrics
 import Models
 import RunStore
 import Tasks
@@ -31,7 +32,8 @@ public struct TrainingRun {
     let plan = try RunPlan(config)
     let run = try LoadedRun(plan, threads: threads)
     self.run = run
-    resumed = start == .resume ? try ResumePoint(output) : nil
+    try config.training.requireRankingMetric(in: run.task.metrics)
+    resumed = start == .resume ? try ResumePoint(output, catalog: config.catalog) : nil
 
     let train = try run.load(.train, toTrain: true)
     guard !train.items.isEmpty else { throw RunError.noExamples(file: try run.task.file(.train)) }
@@ -60,7 +62,7 @@ public struct TrainingRun {
     firstStep = state.step
     trainer = Trainer(
       state: state, loop: loop, engine: run.engine(scale: plan.scale), config: config.training, train: train,
-      evaluationSets: evaluationSets, metrics: run.task.metrics, merging: merging, philox: run.philox)
+      evaluationSets: evaluationSets, merging: merging, philox: run.philox)
     if firstStep > 0 { notices.append("resumed after step \(firstStep) of \(steps)") }
     self.notices = notices
   }
@@ -190,7 +192,7 @@ public struct TrainingRun {
     let config = run.plan.config
     return NewRun(
       name: config.name, model: config.model, modelType: run.plan.model.family.rawValue,
-      task: config.task.name.rawValue, strategy: config.adapter.strategy, r: config.adapter.r,
+      task: config.task.name, strategy: config.adapter.strategy, r: config.adapter.r,
       loraAlpha: config.adapter.loraAlpha, seed: config.training.seed, precision: config.training.precision.rawValue,
       threads: run.pool.threads, parameters: parameters, config: config.jsonText(), outputDir: config.outputDir,
       version: ProductVersion.current)

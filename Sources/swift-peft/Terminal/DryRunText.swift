@@ -13,7 +13,7 @@ extension DryRun {
       ),
       (
         "task",
-        "\(plan.config.task.name.rawValue), \(count(trainExamples)) training examples"
+        "\(plan.task.name), \(count(trainExamples)) training examples"
           + (outputs == 0 ? "" : ", \(count(outputs)) outputs")
       ),
       (
@@ -46,7 +46,7 @@ extension DryRun {
     return [
       "name": .string(config.name), "model": .string(config.model),
       "model_type": .string(plan.model.family.rawValue), "layers": .integer(plan.model.layers),
-      "hidden_size": .integer(plan.model.hiddenSize), "task": .string(config.task.name.rawValue),
+      "hidden_size": .integer(plan.model.hiddenSize), "task": .string(config.task.name),
       "strategy": .string(config.adapter.strategy), "r": .integer(config.adapter.r),
       "target_modules": .strings(config.adapter.targetModules.names), "sites": .integer(plan.table.sites.count),
       "adapter_parameters": .integer(parameters.adapter), "trainable_parameters": number(parameters.trainable),

@@ -3,6 +3,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import StrictJSON
 import Tasks
 import Training
@@ -48,7 +49,7 @@ struct Evaluate: ParsableCommand {
       throw ValidationError("--adapter goes with a config; \(source) is a run, which has its own")
     }
     let config = try options.load(runDirectory?.configPath ?? source)
-    let generation = try text.generation(config.task.name)
+    let generation = try text.generation(config.knownTask())
     try ModelDownload(isQuiet: options.report.quiet).fetch(config.model)
     let adapter = runDirectory?.path ?? adapter
     let output = options.outputDir ?? runDirectory?.path ?? config.outputDir
@@ -63,9 +64,9 @@ struct Evaluate: ParsableCommand {
     SlowBLAS.warn(library, progress)
     scoring.run.model.notices.forEach(progress.notice)
 
-    let predicts = scoring.run.task.classification != nil || config.task.name == .multipleChoice || generation != nil
+    let predicts = scoring.run.task.predictsLabels || generation != nil
     if predictions != nil, !predicts {
-      throw RunError.notAClassification(task: config.task.name.rawValue, verb: "--predictions")
+      throw RunError.notAClassification(task: config.task.name, verb: "--predictions")
     }
     let reports = try score(scoring, generation, &progress)
     progress.clear()
@@ -127,7 +128,7 @@ struct Evaluate: ParsableCommand {
   }
 
   /// The split asked for, or the development sets that are there.
-  private func splits(_ task: RunTask, _ progress: Progress) throws -> [Split] {
+  private func splits(_ task: TaskData, _ progress: Progress) throws -> [Split] {
     if let split { return [split] }
     let found = try EvaluationSplits(task, strategy: .epoch)
     found.notices.forEach(progress.notice)

@@ -15,7 +15,7 @@ struct Init: ParsableCommand {
       EXAMPLE: swift-peft init models/all-MiniLM-L6-v2 configs/quickstart-data
       EXAMPLE: swift-peft init models/all-MiniLM-L6-v2 train.tsv --output mine.json
 
-      DATA is a directory of GLUE's files, or a TSV file of texts and labels. Task, columns, classes and the length \
+      DATA is a directory of GLUE's files, or a TSV or CSV file of texts and labels. Task, columns, classes and the length \
       of the texts are found in the data; the config goes to stdout, or to a file with --output.
       """)
 
@@ -26,7 +26,7 @@ struct Init: ParsableCommand {
   var data: String
 
   @Option(help: ArgumentHelp("The GLUE task, where the data does not tell.", valueName: "name"))
-  var task: TaskName?
+  var task: String?
 
   @Option(help: ArgumentHelp("With a TSV file: the one to score on.", valueName: "file"), completion: .file())
   var validationFile: String?
@@ -45,6 +45,10 @@ struct Init: ParsableCommand {
     if !names.contains(strategy) {
       throw ValidationError("--strategy: must be one of \(names.joined(separator: ", ")), not \(strategy)")
     }
+    let tasks = Catalog.standard.tasks.map(\.name)
+    if let task, !tasks.contains(task) {
+      throw ValidationError("--task: must be one of \(tasks.joined(separator: ", ")), not \(task)")
+    }
   }
 
   func run() throws {
@@ -58,7 +62,7 @@ struct Init: ParsableCommand {
       : try DataLook(trainFile: data, validationFile: validationFile)
     let name =
       output.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
-      ?? "\(look.task.name.rawValue)-\(strategy)"
+      ?? "\(look.task.name)-\(strategy)"
     let text = try InitialConfig(name: name, modelPath: model, data: look, strategy: strategy).text
     // What is written must be what `train` takes.
     _ = try RunConfig.load(text: text, file: output ?? "the config", name: name)
@@ -67,8 +71,6 @@ struct Init: ParsableCommand {
     Console.note("\(output): written; try: swift-peft train \(output) --dry-run")
   }
 }
-
-extension TaskName: ExpressibleByArgument {}
 
 /// An input that is not there.
 struct FileMissing: UserFacingError {

@@ -1,6 +1,7 @@
 import Adapters
 import Configuration
 import Foundation
+import Metrics
 import Tasks
 import Testing
 

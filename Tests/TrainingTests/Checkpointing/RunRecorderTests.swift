@@ -2,6 +2,7 @@ import Adapters
 import Diagnostics
 import Foundation
 import GRDB
+import Metrics
 import RunStore
 import Tasks
 import Testing
