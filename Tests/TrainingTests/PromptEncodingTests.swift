@@ -34,7 +34,7 @@ import Tokenizers
   }
 
   private func encoder(_ name: String = "sp-bpe", maxLength: Int = 100, end: Int? = 2) throws -> TextEncoder {
-    let end = end.map { ", \"eos_token_id\": \($0)" } ?? ""
+    let end = ", \"eos_token_id\": " + (end.map { "\($0)" } ?? "null")
     let model = try ModelConfig(json: "{\"model_type\": \"llama\", \"vocab_size\": 10\(end)}")
     return TextEncoder(
       try tokenizer(name), maxLength: maxLength, model: model, directory: "m", pool: WorkerPool(threads: 2))

@@ -4,14 +4,17 @@ import Models
 
 /// Questions with choices: trained on the right answers' tokens, and scored by the log-likelihood of every choice.
 public struct Choices: Objective {
+  /// What an evaluation reports, the main metric first, the loss last.
   public let metrics: [Metric]
   private let training = LanguageModelling()
 
   /// An objective that reports accuracy, `accuracy_norm` and loss.
   public init(metrics: [Metric] = [.accuracy, .accuracyNorm]) { self.metrics = metrics.endingWithLoss }
 
+  /// The form in which the model is loaded.
   public var modelUse: ModelUse { .languageModel }
 
+  /// A batch, ready to go through the model.
   public func batch(
     _ items: [EncodedDataset.Item], _ model: ObjectiveModel, _ purpose: BatchPurpose
   ) -> any ObjectiveBatch {
@@ -19,6 +22,7 @@ public struct Choices: Objective {
       ? ChoiceBatch(items, model.language) : training.batch(items, model, purpose)
   }
 
+  /// What the items of a split and their result mean to the metrics.
   public func predictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions? {
     labelledPredictions(items, result)
   }

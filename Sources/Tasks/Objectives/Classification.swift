@@ -6,6 +6,7 @@ import Models
 public struct Classification: Objective {
   /// The classes.
   public let classes: Int
+  /// What an evaluation reports, the main metric first, the loss last.
   public let metrics: [Metric]
 
   /// Classification into `classes` classes; the loss is reported after `metrics`.
@@ -13,8 +14,10 @@ public struct Classification: Objective {
     (self.classes, self.metrics) = (classes, metrics.endingWithLoss)
   }
 
+  /// The form in which the model is loaded.
   public var modelUse: ModelUse { .classifier(outputs: classes) }
 
+  /// A batch, ready to go through the model.
   public func batch(
     _ items: [EncodedDataset.Item], _ model: ObjectiveModel, _ purpose: BatchPurpose
   ) -> any ObjectiveBatch {
@@ -24,6 +27,7 @@ public struct Classification: Objective {
     }
   }
 
+  /// What the items of a split and their result mean to the metrics.
   public func predictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions? {
     labelledPredictions(items, result)
   }

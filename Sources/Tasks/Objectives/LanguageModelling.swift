@@ -5,19 +5,23 @@ import Models
 /// The next token of texts: cross-entropy, averaged over the tokens of the whole batch that count. The tokens of a
 /// document see only that document.
 public struct LanguageModelling: Objective {
+  /// What an evaluation reports, the main metric first, the loss last.
   public let metrics: [Metric]
 
   /// Language modelling, which reports perplexity and loss.
   public init(metrics: [Metric] = [.perplexity]) { self.metrics = metrics.endingWithLoss }
 
+  /// The form in which the model is loaded.
   public var modelUse: ModelUse { .languageModel }
 
+  /// A batch, ready to go through the model.
   public func batch(
     _ items: [EncodedDataset.Item], _ model: ObjectiveModel, _ purpose: BatchPurpose
   ) -> any ObjectiveBatch {
     DocumentBatch(items, model.language, purpose)
   }
 
+  /// What the items of a split and their result mean to the metrics.
   public func predictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions? {
     Predictions(scores: [], labels: [], meanLoss: result.meanLoss)
   }

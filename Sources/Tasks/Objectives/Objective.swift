@@ -16,10 +16,12 @@ public protocol Objective: Sendable {
   func batch(_ items: [EncodedDataset.Item], _ model: ObjectiveModel, _ purpose: BatchPurpose) -> any ObjectiveBatch
   /// What all `items` of a split and their `result` mean to the metrics; nil where labels are unknown.
   func predictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions?
+  /// The metrics of a whole split; none where labels are unknown. The standard ones are those of `predictions`.
+  func values(_ items: [EncodedDataset.Item], _ result: BatchResult) -> [MetricValue]
 }
 
 extension Objective {
-  /// The metrics of a whole split; none where labels are unknown.
+  /// The metrics of a whole split, computed from its predictions.
   public func values(_ items: [EncodedDataset.Item], _ result: BatchResult) -> [MetricValue] {
     items.isEmpty ? [] : predictions(items, result).map(metrics.values) ?? []
   }

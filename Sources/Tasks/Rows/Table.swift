@@ -83,7 +83,7 @@ public struct Table: Sendable {
   /// The 0-based number of `column`; nil where the header lacks the name, or the first row the number, and in JSON.
   func number(of column: Column) -> Int? {
     switch column {
-    case .index(let index): index < header?.count ?? rows.first?.fieldCount ?? 0 ? index : nil
+    case .index(let index): !format.isJSON && index < header?.count ?? rows.first?.fieldCount ?? 0 ? index : nil
     case .name(let name): header?.firstIndex(of: name)
     }
   }
@@ -101,7 +101,9 @@ public struct Table: Sendable {
     guard let node = object[name], !node.isNull else {
       return isRequired ? failure("\(name) is missing", row.line) : .success(nil)
     }
-    guard let text = node.string else { return failure("\(name) must be a string, not \(node.kind)", node.line) }
+    // A node of JSONL counts its lines from the row's own.
+    let line = format == .jsonl ? row.line : node.line
+    guard let text = node.string else { return failure("\(name) must be a string, not \(node.kind)", line) }
     return .success(text)
   }
 
