@@ -33,8 +33,7 @@ let package = Package(
       name: "SwiftPEFT",
       targets: [
         "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Metrics", "Tasks", "Configuration", "RunStore",
-        "Reports",
-        "StrictJSON", "Diagnostics",
+        "Reports", "StrictJSON", "Diagnostics",
       ]),
   ],
   dependencies: [
@@ -60,9 +59,6 @@ let package = Package(
     library("Hub", ["StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics"]),
     library("Metrics"),
-    library("Tasks", ["Metrics", "StrictJSON", "Diagnostics"]),
-    library("TextMetrics"),
-    library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
     library("RunStore", ["Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
     library("Reports", ["RunStore", "Metrics", "StrictJSON", "Diagnostics"]),
@@ -71,25 +67,31 @@ let package = Package(
     library("Models", ["Autograd", "Kernels", "Checkpoints", "StrictJSON", "Diagnostics"]),
     library("Adapters", ["Models", "Autograd", "Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
     library(
+      "Tasks",
+      [
+        "Metrics", "Tokenizers", "Models", "Checkpoints", "Autograd", "Kernels", "StrictJSON",
+        "Diagnostics",
+      ]),
+    library("Configuration", ["Tasks", "Metrics", "Models", "Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
+    library(
       "Training",
       [
-        "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "TextMetrics", "Configuration",
-        "RunStore", "Hub", "Metrics", "Kernels", "StrictJSON", "Diagnostics",
+        "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Metrics", "Configuration",
+        "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics",
       ]),
     .executableTarget(
       name: "swift-peft",
       dependencies: [
         "Training", "Adapters", "Models", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Metrics",
-        "Reports",
-        "RunStore",
-        "StrictJSON", "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Reports", "RunStore", "StrictJSON", "Tasks", "Tokenizers",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 
     .executableTarget(
       name: "swift-peft-bench",
       dependencies: [
-        "Training", "Adapters", "Models", "Kernels", "CKernels",
+        "Training", "Adapters", "Models", "Tasks", "Kernels", "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
@@ -98,7 +100,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Models", "Tasks", "Tokenizers", "Training",
+        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Metrics", "Models", "Tasks", "Tokenizers",
+        "Training",
       ],
       path: "Tests/FuzzTargets", swiftSettings: swift),
     .testTarget(
@@ -109,16 +112,16 @@ let package = Package(
       ],
       exclude: ["Corpus"], swiftSettings: swift),
 
-    tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Tasks"]),
+    tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Metrics", "Tasks"]),
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Models", "Kernels", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
-    tests("TasksTests", ["Tasks", "Metrics", "StrictJSON", "Diagnostics"]),
-    tests("TextMetricsTests", ["TextMetrics"], golden: true),
-    tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
+    tests("TasksTests", ["Tasks", "Metrics", "Tokenizers", "Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
+    tests("TextMetricsTests", ["Metrics"], golden: true),
+    tests("ConfigurationTests", ["Configuration", "Tasks", "Metrics", "Adapters", "StrictJSON", "Diagnostics"]),
     tests("RunStoreTests", ["RunStore", "Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("ReportsTests", ["Reports", "RunStore", "Metrics", "StrictJSON", "Diagnostics"]),
     tests(
@@ -126,14 +129,14 @@ let package = Package(
     tests(
       "TrainingTests",
       [
-        "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Metrics", "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
+        "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Metrics", "Configuration",
+        "RunStore", "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
     tests(
       "CommandLineTests",
       [
-        "swift-peft", "Configuration", "Diagnostics", "Models", "StrictJSON", "RunStore", "Metrics", "Checkpoints",
-        "Kernels",
+        "swift-peft", "Configuration", "Diagnostics", "Models", "Tasks", "StrictJSON", "RunStore", "Metrics",
+        "Checkpoints", "Kernels",
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -30,32 +30,36 @@ public struct AdapterConfig: Sendable, Equatable {
   public var methodOptions: MethodOptions { MethodOptions(aslora: aslora) }
 }
 
-extension AdapterConfig: ConfigSection {
+extension AdapterConfig: PlainConfigSection {
   static let initial = AdapterConfig()
 
-  static let fields: [Field<AdapterConfig>] = [
-    Field("strategy", \.strategy, .name(of: strategies)),
-    Field("r", \.r, .integer(1...)),
-    Field("lora_alpha", \.loraAlpha, .number(above: 0)),
-    Field("lora_dropout", \.loraDropout, .number(0..<1)),
-    Field("use_rslora", \.useRSLoRA, .truth),
-    Field("target_modules", \.targetModules, .targets),
-    Field("init_from", optional: \.initFrom, .text),
-    Field("aslora", section: \.aslora),
-  ]
+  static func fields(_ catalog: Catalog) -> [Field<AdapterConfig>] {
+    [
+      Field("strategy", \.strategy, .name(of: catalog.methods.map(\.name))),
+      Field("r", \.r, .integer(1...)),
+      Field("lora_alpha", \.loraAlpha, .number(above: 0)),
+      Field("lora_dropout", \.loraDropout, .number(0..<1)),
+      Field("use_rslora", \.useRSLoRA, .truth),
+      Field("target_modules", \.targetModules, .targets),
+      Field("init_from", optional: \.initFrom, .text),
+      Field("aslora", section: \.aslora, catalog),
+    ]
+  }
 }
 
-extension ASLoRAOptions: ConfigSection {
+extension ASLoRAOptions: PlainConfigSection {
   static let initial = ASLoRAOptions()
 
-  static let fields: [Field<ASLoRAOptions>] = [
-    Field("start_step", optional: \.startStep, .integer(0...)),
-    Field("merge_interval", optional: \.mergeInterval, .integer(1...)),
-    Field("num_merges", optional: \.numMerges, .integer(0...)),
-    Field("candidates", \.candidates, .choice),
-    Field("metric", \.metric, .choice),
-    Field("direction", \.direction, .choice),
-  ]
+  static func fields(_ catalog: Catalog) -> [Field<ASLoRAOptions>] {
+    [
+      Field("start_step", optional: \.startStep, .integer(0...)),
+      Field("merge_interval", optional: \.mergeInterval, .integer(1...)),
+      Field("num_merges", optional: \.numMerges, .integer(0...)),
+      Field("candidates", \.candidates, .choice),
+      Field("metric", \.metric, .choice),
+      Field("direction", \.direction, .choice),
+    ]
+  }
 }
 
 /// Which linear maps an adapter sits on.

@@ -37,7 +37,7 @@ public enum ConfigError: UserFacingError, Equatable {
 }
 
 /// Collects everything that is wrong with one config, and knows where each value came from.
-struct ProblemList {
+struct ConfigProblems {
   let file: String
   let overrides: [Override]
   private var found: [(line: Int, error: ConfigError)] = []

@@ -8,34 +8,37 @@ extension RunConfig {
   /// `overrides` are `path.to.key=value`, the last one on a key counts; `outputDir` and `database` stand before them.
   /// Throws everything that is wrong at once, each problem with its place.
   public static func load(
-    path: String, overrides: [String] = [], outputDir: String? = nil, database: String? = nil
+    path: String, overrides: [String] = [], outputDir: String? = nil, database: String? = nil,
+    catalog: Catalog = .standard
   ) throws -> RunConfig {
     try load(
       bytes: read(path), file: path, name: fileStem(path), overrides: overrides, outputDir: outputDir,
-      database: database)
+      database: database, catalog: catalog)
   }
 
   /// Reads a config from `text`; `file` names it in errors, `name` is the run's name where the text gives none.
   public static func load(
     text: String, file: String = "config", name: String = "config", overrides: [String] = [],
-    outputDir: String? = nil, database: String? = nil
+    outputDir: String? = nil, database: String? = nil, catalog: Catalog = .standard
   ) throws -> RunConfig {
     try load(
-      bytes: Array(text.utf8), file: file, name: name, overrides: overrides, outputDir: outputDir, database: database)
+      bytes: Array(text.utf8), file: file, name: name, overrides: overrides, outputDir: outputDir, database: database,
+      catalog: catalog)
   }
 
   private static func load(
-    bytes: [UInt8], file: String, name: String, overrides: [String], outputDir: String?, database: String?
+    bytes: [UInt8], file: String, name: String, overrides: [String], outputDir: String?, database: String?,
+    catalog: Catalog
   ) throws -> RunConfig {
     try load(
       node: JSONParser.parse(bytes, file: file, dialect: .config), file: file, name: name, overrides: overrides,
-      outputDir: outputDir, database: database)
+      outputDir: outputDir, database: database, catalog: catalog)
   }
 
   /// Reads a parsed config. `more` stand after `overrides`: they are what a sweep varies.
   static func load(
     node: JSONNode, file: String, name: String, overrides: [String], more: [Override] = [], outputDir: String?,
-    database: String?
+    database: String?, catalog: Catalog = .standard
   ) throws -> RunConfig {
     var node = node
     var misuses: [ConfigError] = []
@@ -48,8 +51,8 @@ extension RunConfig {
     replaced += more
     for override in replaced { node = node.replacing(override.path.split(separator: "."), with: override.value) }
 
-    var problems = ProblemList(file: file, overrides: replaced)
-    var config = RunConfig.read(node, path: "", problems: &problems)
+    var problems = ConfigProblems(file: file, overrides: replaced)
+    var config = RunConfig.read(node, path: "", catalog, problems: &problems)
     let sound = ConfigRule.all.filter { rule in ([rule.path] + rule.others).allSatisfy { !problems.concerns($0) } }
     for rule in sound {
       if let problem = rule.problem(config) {

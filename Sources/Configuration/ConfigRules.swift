@@ -1,3 +1,5 @@
+import Tasks
+
 /// A rule on how several values go together.
 struct ConfigRule: Sendable {
   /// The value that the message points at.
@@ -7,106 +9,101 @@ struct ConfigRule: Sendable {
   /// What is wrong, or nil.
   let problem: @Sendable (RunConfig) -> String?
 
-  init(_ path: String, with others: String..., problem: @escaping @Sendable (RunConfig) -> String?) {
+  init(_ path: String, with others: [String], problem: @escaping @Sendable (RunConfig) -> String?) {
     self.path = path
     self.others = others
     self.problem = problem
   }
 
-  static let all = files + columns + selection
+  static let all = files + options + columns + selection
 
   private static let files = [
-    ConfigRule("task.data_dir", with: "task.name", "task.train_file") { config in
-      let task = config.task
-      guard task.name.isGLUE, task.dataDir == nil, task.trainFile == nil else { return nil }
-      return "task \(task.name.rawValue) needs data_dir, or train_file"
+    forTask("task.data_dir", with: "task.train_file") { task, config in
+      guard task.comesAsDirectory, config.task.dataDir == nil, config.task.trainFile == nil else { return nil }
+      return "task \(task.name) needs data_dir, or train_file"
     },
-    ConfigRule("task.data_dir", with: "task.name") { config in
-      let task = config.task
-      guard task.name == .tsv, task.dataDir != nil else { return nil }
-      return "the files of a table have no names of their own; task tsv needs train_file"
+    forTask("task.data_dir") { task, config in
+      guard !task.hasFileNames, config.task.dataDir != nil else { return nil }
+      return "the files of a table have no names of their own; task \(task.name) needs train_file"
     },
-    ConfigRule("task.train_file", with: "task.name") { config in
-      let task = config.task
-      guard !task.name.isGLUE, task.trainFile == nil, task.dataDir == nil else { return nil }
-      return "task \(task.name.rawValue) needs train_file" + (task.name == .tsv ? "" : ", or data_dir")
+    forTask("task.train_file") { task, config in
+      guard !task.comesAsDirectory, config.task.trainFile == nil, config.task.dataDir == nil else { return nil }
+      return "task \(task.name) needs train_file" + (task.hasFileNames ? ", or data_dir" : "")
     },
-    ConfigRule("task.prompt_template", with: "task.name") { config in
-      guard config.task.promptTemplate != nil, config.task.name != .instruct else { return nil }
-      return "is for task instruct only"
-    },
-    ConfigRule("task.choice_style", with: "task.name") { forChoices($0, $0.task.choiceStyle != nil) },
-    ConfigRule("task.num_fewshot", with: "task.name") { forChoices($0, $0.task.numFewshot != nil) },
-    ConfigRule("task.fewshot_file", with: "task.name") { forChoices($0, $0.task.fewshotFile != nil) },
-    ConfigRule("task.fewshot_file", with: "task.name", "task.num_fewshot") { config in
-      let task = config.task
-      guard task.name == .multipleChoice, task.fewshotFile != nil, task.numFewshot == 0 else { return nil }
+    forTask("task.fewshot_file", with: "task.num_fewshot") { task, config in
+      guard task.options.contains(.fewshotFile), config.task.fewshotFile != nil, config.task.numFewshot == 0 else {
+        return nil
+      }
       return "goes with a num_fewshot above 0"
     },
   ]
 
-  private static func forChoices(_ config: RunConfig, _ isGiven: Bool) -> String? {
-    isGiven && config.task.name != .multipleChoice ? "is for task multiple-choice only" : nil
+  /// Options that only some tasks take, and those that a task cannot do without. `has_header` has a default, so that it
+  /// is judged with the data.
+  private static let options = TaskOption.allCases.filter { $0 != .hasHeader }.flatMap { option in
+    [
+      forTask("task.\(option.rawValue)") { task, config in
+        guard !task.options.contains(option), option.isGiven(config.task) else { return nil }
+        let isColumn = option == .textColumns || option == .labelColumn
+        return "is for \(config.catalog.takers(of: option)) only"
+          + (isColumn ? "; task \(task.name) has columns of its own" : "")
+      },
+      forTask("task.\(option.rawValue)") { task, config in
+        guard task.requiredOptions.contains(option), !option.isGiven(config.task) else { return nil }
+        return "task \(task.name) needs \(option.rawValue)"
+      },
+    ]
   }
 
   private static let columns = [
-    ConfigRule("task.text_columns", with: "task.name") { config in
-      config.task.name == .tsv && config.task.textColumns == nil ? "task tsv needs text_columns" : nil
+    forTask("task.text_columns", with: "task.has_header") { task, config in
+      unnamed(config.task.textColumns ?? [], task, config)
     },
-    ConfigRule("task.label_column", with: "task.name") { config in
-      config.task.name == .tsv && config.task.labelColumn == nil ? "task tsv needs label_column" : nil
-    },
-    ConfigRule("task.text_columns", with: "task.name") { config in
-      config.task.name != .tsv && config.task.textColumns != nil ? onlyForTSV(config) : nil
-    },
-    ConfigRule("task.label_column", with: "task.name") { config in
-      config.task.name != .tsv && config.task.labelColumn != nil ? onlyForTSV(config) : nil
-    },
-    ConfigRule("task.text_columns", with: "task.name", "task.has_header") { config in
-      unnamed(config.task.textColumns ?? [], in: config.task)
-    },
-    ConfigRule("task.label_column", with: "task.name", "task.has_header") { config in
-      unnamed(config.task.labelColumn.map { [$0] } ?? [], in: config.task)
+    forTask("task.label_column", with: "task.has_header") { task, config in
+      unnamed(config.task.labelColumn.map { [$0] } ?? [], task, config)
     },
   ]
 
   private static let selection = [
-    ConfigRule("training.eval_steps", with: "training.eval_strategy") { config in
+    ConfigRule("training.eval_steps", with: ["training.eval_strategy"]) { config in
       guard config.training.evalStrategy == .steps, config.training.evalSteps == 0 else { return nil }
       return "must be at least 1 with eval_strategy \"steps\""
     },
-    ConfigRule("training.metric_for_best_model", with: "task.name") { config in
-      let names = config.task.name.metricNames
+    forTask("training.metric_for_best_model") { task, config in
+      let names = task.metrics.map(\.name)
       guard let metric = config.training.metricForBestModel, !names.contains(metric) else { return nil }
-      let known = names.joined(separator: ", ")
-      return "task \(config.task.name.rawValue) has no metric \"\(metric)\", only \(known)"
+      return "task \(task.name) has no metric \"\(metric)\", only \(names.joined(separator: ", "))"
     },
-    ConfigRule("training.label_smoothing_factor", with: "task.name") { config in
-      let name = config.task.name, models: [TaskName] = [.causalLM, .instruct, .e2e, .multipleChoice]
-      guard config.training.labelSmoothingFactor > 0, !models.contains(name) else { return nil }
-      return "is for language models; task \(name.rawValue) has no smoothing"
+    forTask("training.label_smoothing_factor") { task, config in
+      guard config.training.labelSmoothingFactor > 0, !task.isLanguageModelling else { return nil }
+      return "is for language models; task \(task.name) has no smoothing"
     },
-    ConfigRule("training.load_best_model_at_end", with: "training.eval_strategy") { config in
+    ConfigRule("training.load_best_model_at_end", with: ["training.eval_strategy"]) { config in
       guard config.training.loadBestModelAtEnd, config.training.evalStrategy == .no else { return nil }
       return "needs an eval_strategy other than \"no\""
     },
-    ConfigRule("training.early_stopping_patience", with: "training.eval_strategy") { config in
+    ConfigRule("training.early_stopping_patience", with: ["training.eval_strategy"]) { config in
       guard config.training.earlyStoppingPatience > 0, config.training.evalStrategy == .no else { return nil }
       return "needs an eval_strategy other than \"no\""
     },
-    ConfigRule("training.early_stopping_patience", with: "training.metric_for_best_model") { config in
+    ConfigRule("training.early_stopping_patience", with: ["training.metric_for_best_model"]) { config in
       let training = config.training
       guard training.earlyStoppingPatience > 0, training.metricForBestModel == nil else { return nil }
       return "needs metric_for_best_model"
     },
   ]
 
-  private static func onlyForTSV(_ config: RunConfig) -> String {
-    "is for task tsv only; task \(config.task.name.rawValue) has columns of its own"
+  /// A rule on the task that the config names.
+  private static func forTask(
+    _ path: String, with others: String..., problem: @escaping @Sendable (Task, RunConfig) -> String?
+  ) -> ConfigRule {
+    ConfigRule(path, with: ["task.name"] + others) { config in
+      (try? config.knownTask()).flatMap { problem($0, config) }
+    }
   }
 
-  private static func unnamed(_ columns: [Column], in task: TaskConfig) -> String? {
-    guard task.name == .tsv, !task.hasHeader else { return nil }
+  private static func unnamed(_ columns: [Column], _ task: Task, _ config: RunConfig) -> String? {
+    guard task.options.contains(.textColumns), !config.task.hasHeader else { return nil }
     for case .name(let name) in columns {
       return "without a header, a column is a 0-based number, not \"\(name)\""
     }

@@ -4,9 +4,9 @@ import StrictJSON
 /// A part of the config that is a JSON object: its table of fields reads it and writes it.
 protocol ConfigSection: Sendable {
   /// The value before anything is read. A required field has a stand-in there that never gets out.
-  static var initial: Self { get }
+  static func initial(_ catalog: Catalog) -> Self
   /// One line a key, in the order in which they are written.
-  static var fields: [Field<Self>] { get }
+  static func fields(_ catalog: Catalog) -> [Field<Self>]
 }
 
 /// One key of a section: where its value is kept, what is accepted, how it is written.
@@ -17,7 +17,7 @@ struct Field<Section: Sendable>: Sendable {
   let below: [SchemaKey]
   /// What is accepted.
   let schema: JSONSchema
-  let read: @Sendable (JSONNode, String, inout Section, inout ProblemList) -> Void
+  let read: @Sendable (JSONNode, String, inout Section, inout ConfigProblems) -> Void
   let write: @Sendable (Section) -> JSONValue
 
   init<Value>(
@@ -46,14 +46,16 @@ struct Field<Section: Sendable>: Sendable {
 
   /// A section within the section; null leaves all of its defaults.
   init<Inner: ConfigSection>(
-    _ key: String, section member: any WritableKeyPath<Section, Inner> & Sendable, required: Bool = false
+    _ key: String, section member: any WritableKeyPath<Section, Inner> & Sendable, _ catalog: Catalog,
+    required: Bool = false
   ) {
     self.key = key
     isRequired = required
     below = Inner.schema
-    schema = required ? Inner.objectSchema : Inner.objectSchema.orNull
+    let values = Inner.objectSchema(catalog)
+    schema = required ? values : values.orNull
     read = { node, path, section, problems in
-      section[keyPath: member] = Inner.read(node, path: path, problems: &problems)
+      section[keyPath: member] = Inner.read(node, path: path, catalog, problems: &problems)
     }
     write = { $0[keyPath: member].json }
   }
@@ -67,15 +69,24 @@ struct SchemaKey: Sendable {
   let values: JSONSchema
 }
 
+/// A section whose defaults no catalog changes.
+protocol PlainConfigSection: ConfigSection {
+  static var initial: Self { get }
+}
+
+extension PlainConfigSection {
+  static func initial(_ catalog: Catalog) -> Self { initial }
+}
+
 extension ConfigSection {
   /// The section at `path`, with every default that `node` does not replace. What does not fit goes to `problems`.
-  static func read(_ node: JSONNode, path: String, problems: inout ProblemList) -> Self {
-    var section = initial
+  static func read(_ node: JSONNode, path: String, _ catalog: Catalog, problems: inout ConfigProblems) -> Self {
+    var section = initial(catalog)
     guard let object = node.isNull ? JSONObject() : node.object else {
       problems.add(path, line: node.line, "must be an object, not \(node.shown)")
       return section
     }
-    let fields = fields
+    let fields = fields(catalog)
     for key in object.keys where !fields.contains(where: { $0.key == key }) {
       let line = object[key]?.line ?? node.line
       // Editors take the schema's place from the file.
@@ -100,12 +111,12 @@ extension ConfigSection {
   /// The section with all of its fields.
   var json: JSONValue {
     var object = JSONObject()
-    for field in Self.fields { object[field.key] = JSONNode(field.write(self)) }
+    for field in Self.fields(.standard) { object[field.key] = JSONNode(field.write(self)) }
     return .object(object)
   }
 
   static var schema: [SchemaKey] {
-    fields.map { SchemaKey(key: $0.key, below: $0.below, values: $0.schema) }
+    fields(.standard).map { SchemaKey(key: $0.key, below: $0.below, values: $0.schema) }
   }
 }
 

@@ -13,7 +13,7 @@ enum FieldDescriptions {
   ]
 
   private static let task = [
-    "task.name": "The task; tsv is a table of your own.",
+    "task.name": "The task; tsv is a table of your own: TSV, or CSV, JSONL or JSON by the file's ending.",
     "task.data_dir": "GLUE: the directory with the official file names.",
     "task.train_file": "Replaces the task's own file, or names it where the task has none.",
     "task.validation_file": "Replaces the task's own file, or names it where the task has none.",
@@ -29,8 +29,8 @@ enum FieldDescriptions {
       "multiple-choice: solved questions in front of each that is scored; null: up to 5, where there is a file of them.",
     "task.fewshot_file": "multiple-choice: the file of solved questions; null: MMLU's dev/SUBJECT_dev.csv.",
     "task.max_seq_length": "Longer examples are cut to this many tokens.",
-    "task.max_train_samples": "Only the first so many examples.",
-    "task.max_eval_samples": "Only the first so many examples of every other split.",
+    "task.max_train_samples": "Use only the first N examples.",
+    "task.max_eval_samples": "Use only the first N examples of every other split.",
   ]
 
   private static let adapter = [
@@ -52,7 +52,7 @@ enum FieldDescriptions {
 
   private static let training = [
     "training.num_train_epochs": "Passes over the training data; may be fractional.",
-    "training.max_steps": "Above 0: ends the run after so many optimiser steps, whatever the epochs.",
+    "training.max_steps": "If above 0, overrides num_train_epochs: the number of optimiser steps.",
     "training.train_batch_size": "Examples of a micro-batch.",
     "training.eval_batch_size": "Examples of a batch of an evaluation.",
     "training.gradient_accumulation_steps": "Micro-batches of an optimiser step.",
@@ -64,9 +64,9 @@ enum FieldDescriptions {
     "training.max_grad_norm": "Gradients are scaled down to this norm; 0: never.",
     "training.lr_scheduler_type": "The learning rate's course after the warm-up.",
     "training.warmup_ratio": "The share of all steps that warms up, where warmup_steps is 0.",
-    "training.warmup_steps": "Steps that warm up; above 0 it stands before warmup_ratio.",
+    "training.warmup_steps": "Steps that warm up; if above 0, overrides warmup_ratio.",
     "training.seed": "The seed of initialisation, shuffling and dropout.",
-    "training.shuffle": "Whether every epoch has an order of its own; else that of the file.",
+    "training.shuffle": "Shuffle each epoch; otherwise keep file order.",
     "training.precision": "What the matrix products compute in.",
     "training.gradient_checkpointing":
       "Whether a block's activations are made again in the backward pass: less memory, more time.",

@@ -34,7 +34,8 @@ struct JSONSchema: Sendable, Equatable, ExpressibleByDictionaryLiteral {
 
 extension ConfigSection {
   /// An object with this section's keys and no others.
-  static var objectSchema: JSONSchema {
+  static func objectSchema(_ catalog: Catalog) -> JSONSchema {
+    let fields = fields(catalog)
     let required = fields.filter(\.isRequired).map(\.key)
     return JSONSchema([
       "type": "object", "properties": .members(fields.map { ($0.key, $0.schema.json) }), "additionalProperties": false,
@@ -46,8 +47,8 @@ extension RunConfig {
   /// The JSON Schema of a run config, made from the tables that read it: what an editor completes and checks by.
   ///
   /// Rules on how values go together are the program's own: `swift-peft train --dry-run` asks them.
-  public static func schemaText() -> String {
-    var schema = objectSchema.object
+  public static func schemaText(_ catalog: Catalog = .standard) -> String {
+    var schema = objectSchema(catalog).object
     var properties = described(schema["properties"]?.object ?? JSONObject(), defaults: standard, under: "")
     properties["sweep"] = JSONNode(sweep(properties))
     properties["$schema"] = JSONNode(["type": "string", "description": .string("Where this schema is; for editors.")])
@@ -63,7 +64,7 @@ extension RunConfig {
   }
 
   /// Every default; what a config must give is not among them.
-  private static var standard: JSONNode { JSONNode(RunConfig.initial.json) }
+  private static var standard: JSONNode { JSONNode(RunConfig.initial(.standard).json) }
 
   /// With a description for every key, and the default of all that are not required.
   private static func described(_ properties: JSONObject, defaults: JSONNode, under path: String) -> JSONObject {

@@ -65,43 +65,43 @@ public struct TrainingConfig: Sendable, Equatable {
 
   /// The metric that ranks models: the one given, or the loss as in HF.
   public var rankingMetric: String { metricForBestModel ?? "loss" }
-  /// Whether more of `rankingMetric` is better.
-  public var greaterIsBetter: Bool { !["loss", "perplexity"].contains(rankingMetric) }
 }
 
-extension TrainingConfig: ConfigSection {
+extension TrainingConfig: PlainConfigSection {
   static let initial = TrainingConfig()
 
-  static let fields: [Field<TrainingConfig>] = [
-    Field("num_train_epochs", \.numTrainEpochs, .number(above: 0, atMost: 1e6)),
-    Field("max_steps", \.maxSteps, .integer((-1)...)),
-    Field("train_batch_size", \.trainBatchSize, .integer(1...)),
-    Field("eval_batch_size", \.evalBatchSize, .integer(1...)),
-    Field("gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(1...)),
-    Field("learning_rate", \.learningRate, .number(above: 0)),
-    Field("weight_decay", \.weightDecay, .number(0...)),
-    Field("adam_beta1", \.adamBeta1, .number(0..<1)),
-    Field("adam_beta2", \.adamBeta2, .number(0..<1)),
-    Field("adam_epsilon", \.adamEpsilon, .number(above: 0)),
-    Field("max_grad_norm", \.maxGradNorm, .number(0...)),
-    Field("label_smoothing_factor", \.labelSmoothingFactor, .number(0..<1)),
-    Field("lr_scheduler_type", \.lrSchedulerType, .choice),
-    Field("warmup_ratio", \.warmupRatio, .number(0...1)),
-    Field("warmup_steps", \.warmupSteps, .integer(0...)),
-    Field("seed", \.seed, .integer(0..., limit: .max)),
-    Field("shuffle", \.shuffle, .truth),
-    Field("precision", \.precision, .choice),
-    Field("gradient_checkpointing", \.gradientCheckpointing, .truth),
-    Field("logging_steps", \.loggingSteps, .integer(1...)),
-    Field("eval_strategy", \.evalStrategy, .choice),
-    Field("eval_steps", \.evalSteps, .integer(0...)),
-    Field("save_steps", \.saveSteps, .integer(0...)),
-    Field("save_total_limit", optional: \.saveTotalLimit, .integer(0...)),
-    Field("metric_for_best_model", optional: \.metricForBestModel, .metric),
-    Field("load_best_model_at_end", \.loadBestModelAtEnd, .truth),
-    Field("early_stopping_patience", \.earlyStoppingPatience, .integer(0...)),
-    Field("max_nonfinite_steps", \.maxNonfiniteSteps, .integer(1...)),
-  ]
+  static func fields(_ catalog: Catalog) -> [Field<TrainingConfig>] {
+    [
+      Field("num_train_epochs", \.numTrainEpochs, .number(above: 0, atMost: 1e6)),
+      Field("max_steps", \.maxSteps, .integer((-1)...)),
+      Field("train_batch_size", \.trainBatchSize, .integer(1...)),
+      Field("eval_batch_size", \.evalBatchSize, .integer(1...)),
+      Field("gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(1...)),
+      Field("learning_rate", \.learningRate, .number(above: 0)),
+      Field("weight_decay", \.weightDecay, .number(0...)),
+      Field("adam_beta1", \.adamBeta1, .number(0..<1)),
+      Field("adam_beta2", \.adamBeta2, .number(0..<1)),
+      Field("adam_epsilon", \.adamEpsilon, .number(above: 0)),
+      Field("max_grad_norm", \.maxGradNorm, .number(0...)),
+      Field("label_smoothing_factor", \.labelSmoothingFactor, .number(0..<1)),
+      Field("lr_scheduler_type", \.lrSchedulerType, .choice),
+      Field("warmup_ratio", \.warmupRatio, .number(0...1)),
+      Field("warmup_steps", \.warmupSteps, .integer(0...)),
+      Field("seed", \.seed, .integer(0..., limit: .max)),
+      Field("shuffle", \.shuffle, .truth),
+      Field("precision", \.precision, .choice),
+      Field("gradient_checkpointing", \.gradientCheckpointing, .truth),
+      Field("logging_steps", \.loggingSteps, .integer(1...)),
+      Field("eval_strategy", \.evalStrategy, .choice),
+      Field("eval_steps", \.evalSteps, .integer(0...)),
+      Field("save_steps", \.saveSteps, .integer(0...)),
+      Field("save_total_limit", optional: \.saveTotalLimit, .integer(0...)),
+      Field("metric_for_best_model", optional: \.metricForBestModel, .metric),
+      Field("load_best_model_at_end", \.loadBestModelAtEnd, .truth),
+      Field("early_stopping_patience", \.earlyStoppingPatience, .integer(0...)),
+      Field("max_nonfinite_steps", \.maxNonfiniteSteps, .integer(1...)),
+    ]
+  }
 }
 
 /// The learning rate's course after the warm-up.

@@ -14,9 +14,11 @@ public enum ModelError: UserFacingError, Equatable {
   case tooLong(tokens: Int, limit: Int, path: String)
 
   /// The model of `config` in `path` cannot generate text.
-  public static func notADecoder(_ config: ModelConfig, path: String) -> ModelError {
+  public static func notADecoder(
+    _ config: ModelConfig, among architectures: [Architecture] = Architecture.all, path: String
+  ) -> ModelError {
     .notALanguageModel(
-      modelType: config.modelType, supported: Architecture.all.filter(\.isDecoder).map(\.modelType), path: path)
+      modelType: config.modelType, supported: architectures.filter(\.isDecoder).map(\.modelType), path: path)
   }
 
   /// What is wrong, where, and what would be right.

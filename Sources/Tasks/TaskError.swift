@@ -4,7 +4,7 @@ import Metrics
 /// What can be wrong with a task's data, or with the way a config names it.
 public enum TaskError: UserFacingError, Equatable {
   /// No task has this name.
-  case unknownTask(String)
+  case unknownTask(String, known: [String])
   /// The task has no such split.
   case noSuchSplit(task: String, split: Split, splits: [Split])
   /// Neither `data_dir` nor the split's own file is given.
@@ -32,6 +32,8 @@ public enum TaskError: UserFacingError, Equatable {
   case emptyFile(file: String)
   /// A file holds no row but its header.
   case onlyHeader(file: String)
+  /// A column of a JSON file is given by its number.
+  case numberedColumn(file: String, column: Column)
   /// A file lacks a column.
   case missingColumn(file: String, column: Column, header: [String]?)
 
@@ -63,8 +65,10 @@ public enum TaskError: UserFacingError, Equatable {
   case noShots(file: String)
   /// Generated texts that are not one for each of what they are compared with.
   case textCount(file: String, found: Int, references: String, expected: Int)
-  /// The tokenizer names no end-of-text token, and one is to be written.
-  case noEndOfText
+  /// The model names no end-of-text token, and one is needed.
+  case noEndOfText(directory: String)
+  /// `max_seq_length` leaves no token to predict.
+  case noRoomToPredict(maxLength: Int)
   /// A prompt template that cannot be filled in.
   case badTemplate(problem: String)
   /// More errors of a file than are worth showing.
@@ -81,9 +85,8 @@ public enum TaskError: UserFacingError, Equatable {
   /// One sentence.
   public var description: String {
     switch self {
-    case .unknownTask(let name):
-      "task.name: no task \"\(name)\"" + meant(name, TaskDefinition.names)
-        + "; the tasks are \(TaskDefinition.names.joined(separator: ", "))"
+    case .unknownTask(let name, let known):
+      "task.name: no task \"\(name)\"" + meant(name, known) + "; the tasks are \(known.joined(separator: ", "))"
     case .noSuchSplit(let task, let split, let splits):
       "\(task) has no split \(split.rawValue); its splits are \(splits.map(\.rawValue).joined(separator: ", "))"
     case .noFileGiven(let task, let split):
@@ -112,6 +115,8 @@ public enum TaskError: UserFacingError, Equatable {
       "\(file): no rows after the header"
     case .missingColumn(let file, let column, let header):
       "\(file):1: no column \(column)" + missingColumnHint(column, header)
+    case .numberedColumn(let file, let column):
+      "\(file):1: no column \(column); JSON records have names"
     case .invalidUTF8(let file, let line):
       "\(file):\(line): not UTF-8"
     case .blankLine(let file, let line):
@@ -142,8 +147,10 @@ public enum TaskError: UserFacingError, Equatable {
     case .textCount(let file, let found, let references, let expected):
       "\(file): \(found == 1 ? "1 text" : "\(found) texts"), but \(references) has \(expected) meaning representations: one text "
         + "is needed for each, in the order of their first rows"
-    case .noEndOfText:
-      "the model's tokenizer names no end-of-text token (eos_token in tokenizer_config.json), which ends every answer"
+    case .noEndOfText(let directory):
+      "\(directory)/config.json: eos_token_id is missing: texts and answers need a token that ends them"
+    case .noRoomToPredict(let maxLength):
+      "task.max_seq_length: must be at least 2, since each token is predicted from those before it; found \(maxLength)"
     case .badTemplate(let problem):
       "task.prompt_template: \(problem)"
     case .andMore(let file, let count):

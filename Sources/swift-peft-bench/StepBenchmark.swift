@@ -57,10 +57,9 @@ struct StepBenchmark: ParsableCommand {
     var state = TrainableState(table: table, head: HeadParameter.all(config: config, labels: 2))
     state.initializeAdapter(philox: philox)
     let pool = WorkerPool(threads: threads)
-    let engine = ClassifierEngine(
-      model: classifier.model, sites: geometry.sites, scale: 2, loraDropout: 0, pool: pool,
-      precision: precision,
-      recomputes: gradientCheckpointing)
+    let engine = Engine(
+      Classification(), model: .classifier(classifier.model), sites: geometry.sites, scale: 2, pool: pool,
+      precision: precision, recomputes: gradientCheckpointing)
     var training = TrainingConfig()
     training.trainBatchSize = batch
     training.maxSteps = steps + 2
@@ -69,7 +68,7 @@ struct StepBenchmark: ParsableCommand {
     training.evalStrategy = .no
     training.shuffle = false
     var trainer = Trainer(
-      state: state, engine: engine, config: training, train: try randomData(config), evaluationSets: [], metrics: [],
+      state: state, engine: engine, config: training, train: try randomData(config), evaluationSets: [],
       procedure: nil, philox: philox)
     var reports: [StepReport] = []
     var firstStep = 0.0, operations = 0.0

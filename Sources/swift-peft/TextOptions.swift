@@ -1,5 +1,5 @@
 import ArgumentParser
-import Configuration
+import Tasks
 import Training
 
 /// How `eval` generates texts for task e2e.
@@ -38,10 +38,10 @@ struct TextOptions: ParsableArguments {
   }
 
   /// How texts are generated for `task`; nil if none are. Throws if flags are set that do not apply to it.
-  func generation(_ task: TaskName) throws -> GenerationOptions? {
-    guard task == .e2e else {
+  func generation(_ task: Task) throws -> GenerationOptions? {
+    guard task.isScoredByTexts else {
       if lossOnly || changesGeneration {
-        throw ValidationError("--loss-only and the generation flags apply to task e2e only, not to \(task.rawValue)")
+        throw ValidationError("--loss-only and the generation flags apply to task e2e only, not to \(task.name)")
       }
       return nil
     }

@@ -9,7 +9,7 @@ import Testing
     #expect(config.name == "sst2-first")
     #expect(config.outputDir == "runs/sst2-first")
     #expect(config.database == "runs/swift-peft.sqlite")
-    var task = TaskConfig(name: .sst2)
+    var task = TaskConfig(name: "sst2")
     task.dataDir = "d"
     #expect(config == RunConfig(name: "sst2-first", model: "m", task: task))
   }
@@ -84,10 +84,10 @@ import Testing
   }
 
   @Test func columnsReadBackEqual() throws {
-    var task = TaskConfig(name: .tsv)
+    var task = TaskConfig(name: "tsv")
     task.trainFile = "t.tsv"
-    task.textColumns = [.name("a"), .number(3)]
-    task.labelColumn = .number(0)
+    task.textColumns = [.name("a"), .index(3)]
+    task.labelColumn = .index(0)
     let config = RunConfig(name: "n", model: "m", task: task)
     #expect(try RunConfig.load(text: config.jsonText()) == config)
   }

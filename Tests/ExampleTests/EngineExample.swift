@@ -11,7 +11,7 @@ import Training
 ///
 /// The config is the same JSON as the command line's, or a value made in code, as here.
 func trainClassifier(model: String, data: String, output: String) throws -> Double? {
-  var task = TaskConfig(name: .sst2)
+  var task = TaskConfig(name: "sst2")
   task.dataDir = data
   task.maxSeqLength = 32
   var config = RunConfig(
@@ -33,19 +33,17 @@ func classify(_ texts: [String], with directory: String) throws -> [String] {
   let run = try RunDirectory(directory)
   let config = try RunConfig.load(path: run.configPath)
   let scoring = try ScoringRun(config, adapterDirectory: run.adapterPath, threads: 2)
-  guard let task = scoring.run.task.classification else { return [] }
-  let table = PredictionTable(labels: task.labels)
-  let data = try task.plainExamples(
-    bytes: Array(texts.joined(separator: "\n").utf8), name: "texts")
-  return try scoring.logits(data.examples).map { table.prediction($0) }
+  let data = try scoring.read(PredictionInput(bytes: Array(texts.joined(separator: "\n").utf8), name: "texts"))
+  let table = PredictionTable(labels: data.answers ?? .regression)
+  return try scoring.logits(scoring.run.encode(data).items).map { table.prediction($0) }
 }
 
 /// How many numbers every strategy trains on a model, from its `config.json` alone.
 func adapterSizes(model: String) throws -> [String: Int] {
-  var task = TaskConfig(name: .sst2)
+  var task = TaskConfig(name: "sst2")
   task.maxSeqLength = 32
-  let plan = try RunPlan(RunConfig(name: "sizes", model: model, task: task))
-  let sites = plan.table.sites
+  let run = try PreparedRun(RunConfig(name: "sizes", model: model, task: task), inputs: .none)
+  let sites = run.table.sites
   return try Dictionary(
     uniqueKeysWithValues: AdapterMethod.all.map { strategy in
       (strategy.name, try SiteTable(sites: strategy.hasAdapters ? sites : [], method: strategy, r: 2).parameterCount)

@@ -19,8 +19,7 @@ extension FuzzTarget {
       try check(PromptedDataset(e2e: path, groups: false))
       try check(PromptedDataset(e2e: path, groups: true))
     case .choices, .choiceLines:
-      let source = LanguageSource(.multipleChoice, files: [.test: path])
-      for group in try source.questions(.test, shots: 1, shotsFile: path) {
+      for group in try ChoiceGroup.all(in: path, shots: 1, shotsFile: path) {
         guard group.prompts.count == group.questions.questions.count,
           group.questions.questions.allSatisfy({ question in
             question.answer.map(question.choices.indices.contains) ?? true

@@ -1,3 +1,4 @@
+import Metrics
 import Tasks
 
 extension FuzzTarget {
@@ -6,20 +7,23 @@ extension FuzzTarget {
     guard let choice = input.first else { return }
     try directory.fill(["train.tsv": Array(input.dropFirst())])
     let file = directory.path + "/train.tsv"
-    let names = TaskDefinition.names
+    let names = (Task.glue + [.table]).map(\.name)
     let name = names[Int(choice) % names.count]
-    let tables: [TaskSource] = [
-      TaskSource(name: "tsv", trainFile: file, textColumns: [.name("text")], labelColumn: .name("label")),
-      TaskSource(
-        name: "tsv", trainFile: file, textColumns: [.index(0), .index(2)], labelColumn: .index(1), hasHeader: false),
-    ]
-    let source =
-      name == "tsv" ? tables[Int(choice) / names.count % 2] : TaskSource(name: name, dataDirectory: directory.path)
-    let task = try TaskData(source)
+    var options = TaskOptions(name: name)
+    if name != "tsv" {
+      options.dataDir = directory.path
+    } else if Int(choice) / names.count % 2 == 0 {
+      (options.trainFile, options.textColumns, options.labelColumn) = (file, [.name("text")], .name("label"))
+    } else {
+      (options.trainFile, options.textColumns, options.labelColumn) = (file, [.index(0), .index(2)], .index(1))
+      options.hasHeader = false
+    }
+    let task = try TaskData(options)
     let data = try task.load(.train)
-    for case .classIndex(let index)? in data.examples.map(\.label) where !(0..<task.labels.outputs).contains(index) {
+    for case .classIndex(let index)? in data.examples.map(\.label)
+    where !(0..<(task.labels?.outputs ?? 0)).contains(index) {
       throw FuzzFinding(problem: "a class beyond the last")
     }
-    _ = try task.plainExamples(bytes: input, name: "lines")
+    _ = try task.texts(PredictionInput(bytes: input, name: "lines"))
   }
 }

@@ -36,7 +36,7 @@ struct HostileFileTests {
       case .config: _ = try ModelConfig(directory: directory)
       case .tokenizer, .vocabulary, .sentencePiece: _ = try Tokenizer(modelDirectory: directory, modelType: "bert")
       case .adapter: _ = try AdapterFile.read(directory, sites: manyMaps(8).sites)
-      case .table: _ = try TaskData(TaskSource(name: "sst2", dataDirectory: directory)).load(.train)
+      case .table: _ = try sst2(directory).load(.train)
       case .text: _ = try TextDocuments(path: "\(directory)/train.txt")
       case .instructions: _ = try PromptedDataset(instructions: "\(directory)/train.json", style: .alpaca)
       case .choices: _ = try ChoiceQuestions(path: "\(directory)/train.jsonl")
@@ -186,13 +186,11 @@ struct HostileFileTests {
   @Test func longNamesMakeShortErrors() throws {
     let name = String(repeating: "x", count: 500_000)
     #expect(nearestName(to: name, among: [name + "y"]) == nil)
-    let table = "\(name)\tlabel\nfilm\t1\n"
-    let task = try TaskData(TaskSource(name: "sst2", dataDirectory: directory))
-    let missing = #expect(throws: TaskError.self) { try task.load(bytes: Array(table.utf8), name: "t", as: .train) }
-    #expect(try #require(missing).description.utf8.count < 1000)
-    let label = "sentence\tlabel\nfilm\t\(name)\n"
-    let unknown = #expect(throws: TaskError.self) { try task.load(bytes: Array(label.utf8), name: "t", as: .train) }
-    #expect(try #require(unknown).description.utf8.count < 1000)
+    for table in ["\(name)\tlabel\nfilm\t1\n", "sentence\tlabel\nfilm\t\(name)\n"] {
+      try Data(table.utf8).write(to: URL(fileURLWithPath: "\(directory)/train.tsv"))
+      let error = #expect(throws: TaskError.self) { try sst2(directory).load(.train) }
+      #expect(try #require(error).description.utf8.count < 1000 + directory.utf8.count)
+    }
     #expect {
       try RunConfig.load(text: "{\"\(name)\": 1}")
     } throws: {
@@ -206,7 +204,7 @@ struct HostileFileTests {
     bytes += repeatElement(UInt8(ascii: "a"), count: 10_000_000)
     bytes += Array("\t1\n".utf8)
     try Data(bytes).write(to: URL(fileURLWithPath: path))
-    let data = try TaskData(TaskSource(name: "sst2", dataDirectory: directory)).load(.train)
+    let data = try sst2(directory).load(.train)
     #expect(data.examples.map(\.text.utf8.count) == [10_000_000])
   }
 
@@ -233,4 +231,10 @@ final class Scratch {
 func manyMaps(_ count: Int) throws -> SiteTable {
   let sites = (0..<count).map { Site(layer: $0, module: "m", path: "l.\($0).m", inFeatures: 1, outFeatures: 1) }
   return try SiteTable(sites: sites, method: .aslora, r: 1)
+}
+
+private func sst2(_ directory: String) throws -> TaskData {
+  var options = TaskOptions(name: "sst2")
+  options.dataDir = directory
+  return try TaskData(options)
 }

@@ -16,7 +16,7 @@ func message(_ body: () throws -> Void) -> String {
 
 @Suite struct CSVTests {
   private func rows(_ text: String) throws -> [[String]] {
-    try CSVFile(bytes: Array(text.utf8), file: "f.csv").rows.map(\.fields)
+    try Table(bytes: Array(text.utf8), file: "f.csv", format: .csv, hasHeader: false).rows.map(\.fields)
   }
 
   @Test func quotesCommasAndLineBreaks() throws {
@@ -31,7 +31,7 @@ func message(_ body: () throws -> Void) -> String {
   }
 
   @Test func linesAreCounted() throws {
-    let file = try CSVFile(bytes: Array("a\n\"b\nc\"\n\nd".utf8), file: "f.csv")
+    let file = try Table(bytes: Array("a\n\"b\nc\"\n\nd".utf8), file: "f.csv", format: .csv, hasHeader: false)
     #expect(file.rows.map(\.line) == [1, 2, 5])
   }
 
@@ -41,7 +41,7 @@ func message(_ body: () throws -> Void) -> String {
       message { _ = try rows("a\n\"b\" c") }
         == "f.csv:2: text after a quoted field; a quote inside one is written twice")
     #expect(message { _ = try rows("") } == "f.csv: the file is empty")
-    #expect(message { _ = try CSVFile(bytes: [0x61, 0x0A, 0xFF], file: "f.csv") } == "f.csv:2: not UTF-8")
+    #expect(message { _ = try Table(bytes: [0x61, 0x0A, 0xFF], file: "f.csv", format: .csv) } == "f.csv:2: not UTF-8")
   }
 }
 
@@ -201,20 +201,21 @@ func message(_ body: () throws -> Void) -> String {
 
   @Test func usualNames() throws {
     try withDirectory(["trainset.csv": "", "devset.csv": "", "train.jsonl": "", "own.json": ""]) { (directory) throws in
-      let e2e = LanguageSource(.e2e, dataDirectory: directory)
-      #expect(try e2e.path(.train) == directory + "/trainset.csv")
+      let e2e = try TaskData(options("e2e", dataDir: directory))
+      #expect(try e2e.file(.train) == directory + "/trainset.csv")
       #expect(
-        message { _ = try e2e.path(.test) }
+        message { _ = try e2e.file(.test) }
           == "\(directory)/testset_w_refs.csv: no such file; looked for the test split of e2e")
       #expect(
-        message { _ = try e2e.path(.validationMismatched) }
+        message { _ = try e2e.file(.validationMismatched) }
           == "e2e has no split validation_mismatched; its splits are train, validation, test")
-      let instruct = LanguageSource(.instruct, dataDirectory: directory, files: [.validation: directory + "/own.json"])
-      #expect(try instruct.path(.train) == directory + "/train.jsonl")
-      #expect(try instruct.path(.validation) == directory + "/own.json")
+      let instruct = try TaskData(
+        options("instruct", dataDir: directory, validationFile: directory + "/own.json"))
+      #expect(try instruct.file(.train) == directory + "/train.jsonl")
+      #expect(try instruct.file(.validation) == directory + "/own.json")
     }
     #expect(
-      message { _ = try LanguageSource(.causalLM).path(.train) }
+      message { _ = try TaskData(options("causal-lm")).file(.train) }
         == "task: neither train_file nor data_dir is given, so causal-lm has no file for train")
   }
 
@@ -224,21 +225,20 @@ func message(_ body: () throws -> Void) -> String {
       "dev/art_dev.csv": "e1,a,b,c,d,A\n", "test/art_test.csv": "r,a,b,c,d,D\n",
     ]
     try withDirectory(files) { (directory) throws in
-      let source = LanguageSource(.multipleChoice, dataDirectory: directory)
-      let groups = try source.questions(.test, shots: 1)
+      let path = try TaskData(options("multiple-choice", dataDir: directory)).file(.test)
+      let groups = try ChoiceGroup.all(in: path, shots: 1)
       #expect(groups.map(\.questions.subject) == ["art", "world history"])
       #expect(groups.map { $0.shots.map(\.question) } == [["e1"], ["d1"]])
       #expect(groups[1].prompts.count == 1 && groups[1].prompts[0].contains("about world history.\n\nd1\nA. a"))
       #expect(
-        message { _ = try source.questions(.test, shots: 2) }
+        message { _ = try ChoiceGroup.all(in: path, shots: 2) }
           == "\(directory)/dev/art_dev.csv: 1 question, fewer than the 2 for a prompt")
-      #expect(try source.questions(.test, shots: 0)[0].shots.isEmpty)
+      #expect(try ChoiceGroup.all(in: path, shots: 0)[0].shots.isEmpty)
       let file = directory + "/test/art_test.csv"
-      let single = LanguageSource(.multipleChoice, files: [.test: file])
       #expect(
-        try single.questions(.test, shots: 2, shotsFile: directory + "/dev/world_history_dev.csv")[0].shots.count == 2)
-      let other = LanguageSource(.multipleChoice, files: [.test: directory + "/dev"])
-      #expect(try other.questions(.test, shots: 0).count == 2)
+        try ChoiceGroup.all(in: file, shots: 2, shotsFile: directory + "/dev/world_history_dev.csv")[0].shots.count == 2
+      )
+      #expect(try ChoiceGroup.all(in: directory + "/dev", shots: 0).count == 2)
     }
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import Tasks
+@testable import Metrics
 
 @Suite struct MetricTests {
   /// A case of Tests/Fixtures/metrics.json, written by scripts/golden/metrics.py.
@@ -26,29 +26,43 @@ import Testing
         .map { Array(example.scores[$0..<($0 + example.outputs)]) }
       let labels = example.targets.map { example.outputs == 1 ? Label.score($0) : .classIndex(Int($0)) }
       for (name, expected) in example.metrics {
-        let metric = try #require(Metric(rawValue: name))
-        let found = try #require(evaluate([metric], scores: rows, labels: labels).first)
+        let metric = try #require(Metric.all.first { $0.name == name })
+        let found = try #require([metric].values(Predictions(scores: rows, labels: labels)).first)
         #expect(found.name == name)
         #expect(abs(found.value - expected) <= 1e-12, "case \(number), \(name)")
       }
     }
   }
 
+  private func values(_ metrics: [Metric], _ scores: [[Float]], _ labels: [Label]) -> [Double] {
+    metrics.values(Predictions(scores: scores, labels: labels)).map(\.value)
+  }
+
   @Test func keepTheOrderAskedFor() {
-    let values = evaluate([.f1, .accuracy], scores: [[0, 1], [1, 0]], labels: [.classIndex(1), .classIndex(1)])
-    #expect(values.map(\.name) == ["f1", "accuracy"])
-    #expect(values.map(\.value) == [2.0 / 3, 0.5])
+    let metrics: [Metric] = [.f1, .accuracy], labels: [Label] = [.classIndex(1), .classIndex(1)]
+    let found = metrics.values(Predictions(scores: [[0, 1], [1, 0]], labels: labels))
+    #expect(found.map(\.name) == ["f1", "accuracy"])
+    #expect(found.map(\.value) == [2.0 / 3, 0.5])
   }
 
   @Test func areZeroWhereUndefined() {
-    let negatives = evaluate([.f1, .matthews], scores: [[1, 0], [1, 0]], labels: [.classIndex(0), .classIndex(0)])
-    #expect(negatives.map(\.value) == [0, 0])
-    let flat = evaluate(
-      [.pearson, .spearman], scores: [[0.1], [0.1], [0.1]], labels: [.score(1), .score(2), .score(3)])
-    #expect(flat.map(\.value) == [0, 0])
-    let broken = evaluate([.pearson, .spearman], scores: [[.nan], [1]], labels: [.score(1), .score(2)])
-    #expect(broken.map(\.value) == [0, 0])
-    #expect(evaluate(Metric.allCases, scores: [], labels: []).allSatisfy { $0.value == 0 })
+    #expect(values([.f1, .matthews], [[1, 0], [1, 0]], [.classIndex(0), .classIndex(0)]) == [0, 0])
+    #expect(values([.pearson, .spearman], [[0.1], [0.1], [0.1]], [.score(1), .score(2), .score(3)]) == [0, 0])
+    #expect(values([.pearson, .spearman], [[.nan], [1]], [.score(1), .score(2)]) == [0, 0])
+    #expect(values(Metric.all.filter { $0.needs != .none }, [], []).allSatisfy { $0 == 0 })
+  }
+
+  @Test func knowTheirDirection() {
+    #expect(Metric.all.filter { !$0.greaterIsBetter }.map(\.name) == ["perplexity", "loss"])
+    #expect(Set(Metric.all.map(\.name)).count == Metric.all.count)
+  }
+
+  @Test func lossAndLengthsCountToo() {
+    let predictions = Predictions(
+      scores: [[-2, -3], [-1, -4]], labels: [.classIndex(1), .classIndex(0)], meanLoss: 1,
+      choiceLengths: [[1, 6], [2, 2]])
+    let found = [Metric.accuracy, .accuracyNorm, .perplexity, .loss].values(predictions).map(\.value)
+    #expect(found == [0.5, 1, exp(1), 1])
   }
 
   @Test func ofEqualScoresTheFirstIsHighest() {

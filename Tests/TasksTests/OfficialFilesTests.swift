@@ -11,7 +11,7 @@ private let glueDirectory = ProcessInfo.processInfo.environment["GLUE_DIR"]
 struct OfficialFilesTests {
   static func load(_ name: String, _ folder: String, _ split: Split) throws -> [Example] {
     let directory = try #require(glueDirectory) + "/" + folder
-    let dataset = try TaskData(TaskSource(name: name, dataDirectory: directory)).load(split)
+    let dataset = try TaskData(options(name, dataDir: directory)).load(split)
     #expect(dataset.skipped.isEmpty)
     return dataset.examples
   }
@@ -67,7 +67,7 @@ struct OfficialFilesTests {
   @Test func loadsAsSST2() throws {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       .appendingPathComponent("../../configs/quickstart-data").path
-    let task = try TaskData(TaskSource(name: "sst2", dataDirectory: folder))
+    let task = try TaskData(options("sst2", dataDir: folder))
     let train = try task.load(.train).examples, dev = try task.load(.validation).examples
     #expect(train.count == 1600 && dev.count == 400)
     #expect(Set(train.map(\.text)).isDisjoint(with: dev.map(\.text)))

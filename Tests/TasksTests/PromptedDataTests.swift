@@ -9,7 +9,7 @@ import Testing
     -> PromptedDataset
   {
     try PromptedDataset(
-      instructions: RecordFile(bytes: Array(text.utf8), file: "d.json", isLines: isLines), style: style)
+      instructions: Table(bytes: Array(text.utf8), file: "d.json", format: isLines ? .jsonl : .json), style: style)
   }
 
   @Test func theStandardText() throws {
@@ -146,7 +146,7 @@ import Testing
 
 @Suite struct E2ETests {
   private func read(_ text: String, groups: Bool) throws -> PromptedDataset {
-    try PromptedDataset(e2e: CSVFile(bytes: Array(text.utf8), file: "e.csv"), groups: groups)
+    try PromptedDataset(e2e: Table(bytes: Array(text.utf8), file: "e.csv", format: .csv), groups: groups)
   }
 
   private let text = """
@@ -175,7 +175,7 @@ import Testing
 
   @Test(arguments: [
     ("MR\nname[a]", #"e.csv:1: the header must have the columns mr and ref, found "MR""#),
-    ("mr,ref\nname[a]", "e.csv:2: 1 fields, the header has 2"), ("mr,ref", "e.csv: no rows after the header"),
+    ("mr,ref\nname[a]", "e.csv:2: 1 field, the header has 2"), ("mr,ref", "e.csv: no rows after the header"),
     ("mr,ref\nname,x", #"e.csv:2: "name" is no list like name[The Vaults], eatType[pub]"#),
     ("mr,ref\n\"name[a] b[c]\",x", #"e.csv:2: "name[a] b[c]" is no list like name[The Vaults], eatType[pub]"#),
     ("mr,ref\n[a],x", #"e.csv:2: "[a]" is no list like name[The Vaults], eatType[pub]"#),

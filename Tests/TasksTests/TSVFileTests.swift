@@ -1,10 +1,11 @@
+import Metrics
 import Testing
 
 @testable import Tasks
 
 @Suite struct TSVFileTests {
-  static func file(_ text: String, hasHeader: Bool = false) throws -> TSVFile {
-    try TSVFile(bytes: Array(text.utf8), file: "t.tsv", hasHeader: hasHeader)
+  static func file(_ text: String, hasHeader: Bool = false) throws -> Table {
+    try Table(bytes: Array(text.utf8), file: "t.tsv", format: .tsv, hasHeader: hasHeader)
   }
 
   @Test(arguments: [
@@ -41,7 +42,7 @@ import Testing
 
   @Test func refusesWhatIsNotUTF8() {
     #expect(throws: TaskError.invalidUTF8(file: "t.tsv", line: 2)) {
-      try TSVFile(bytes: Array("a\n".utf8) + [0xC3, 0x28, 0x0A], file: "t.tsv", hasHeader: false)
+      try Table(bytes: Array("a\n".utf8) + [0xC3, 0x28, 0x0A], file: "t.tsv", format: .tsv, hasHeader: false)
     }
   }
 

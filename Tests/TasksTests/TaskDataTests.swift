@@ -17,15 +17,29 @@ final class Folder {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 }
 
+/// What a config could say about a task.
+func options(
+  _ name: String, dataDir: String? = nil, trainFile: String? = nil, validationFile: String? = nil,
+  testFile: String? = nil, textColumns: [Column]? = nil, labelColumn: Column? = nil, hasHeader: Bool = true,
+  maxTrainSamples: Int? = nil, maxEvalSamples: Int? = nil
+) -> TaskOptions {
+  var options = TaskOptions(name: name)
+  (options.dataDir, options.trainFile) = (dataDir, trainFile)
+  (options.validationFile, options.testFile) = (validationFile, testFile)
+  (options.textColumns, options.labelColumn, options.hasHeader) = (textColumns, labelColumn, hasHeader)
+  (options.maxTrainSamples, options.maxEvalSamples) = (maxTrainSamples, maxEvalSamples)
+  return options
+}
+
 @Suite struct TaskDataTests {
   @Test func loadsSST2() throws {
     let folder = try Folder([
       "train.tsv": "sentence\tlabel\ngood \t1\nbad \t0\nfine \t1\n", "dev.tsv": "label\tsentence\r\n1\tok\r\n",
       "test.tsv": "index\tsentence\n0\tso so\n",
     ])
-    let task = try TaskData(TaskSource(name: "sst2", dataDirectory: folder.path, maxTrainSamples: 2))
+    let task = try TaskData(options("sst2", dataDir: folder.path, maxTrainSamples: 2))
     #expect(task.labels == .classes(["0", "1"]))
-    #expect(task.metrics == [.accuracy])
+    #expect(task.metrics == [.accuracy, .loss])
     #expect(task.availableSplits == [.train, .validation, .test])
     let train = try task.load(.train)
     #expect(
@@ -41,11 +55,11 @@ final class Folder {
     let folder = try Folder([
       "dev.tsv": "gj04\t1\t\tThe sailors rode.\nclc95\t0\t*\tThem saw.\n", "test.tsv": "index\tsentence\n0\tBill.\n",
     ])
-    let task = try TaskData(TaskSource(name: "cola", dataDirectory: folder.path))
+    let task = try TaskData(options("cola", dataDir: folder.path))
     #expect(try task.load(.validation).examples.map(\.label) == [.classIndex(1), .classIndex(0)])
     #expect(try task.load(.validation).examples.map(\.line) == [1, 2])
     #expect(try task.load(.test).examples == [Example(text: "Bill.", line: 2)])
-    let labelled = TaskSource(name: "cola", testFile: folder.path + "/dev.tsv")
+    let labelled = options("cola", testFile: folder.path + "/dev.tsv")
     #expect(try TaskData(labelled).load(.test).examples.map(\.label) == [.classIndex(1), .classIndex(0)])
   }
 
@@ -56,7 +70,7 @@ final class Folder {
       "dev_mismatched.tsv": header + "0\tc\td\tneutral\tneutral\n",
       "test.tsv": "index\tsentence1\tsentence2\n0\te\tf\n",
     ])
-    let task = try TaskData(TaskSource(name: "mnli", dataDirectory: folder.path + "/"))
+    let task = try TaskData(options("mnli", dataDir: folder.path + "/"))
     #expect(task.availableSplits == [.validation, .validationMismatched, .test])
     #expect(
       try task.load(.validation).examples == [Example(text: "a", pair: "", label: .classIndex(2), line: 2)])
@@ -65,7 +79,7 @@ final class Folder {
   }
 
   @Test func aSavedHeadDecidesTheOrderOfClasses() throws {
-    let source = TaskSource(name: "mnli", dataDirectory: "d")
+    let source = options("mnli", dataDir: "d")
     let order = LabelSpace.classes(["contradiction", "entailment", "neutral"])
     #expect(try TaskData(source, knownLabels: order).labels == order)
     let other = LabelSpace.classes(["0", "1", "2"])
@@ -77,8 +91,8 @@ final class Folder {
 
   @Test func findsTheClassesOfATSVInItsWholeTrainingFile() throws {
     let folder = try Folder(["t.tsv": "yes\tx\nyes\ty\nno\tz\n", "d.tsv": "maybe\tx\nno\ty\n\tz\n"])
-    let source = TaskSource(
-      name: "tsv", trainFile: folder.path + "/t.tsv", validationFile: folder.path + "/d.tsv",
+    let source = options(
+      "tsv", trainFile: folder.path + "/t.tsv", validationFile: folder.path + "/d.tsv",
       textColumns: [.index(1)], labelColumn: .index(0), hasHeader: false, maxTrainSamples: 1)
     let task = try TaskData(source)
     #expect(task.labels == .classes(["no", "yes"]))
@@ -89,16 +103,17 @@ final class Folder {
         \(folder.path)/d.tsv:1: unknown label "maybe"; the labels are "no", "yes"
         \(folder.path)/d.tsv:3: the label is empty
         """)
-    #expect(try TaskData(source, knownLabels: .classes(["maybe", "no"])).labels.outputs == 2)
+    #expect(try TaskData(source, knownLabels: .classes(["maybe", "no"])).labels?.outputs == 2)
   }
 
   @Test func aTSVOfFractionsIsRegression() throws {
     let folder = try Folder(["train.tsv": "a\tb\tscore\nx\ty\t1\nx\t\t2.5\n", "test.tsv": "a\tb\nx\ty\n"])
-    let source = TaskSource(
-      name: "tsv", dataDirectory: folder.path, textColumns: [.name("a"), .name("b")], labelColumn: .name("score"))
+    let source = options(
+      "tsv", trainFile: folder.path + "/train.tsv", testFile: folder.path + "/test.tsv",
+      textColumns: [.name("a"), .name("b")], labelColumn: .name("score"))
     let task = try TaskData(source)
     #expect(task.labels == .regression)
-    #expect(task.metrics == [.pearson, .spearman])
+    #expect(task.metrics == [.pearson, .spearman, .loss])
     #expect(try task.load(.train).examples.map(\.label) == [.score(1), .score(2.5)])
     #expect(try task.load(.train).examples.map(\.pair) == ["y", ""])
     #expect(try task.load(.test).examples == [Example(text: "x", pair: "y", line: 2)])
@@ -106,7 +121,7 @@ final class Folder {
 
   @Test func gathersTheErrorsOfAFile() throws {
     let folder = try Folder(["dev.tsv": "sentence\tlabel\nno label\n\nfine\t1\nbad\n"])
-    let task = try TaskData(TaskSource(name: "sst2", dataDirectory: folder.path))
+    let task = try TaskData(options("sst2", dataDir: folder.path))
     let error = #expect(throws: ErrorList.self) { try task.load(.validation) }
     let file = folder.path + "/dev.tsv"
     #expect(
@@ -121,7 +136,7 @@ final class Folder {
     let broken = "1\t2\t3\ta\n"
     let many = header + String(repeating: good, count: 1999) + broken
     let folder = try Folder(["train.tsv": many, "dev.tsv": header + good + broken])
-    let task = try TaskData(TaskSource(name: "qqp", dataDirectory: folder.path))
+    let task = try TaskData(options("qqp", dataDir: folder.path))
     let train = try task.load(.train)
     #expect(train.examples.count == 1999)
     #expect(
@@ -132,19 +147,53 @@ final class Folder {
   }
 
   @Test func readsTextsToPredict() throws {
-    let single = try TaskData(TaskSource(name: "sst2"))
-    #expect(
-      try single.plainExamples(bytes: Array("a\tb\n\nc\r\n".utf8), name: "stdin").examples
-        == [Example(text: "a\tb", line: 1), Example(text: "", line: 2), Example(text: "c", line: 3)])
-    #expect(
-      try single.load(bytes: Array("sentence\nhello\n".utf8), name: "stdin").examples
-        == [Example(text: "hello", line: 2)])
-    let pair = try TaskData(TaskSource(name: "rte"))
-    #expect(
-      try pair.plainExamples(bytes: Array("a\t\n".utf8), name: "stdin").examples
-        == [Example(text: "a", pair: "", line: 1)])
-    #expect(throws: TaskError.notAPair(file: "stdin", line: 1, fields: 1)) {
-      try pair.plainExamples(bytes: Array("a".utf8), name: "stdin")
+    func texts(_ name: String, _ text: String) throws -> [Example]? {
+      try TaskData(options(name)).texts(PredictionInput(bytes: Array(text.utf8), name: "stdin"))?.examples
     }
+    #expect(
+      try texts("sst2", "a\tb\n\nc\r\n")
+        == [Example(text: "a\tb", line: 1), Example(text: "", line: 2), Example(text: "c", line: 3)])
+    #expect(try texts("sst2", "sentence\nhello\n") == [Example(text: "hello", line: 2)])
+    #expect(try texts("rte", "a\t\n") == [Example(text: "a", pair: "", line: 1)])
+    #expect(throws: TaskError.notAPair(file: "stdin", line: 1, fields: 1)) { try texts("rte", "a") }
+    #expect(try texts("instruct", "a") == nil)
+  }
+
+  /// One table in four formats, told by the file's ending.
+  @Test func tablesOfEveryFormat() throws {
+    let folder = try Folder([
+      "a.tsv": "text\tlabel\nso \"good\"\tyes\nbad, bad\tno\n",
+      "a.csv": "text,label\n\"so \"\"good\"\"\",yes\n\"bad, bad\",no\n",
+      "a.jsonl": #"{"text": "so \"good\"", "label": "yes"}"# + "\n" + #"{"label": "no", "text": "bad, bad"}"#,
+      "a.json": "[{\"text\": \"so \\\"good\\\"\", \"label\": \"yes\"},\n{\"text\": \"bad, bad\", \"label\": \"no\"}]",
+    ])
+    for ending in ["tsv", "csv", "jsonl", "json"] {
+      let source = options(
+        "tsv", trainFile: "\(folder.path)/a.\(ending)", textColumns: [.name("text")], labelColumn: .name("label"))
+      let task = try TaskData(source)
+      #expect(task.labels == .classes(["no", "yes"]), "\(ending)")
+      let examples = try task.load(.train).examples
+      #expect(examples.map(\.text) == ["so \"good\"", "bad, bad"], "\(ending)")
+      #expect(examples.map(\.label) == [.classIndex(1), .classIndex(0)], "\(ending)")
+    }
+  }
+
+  @Test func labelsInJSONMayBeNumbers() throws {
+    let lines = #"{"text": "a", "label": 0.5}"# + "\n" + #"{"text": "b", "label": 2}"#
+    let folder = try Folder(["a.jsonl": lines, "b.jsonl": lines + "\n" + #"{"text": 3, "label": 1}"#])
+    func task(_ file: String) throws -> TaskData {
+      try TaskData(
+        options(
+          "tsv", trainFile: "\(folder.path)/\(file)", textColumns: [.name("text")], labelColumn: .name("label")))
+    }
+    #expect(try task("a.jsonl").labels == .regression)
+    #expect(try task("a.jsonl").load(.train).examples.map(\.label) == [.score(0.5), .score(2)])
+    #expect(
+      message { _ = try task("b.jsonl") } == "\(folder.path)/b.jsonl:3: text must be a string, not a whole number")
+    #expect(
+      message {
+        _ = try TaskData(
+          options("tsv", trainFile: "\(folder.path)/a.jsonl", textColumns: [.index(0)], labelColumn: .name("label")))
+      } == "\(folder.path)/a.jsonl:1: no column number 0; JSON records have names")
   }
 }

@@ -6,10 +6,9 @@ import Testing
 @Suite struct TaskErrorTests {
   @Test(arguments: [
     (
-      TaskError.unknownTask("sst"),
+      TaskError.unknownTask("sst", known: ["cola", "sst2", "tsv"]),
       """
-      task.name: no task "sst", did you mean "sst2"?; the tasks are cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, \
-      wnli, tsv
+      task.name: no task "sst", did you mean "sst2"?; the tasks are cola, sst2, tsv
       """
     ),
     (
@@ -72,6 +71,14 @@ import Testing
       .oneClass(file: "t.tsv", label: "1"),
       "t.tsv: every label is \"1\"; classification needs at least two classes"
     ),
+    (
+      .noEndOfText(directory: "m"),
+      "m/config.json: eos_token_id is missing: texts and answers need a token that ends them"
+    ),
+    (
+      .noRoomToPredict(maxLength: 1),
+      "task.max_seq_length: must be at least 2, since each token is predicted from those before it; found 1"
+    ),
     (.andMore(file: "t.tsv", count: 5), "t.tsv: and 5 more"),
   ])
   func saysOneSentence(error: TaskError, sentence: String) {
@@ -85,7 +92,7 @@ import Testing
   }
 
   @Test func listsTheFirstTwenty() {
-    var problems = ProblemList(file: "t.tsv")
+    var problems = FileProblems(file: "t.tsv")
     for line in 1...25 { problems.add(.blankLine(file: "t.tsv", line: line)) }
     let error = #expect(throws: ErrorList.self) { try problems.throwIfAny() }
     #expect(error?.errors.count == 21)

@@ -5,52 +5,53 @@ import Testing
 
 @Suite struct TaskSourceTests {
   @Test(arguments: [
-    (TaskSource(name: "sst"), TaskError.unknownTask("sst")),
-    (TaskSource(name: "sst2", labelColumn: .name("label")), .columnsAreFixed(task: "sst2")),
-    (TaskSource(name: "sst2", hasHeader: false), .columnsAreFixed(task: "sst2")),
-    (TaskSource(name: "sst2", maxEvalSamples: 0), .sampleCount(key: "max_eval_samples", 0)),
-    (TaskSource(name: "tsv"), .textColumnCount(0)),
-    (TaskSource(name: "tsv", textColumns: [.name("t")], hasHeader: false), .nameWithoutHeader(.name("t"))),
-    (TaskSource(name: "tsv", textColumns: [.index(-1)]), .negativeColumn(-1)),
-    (TaskSource(name: "tsv", textColumns: [.name("t")]), .noFileGiven(task: "tsv", split: .train)),
+    (options("sst"), TaskError.unknownTask("sst", known: Task.all.map(\.name))),
+    (options("sst2", labelColumn: .name("label")), .columnsAreFixed(task: "sst2")),
+    (options("sst2", hasHeader: false), .columnsAreFixed(task: "sst2")),
+    (options("sst2", maxEvalSamples: 0), .sampleCount(key: "max_eval_samples", 0)),
+    (options("tsv"), .textColumnCount(0)),
+    (options("tsv", textColumns: [.name("t")], hasHeader: false), .nameWithoutHeader(.name("t"))),
+    (options("tsv", textColumns: [.index(-1)]), .negativeColumn(-1)),
+    (options("tsv", textColumns: [.name("t")]), .noFileGiven(task: "tsv", split: .train)),
     (
-      TaskSource(name: "tsv", trainFile: "/none/t.tsv", textColumns: [.name("t")]),
+      options("tsv", trainFile: "/none/t.tsv", textColumns: [.name("t")]),
       .missingFile(file: "/none/t.tsv", task: "tsv", split: .train)
     ),
   ])
-  func contradictionsAreRefused(source: TaskSource, error: TaskError) {
+  func contradictionsAreRefused(source: TaskOptions, error: TaskError) {
     #expect(throws: error) { try TaskData(source) }
   }
 
   @Test func contradictionsAreGathered() {
     let error = #expect(throws: ErrorList.self) {
-      try TaskData(TaskSource(name: "tsv", labelColumn: .index(-2)))
+      try TaskData(options("tsv", labelColumn: .index(-2)))
     }
     #expect(error?.errors as? [TaskError] == [.textColumnCount(0), .negativeColumn(-2)])
   }
 
   @Test func filesAreLookedForByTheirOfficialNames() throws {
     #expect(throws: TaskError.missingFile(file: "/none/dev.tsv", task: "rte", split: .validation)) {
-      try TaskData(TaskSource(name: "rte", dataDirectory: "/none")).load(.validation)
+      try TaskData(options("rte", dataDir: "/none")).load(.validation)
     }
     #expect(throws: TaskError.unreadable(file: "/tmp", reason: "is a directory")) {
-      try TaskData(TaskSource(name: "rte", validationFile: "/tmp")).load(.validation)
+      try TaskData(options("rte", validationFile: "/tmp")).load(.validation)
     }
     #expect(throws: TaskError.missingFile(file: "/none/test_matched.tsv", task: "mnli", split: .test)) {
-      try TaskData(TaskSource(name: "mnli", dataDirectory: "/none")).load(.test)
+      try TaskData(options("mnli", dataDir: "/none")).load(.test)
     }
     #expect(
       throws: TaskError.noSuchSplit(
         task: "rte", split: .validationMismatched, splits: [.train, .validation, .test])
     ) {
-      try TaskData(TaskSource(name: "rte", dataDirectory: "/none")).load(.validationMismatched)
+      try TaskData(options("rte", dataDir: "/none")).load(.validationMismatched)
     }
   }
 
   @Test func metricsAreThoseOfTheBenchmark() {
-    let metrics = TaskDefinition.glue.map { task in
-      "\(task.name): " + task.metrics(for: task.labels ?? .regression).map(\.name).joined(separator: " ")
+    let metrics = Task.glue.map { task in
+      "\(task.name): " + task.metrics.dropLast().map(\.name).joined(separator: " ")
     }
+    #expect(Task.all.allSatisfy { $0.metrics.last == .loss })
     #expect(
       metrics == [
         "cola: matthews_correlation", "sst2: accuracy", "mrpc: accuracy f1", "stsb: pearson spearmanr",

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import TextMetrics
+@testable import Metrics
 
 /// Where scripts/golden/text_metrics.py writes.
 private let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import TextMetrics
+@testable import Metrics
 
 /// METEOR against pycocoevalcap (scripts/golden/meteor.py). `METEOR_JAR` says where the program is.
 @Suite struct MeteorTests {

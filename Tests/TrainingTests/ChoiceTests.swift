@@ -1,6 +1,7 @@
 import Configuration
 import Diagnostics
 import Foundation
+import Metrics
 import StrictJSON
 import Tasks
 import Testing
@@ -21,8 +22,8 @@ import Testing
     for threads in [1, 2] {
       let scoring = try ScoringRun(
         model.config(task), adapterDirectory: expected["peft"] == nil ? nil : model.adapter, threads: threads)
-      let (report, labels) = try scoring.score(.test)
-      #expect(labels == questions.map { .classIndex($0["answer"]?.integer ?? -1) })
+      let data = try scoring.run.load(.test), report = scoring.score(.test, data)
+      #expect(data.items.map(\.label) == questions.map { .classIndex($0["answer"]?.integer ?? -1) })
       for (scores, question) in zip(report.logits, questions) {
         let numbers = question["scores"]?.numbers ?? []
         #expect(scores.count == numbers.count)
@@ -39,8 +40,8 @@ import Testing
 
   @Test(arguments: cases.indices) func promptsAreThose(number: Int) throws {
     let expected = Self.cases[number], task = try Self.task(expected)
-    let source = LanguageSource(.multipleChoice, files: [.test: try require(task.testFile)])
-    let group = try #require(source.questions(.test, shots: task.numFewshot, shotsFile: task.fewshotFile).first)
+    let group = try #require(
+      ChoiceGroup.all(in: require(task.testFile), shots: task.numFewshot, shotsFile: task.fewshotFile).first)
     let style = try #require(task.choiceStyle.flatMap(ChoiceStyle.init))
     for (question, row) in zip(group.questions.questions, expected["questions"]?.array ?? []) {
       let shots = Array(group.shots.prefix(row["shots"]?.integer ?? 0))
@@ -50,7 +51,7 @@ import Testing
   }
 
   private static func task(_ expected: JSONNode) throws -> TaskConfig {
-    var task = TaskConfig(name: .multipleChoice)
+    var task = TaskConfig(name: "multiple-choice")
     task.testFile = golden.appendingPathComponent(try require(expected["file"]?.string)).path
     task.trainFile = task.testFile
     task.choiceStyle = expected["style"]?.string
@@ -62,7 +63,7 @@ import Testing
   /// Letters after one prompt are scored in one pass: with the same result as each in a text of its own.
   @Test func aSharedPromptChangesNothing() throws {
     let model = try LongModel("llama-grouped")
-    var task = TaskConfig(name: .multipleChoice)
+    var task = TaskConfig(name: "multiple-choice")
     (task.testFile, task.maxSeqLength) = (Self.golden.appendingPathComponent("test/old_films_test.csv").path, 512)
     task.trainFile = task.testFile
     let scoring = try ScoringRun(model.config(task), adapterDirectory: nil, threads: 2)
@@ -72,10 +73,10 @@ import Testing
       let shared = Array(item.ids.dropLast(4)), texts = item.ids.suffix(4).map { shared + [$0] }
       return EncodedDataset.Item(
         ids: texts.flatMap { $0 }, typeIDs: [], label: item.label,
-        documents: texts.map { EncodedDataset.Item.Document(length: $0.count, firstTarget: target) },
+        documents: texts.map { EncodedDataset.Item.Document(length: $0.count, targets: [target..<$0.count]) },
         choices: .init(lengths: [1, 1, 1, 1], sharedTarget: nil, number: 0))
     }
-    for (one, other) in zip(scoring.logits(items: items), scoring.logits(items: apart)) {
+    for (one, other) in zip(scoring.logits(items), scoring.logits(apart)) {
       for (a, b) in zip(one, other) { #expect(abs(a - b) < 1e-5) }
     }
   }
@@ -83,7 +84,7 @@ import Testing
   /// What is trained on is the right answer's tokens, and what is scored as loss is the same.
   @Test(arguments: ["letter", "text"]) func theLossIsThatOfTraining(style: String) throws {
     let model = try LongModel("llama-grouped")
-    var task = TaskConfig(name: .multipleChoice)
+    var task = TaskConfig(name: "multiple-choice")
     (task.trainFile, task.maxSeqLength) = (Self.golden.appendingPathComponent("quiz.jsonl").path, 256)
     task.testFile = task.trainFile
     task.choiceStyle = style
@@ -92,13 +93,13 @@ import Testing
     #expect(toTrain.items.allSatisfy { $0.choices == nil && $0.targetCount > 0 })
     // This tokenizer makes two tokens of " A".
     if style == "letter" { #expect(toTrain.items.allSatisfy { $0.targetCount == 2 }) }
-    let trained = scoring.score(.train, toTrain), scored = try scoring.score(.train).report
+    let trained = scoring.score(.train, toTrain), scored = scoring.score(.train, try scoring.run.load(.train))
     #expect(abs((trained["loss"] ?? .nan) - (scored["loss"] ?? .nan)) < 1e-5)
   }
 
   @Test func questionsTooLongAreLeftOutAloud() throws {
     let model = try LongModel("llama-grouped")
-    var task = TaskConfig(name: .multipleChoice)
+    var task = TaskConfig(name: "multiple-choice")
     (task.testFile, task.maxSeqLength) = (Self.golden.appendingPathComponent("test/old_films_test.csv").path, 125)
     task.numFewshot = 2
     task.trainFile = task.testFile

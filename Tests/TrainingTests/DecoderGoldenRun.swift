@@ -69,14 +69,17 @@ struct DecoderGoldenRun {
     return state
   }
 
-  func engine(threads: Int = 1) throws -> any TrainingEngine {
+  func engine(threads: Int = 1) throws -> Engine {
     let pool = WorkerPool(threads: threads)
     if let labels {
       let loaded = try LoadedClassifier(path: path, config: modelConfig, labels: labels, philox: Philox(seed: 1))
-      return ClassifierEngine(model: loaded.model, sites: geometry.sites, scale: scale, loraDropout: 0, pool: pool)
+      return Engine(
+        Classification(classes: labels), model: .classifier(loaded.model), sites: geometry.sites, scale: scale,
+        pool: pool)
     }
-    return LanguageEngine(
-      model: try LanguageModel(path: path, config: modelConfig), sites: geometry.sites, scale: scale, loraDropout: 0,
+    return Engine(
+      LanguageModelling(), model: .language(try LanguageModel(path: path, config: modelConfig)), sites: geometry.sites,
+      scale: scale,
       labelSmoothing: settings["label_smoothing_factor"]?.number ?? 0, pool: pool)
   }
 
@@ -109,6 +112,6 @@ struct DecoderGoldenRun {
     }
     return Trainer(
       state: try state(), engine: try engine(threads: threads), config: config, train: data, evaluationSets: [],
-      metrics: [], procedure: merging, philox: Philox(seed: 1))
+      procedure: merging, philox: Philox(seed: 1))
   }
 }

@@ -5,6 +5,7 @@ import Foundation
 import Kernels
 import Models
 import StrictJSON
+import Tasks
 import Testing
 
 @testable import Training

@@ -1,8 +1,7 @@
 import Checkpoints
 import Models
+import Tasks
 import Testing
-
-@testable import Training
 
 /// A tokenizer of another model's would otherwise end the program in the middle of a step.
 @Suite struct EncodingFitTests {

@@ -74,9 +74,11 @@ struct GoldenRun {
     return state
   }
 
-  func engine() -> ClassifierEngine {
-    ClassifierEngine(
-      model: classifier.model, sites: geometry.sites, scale: scale, loraDropout: 0, pool: WorkerPool(threads: threads))
+  func engine() -> Engine {
+    let objective: any Objective = labels == 1 ? Regression() : Classification(classes: labels)
+    return Engine(
+      objective, model: .classifier(classifier.model), sites: geometry.sites, scale: scale,
+      pool: WorkerPool(threads: threads))
   }
 
   func trainer() throws -> Trainer {
@@ -89,7 +91,7 @@ struct GoldenRun {
           candidates: options["candidates"]?.string == "all" ? .all : .adjacent), table, totalSteps: 30)
     }
     return Trainer(
-      state: try state(), engine: engine(), config: config, train: data, evaluationSets: [], metrics: [],
+      state: try state(), engine: engine(), config: config, train: data, evaluationSets: [],
       procedure: plan, philox: Philox(seed: 1))
   }
 

@@ -1,8 +1,5 @@
-import Configuration
-import Foundation
+import Tasks
 import Testing
-
-@testable import Training
 
 @Suite struct LanguageDataTests {
   @Test func onlyTheAnswerCounts() {

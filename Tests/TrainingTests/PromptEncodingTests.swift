@@ -1,8 +1,10 @@
+import Checkpoints
 import Foundation
+import Kernels
+import Models
 import Tasks
 import Testing
 import Tokenizers
-import Training
 
 /// Prompts and answers as tokens, by a small tokenizer that writes no special tokens of its own.
 @Suite struct PromptEncodingTests {
@@ -32,56 +34,69 @@ import Training
     #expect(tokens.targetStart == 1 && tokens.ids[0] == tokenizer.beginID)
   }
 
+  private func encoder(_ name: String = "sp-bpe", maxLength: Int = 100, end: Int? = 2) throws -> TextEncoder {
+    let end = ", \"eos_token_id\": " + (end.map { "\($0)" } ?? "null")
+    let model = try ModelConfig(json: "{\"model_type\": \"llama\", \"vocab_size\": 10\(end)}")
+    return TextEncoder(
+      try tokenizer(name), maxLength: maxLength, model: model, directory: "m", pool: WorkerPool(threads: 2))
+  }
+
   @Test func endingsAreAppended() throws {
-    let tokenizer = try tokenizer("sp-bpe"), pool = WorkerPool(threads: 2)
-    let end = try #require(tokenizer.endID)
-    let encoded = try EncodedPrompts(
+    let encoded = try EncodedDataset(
       data([
         PromptedText(prompt: "the boats", answer: " return.", line: 1),
         PromptedText(prompt: "name : x", endsPrompt: true, answer: " the fog", line: 2),
-      ]), tokenizer: tokenizer, maxLength: 100, pool: pool)
-    #expect(encoded.items.map { $0.tokens.ids.last == end } == [true, true])
-    let second = encoded.items[1].tokens
-    #expect(second.ids[second.targetStart - 1] == end)
-    #expect(encoded.skipped.isEmpty && encoded.cutAnswers == nil)
+      ]), cut: .each, encoder: encoder())
+    #expect(encoded.items.map { $0.ids.last == 2 } == [true, true] && encoded.leftOut.isEmpty)
+    let second = encoded.items[1], target = try #require(second.documents.first?.targets.first)
+    #expect(second.ids[target.lowerBound - 1] == 2 && target.upperBound == second.ids.count)
   }
 
   @Test func chatsEndWithTheirToken() throws {
-    let tokenizer = try tokenizer(), pool = WorkerPool(threads: 1)
     let chat = data([PromptedText(prompt: "the", answer: " sea", ending: .text("<|im_end|>"), line: 1)])
-    let tokens = try EncodedPrompts(chat, tokenizer: tokenizer, maxLength: 100, pool: pool).items[0].tokens
-    #expect(tokens.ids.last == tokenizer.id(of: "<|im_end|>") && tokenizer.decode(tokens.ids) == "the sea")
-    #expect(throws: TaskError.self) {
-      try EncodedPrompts(chat, tokenizer: self.tokenizer("sp-bpe"), maxLength: 100, pool: pool)
-    }
+    // No end-of-text token is needed.
+    let ids = try EncodedDataset(chat, cut: .each, encoder: encoder("smollm", end: nil)).items[0].ids
+    let tokenizer = try tokenizer()
+    #expect(ids.last == tokenizer.id(of: "<|im_end|>") && tokenizer.decode(ids) == "the sea")
   }
 
   @Test func whatIsTooLongIsCutOrLeftOut() throws {
-    let tokenizer = try tokenizer("sp-bpe"), pool = WorkerPool(threads: 1)
     let long = String(repeating: "the old harbour lay quiet ", count: 20)
-    let encoded = try EncodedPrompts(
-      data([
-        PromptedText(prompt: long, answer: "x", line: 1), PromptedText(prompt: "the", answer: long, line: 2),
-        PromptedText(prompt: "the", answer: " sea", line: 3),
-      ]), tokenizer: tokenizer, maxLength: 16, pool: pool)
-    #expect(encoded.items.map(\.index) == [1, 2])
-    #expect(encoded.items[0].tokens.ids.count == 16)
+    let prompts = data([
+      PromptedText(prompt: long, answer: "x", line: 1), PromptedText(prompt: "the", answer: long, line: 2),
+      PromptedText(prompt: "the", answer: " sea", line: 3),
+    ])
+    let together = try EncodedDataset(prompts, cut: .together, encoder: encoder(maxLength: 16))
+    #expect(together.items.count == 2 && together.items[0].ids.count == 16)
     #expect(
-      encoded.skipped.map(\.description) == ["d.json: left out 1 record with a prompt longer than 15 tokens (line 1)"])
-    #expect(encoded.cutAnswers?.lines == [2])
+      together.leftOut == [
+        "d.json: cut 1 answer of more than 16 tokens (task.max_seq_length) (line 2)",
+        "d.json: left out 1 prompt that leaves no room for an answer (line 1)",
+      ])
+    let each = try EncodedDataset(prompts, cut: .each, encoder: encoder(maxLength: 16))
+    #expect(each.items.count == 3 && each.items[0].ids.count > 16 && each.items[0].ids.count <= 32)
+    #expect(each.leftOut[0] == "d.json: cut 1 prompt of more than 16 tokens (task.max_seq_length) (line 1)")
     #expect(throws: TaskError.self) {
-      try EncodedPrompts(
-        data([PromptedText(prompt: long, answer: "x", line: 1)]), tokenizer: tokenizer, maxLength: 16, pool: pool)
+      try EncodedDataset(
+        data([PromptedText(prompt: long, answer: "x", line: 1)]), cut: .together, encoder: encoder(maxLength: 16))
     }
   }
 
   @Test func anEndThatIsMissing() throws {
-    let tokenizer = try tokenizer()
-    #expect(tokenizer.endID == nil)
-    #expect(throws: TaskError.noEndOfText) {
-      try EncodedPrompts(
-        data([PromptedText(prompt: "a", answer: "b", line: 1)]), tokenizer: tokenizer, maxLength: 16,
-        pool: WorkerPool(threads: 1))
+    #expect(throws: TaskError.noEndOfText(directory: "m")) {
+      try EncodedDataset(
+        data([PromptedText(prompt: "a", answer: "b", line: 1)]), cut: .each, encoder: encoder(end: nil))
     }
+  }
+
+  @Test func severalAnswersInOneConversation() {
+    let item = EncodedDataset.Item(turns: [
+      .init([1, 2], isTarget: false), .init([3], isTarget: true), .init([4], isTarget: false),
+      .init([5, 6], isTarget: true),
+    ])
+    #expect(item.ids == [1, 2, 3, 4, 5, 6] && item.targetCount == 3)
+    #expect(item.documents.map(\.targets) == [[2..<3, 4..<6]])
+    // What is said first is predicted by nothing.
+    #expect(EncodedDataset.Item(turns: [.init([1, 2], isTarget: true)]).documents[0].targets == [1..<2])
   }
 }

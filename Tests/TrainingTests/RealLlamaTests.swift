@@ -5,6 +5,7 @@ import Foundation
 import Kernels
 import Models
 import StrictJSON
+import Tasks
 import Testing
 
 @testable import Training
@@ -42,7 +43,7 @@ private let realLlama = ProcessInfo.processInfo.environment["SMOLLM2_DIR"]
     let ids: [Int32]
     let model: LanguageModel
     let state: TrainableState
-    let engine: LanguageEngine
+    let engine: Engine
 
     init() throws {
       json = try GoldenRun.json(GoldenRun.directory.appendingPathComponent("smollm2.json"))
@@ -52,8 +53,9 @@ private let realLlama = ProcessInfo.processInfo.environment["SMOLLM2_DIR"]
       model = try LanguageModel(path: path, config: config)
       state = TrainableState(
         table: try .init(sites: [], method: .lora, r: 1), head: [])
-      engine = LanguageEngine(
-        model: model, sites: ModelGeometry(config).sites, scale: 1, loraDropout: 0, pool: WorkerPool(threads: 2))
+      engine = Engine(
+        LanguageModelling(), model: .language(model), sites: ModelGeometry(config).sites, scale: 1,
+        pool: WorkerPool(threads: 2))
     }
 
     static func tokens(_ node: JSONNode) -> [Int32] { node.array?.compactMap { $0.integer.map(Int32.init) } ?? [] }

@@ -43,14 +43,17 @@ import Testing
   }
 
   @Test func batchesTakeEveryExampleOnceAndKeepTheShortLastOne() {
-    let plan = BatchPlan(examples: 23, batchSize: 4, accumulation: 2)
-    #expect(plan.stepsPerEpoch == 3)
+    var config = TrainingConfig()
+    (config.trainBatchSize, config.gradientAccumulationSteps, config.numTrainEpochs) = (4, 2, 1.5)
+    let plan = StepPlan(examples: 23, config)
+    #expect(plan.perEpoch == 3)
     let order = Philox(seed: 1).permutation(23, epoch: 0)
     let seen = (0..<3).flatMap { plan.batch(step: $0, order: order) }
     #expect(seen == order)
     #expect(plan.batch(step: 5, order: order).count == 7)
-    #expect(plan.totalSteps(epochs: 1.5, maxSteps: -1) == 5)
-    #expect(plan.totalSteps(epochs: 1.5, maxSteps: 2) == 2)
+    #expect(plan.total == 5)
+    config.maxSteps = 2
+    #expect(StepPlan(examples: 23, config).total == 2)
   }
 
   private func trainer(
@@ -66,7 +69,7 @@ import Testing
     config.loadBestModelAtEnd = best
     return Trainer(
       state: try golden.state(), engine: golden.engine(), config: config, train: golden.data,
-      evaluationSets: [(.validation, EncodedDataset(items: Array(golden.data.items.prefix(9))))], metrics: [.accuracy],
+      evaluationSets: [(.validation, EncodedDataset(items: Array(golden.data.items.prefix(9))))],
       procedure: nil, philox: Philox(seed: 1))
   }
 
@@ -88,7 +91,7 @@ import Testing
     #expect(outcome.reports[0]["loss"] == best)
     let golden = try GoldenRun(model: "bert-tiny", run: "lora")
     let again = Evaluator(engine: golden.engine(), batchSize: trainer.evalBatchSize).report(
-      .validation, Array(golden.data.items.prefix(9)), metrics: [.accuracy], state: trainer.state, epoch: 0)
+      .validation, Array(golden.data.items.prefix(9)), state: trainer.state, epoch: 0)
     #expect(again["loss"] == best)
   }
 
@@ -104,7 +107,7 @@ import Testing
     state[head: 1] = [.nan, 0]
     let before = state[state.table.tensors[0]]
     var trainer = Trainer(
-      state: state, engine: golden.engine(), config: golden.config, train: golden.data, evaluationSets: [], metrics: [],
+      state: state, engine: golden.engine(), config: golden.config, train: golden.data, evaluationSets: [],
       procedure: nil, philox: Philox(seed: 1))
     #expect { try trainer.run { _ in } } throws: { error in
       guard case TrainingError.notFinite(let step)? = error as? TrainingError else { return false }
@@ -140,8 +143,8 @@ import Testing
     let text = try String(contentsOf: folder.appendingPathComponent("config.json"), encoding: .utf8)
     let config = try ModelConfig(json: text.replacingOccurrences(of: "\"gelu\"", with: "\"\(name)\""))
     let model = try LoadedClassifier(path: folder.path, config: config, labels: 2, philox: Philox(seed: 1)).model
-    let engine = ClassifierEngine(
-      model: model, sites: golden.geometry.sites, scale: 1, loraDropout: 0, pool: WorkerPool(threads: 1))
+    let engine = Engine(
+      Classification(), model: .classifier(model), sites: golden.geometry.sites, scale: 1, pool: WorkerPool(threads: 1))
     let logits = engine.evaluate(Array(golden.data.items.prefix(8)), state: try golden.state()).logits.flatMap { $0 }
     let forward = try GoldenRun.json(GoldenRun.directory.appendingPathComponent("forward.json"))
     let expected = try require(forward["hidden_act"]?[name]?.array).flatMap(\.numbers)

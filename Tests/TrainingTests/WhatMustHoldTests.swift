@@ -45,7 +45,7 @@ import Testing
     }
     return Trainer(
       state: state, engine: golden.engine(), config: config, train: golden.data,
-      evaluationSets: [(.validation, golden.data)], metrics: [.accuracy], procedure: plan, philox: philox)
+      evaluationSets: [(.validation, golden.data)], procedure: plan, philox: philox)
   }
 
   private func tensors(_ state: TrainableState) -> [String: [Float]] {
@@ -166,8 +166,8 @@ import Testing
     try SafetensorsWriter.write(merged, to: folder.appendingPathComponent("model.safetensors").path)
     let config = try ModelConfig(directory: folder.path)
     let model = try LoadedClassifier(path: folder.path, config: config, labels: 2, philox: Philox(seed: 1)).model
-    let bare = ClassifierEngine(
-      model: model, sites: golden.geometry.sites, scale: 1, loraDropout: 0, pool: WorkerPool(threads: 1))
+    let bare = Engine(
+      Classification(), model: .classifier(model), sites: golden.geometry.sites, scale: 1, pool: WorkerPool(threads: 1))
     var head = TrainableState(
       table: try SiteTable(sites: [], method: .headOnly, r: 4), head: state.head)
     for index in state.head.indices { head[head: index] = state[head: index] }
@@ -199,7 +199,7 @@ import Testing
       }
       var trainer = Trainer(
         state: state, engine: golden.engine(), config: golden.config, train: golden.data, evaluationSets: [],
-        metrics: [], procedure: nil, philox: Philox(seed: 9))
+        procedure: nil, philox: Philox(seed: 9))
       _ = try trainer.run { _ in }
       return trainer.state.table.tensors.map { trainer.state[$0] }
         + trainer.state.head.indices.map { trainer.state[head: $0] }

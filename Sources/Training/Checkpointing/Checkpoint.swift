@@ -19,7 +19,7 @@ struct Checkpoint: Sendable {
   private let trainer: JSONFile
 
   /// Verifies every file. Throws `CheckpointDamage`, or what reading threw.
-  init(path: String) throws {
+  init(path: String, catalog: Catalog = .standard) throws {
     self.path = path
     (step, files) = try CheckpointManifest.verify(path)
     for name in [
@@ -37,7 +37,7 @@ struct Checkpoint: Sendable {
       throw CheckpointDamage(path: trainer.path, problem: "inputs is missing")
     }
     fingerprint = try InputFingerprint(inputs)
-    config = try RunConfig.load(path: "\(path)/\(CheckpointContent.Name.config)")
+    config = try RunConfig.load(path: "\(path)/\(CheckpointContent.Name.config)", catalog: catalog)
   }
 
   /// The run as it was, for a model with the maps of `table` and a head of `head`.

@@ -2,7 +2,6 @@ import Adapters
 import Checkpoints
 import Metrics
 import StrictJSON
-import Tasks
 
 /// All that goes into one checkpoint.
 struct CheckpointContent: Sendable {

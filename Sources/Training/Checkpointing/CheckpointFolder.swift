@@ -1,4 +1,5 @@
 import Checkpoints
+import Configuration
 import Diagnostics
 import Foundation
 
@@ -7,9 +8,14 @@ struct CheckpointFolder: Sendable {
   static let name = "checkpoints"
 
   let path: String
+  /// What the configs of its checkpoints can name.
+  private let catalog: Catalog
 
   /// The folder of the output directory at `output`; nothing is touched yet.
-  init(output: String) { path = "\(output)/\(Self.name)" }
+  init(output: String, catalog: Catalog = .standard) {
+    path = "\(output)/\(Self.name)"
+    self.catalog = catalog
+  }
 
   /// `…/checkpoints/step-00000560`
   func path(step: Int) -> String { "\(path)/\(Self.name(step: step))" }
@@ -37,7 +43,7 @@ struct CheckpointFolder: Sendable {
       var damages: [String] = [], isReplaced = false
       for step in steps.reversed() {
         do {
-          let checkpoint = try Checkpoint(path: path(step: step))
+          let checkpoint = try Checkpoint(path: path(step: step), catalog: catalog)
           guard checkpoint.step == step else {
             throw CheckpointDamage(path: path(step: step), problem: "holds the state of step \(checkpoint.step)")
           }

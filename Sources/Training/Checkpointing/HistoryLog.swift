@@ -4,7 +4,6 @@ import Kernels
 import Metrics
 import RunStore
 import StrictJSON
-import Tasks
 
 /// Everything a run has measured so far, one JSON line per event (`history.jsonl`). Each checkpoint holds it, so that a
 /// resumed run can restore its rows in the database, whatever happened to that.

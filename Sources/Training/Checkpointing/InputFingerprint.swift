@@ -11,25 +11,37 @@ struct InputFingerprint: Sendable, Equatable {
   let splits: [String: String]
   /// SHA-256 of the model's `config.json` and of samples of every tensor.
   let model: String
+  /// SHA-256 of what counts as an answer in every split, by its name; empty in checkpoints of earlier versions.
+  let targets: [String: String]
 
-  init(splits: [String: String], model: String) {
+  init(splits: [String: String], model: String, targets: [String: String] = [:]) {
     self.splits = splits
     self.model = model
+    self.targets = targets
   }
 
   /// The fingerprint of what a run has loaded.
   init(train: EncodedDataset, evaluationSets: [(split: Split, data: EncodedDataset)], model directory: String) throws {
-    var splits = [Split.train.rawValue: train.fingerprint]
-    for (split, data) in evaluationSets { splits[split.rawValue] = data.fingerprint }
-    self.init(splits: splits, model: try Self.model(directory))
+    var splits: [String: String] = [:], targets: [String: String] = [:]
+    for (split, data) in [(split: .train, data: train)] + evaluationSets {
+      splits[split.rawValue] = data.fingerprint
+      targets[split.rawValue] = data.targetFingerprint
+    }
+    self.init(splits: splits, model: try Self.model(directory), targets: targets)
   }
 
   /// What differs from the inputs that a checkpoint was made with, in words.
   func differences(from stored: InputFingerprint, config: RunConfig) -> [String] {
     var differences: [String] = []
     if model != stored.model { differences.append("model: \(config.model) holds another model than before") }
-    for name in Set(splits.keys).union(stored.splits.keys).sorted() where splits[name] != stored.splits[name] {
+    // Checkpoints of earlier versions have digests of validation splits that they never scored.
+    let before = config.training.evalStrategy == .no ? [] : stored.splits.keys.sorted()
+    for name in Set(splits.keys).union(before).sorted() where splits[name] != stored.splits[name] {
       differences.append("task: the examples of the split \(name) are other ones than before")
+    }
+    for (name, before) in stored.targets.sorted(by: { $0.key < $1.key })
+    where splits[name] == stored.splits[name] && targets[name] != before {
+      differences.append("task: the answers in the split \(name) begin or end at other tokens than before")
     }
     return differences
   }
@@ -38,14 +50,17 @@ struct InputFingerprint: Sendable, Equatable {
     [
       "splits": .members(splits.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }),
       "model": .string(model),
+      "targets": .members(targets.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) }),
     ]
   }
 
   init(_ json: JSONFile) throws {
-    let splits = try json.require("splits", \.object)
+    func digests(_ object: JSONObject) -> [String: String] {
+      Dictionary(uniqueKeysWithValues: object.keys.map { ($0, object[$0]?.string ?? "") })
+    }
     self.init(
-      splits: Dictionary(uniqueKeysWithValues: splits.keys.map { ($0, splits[$0]?.string ?? "") }),
-      model: try json.require("model", \.string))
+      splits: digests(try json.require("splits", \.object)), model: try json.require("model", \.string),
+      targets: json.node["targets"] == nil ? [:] : digests(try json.require("targets", \.object)))
   }
 
   /// A hash over every byte would read the whole model; samples of every tensor tell fine-tuned models apart as well.
@@ -89,6 +104,21 @@ extension EncodedDataset {
       case .score(let score): digest.update([2, Int(score.bitPattern)])
       case nil: digest.update([0, 0])
       }
+    }
+    return digest.text
+  }
+
+  /// SHA-256 of what the model is to predict in each example: documents and the tokens in them that count, and which
+  /// ids are choices.
+  fileprivate var targetFingerprint: String {
+    var digest = Digest()
+    for item in items {
+      digest.update([item.documents.count])
+      for document in item.documents {
+        digest.update([document.length, document.targets.count])
+        digest.update(document.targets.flatMap { [$0.lowerBound, $0.upperBound] })
+      }
+      digest.update([item.choices?.sharedTarget ?? -1] + (item.choices?.lengths ?? []))
     }
     return digest.text
   }

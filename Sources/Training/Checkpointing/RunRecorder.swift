@@ -5,7 +5,6 @@ import Foundation
 import Metrics
 import RunStore
 import Synchronization
-import Tasks
 
 /// Keeps a run's rows in the database up to date, without ever delaying or ending the training.
 ///

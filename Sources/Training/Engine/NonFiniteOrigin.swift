@@ -1,7 +1,7 @@
 import Adapters
 import Autograd
 import Kernels
-import Models
+import Tasks
 
 /// Where a batch's first number that is not finite comes from.
 public struct NonFiniteOrigin: Sendable, Equatable {
@@ -9,63 +9,45 @@ public struct NonFiniteOrigin: Sendable, Equatable {
   let shard: Int
   /// Shards of the batch.
   let shards: Int
-  /// Positions in the batch of the examples concerned; the whole shard's where a derivative mixes them.
+  /// Positions in the batch of the examples concerned; the whole shard's where none of them alone gives such a number.
   let examples: [Int]
   /// The operation, in words.
   let operation: String
 }
 
 extension NonFiniteOrigin {
-  /// Repeats a batch shard by shard under a trace, and names the first operation that gives NaN or infinity; nil where
-  /// every shard alone is finite and only the sum over them is not.
+  /// Repeats a batch shard by shard under a trace, and then each example of the first bad shard alone: kernels read
+  /// past the end of an example into its neighbour in the pack, so that a NaN of one shows in the other too.
   ///
-  /// - Parameters:
-  ///   - item: the position in the batch of what a tape's layout calls an example.
-  ///   - forward: runs a shard on a tape and gives the losses of its examples.
+  /// Nil where every shard alone is finite and only the sum over them is not. `forward` runs units on a tape.
   init?(
     _ plan: ShardPlan, state: TrainableState, dropout: DropoutSource?, precision: Precision,
-    item: (Int) -> Int = { $0 }, forward: (_ shard: [Int], Tape) -> [Double]
+    forward: ([Int], Tape) -> [UnitResult]
   ) {
-    let parameter = state.nonFiniteTensor.map { "the trained tensor \($0), which an earlier step left so" }
-    let workspace = Workspace()
-    for (index, shard) in plan.shards.enumerated() {
+    let workspace = Workspace(), gradients = FloatStorage(zeros: state.parameterCount)
+    /// The first operation that gives such a number.
+    func operation(_ units: [Int]) -> String? {
       let trace = NumberTrace()
-      let gradients = FloatStorage(zeros: state.storageCount)
+      gradients.clear()
       let tape = Tape(
         workspace: workspace, parameters: state.values, gradients: gradients, dropout: dropout, precision: precision)
       tape.trace = trace
-      let losses = forward(shard, tape)
+      let results = forward(units, tape)
       trace.forwardIsDone()
-      if trace.finding == nil, let bad = losses.firstIndex(where: { !$0.isFinite }) {
-        self.init(shard: index, shards: plan.shards.count, examples: [shard[bad]], operation: "the loss")
-        return
-      }
+      if trace.finding == nil, results.contains(where: { $0.loss?.isFinite == false }) { return "the loss" }
       tape.backward()
-      guard let finding = trace.finding else { continue }
-      let examples = Set(finding.examples.map(item)).sorted()
+      return trace.finding?.words
+    }
+    for (index, shard) in plan.shards.enumerated() {
+      guard let together = operation(shard) else { continue }
+      let alone = shard.compactMap { unit in operation([unit]).map { (unit: unit, operation: $0) } }
+      let parameter = state.nonFiniteTensor.map { "the trained tensor \($0), which an earlier step left so" }
       self.init(
-        shard: index, shards: plan.shards.count, examples: examples.isEmpty ? shard : examples,
-        operation: parameter ?? finding.words)
+        shard: index, shards: plan.shards.count, examples: alone.isEmpty ? shard : alone.map(\.unit),
+        operation: parameter ?? alone.first?.operation ?? together)
       return
     }
     return nil
-  }
-}
-
-extension ClassifierEngine {
-  /// Where a batch's first number that is not finite comes from.
-  public func firstNonFinite(
-    _ items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?
-  ) -> NonFiniteOrigin? {
-    let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
-    return NonFiniteOrigin(
-      ShardPlan(lengths: items.map(\.ids.count)), state: state, dropout: dropout, precision: precision
-    ) { shard, tape in
-      forward(
-        items, shard, ForwardContext(tape: tape, adapters: adapters, head: state.headReferences),
-        weight: 1 / Double(items.count)
-      ).losses
-    }
   }
 }
 

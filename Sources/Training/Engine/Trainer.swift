@@ -14,44 +14,42 @@ public struct Trainer: Sendable {
   /// What is trained.
   public private(set) var state: TrainableState
   /// Steps of the whole run.
-  public let totalSteps: Int
+  public var totalSteps: Int { steps.total }
   /// What the loop carries from step to step beside the state.
   public private(set) var loop: LoopState
   /// The state with the best validation metric so far, kept where the config asks for it.
   public var best: BestState? { loop.best }
 
-  private let engine: any TrainingEngine
+  private let engine: Engine
   private let evaluator: Evaluator
   /// Examples that are scored at once.
   var evalBatchSize: Int { evaluator.batchSize }
   private let config: TrainingConfig
   private let train: EncodedDataset
   private let evaluationSets: [(split: Split, data: EncodedDataset)]
-  private let metrics: [Metric]
-  private let plan: BatchPlan
+  /// The metric that ranks states; nil where none is reported under the name that the config gives.
+  private let ranking: Metric?
+  private let steps: StepPlan
   private var procedure: (any MethodProcedure)?
   private let philox: Philox
 
   /// A loop over `train` that scores `evaluationSets` (the first one ranks states). `loop` is that of a checkpoint
   /// where `state` is.
   public init(
-    state: TrainableState, loop: LoopState = LoopState(), engine: any TrainingEngine, config: TrainingConfig,
-    train: EncodedDataset, evaluationSets: [(split: Split, data: EncodedDataset)], metrics: [Metric],
-    procedure: (any MethodProcedure)?, philox: Philox
+    state: TrainableState, loop: LoopState = LoopState(), engine: Engine, config: TrainingConfig, train: EncodedDataset,
+    evaluationSets: [(split: Split, data: EncodedDataset)], procedure: (any MethodProcedure)?, philox: Philox
   ) {
+    steps = StepPlan(examples: train.items.count, config)
     self.state = state
     self.loop = loop
     self.engine = engine
     self.config = config
     self.train = train
     self.evaluationSets = evaluationSets
-    self.metrics = metrics
+    ranking = engine.objective.metrics.first { $0.name == config.rankingMetric }
     self.procedure = procedure
     self.philox = philox
     evaluator = Evaluator(engine: engine, batchSize: config.evalBatchSize)
-    plan = BatchPlan(
-      examples: train.items.count, batchSize: config.trainBatchSize, accumulation: config.gradientAccumulationSteps)
-    totalSteps = plan.totalSteps(epochs: config.numTrainEpochs, maxSteps: config.maxSteps)
   }
 
   /// How a run ended.
@@ -62,10 +60,12 @@ public struct Trainer: Sendable {
     public let wasInterrupted: Bool
   }
 
-  /// Trains to the end, or until `shouldStop` says so after a step. Throws `TrainingError` where numbers go wrong.
+  /// Trains to the end, or until `shouldStop` says so after a step. Throws `TrainingError` where numbers go wrong, and
+  /// before the first step where no evaluation would report the metric that ranks states.
   public mutating func run(
     shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
   ) throws -> Outcome {
+    try config.requireRankingMetric(in: engine.objective.metrics)
     let schedule = LearningRateSchedule(config, totalSteps: totalSteps)
     let optimizer = Optimizer(config)
     var gradients = FloatStorage(zeros: state.storageCount)
@@ -74,9 +74,9 @@ public struct Trainer: Sendable {
     // A run may have been stopped when its step was done and its evaluation was not.
     if loop.evaluationIsPending { try evaluate(shouldStop, onEvent) }
     while !isFinished, !loop.evaluationIsPending {
-      let epochIndex = state.step / plan.stepsPerEpoch
+      let epochIndex = state.step / steps.perEpoch
       if epochIndex != orderedEpoch {
-        order = config.shuffle ? philox.permutation(plan.examples, epoch: epochIndex) : Array(0..<plan.examples)
+        order = config.shuffle ? philox.permutation(steps.examples, epoch: epochIndex) : Array(0..<steps.examples)
         orderedEpoch = epochIndex
       }
       var wasApplied = true
@@ -117,7 +117,7 @@ public struct Trainer: Sendable {
     _ order: [Int], _ schedule: LearningRateSchedule, _ optimizer: Optimizer, _ gradients: FloatStorage
   ) throws -> StepReport {
     let clock = ContinuousClock(), started = clock.now
-    let examples = plan.batch(step: state.step, order: order)
+    let examples = steps.batch(step: state.step, order: order)
     let items = examples.map { train.items[$0] }
     let dropout = DropoutSource(philox: philox, step: state.step)
     gradients.clear()
@@ -140,12 +140,12 @@ public struct Trainer: Sendable {
       tokens: items.map(\.ids.count).reduce(0, +), examples: items.count, seconds: (clock.now - started).inSeconds)
   }
 
-  private var epoch: Double { Double(state.step) / Double(plan.stepsPerEpoch) }
+  private var epoch: Double { Double(state.step) / Double(steps.perEpoch) }
 
   private var isEvaluationDue: Bool {
     switch config.evalStrategy {
     case .no: false
-    case .epoch: state.step % plan.stepsPerEpoch == 0
+    case .epoch: state.step % steps.perEpoch == 0
     case .steps: state.step % config.evalSteps == 0
     }
   }
@@ -155,7 +155,7 @@ public struct Trainer: Sendable {
 
   /// Every `save_steps`, and at the end of each epoch.
   private var isCheckpointDue: Bool {
-    config.saveSteps > 0 && (state.step % config.saveSteps == 0 || state.step % plan.stepsPerEpoch == 0)
+    config.saveSteps > 0 && (state.step % config.saveSteps == 0 || state.step % steps.perEpoch == 0)
   }
 
   /// Passes over a step whose numbers were not finite, or throws `error` where there were too many.
@@ -179,18 +179,11 @@ public struct Trainer: Sendable {
     loop.evaluationIsPending = true
     var reports: [EvaluationReport] = []
     for (split, data) in evaluationSets {
-      var stopped = shouldStop()
-      if !stopped {
-        do {
-          let report = try evaluator.report(
-            split, data.items, metrics: metrics, state: state, epoch: epoch,
-            progress: { _ in if shouldStop() { throw EvaluationStopped() } })
-          reports.append(report)
-        } catch is EvaluationStopped {
-          stopped = true
-        }
-      }
-      if stopped { return }
+      guard !shouldStop(),
+        let report = evaluator.report(
+          split, data.items, state: state, epoch: epoch, while: { !shouldStop() })
+      else { return }
+      reports.append(report)
     }
     for report in reports { try onEvent(.evaluated(report)) }
     loop.reports = reports.map(\.withoutLogits)
@@ -205,15 +198,13 @@ public struct Trainer: Sendable {
       .notice("stopped early: \(config.rankingMetric) has not improved for \(loop.evaluationsWithoutGain) evaluations"))
   }
 
-  private struct EvaluationStopped: Error {}
-
   /// Remembers the present state if its ranking metric beats all before; says whether it does.
   private mutating func keepIfBest(_ reports: [EvaluationReport]) -> Bool {
     guard config.loadBestModelAtEnd || config.earlyStoppingPatience > 0,
-      let value = reports.first?[config.rankingMetric]
+      let ranking, let value = reports.first?[ranking.name]
     else { return true }
     if value.isNaN { return false }
-    if let best, config.greaterIsBetter ? value <= best.value : value >= best.value { return false }
+    if let best, ranking.greaterIsBetter ? value <= best.value : value >= best.value { return false }
     loop.best = BestState(state: state, value: value, reports: reports)
     return true
   }

@@ -1,14 +1,20 @@
+import Configuration
 import Diagnostics
+import Metrics
 
 /// What can go wrong while training.
 public enum TrainingError: UserFacingError, Equatable {
   /// The loss or the gradient of a step is NaN or infinite.
   case notFinite(NonFiniteStep)
+  /// No evaluation would report the metric that ranks models.
+  case metricNotReported(String, reported: [String])
 
   /// What is wrong, where, and what would be right.
   public var description: String {
     switch self {
     case .notFinite(let step): step.sentence
+    case .metricNotReported(let name, let reported):
+      "training.metric_for_best_model: \(name) is not reported for this data, only \(reported.joined(separator: ", "))"
     }
   }
 
@@ -58,5 +64,16 @@ public struct NonFiniteStep: Sendable, Equatable {
       }
     }
     return text + "; a lower training.learning_rate or training.max_grad_norm may help"
+  }
+}
+
+extension TrainingConfig {
+  /// Whether models are ranked.
+  var ranksModels: Bool { metricForBestModel != nil || loadBestModelAtEnd || earlyStoppingPatience > 0 }
+
+  /// Throws where models are ranked by a metric that is not among `metrics`.
+  func requireRankingMetric(in metrics: [Metric]) throws {
+    guard ranksModels, !metrics.contains(where: { $0.name == rankingMetric }) else { return }
+    throw TrainingError.metricNotReported(rankingMetric, reported: metrics.map(\.name))
   }
 }

@@ -5,6 +5,7 @@ import Foundation
 import Kernels
 import Models
 import StrictJSON
+import Tasks
 import Tokenizers
 
 /// A language model with its tokenizer, ready to continue texts: a bare model, or one with an adapter.
@@ -16,21 +17,21 @@ public struct GenerationRun: Sendable {
   private let model: ModelConfig
   private let path: String
   private let format: PromptFormat
-  private let tokens: LanguageTokens
+  private let encoder: TextEncoder
 
   /// Loads the run that was trained as `config` says, with its adapter.
   public init(run config: RunConfig, adapterDirectory: String, template: String?, threads: Int) throws {
-    guard config.task.name.isLanguageModelling else {
-      throw RunError.noLanguageModel(directory: adapterDirectory, task: config.task.name.rawValue)
+    guard try config.knownTask().isLanguageModelling else {
+      throw RunError.noLanguageModel(directory: adapterDirectory, task: config.task.name)
     }
     var config = config
-    if template != nil { (config.task.name, config.task.promptTemplate) = (.instruct, template) }
+    if template != nil { (config.task.name, config.task.promptTemplate) = (Task.instruct.name, template) }
     try self.init(config, adapterDirectory: adapterDirectory, threads: threads)
   }
 
   /// Loads the model directory `path`, with the adapter in `adapterDirectory` where that is given.
   public init(model path: String, adapterDirectory: String?, template: String?, threads: Int) throws {
-    var task = TaskConfig(name: template == nil ? .causalLM : .instruct)
+    var task = TaskConfig(name: (template == nil ? Task.causalLM : Task.instruct).name)
     task.promptTemplate = template
     task.maxSeqLength = 8
     var adapter = AdapterConfig()
@@ -46,29 +47,25 @@ public struct GenerationRun: Sendable {
 
   /// The language model of a run that is scored.
   init(_ scoring: ScoringRun) throws {
-    let config = scoring.run.plan.config
-    let plan = scoring.run.plan
-    guard case .language(let loaded) = scoring.run.model else {
-      throw ModelError.notADecoder(plan.model, path: config.model)
+    let run = scoring.run, config = run.config
+    guard case .language(let loaded) = try run.network() else {
+      throw ModelError.notADecoder(run.model, among: config.catalog.architectures, path: config.model)
     }
-    path = plan.modelDirectory
-    model = plan.model
-    guard case .language(let task) = scoring.run.task else {
-      throw RunError.noLanguageModel(directory: config.model, task: config.task.name.rawValue)
-    }
-    format = PromptFormat(task)
-    tokens = try scoring.run.languageTokens()
-    tokenizer = tokens.tokenizer
-    let ends = try Self.ends(of: plan.model, path: plan.modelDirectory) + format.ends(tokens)
-    guard !ends.isEmpty else { throw RunError.noEndOfText(directory: config.model) }
+    path = run.modelDirectory
+    model = run.model
+    format = scoring.task.prompts
+    encoder = try run.encoder()
+    tokenizer = encoder.tokenizer
+    let ends = try Self.ends(of: model, path: path) + format.ends(encoder)
+    guard !ends.isEmpty else { throw TaskError.noEndOfText(directory: config.model) }
     generator = Generator(
-      model: loaded, sites: plan.sites, state: scoring.state, scale: scoring.scale, ends: ends, pool: scoring.run.pool)
+      model: loaded, sites: run.geometry.sites, state: scoring.state, scale: scoring.scale, ends: ends, pool: run.pool)
   }
 
   /// The ids of a prompt; a run that learnt to answer gets it in the template that it learnt with. Throws where it
   /// leaves no room for a continuation.
   public func ids(of prompt: String) throws -> [Int32] {
-    var ids = format.ids(prompt, tokens)
+    var ids = try format.ids(prompt, encoder)
     if ids.isEmpty { ids = [Int32(model.bosTokenID ?? model.eosTokenID ?? 0)] }
     try model.check(ids: ids, path: path)
     guard ids.count < generator.longestText else {

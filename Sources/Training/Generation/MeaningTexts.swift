@@ -1,7 +1,6 @@
 import Foundation
 import Metrics
 import Tasks
-import TextMetrics
 
 extension GenerationOptions {
   /// The published settings of GPT-2 on E2E (LoRA, arXiv 2106.09685): 10 beams, length penalty 0.8, no four tokens twice,
@@ -19,15 +18,11 @@ extension ScoringRun {
   public func texts(
     _ split: Split, _ options: GenerationOptions, progress: (Int, Int) -> Void = { _, _ in }
   ) throws -> (texts: GeneratedTexts, references: PromptedDataset) {
-    guard case .language(let task) = run.task, task.source.task == .e2e else {
-      throw RunError.noMeanings(task: run.task.name)
-    }
-    let references = try task.meanings(split), examples = references.examples
-    let tokens = try run.languageTokens()
-    let writer = try GenerationRun(self)
+    guard let references = try task.references(split) else { throw RunError.noMeanings(task: task.name) }
+    let examples = references.examples, encoder = try run.encoder(), writer = try GenerationRun(self)
     let prompts = try examples.map { example in
-      let ids = tokens.prompt(example.prompt, ends: example.endsPrompt), limit = writer.generator.longestText
-      try run.plan.model.check(ids: ids, path: run.plan.modelDirectory)
+      let ids = try encoder.prompt(example.prompt, ends: example.endsPrompt), limit = writer.generator.longestText
+      try run.model.check(ids: ids, path: run.modelDirectory)
       guard ids.count < limit else {
         let problem = RunError.promptTooLong(tokens: ids.count, limit: limit).description
         throw TaskError.badRecord(file: references.file, line: example.line, problem: problem)
@@ -39,20 +34,11 @@ extension ScoringRun {
     for start in stride(from: 0, to: prompts.count, by: size) {
       let batch = Array(prompts[start..<min(start + size, prompts.count)])
       texts += writer.generator.continuations(of: batch, first: start, options).map {
-        tokens.tokenizer.decode($0.tokens).trimmingCharacters(in: .whitespacesAndNewlines)
+        encoder.tokenizer.decode($0.tokens).trimmingCharacters(in: .whitespacesAndNewlines)
       }
       progress(texts.count, prompts.count)
     }
     return (GeneratedTexts(texts: texts, file: split.rawValue), references)
-  }
-}
-
-extension LanguageTaskData {
-  /// The first `max_eval_samples` meaning representations of an `e2e` split, with all their references.
-  fileprivate func meanings(_ split: Split) throws -> PromptedDataset {
-    let all = try PromptedDataset(e2e: source.path(split), groups: true)
-    let limit = (split == .train ? config.maxTrainSamples : config.maxEvalSamples) ?? .max
-    return PromptedDataset(examples: Array(all.examples.prefix(limit)), file: all.file, skipped: all.skipped)
   }
 }
 

@@ -4,6 +4,7 @@ import Checkpoints
 import Configuration
 import Kernels
 import Models
+import Tasks
 
 /// About how many bytes a run holds at its peak.
 public struct MemoryEstimate: Sendable, Equatable {
@@ -21,26 +22,27 @@ public struct MemoryEstimate: Sendable, Equatable {
   /// All together.
   public var total: Int { max(loading, weights + trainable + activations) + program }
 
-  /// The estimate for training on sequences of these lengths, in the order of the first epoch; for full batches of the
-  /// longest sequences where the data is not known.
-  public init(
-    _ plan: RunPlan, trainable count: Int, outputs: Int, lengths: [Int]?, order: [Int]?, threads: Int
-  ) throws {
-    let config = plan.config, training = config.training
-    let directory = try? plan.geometry.checkpoint(plan.modelDirectory)
-    let stored = StoredWeights(plan, directory)
+  /// The estimate for training on `items` in the order of the first epoch; for full batches of the longest examples
+  /// where they are not known. `outputs` are the head's, where it trains one; `threads` those of the run.
+  init(_ run: PreparedRun, outputs: Int?, items: [EncodedDataset.Item]? = nil, threads: Int? = nil) throws {
+    let directory = try? run.geometry.checkpoint(run.modelDirectory)
+    let stored = StoredWeights(run, directory)
     weights = stored.held
     loading = stored.loaded
-    let longest = config.task.maxSeqLength
-    let lengths = lengths ?? Array(repeating: longest, count: min(4096, training.effectiveBatch))
-    let shard = LargestShard(lengths: lengths, order: order, batch: training.effectiveBatch)
-    let workers = min(threads, shard.count)
-    trainable = 4 * count * (1 + (workers + 1) + 2)
-    let counter = ActivationCount(plan, outputs: outputs)
-    activations = workers * (try shard.candidates.map { try counter.bytes(lengths: $0, stored: directory) }.max() ?? 0)
+    let work = try Work(run, outputs: outputs, items: items, stored: directory)
+    let workers = min(threads ?? run.pool.threads, work.shards)
+    let head = run.head(outputs: outputs)
+    trainable = 4 * (run.table.parameterCount + head.map(\.count).reduce(0, +)) * (1 + (workers + 1) + 2)
+    let state = TrainableState(table: run.table, head: head)
+    activations = workers * (work.largest.map { $0.bytes(run, state) }.max() ?? 0)
     program =
-      48 << 20 + Self.itemBytes * lengths.count + Self.tokenBytes * lengths.reduce(0, +)
-      + Self.tokenizerBytes * plan.model.vocabularySize
+      48 << 20 + Self.itemBytes * work.examples + Self.tokenBytes * work.tokens
+      + Self.tokenizerBytes * run.model.vocabularySize
+  }
+
+  /// The same for a run whose inputs have not been read.
+  public init(unread run: PreparedRun, threads: Int) throws {
+    try self.init(run, outputs: run.taskKind.isLanguageModelling ? nil : 2, threads: threads)
   }
 
   /// What an example takes besides its tokens, and each of these, with the room that arrays grow into.
@@ -56,10 +58,10 @@ private struct StoredWeights {
   var held: Int
   var loaded: Int
 
-  init(_ plan: RunPlan, _ directory: CheckpointDirectory?) {
-    let precision = plan.config.training.precision
+  init(_ run: PreparedRun, _ directory: CheckpointDirectory?) {
+    let precision = run.config.training.precision
     guard let directory else {
-      held = precision.byteCount * plan.geometry.totalParameters(labels: nil)
+      held = precision.byteCount * run.geometry.totalParameters(labels: nil)
       loaded = held
       return
     }
@@ -68,75 +70,103 @@ private struct StoredWeights {
     held = loaded
     guard precision == .bfloat16 else { return }
     // Matrices of linear maps are held as rounded copies unless they are stored so; the rest stays mapped.
-    for site in plan.sites where site.slice == nil {
+    for site in run.geometry.sites where site.slice == nil {
       guard let info = directory.info(site.path + ".weight"), info.dtype != .bfloat16 else { continue }
       held += 2 * info.shape.reduce(1, *) - info.byteCount
     }
   }
 }
 
-/// The largest units of work among the first batches.
-private struct LargestShard {
-  /// Lengths of the sequences of the shard with the most tokens, and of the one with the longest sequence.
-  private(set) var candidates: [[Int]] = [[1], [1]]
+/// The largest shards among the first batches of a run, on a model that is only shapes.
+private struct Work {
+  private var mostTokens: Shard?
+  private var longest: Shard?
+  /// The shard with the most tokens, and the one with the longest sequence.
+  var largest: [Shard] { [mostTokens, longest].compactMap(\.self) }
   /// The most shards of a batch.
-  private(set) var count = 1
+  private(set) var shards = 1
+  let examples: Int
+  let tokens: Int
 
-  init(lengths: [Int], order: [Int]?, batch: Int) {
-    let order = order ?? Array(lengths.indices)
-    for start in stride(from: 0, to: min(order.count, 1000 * batch), by: batch) {
-      let lengths = order[start..<min(start + batch, order.count)].map { lengths[$0] }
-      let plan = ShardPlan(lengths: lengths)
-      for shard in plan.shards.map({ $0.map { lengths[$0] } }) {
-        if shard.reduce(0, +) > candidates[0].reduce(0, +) { candidates[0] = shard }
-        if shard.max() ?? 0 > candidates[1].max() ?? 0 { candidates[1] = shard }
+  /// A shard, ready to go through the model.
+  struct Shard {
+    let batch: any ObjectiveBatch
+    let units: [Int]
+    let tokens: Int
+    let longest: Int
+  }
+
+  init(
+    _ run: PreparedRun, outputs: Int?, items: [EncodedDataset.Item]?, stored: CheckpointDirectory?
+  ) throws {
+    let training = run.config.training
+    let objective = (try? run.task().objective) ?? Self.objective(outputs)
+    let model = try ObjectiveModel(
+      shapesOf: run.geometry, objective.modelUse, precision: training.precision, stored: stored)
+    let items =
+      items
+      ?? Array(
+        repeating: Self.longestItem(run, outputs), count: min(4096, StepPlan(examples: 1, training).stepSize))
+    let steps = StepPlan(examples: items.count, training)
+    let order = training.shuffle ? run.philox.permutation(items.count, epoch: 0) : Array(items.indices)
+    for step in 0..<min(steps.perEpoch, 1000) {
+      let batch = objective.batch(
+        steps.batch(step: step, order: order).map { items[$0] }, model,
+        .training(labelSmoothing: training.labelSmoothingFactor))
+      let plan = ShardPlan(lengths: batch.lengths)
+      let made = plan.shards.map { units in
+        let lengths = units.map { batch.lengths[$0] }
+        return Shard(
+          batch: batch, units: units, tokens: lengths.reduce(0, +), longest: lengths.max() ?? 0)
       }
-      count = max(count, plan.shards.count)
+      for shard in made {
+        if shard.tokens > mostTokens?.tokens ?? 0 { mostTokens = shard }
+        if shard.longest > longest?.longest ?? 0 { longest = shard }
+      }
+      shards = max(shards, plan.shards.count)
     }
+    (examples, tokens) = (items.count, items.reduce(0) { $0 + $1.ids.count })
+  }
+
+  private static func objective(_ outputs: Int?) -> any Objective {
+    outputs.map { Classification(classes: $0) } ?? LanguageModelling()
+  }
+
+  private static func longestItem(_ run: PreparedRun, _ outputs: Int?) -> EncodedDataset.Item {
+    let ids = [Int32](repeating: 0, count: run.config.task.maxSeqLength)
+    return outputs == nil
+      ? EncodedDataset.Item(documents: [ids])
+      : EncodedDataset.Item(ids: ids, typeIDs: ids, label: .classIndex(0))
   }
 }
 
-/// The activations of a shard: forward and backward code run on shapes, in a workspace that counts.
-private struct ActivationCount {
-  let plan: RunPlan
-  let state: TrainableState
-
-  init(_ plan: RunPlan, outputs: Int) {
-    self.plan = plan
-    state = TrainableState(
-      table: plan.table, head: outputs == 0 ? [] : HeadParameter.all(config: plan.model, labels: outputs))
-  }
-
-  /// Bytes at the peak, for a shard of sequences of these lengths.
-  func bytes(lengths: [Int], stored: CheckpointDirectory?) throws -> Int {
-    let config = plan.config.training, workspace = Workspace(computes: false)
+extension Work.Shard {
+  /// Bytes of its activations: forward and backward code run on shapes, in a workspace that counts.
+  func bytes(_ run: PreparedRun, _ state: TrainableState) -> Int {
+    let config = run.config.training, workspace = Workspace(computes: false)
     let tape = Tape(
       workspace: workspace, parameters: state.values, gradients: FloatStorage(zeros: state.storageCount),
-      dropout: DropoutSource(philox: Philox(seed: 0), step: 0), precision: config.precision)
+      dropout: DropoutSource(philox: run.philox, step: 0), precision: config.precision)
     let context = ForwardContext(
       tape: tape,
-      adapters: state.adapters(sites: plan.sites, scale: 1, dropout: plan.config.adapter.loraDropout),
+      adapters: state.adapters(sites: run.geometry.sites, scale: 1, dropout: run.config.adapter.loraDropout),
       head: state.headReferences, recomputes: config.gradientCheckpointing)
-    let sequences = lengths.map {
-      (ids: [Int32](repeating: 0, count: $0), typeIDs: [Int32](repeating: 0, count: $0))
-    }
-    let tokens = PackedTokens(sequences, examples: Array(lengths.indices))
-    if state.head.isEmpty {
-      let model = try LanguageModel(shapesOf: plan.geometry, precision: config.precision, stored: stored)
-      let states = model.decoder.states(tokens, onlyLast: false, context)
-      _ = tape.languageModelLoss(
-        states, head: model.head, targets: tokens.ids, weights: [Float](repeating: 1, count: states.rows))
-    } else {
-      let model = try LoadedClassifier.model(shapesOf: plan.geometry, precision: config.precision, stored: stored)
-      let logits = model.logits(tokens, context)
-      _ = tape.crossEntropy(logits, labels: lengths.map { _ in 0 }, weight: 1)
-    }
+    _ = batch.forward(units, context)
     tape.backward()
     return workspace.peakBytes
   }
 }
 
-extension TrainingConfig {
-  /// Examples of one optimiser step.
-  fileprivate var effectiveBatch: Int { trainBatchSize * gradientAccumulationSteps }
+extension ObjectiveModel {
+  /// A model without numbers, to count what it takes.
+  fileprivate init(
+    shapesOf geometry: ModelGeometry, _ use: ModelUse, precision: Precision, stored: CheckpointDirectory?
+  ) throws {
+    switch use {
+    case .classifier:
+      self = .classifier(try LoadedClassifier.model(shapesOf: geometry, precision: precision, stored: stored))
+    case .languageModel:
+      self = .language(try LanguageModel(shapesOf: geometry, precision: precision, stored: stored))
+    }
+  }
 }

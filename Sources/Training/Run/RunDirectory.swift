@@ -11,8 +11,8 @@ public struct RunDirectory: Sendable {
   /// Where its adapter is: in the directory itself, or while the run is not finished in its newest whole checkpoint.
   public let adapterPath: String
 
-  /// Throws where there is no run in `path`.
-  public init(_ path: String) throws {
+  /// Throws where there is no run in `path`. `catalog` is that of the run's config.
+  public init(_ path: String, catalog: Catalog = .standard) throws {
     self.path = path
     let missing = ["run_config.json", AdapterFile.configName, AdapterFile.tensorsName].first {
       !FileManager.default.fileExists(atPath: "\(path)/\($0)")
@@ -21,7 +21,8 @@ public struct RunDirectory: Sendable {
       adapterPath = path
       return
     }
-    guard missing != "run_config.json", let newest = try CheckpointFolder(output: path).newest() else {
+    guard missing != "run_config.json", let newest = try CheckpointFolder(output: path, catalog: catalog).newest()
+    else {
       throw RunError.notARun(directory: path, missing: missing)
     }
     adapterPath = newest.checkpoint.path
@@ -31,6 +32,9 @@ public struct RunDirectory: Sendable {
   public var notices: [String] {
     adapterPath == path ? [] : ["\(path): the run is not finished, its newest checkpoint \(adapterPath) is taken"]
   }
+
+  /// Whether `path` is a run's directory, finished or not.
+  public static func isRun(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/run_config.json") }
 
   /// Whether `path` is a directory.
   public static func isDirectory(_ path: String) -> Bool {

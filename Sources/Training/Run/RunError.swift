@@ -29,8 +29,6 @@ public enum RunError: UserFacingError, Equatable {
   case nothingToEvaluate(task: String)
   /// Scores are asked for and the file has no labels.
   case noLabels(file: String)
-  /// A model without a token that ends a text.
-  case noEndOfText(directory: String)
   /// Something that only classification tasks have.
   case notAClassification(task: String, verb: String)
   /// Texts for meaning representations are asked for, and the task has none.
@@ -73,8 +71,6 @@ public enum RunError: UserFacingError, Equatable {
       "training.eval_strategy: \(task) has no validation file to score; give one, or set eval_strategy to no"
     case .noLabels(let file):
       "\(file): has no labels, so there is nothing to score; --predictions FILE writes what the model says"
-    case .noEndOfText(let directory):
-      "\(directory)/config.json: eos_token_id is missing: texts and answers need a token that ends them"
     case .notAClassification(let task, let verb):
       "\(verb): the task \(task) has no labels to predict; swift-peft generate continues texts"
     case .noMeanings(let task): "the task \(task) has no meaning representations to put into words; e2e has"
@@ -93,7 +89,7 @@ public enum RunError: UserFacingError, Equatable {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun: .missingInput
     case .noWholeCheckpoint, .configChanged, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
-      .nothingToEvaluate, .noLabels, .headMismatch, .noEndOfText, .notAClassification, .noMeanings, .noLanguageModel,
+      .nothingToEvaluate, .noLabels, .headMismatch, .notAClassification, .noMeanings, .noLanguageModel,
       .promptTooLong:
       .badInput
     }

@@ -1,3 +1,4 @@
+import Configuration
 import Diagnostics
 import Foundation
 
@@ -13,7 +14,7 @@ public enum RunStart: Sendable {
 
 /// Where a resumed run goes on: locked, read and compared with the config, nothing changed yet.
 struct ResumePoint: Sendable {
-  /// Kept until the run ends; nil where the output directory is not there yet.
+  /// Kept until the run ends; nil where the output directory is not there yet, and in a dry run.
   let lock: OutputLock?
   /// Which row of the database is the run's; nil where none was begun.
   let identity: RunIdentity?
@@ -22,15 +23,15 @@ struct ResumePoint: Sendable {
   /// What a person should know.
   var notices: [String]
 
-  /// Looks for a run in `output`. Throws where another process trains it, where it cannot go on, and where every
-  /// checkpoint is damaged.
-  init(_ output: OutputDirectory) throws {
+  /// Looks for a run in `output`, and with `locks` keeps others from training it. Throws where another process does,
+  /// where it cannot go on, and where every checkpoint is damaged.
+  init(_ output: OutputDirectory, catalog: Catalog, locks: Bool) throws {
     guard FileManager.default.fileExists(atPath: output.path) else {
       (lock, identity, checkpoint, notices) = (nil, nil, nil, [])
       return
     }
-    lock = try OutputLock(output.path)
-    let folder = CheckpointFolder(output: output.path)
+    lock = locks ? try OutputLock(output.path) : nil
+    let folder = CheckpointFolder(output: output.path, catalog: catalog)
     let newest = try folder.newest()
     identity = try RunIdentity.read(output.path)
     checkpoint = newest?.checkpoint

@@ -2,6 +2,7 @@ import Adapters
 import Configuration
 import Diagnostics
 import Foundation
+import Metrics
 import Models
 import RunStore
 import Tasks
@@ -11,59 +12,34 @@ import Tasks
 /// Nothing on disk changes before every input has been read and checked.
 public struct TrainingRun {
   /// Model, data and tokenizer.
-  public let run: LoadedRun
+  public let run: PreparedRun
   /// The loop over the loaded data.
   public private(set) var trainer: Trainer
   /// What a person should know before the run starts.
   public let notices: [String]
-  private let start: RunStart
-  private let resumed: ResumePoint?
-  private let fingerprint: InputFingerprint
-
   /// Optimiser steps that an earlier process has done.
   public let firstStep: Int
 
+  private let start: RunStart
+  private let resumed: ResumePoint?
+  private let fingerprint: InputFingerprint
+  private let labels: LabelSpace?
+
   /// Loads and checks everything that `config` names, and for `.resume` the run's newest checkpoint.
   public init(_ config: RunConfig, threads: Int, start: RunStart) throws {
-    self.start = start
-    let output = OutputDirectory(config.outputDir)
-    try output.refuseIfTaken(overwrite: start != .fresh)
-    let plan = try RunPlan(config)
-    let run = try LoadedRun(plan, threads: threads)
-    self.run = run
-    resumed = start == .resume ? try ResumePoint(output) : nil
-
-    let train = try run.load(.train, toTrain: true)
-    guard !train.items.isEmpty else { throw RunError.noExamples(file: try run.task.file(.train)) }
-    let evaluationSets = try run.evaluationSets()
-    var notices =
-      run.model.notices
-      + (try EvaluationSplits(run.task, strategy: config.training.evalStrategy).notices)
-      + train.leftOut + evaluationSets.flatMap(\.data.leftOut)
-    let steps = BatchPlan(
-      examples: train.items.count, batchSize: config.training.trainBatchSize,
-      accumulation: config.training.gradientAccumulationSteps
-    ).totalSteps(epochs: config.training.numTrainEpochs, maxSteps: config.training.maxSteps)
-    fingerprint = try InputFingerprint(train: train, evaluationSets: evaluationSets, model: run.plan.modelDirectory)
-
-    let state: TrainableState, loop: LoopState, procedure: (any MethodProcedure)?
-    if let resumed, let checkpoint = resumed.checkpoint {
-      let changes = try checkpoint.changes(config, fingerprint: fingerprint, totalSteps: steps)
-      let snapshot = try checkpoint.snapshot(
-        table: plan.table, head: plan.head(run.task.labels))
-      (state, loop, procedure) = (snapshot.state, snapshot.loop, snapshot.procedure)
-      notices += resumed.notices + changes
-    } else {
-      notices += resumed?.notices ?? []
-      state = try run.freshState(notices: &notices)
-      (loop, procedure) = (LoopState(), try plan.procedure(totalSteps: steps))
+    let inputs = try TrainingInputs(config, threads: threads, start: start)
+    guard let train = inputs.train, let begun = inputs.start, let fingerprint = inputs.fingerprint else {
+      preconditionFailure("a run's inputs are all required")
     }
-    firstStep = state.step
+    let run = inputs.run
+    (self.run, self.start, self.fingerprint, resumed) = (run, start, fingerprint, inputs.resumed)
+    labels = try run.task().labels
+    firstStep = begun.state.step
     trainer = Trainer(
-      state: state, loop: loop, engine: run.engine(scale: plan.scale), config: config.training, train: train,
-      evaluationSets: evaluationSets, metrics: run.task.metrics, procedure: procedure, philox: run.philox)
-    if firstStep > 0 { notices.append("resumed after step \(firstStep) of \(steps)") }
-    self.notices = notices
+      state: begun.state, loop: begun.loop, engine: try run.engine(scale: run.scale), config: config.training,
+      train: train, evaluationSets: inputs.evaluationSets, procedure: begun.procedure, philox: run.philox)
+    notices =
+      inputs.notices + (firstStep > 0 ? ["resumed after step \(firstStep) of \(trainer.totalSteps)"] : [])
   }
 
   /// What a run left behind.
@@ -89,7 +65,7 @@ public struct TrainingRun {
   public mutating func execute(
     shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
   ) throws -> Summary {
-    let config = run.plan.config
+    let config = run.config
     let store = try RunStore(path: config.database)
     try store.checkIntegrity()
     let output = OutputDirectory(config.outputDir)
@@ -113,7 +89,7 @@ public struct TrainingRun {
         let outcome = try train(saver, recorder, shouldStop, onEvent)
         try saver.finish()
         try Self.announce(saver, recorder, onEvent)
-        try output.write(adapter: run.stored(trainer.state))
+        try output.write(adapter: run.stored(trainer.state, labels: labels))
         try output.write(results: outcome.reports)
         return try finish(outcome, recorder, onEvent)
       } catch {
@@ -130,7 +106,7 @@ public struct TrainingRun {
     _ saver: CheckpointSaver, _ recorder: RunRecorder, _ shouldStop: () -> Bool,
     _ onEvent: (TrainingEvent) throws -> Void
   ) throws -> Trainer.Outcome {
-    let run = run, config = run.plan.config.jsonText(), fingerprint = fingerprint
+    let run = run, config = run.config.jsonText(), fingerprint = fingerprint, labels = labels
     return try trainer.run(shouldStop: shouldStop) { event in
       try saver.check()
       switch event {
@@ -140,7 +116,7 @@ public struct TrainingRun {
       case .checkpoint(let snapshot):
         try saver.save(
           CheckpointContent(
-            snapshot: snapshot, stored: run.stored, config: config, history: recorder.history,
+            snapshot: snapshot, stored: { run.stored($0, labels: labels) }, config: config, history: recorder.history,
             fingerprint: fingerprint))
       case .step, .notice: break
       }
@@ -184,14 +160,14 @@ public struct TrainingRun {
     let head = trainer.state.head.map(\.count).reduce(0, +)
     return ParameterCounts(
       adapter: adapter, trainable: adapter + head,
-      total: ModelGeometry(run.plan.model).totalParameters(labels: run.task.labels?.outputs) + adapter)
+      total: run.geometry.totalParameters(labels: labels?.outputs) + adapter)
   }
 
   private func details() -> RunDetails {
-    let config = run.plan.config
+    let config = run.config
     return RunDetails(
-      name: config.name, model: config.model, modelType: run.plan.model.modelType,
-      task: config.task.name.rawValue, strategy: config.adapter.strategy, r: config.adapter.r,
+      name: config.name, model: config.model, modelType: run.model.modelType,
+      task: config.task.name, strategy: config.adapter.strategy, r: config.adapter.r,
       loraAlpha: config.adapter.loraAlpha, seed: config.training.seed, precision: config.training.precision.rawValue,
       threads: run.pool.threads, parameters: parameters, config: config.jsonText(), outputDir: config.outputDir,
       version: ProductVersion.current)
@@ -264,7 +240,7 @@ extension TrainingRun {
   /// The number of the run where nothing is left to be done for it.
   fileprivate func completedRun(in store: RunStore) throws -> Int64? {
     guard trainer.isFinished, let token = resumed?.identity?.token, let id = try store.run(token: token),
-      try store.run(id).status == .completed, OutputDirectory(run.plan.config.outputDir).holdsAdapter
+      try store.run(id).status == .completed, OutputDirectory(run.config.outputDir).holdsAdapter
     else { return nil }
     return id
   }

@@ -12,18 +12,18 @@ struct DataLook {
   /// All training examples.
   let count: Int
 
-  /// So many examples tell how long texts are.
+  /// This many examples tell how long texts are.
   static let sampleSize = 2000
 
-  /// GLUE data in `directory`; `name` is the task, or nil to find out.
-  init(directory: String, name: TaskName?) throws {
+  /// The data in `directory`; `name` is the task, or nil to find out which task of the catalog it looks like.
+  init(directory: String, name: String?, catalog: Catalog = .standard) throws {
+    let tasks = try name.map { [try catalog.tasks.named($0)] } ?? catalog.tasks.filter(\.comesAsDirectory)
     var failures: [any Error] = []
-    let candidates = name.map { [$0] } ?? TaskName.allCases.filter(\.isGLUE)
-    for candidate in candidates {
-      var task = TaskConfig(name: candidate)
-      task.dataDir = directory
+    for task in tasks {
+      var options = TaskConfig(name: task.name)
+      options.dataDir = directory
       do {
-        self = try DataLook(task)
+        self = try DataLook(task, options)
         return
       } catch { failures.append(error) }
     }
@@ -34,19 +34,19 @@ struct DataLook {
   /// A table of its own.
   init(trainFile: String, validationFile: String?) throws {
     let columns = try TableLook(trainFile)
-    var task = TaskConfig(name: .tsv)
-    task.trainFile = trainFile
-    task.validationFile = validationFile
-    task.textColumns = columns.texts
-    task.labelColumn = columns.label
-    task.hasHeader = columns.hasHeader
-    self = try DataLook(task)
+    var options = TaskConfig(name: Task.table.name)
+    options.trainFile = trainFile
+    options.validationFile = validationFile
+    options.textColumns = columns.texts
+    options.labelColumn = columns.label
+    options.hasHeader = columns.hasHeader
+    self = try DataLook(.table, options)
   }
 
-  private init(_ task: TaskConfig) throws {
-    self.task = task
-    let data = try TaskData(TaskSource(task))
-    labels = data.labels
+  private init(_ task: Task, _ options: TaskConfig) throws {
+    let data = try TaskData(task, options)
+    guard let labels = data.labels else { throw InitError.noLabels(task: task.name) }
+    (self.task, self.labels) = (options, labels)
     let examples = try data.load(.train).examples
     sample = Array(examples.prefix(Self.sampleSize))
     count = examples.count
@@ -56,8 +56,8 @@ struct DataLook {
 /// Which columns of a table are texts and which is the label, judged by the first rows.
 struct TableLook {
   let hasHeader: Bool
-  let texts: [Configuration.Column]
-  let label: Configuration.Column
+  let texts: [Column]
+  let label: Column
 
   private static let labelNames: Set<String> = [
     "label", "labels", "class", "category", "target", "score", "gold_label",
@@ -68,10 +68,9 @@ struct TableLook {
     let head = bytes.prefix(1 << 20)
     // The last line may be cut off.
     let whole = head.count < bytes.count ? head.prefix(upTo: (head.lastIndex(of: 10) ?? head.endIndex - 1) + 1) : head
-    let lines = String(decoding: whole, as: UTF8.self).split(separator: "\n").prefix(500)
-      .map { line in
-        line.split(separator: "\t", omittingEmptySubsequences: false).map { String($0.filter { $0 != "\r" }) }
-      }
+    let table = try? Table(
+      bytes: Array(whole), file: path, format: FileFormat(ending: path) ?? .tsv, hasHeader: false)
+    let lines = (table?.rows.prefix(500) ?? []).map(\.fields)
     guard let first = lines.first, first.count > 1, lines.count > 2 else { throw InitError.noTable(file: path) }
     let rows = lines.dropFirst().filter { $0.count == first.count }
     let distinct = first.indices.map { column in Set(rows.map { $0[column] }).count }
@@ -90,7 +89,7 @@ struct TableLook {
     }.prefix(2)
     let isHeader = named != nil || !rows.contains { $0[label] == first[label] }
     hasHeader = isHeader
-    func column(_ index: Int) -> Configuration.Column { isHeader ? .name(first[index]) : .number(index) }
+    func column(_ index: Int) -> Column { isHeader ? .name(first[index]) : .index(index) }
     self.texts = texts.map(column)
     self.label = column(label)
   }
@@ -100,20 +99,22 @@ struct TableLook {
 enum InitError: UserFacingError, Equatable {
   case unknownData(directory: String)
   case noTable(file: String)
+  case noLabels(task: String)
   case fileTaken(String)
 
   var description: String {
     switch self {
     case .unknownData(let directory):
       "\(directory): is none of GLUE's data sets as distributed; say which with --task, or give --train-file"
-    case .noTable(let file): "\(file): is no table of texts and labels, with TABs between the columns"
+    case .noTable(let file): "\(file): not a TSV or CSV table of texts and labels"
+    case .noLabels(let task): "--task: init writes configs for tasks with labels, and \(task) has none"
     case .fileTaken(let file): "\(file): exists already; --force replaces it"
     }
   }
 
   var exitStatus: ExitStatus {
     switch self {
-    case .unknownData, .noTable: .badInput
+    case .unknownData, .noTable, .noLabels: .badInput
     case .fileTaken: .cannotCreate
     }
   }

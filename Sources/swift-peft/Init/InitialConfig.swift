@@ -84,7 +84,7 @@ struct InitialConfig {
   private var summary: String { AdapterMethod.all.first { $0.name == strategy }?.summary ?? "" }
 
   private func files(_ task: TaskConfig) -> String {
-    var lines = ["    // \(labels)", "    \"name\": \(quoted(task.name.rawValue)),"]
+    var lines = ["    // \(labels)", "    \"name\": \(quoted(task.name)),"]
     func add(_ key: String, _ value: String?) { value.map { lines.append("    \"\(key)\": \(quoted($0)),") } }
     add("data_dir", task.dataDir)
     add("train_file", task.trainFile)
@@ -105,10 +105,10 @@ struct InitialConfig {
     }
   }
 
-  private func column(_ column: Configuration.Column) -> String {
+  private func column(_ column: Column) -> String {
     switch column {
     case .name(let name): quoted(name)
-    case .number(let number): String(number)
+    case .index(let number): String(number)
     }
   }
 

@@ -10,7 +10,7 @@ struct SweepPlan {
   /// A run of the sweep.
   struct Item {
     let member: SweepConfig.Member
-    let plan: RunPlan
+    let run: PreparedRun
     /// Estimated bytes of memory.
     let memory: Int
     /// Its row in the database if it is complete.
@@ -33,12 +33,10 @@ struct SweepPlan {
     let known = try SweepRuns(database: sweep.database)
     for member in sweep.members {
       do {
-        let plan = try RunPlan(member.config)
+        let run = try PreparedRun(member.config, inputs: .none)
         let done = overwrite ? nil : try known.completed(member)
-        let memory = try MemoryEstimate(
-          plan, trainable: plan.table.parameterCount, outputs: member.config.task.name.isLanguageModelling ? 0 : 2,
-          lengths: nil, order: nil, threads: max(1, threads / jobs))
-        items.append(Item(member: member, plan: plan, memory: memory.total, done: done))
+        let memory = try MemoryEstimate(unread: run, threads: max(1, threads / jobs))
+        items.append(Item(member: member, run: run, memory: memory.total, done: done))
       } catch let error as any UserFacingError {
         let all = (error as? ErrorList)?.errors ?? [error]
         errors += all.filter { seen.insert($0.description).inserted }

@@ -110,7 +110,7 @@ private struct ComparisonSubject {
     rank = config.adapter.r
     targetModules = config.adapter.targetModules.names
     numMerges = config.adapter.aslora.numMerges
-    labels = try Self.labels(config.task)
+    labels = try Self.labels(config)
   }
 
   /// The config of the model `name`, a directory or a Hub name.
@@ -119,11 +119,16 @@ private struct ComparisonSubject {
     return try ModelConfig(directory: Hub().directory(of: name, files: .config))
   }
 
-  /// The outputs that a classification task needs; nil for language modelling, and if the data file is missing.
-  private static func labels(_ task: TaskConfig) throws -> Int? {
-    if let glue = TaskDefinition.named(task.name.rawValue) { return glue.labels?.outputs }
-    guard task.name == .tsv, let file = task.trainFile, FileManager.default.fileExists(atPath: file) else { return nil }
-    return try TaskData(TaskSource(task)).labels.outputs
+  /// The outputs that a classification task needs; nil for language modelling, and for a table that is not there.
+  private static func labels(_ config: RunConfig) throws -> Int? {
+    let task = try config.knownTask()
+    switch task.labels {
+    case .none: return nil
+    case .fixed(let labels): return labels.outputs
+    case .inTrainingFile:
+      guard let file = config.task.trainFile, FileManager.default.fileExists(atPath: file) else { return nil }
+      return try TaskData(task, config.task).labels?.outputs
+    }
   }
 }
 

@@ -49,7 +49,7 @@ struct Evaluate: ParsableCommand {
       throw ValidationError("--adapter needs a config; \(source) is a run and has its own adapter")
     }
     let config = try options.load(runDirectory?.configPath ?? source)
-    let generation = try text.generation(config.task.name)
+    let generation = try text.generation(config.knownTask())
     try ModelDownload(isQuiet: options.report.quiet).fetch(config.model)
     let adapter = runDirectory?.path ?? adapter
     let output = options.outputDir ?? runDirectory?.path ?? config.outputDir
@@ -62,11 +62,11 @@ struct Evaluate: ParsableCommand {
       try runDirectory.map { try ScoringRun(config, run: $0, threads: threads) }
       ?? ScoringRun(config, adapterDirectory: adapter, threads: threads)
     SlowBLAS.warn(library, progress)
-    scoring.run.model.notices.forEach(progress.notice)
+    try scoring.run.network().notices.forEach(progress.notice)
 
-    let predicts = scoring.run.task.classification != nil || config.task.name == .multipleChoice || generation != nil
+    let predicts = scoring.task.predictsLabels || generation != nil
     if predictions != nil, !predicts {
-      throw RunError.notAClassification(task: config.task.name.rawValue, verb: "--predictions")
+      throw RunError.notAClassification(task: config.task.name, verb: "--predictions")
     }
     let reports = try score(scoring, generation, &progress)
     progress.clear()
@@ -87,12 +87,12 @@ struct Evaluate: ParsableCommand {
     _ scoring: ScoringRun, _ generation: GenerationOptions?, _ progress: inout Progress
   ) throws -> [EvaluationReport] {
     var reports: [EvaluationReport] = []
-    for split in try splits(scoring.run.task, progress) {
+    for split in try splits(scoring.run, progress) {
       let data = try scoring.run.load(split)
       data.leftOut.forEach(progress.notice)
       let labels = data.items.map(\.label)
-      if predictions == nil, scoring.run.task.labels != nil, labels.contains(where: { $0 == nil }) {
-        throw RunError.noLabels(file: try scoring.run.task.file(split))
+      if predictions == nil, scoring.task.labels != nil, labels.contains(where: { $0 == nil }) {
+        throw RunError.noLabels(file: try scoring.task.file(split))
       }
       var report = scoring.score(split, data) { progress.scored($0, of: $1, split: split.rawValue) }
       if let bad = report.logits.firstIndex(where: { row in row.contains { !$0.isFinite } }) {
@@ -106,7 +106,7 @@ struct Evaluate: ParsableCommand {
         report = report.adding(try generate(scoring, split, generation, &progress))
       } else if let predictions, reports.isEmpty {
         let choices = report.logits.map(\.count).max() ?? 0, numbers = data.items.compactMap { $0.choices?.number }
-        let table = scoring.run.task.labels.map { PredictionTable(labels: $0) } ?? PredictionTable(choices: choices)
+        let table = scoring.task.labels.map { PredictionTable(labels: $0) } ?? PredictionTable(choices: choices)
         let text = table.text(scores: report.logits, labels: labels, numbers: numbers.isEmpty ? nil : numbers)
         try AtomicFile.write(text, to: predictions)
       }
@@ -130,9 +130,9 @@ struct Evaluate: ParsableCommand {
   }
 
   /// The requested split, or all available development sets.
-  private func splits(_ task: RunTask, _ progress: Progress) throws -> [Split] {
+  private func splits(_ run: PreparedRun, _ progress: Progress) throws -> [Split] {
     if let split { return [split] }
-    let found = try EvaluationSplits(task, strategy: .epoch)
+    let found = try run.evaluationSplits()
     found.notices.forEach(progress.notice)
     if predictions != nil, found.present.count > 1 {
       progress.notice("--predictions writes only the split \(found.present[0].rawValue); choose another with --split")

@@ -120,7 +120,8 @@ struct Generate: ParsableCommand {
   }
 
   private func load() throws -> GenerationRun {
-    if RunDirectory.isDirectory(source), let directory = try? RunDirectory(source) {
+    if RunDirectory.isRun(source) {
+      let directory = try RunDirectory(source)
       if adapter != nil { throw ValidationError("--adapter needs a model; \(source) is a run and has its own adapter") }
       let config = try RunConfig.load(path: directory.configPath)
       directory.notices.forEach(Progress(isQuiet: report.quiet).notice)

@@ -15,7 +15,7 @@ struct Init: ParsableCommand {
       EXAMPLE: swift-peft init models/all-MiniLM-L6-v2 configs/quickstart-data
       EXAMPLE: swift-peft init models/all-MiniLM-L6-v2 train.tsv --output mine.json
 
-      DATA is a directory of GLUE files, or a TSV file of texts and labels. The task, columns, classes and text lengths \
+      DATA is a directory of GLUE files, or a TSV or CSV file of texts and labels. The task, columns, classes and text lengths \
       are detected from the data. The config goes to stdout, or to a file with --output.
       """)
 
@@ -26,7 +26,7 @@ struct Init: ParsableCommand {
   var data: String
 
   @Option(help: ArgumentHelp("The GLUE task, if it cannot be detected.", valueName: "name"))
-  var task: TaskName?
+  var task: String?
 
   @Option(help: ArgumentHelp("With a TSV file: the file to validate on.", valueName: "file"), completion: .file())
   var validationFile: String?
@@ -47,6 +47,10 @@ struct Init: ParsableCommand {
     if !names.contains(strategy) {
       throw ValidationError("--strategy: must be one of \(names.joined(separator: ", ")), not \(strategy)")
     }
+    let tasks = Catalog.standard.tasks.map(\.name)
+    if let task, !tasks.contains(task) {
+      throw ValidationError("--task: must be one of \(tasks.joined(separator: ", ")), not \(task)")
+    }
   }
 
   func run() throws {
@@ -60,7 +64,7 @@ struct Init: ParsableCommand {
       : try DataLook(trainFile: data, validationFile: validationFile)
     let name =
       output.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
-      ?? "\(look.task.name.rawValue)-\(strategy)"
+      ?? "\(look.task.name)-\(strategy)"
     let text = try InitialConfig(name: name, modelPath: model, data: look, strategy: strategy).text
     // Whatever is written must be a config that `train` accepts.
     _ = try RunConfig.load(text: text, file: output ?? "the config", name: name)
@@ -69,8 +73,6 @@ struct Init: ParsableCommand {
     Console.note("\(output): written; try: swift-peft train \(output) --dry-run")
   }
 }
-
-extension TaskName: ExpressibleByArgument {}
 
 /// A missing input.
 struct FileMissing: UserFacingError {

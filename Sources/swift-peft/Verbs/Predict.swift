@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Kernels
+import Metrics
 import StrictJSON
 import Tasks
 import Training
@@ -37,39 +38,18 @@ struct Predict: ParsableCommand {
     directory.notices.forEach(progress.notice)
     let scoring = try ScoringRun(config, run: directory, threads: threads.count)
     SlowBLAS.warn(library, progress)
-    scoring.run.model.notices.forEach(progress.notice)
+    try scoring.run.network().notices.forEach(progress.notice)
 
-    if config.task.name == .multipleChoice { return try answer(scoring, progress) }
-    guard let task = scoring.run.task.classification else {
-      throw RunError.notAClassification(task: config.task.name.rawValue, verb: "predict")
-    }
-    let data =
-      try file.map { try task.loadOrPlain(path: $0) } ?? task.loadOrPlain(bytes: Console.readAll(), name: "stdin")
-    data.skipped.forEach { progress.notice("skipped: \($0)") }
-
-    let table = PredictionTable(labels: task.labels)
+    let input = try file.map(PredictionInput.init(path:)) ?? PredictionInput(bytes: Console.readAll(), name: "stdin")
+    let texts = try scoring.read(input), data = try scoring.run.encode(texts)
+    data.leftOut.forEach(progress.notice)
+    let table = PredictionTable(labels: texts.answers ?? .regression)
     if !report.json { try Console.print(table.header) }
     // Whole batches, so that scores equal those of `eval` bit for bit.
-    let size = config.training.evalBatchSize * 16
-    for start in stride(from: 0, to: data.examples.count, by: size) {
-      let examples = Array(data.examples[start..<min(start + size, data.examples.count)])
-      try write(table, start, try scoring.logits(examples), examples.map(\.label))
-    }
-  }
-
-  /// Answers questions with choices.
-  private func answer(_ scoring: ScoringRun, _ progress: Progress) throws {
-    let questions =
-      try file.map { try ChoiceQuestions(path: $0, needsAnswers: false) }
-      ?? ChoiceQuestions(bytes: Console.readAll(), pipe: "stdin")
-    let data = try scoring.load(questions)
-    data.leftOut.forEach(progress.notice)
-    let table = PredictionTable(choices: questions.questions.map(\.choices.count).max() ?? 0)
-    if !report.json { try Console.print(table.header) }
-    let size = scoring.run.plan.config.training.evalBatchSize
+    let size = config.training.evalBatchSize
     for start in stride(from: 0, to: data.items.count, by: size) {
       let items = Array(data.items[start..<min(start + size, data.items.count)])
-      try write(table, start, scoring.logits(items: items), items.map(\.label))
+      try write(table, start, scoring.logits(items), items.map(\.label))
     }
   }
 

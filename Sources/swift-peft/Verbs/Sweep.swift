@@ -129,7 +129,7 @@ struct Sweep: ParsableCommand {
       [["run", "adapter", "memory", "state"]]
         + plan.items.map {
           [
-            $0.member.label, grouped($0.plan.table.parameterCount), byteSize($0.memory),
+            $0.member.label, grouped($0.run.table.parameterCount), byteSize($0.memory),
             $0.done == nil ? "to train" : "complete",
           ]
         }, right: [1, 2]
@@ -146,7 +146,7 @@ struct Sweep: ParsableCommand {
           plan.items.map {
             [
               "label": .string($0.member.label), "output_dir": .string($0.member.config.outputDir),
-              "adapter_parameters": .integer($0.plan.table.parameterCount), "memory_bytes": .integer($0.memory),
+              "adapter_parameters": .integer($0.run.table.parameterCount), "memory_bytes": .integer($0.memory),
               "complete": .bool($0.done != nil),
             ]
           }),

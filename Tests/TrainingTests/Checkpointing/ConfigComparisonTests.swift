@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct ConfigComparisonTests {
   private let config: RunConfig = {
-    var task = TaskConfig(name: .sst2)
+    var task = TaskConfig(name: "sst2")
     task.dataDir = "data"
     return RunConfig(name: "a", model: "m", task: task)
   }()

@@ -72,10 +72,7 @@ struct Job {
     change(&state)
     var loop = LoopState()
     let items = Array(golden.data.items.prefix(23))
-    let total = BatchPlan(
-      examples: 23, batchSize: config.trainBatchSize, accumulation: config.gradientAccumulationSteps
-    )
-    .totalSteps(epochs: config.numTrainEpochs, maxSteps: config.maxSteps)
+    let total = StepPlan(examples: 23, config).total
     var procedure = try merges.map {
       try mergingProcedure(
         ASLoRAOptions(startStep: $0.start, mergeInterval: $0.every, numMerges: $0.merges), state.table,
@@ -85,15 +82,15 @@ struct Job {
       let snapshot = try Checkpoint(path: path).snapshot(table: state.table, head: state.head)
       (state, loop, procedure) = (snapshot.state, snapshot.loop, snapshot.procedure)
     }
-    let engine = ClassifierEngine(
-      model: golden.classifier.model, sites: golden.geometry.sites, scale: 2, loraDropout: loraDropout,
-      pool: WorkerPool(threads: threads))
+    let engine = Engine(
+      Classification(), model: .classifier(golden.classifier.model), sites: golden.geometry.sites, scale: 2,
+      loraDropout: loraDropout, pool: WorkerPool(threads: threads))
     return Trainer(
       state: state, loop: loop, engine: engine, config: config, train: EncodedDataset(items: items),
       evaluationSets: [
         (.validation, EncodedDataset(items: Array(golden.data.items.suffix(9)))),
         (.validationMismatched, EncodedDataset(items: Array(items.prefix(5)))),
-      ], metrics: [.accuracy], procedure: procedure, philox: Philox(seed: 42))
+      ], procedure: procedure, philox: Philox(seed: 42))
   }
 
   /// Runs `trainer` until after step `stop`, and writes where it stopped to `path`. `stopInEvaluation` is heard only
@@ -129,7 +126,7 @@ struct Job {
   }
 
   static func content(_ snapshot: TrainingSnapshot, _ history: HistoryLog = HistoryLog()) -> CheckpointContent {
-    var task = TaskConfig(name: .sst2)
+    var task = TaskConfig(name: "sst2")
     task.dataDir = "data"
     return CheckpointContent(
       snapshot: snapshot, stored: stored, config: RunConfig(name: "job", model: "model", task: task).jsonText(),

@@ -1,0 +1,97 @@
+import Adapters
+import Autograd
+import Kernels
+import Models
+import Tasks
+
+/// Runs a frozen model with its adapters over batches, for any objective: gradients and losses, or scores.
+///
+/// A batch is cut into shards, a worker takes each through the model, and what they gave is gathered in order.
+public struct Engine: Sendable {
+  /// What the model is trained for.
+  public let objective: any Objective
+  private let model: ObjectiveModel
+  private let sites: [Site]
+  /// alpha / r, or alpha / √r.
+  private let scale: Double
+  private let loraDropout: Double
+  private let labelSmoothing: Double
+  private let pool: WorkerPool
+  private let precision: Precision
+  /// Whether blocks make their activations again for the backward pass.
+  private let recomputes: Bool
+
+  /// An engine for a model with the linear maps `sites`.
+  public init(
+    _ objective: any Objective, model: ObjectiveModel, sites: [Site], scale: Double, loraDropout: Double = 0,
+    labelSmoothing: Double = 0, pool: WorkerPool, precision: Precision = .float32, recomputes: Bool = false
+  ) {
+    (self.objective, self.model, self.sites, self.scale) = (objective, model, sites, scale)
+    (self.loraDropout, self.labelSmoothing) = (loraDropout, labelSmoothing)
+    (self.pool, self.precision, self.recomputes) = (pool, precision, recomputes)
+  }
+
+  /// Adds the gradient of the mean loss of `items` to `gradients`.
+  public func gradients(
+    of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?, into gradients: FloatStorage
+  ) -> BatchResult {
+    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths)
+    let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
+    let results = pool.mapGradients(plan.shards.count, into: gradients) { index, workspace, storage in
+      let tape = Tape(
+        workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout, precision: precision)
+      let context = ForwardContext(
+        tape: tape, adapters: adapters, head: state.headReferences, recomputes: recomputes)
+      let result = batch.forward(plan.shards[index], context)
+      tape.backward()
+      return result
+    }
+    return batch.result(plan.gather(results))
+  }
+
+  /// Losses and scores of `items`, without dropout and label smoothing.
+  public func evaluate(_ items: [EncodedDataset.Item], state: TrainableState) -> BatchResult {
+    evaluate(items, state: state, while: { true }) ?? BatchResult()
+  }
+
+  /// The same, as long as `mayContinue`, which is asked between shards; nil where it said no.
+  public func evaluate(
+    _ items: [EncodedDataset.Item], state: TrainableState, while mayContinue: () -> Bool
+  ) -> BatchResult? {
+    let batch = objective.batch(items, model, .evaluation), plan = ShardPlan(lengths: batch.lengths)
+    let adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
+    let results = pool.map(plan.shards.count, while: mayContinue) { index, workspace in
+      let tape = Tape(workspace: workspace, parameters: state.values, precision: precision)
+      return batch.forward(
+        plan.shards[index], ForwardContext(tape: tape, adapters: adapters, head: state.headReferences))
+    }
+    return results.map { batch.result(plan.gather($0)) }
+  }
+
+  /// Where the first number that is not finite comes from in a batch whose loss or gradient is not; nil where every shard
+  /// alone is finite and only the sum over them is not.
+  public func firstNonFinite(
+    _ items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?
+  ) -> NonFiniteOrigin? {
+    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths)
+    let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
+    return NonFiniteOrigin(plan, state: state, dropout: dropout, precision: precision) { units, tape in
+      batch.forward(units, ForwardContext(tape: tape, adapters: adapters, head: state.headReferences))
+    }
+  }
+
+  private func trainingBatch(_ items: [EncodedDataset.Item]) -> any ObjectiveBatch {
+    objective.batch(items, model, .training(labelSmoothing: labelSmoothing))
+  }
+}
+
+extension ShardPlan {
+  /// The results of all shards in the order of the batch.
+  fileprivate func gather(_ results: [[UnitResult]]) -> [UnitResult] {
+    var gathered = [UnitResult](repeating: UnitResult(loss: nil), count: shards.reduce(0) { $0 + $1.count })
+    for (results, shard) in zip(results, shards) {
+      for (result, unit) in zip(results, shard) { gathered[unit] = result }
+    }
+    return gathered
+  }
+}

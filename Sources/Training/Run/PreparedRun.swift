@@ -1,0 +1,226 @@
+import Adapters
+import Checkpoints
+import Configuration
+import Diagnostics
+import Hub
+import Kernels
+import Metrics
+import Models
+import Tasks
+import Tokenizers
+
+/// A config made into a run: model, adapter, task and tokenizer, each checked. `train` and its dry run, `eval`,
+/// `predict`, `generate` and the planning of `sweep` all begin with it.
+public struct PreparedRun: Sendable {
+  /// What is read beside `config.json`.
+  public enum Inputs: Sendable {
+    /// Everything; what is missing is an error.
+    case required
+    /// What is there; what is missing is listed.
+    case listed
+    /// Nothing: sizes follow from `config.json` alone.
+    case none
+  }
+
+  /// The config, resolved.
+  public let config: RunConfig
+  /// The kind of task that it names.
+  public let taskKind: Task
+  /// The directory that the config's `model` means: itself, or the cache's copy of a model on the Hub.
+  public let modelDirectory: String
+  /// The model's modules, linear maps and sizes.
+  public let geometry: ModelGeometry
+  /// The method that adapts it.
+  public let method: AdapterMethod
+  /// Which tensors every adapted map starts with.
+  public let table: SiteTable
+  /// The workers.
+  public let pool: WorkerPool
+  /// The run's counted randomness.
+  public let philox: Philox
+  /// Inputs that are missing; none unless they are listed.
+  private(set) var missing: MissingInputs
+  private let openedTask: Result<TaskData, any Error>
+  private let loadedModel: Result<LoadedModel, any Error>
+  private let pendingTokenizer: Pending<Tokenizer>?
+
+  /// Checks the config against the model, and reads its inputs. `knownLabels` are those of a saved head.
+  public init(
+    _ config: RunConfig, threads: Int = 1, inputs: Inputs = .required, knownLabels: LabelSpace? = nil
+  ) throws {
+    let kind = try config.knownTask()
+    if config.training.precision == .bfloat16, !Products.hasBFloat16 { throw RunError.noBFloat16 }
+    let directory = try Hub().directory(of: config.model, files: .config)
+    let model = try ModelConfig(directory: directory, architectures: config.catalog.architectures)
+    let geometry = ModelGeometry(model)
+    (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
+    try Self.requireFit(config, kind, model)
+    method = try AdapterMethod.named(config.adapter.strategy, among: config.catalog.methods)
+    table = try SiteTable(sites: Self.sites(config, method, geometry), method: method, r: config.adapter.r)
+    _ = try method.procedure?.finalTable(config.adapter.methodOptions, table)
+    pool = WorkerPool(threads: threads)
+    philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))
+    var missing = MissingInputs(areListed: inputs == .listed)
+    guard inputs != .none else {
+      (openedTask, loadedModel, pendingTokenizer, self.missing) = (
+        .failure(NotRead()), .failure(NotRead()), nil, missing
+      )
+      return
+    }
+    // Reading a vocabulary takes about as long as reading a small model or the rows of a file.
+    pendingTokenizer = Pending { try Tokenizer(modelDirectory: directory, modelType: model.modelType) }
+    func open(_ labels: LabelSpace?) throws -> TaskData {
+      try TaskData(kind, config.task, modelDirectory: directory, knownLabels: labels)
+    }
+    var task = try missing.find { try open(knownLabels) }
+    loadedModel = try missing.find { [philox] in
+      try LoadedModel(
+        directory, model, outputs: task.value.map { $0.labels?.outputs } ?? (kind.isLanguageModelling ? nil : 2),
+        philox: philox, precision: config.training.precision)
+    }
+    // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
+    if knownLabels == nil, let labels = task.value?.labels, loadedModel.value?.storedHead != nil,
+      let order = labels.inOrder(of: model.labels ?? []), order != labels
+    {
+      task = .success(try open(order))
+    }
+    (openedTask, self.missing) = (task, missing)
+    if let task = task.value { try config.training.requireRankingMetric(in: task.metrics) }
+    _ = try missing.find { try tokenizer() }
+    self.missing = missing
+  }
+
+  private struct NotRead: Error {}
+
+  private static func requireFit(_ config: RunConfig, _ task: Task, _ model: ModelConfig) throws {
+    if task.isLanguageModelling, !model.architecture.isDecoder {
+      throw ModelError.notADecoder(model, among: config.catalog.architectures, path: config.model)
+    }
+    let longest = config.task.maxSeqLength * task.textsPerExample
+    guard longest <= model.maximumSequenceLength else {
+      throw ModelError.tooLong(tokens: longest, limit: model.maximumSequenceLength, path: config.model)
+    }
+  }
+
+  private static func sites(
+    _ config: RunConfig, _ method: AdapterMethod, _ geometry: ModelGeometry
+  ) throws -> [Site] {
+    guard method.hasAdapters else { return [] }
+    return try TargetSelection(config.adapter.targetModules.names).select(
+      from: geometry.sites, basePrefix: geometry.basePrefix)
+  }
+
+  // MARK: - Inputs
+
+  /// The task's files, labels and objective. Throws where they are missing.
+  public func task() throws -> TaskData { try openedTask.get() }
+
+  /// The frozen model. Throws where its weights are missing.
+  public func network() throws -> LoadedModel { try loadedModel.get() }
+
+  /// The sizes of the model.
+  public var model: ModelConfig { geometry.config }
+
+  /// Converts text to ids. Throws where it is missing, and where `max_seq_length` leaves no room beside its special
+  /// tokens.
+  public func tokenizer() throws -> Tokenizer {
+    guard let pendingTokenizer else { throw NotRead() }
+    let tokenizer = try pendingTokenizer.value()
+    let special = tokenizer.specialTokenCount(isPair: openedTask.value?.isPair ?? false)
+    // A language model needs a token to see and one to predict.
+    let least = taskKind.isLanguageModelling ? max(1, special) : special
+    guard config.task.maxSeqLength > least else {
+      throw RunError.noRoomForText(maxLength: config.task.maxSeqLength, special: special)
+    }
+    return tokenizer
+  }
+
+  /// Converts texts to the ids that the model reads.
+  public func encoder() throws -> TextEncoder {
+    TextEncoder(
+      try tokenizer(), maxLength: config.task.maxSeqLength, model: model, directory: modelDirectory, pool: pool)
+  }
+
+  /// A tokenized split, to be trained on or scored, its ids checked against the model's vocabulary.
+  public func load(_ split: Split, toTrain: Bool = false) throws -> EncodedDataset {
+    try encode(task().load(split, toTrain: toTrain))
+  }
+
+  /// Tokenized examples, their ids checked against the model's vocabulary.
+  public func encode(_ data: SplitData) throws -> EncodedDataset {
+    let data = try data.encoded(encoder())
+    try data.requireFit(model, path: modelDirectory)
+    return data
+  }
+
+  /// The validation splits that have a file, and what to say of those that have none. Throws where there are none, and
+  /// where a file that the config names is missing.
+  public func evaluationSplits() throws -> (present: [Split], notices: [String]) {
+    let task = try task()
+    var present: [Split] = [], absent: [any UserFacingError] = []
+    for split in [Split.validation, .validationMismatched] where taskKind.splits.contains(split) {
+      do {
+        _ = try task.file(split)
+        present.append(split)
+      } catch let error as TaskError {
+        if split == .validation, config.task.validationFile != nil { throw error }
+        absent.append(error)
+      }
+    }
+    if present.isEmpty {
+      if let missing = absent.first, missing.exitStatus == .missingInput { throw missing }
+      throw RunError.nothingToEvaluate(task: task.name)
+    }
+    return (present, absent.map { "not scored: \($0)" })
+  }
+
+  // MARK: - What runs
+
+  /// s in W x + s · B A x: alpha / r, or alpha / √r.
+  public var scale: Double {
+    loraScale(alpha: config.adapter.loraAlpha, rank: config.adapter.r, useRSLoRA: config.adapter.useRSLoRA)
+  }
+
+  /// The engine that runs the model with adapters scaled by `scale`.
+  public func engine(scale: Double) throws -> Engine {
+    let training = config.training
+    return Engine(
+      try task().objective, model: try network().objectiveModel, sites: geometry.sites, scale: scale,
+      loraDropout: config.adapter.loraDropout, labelSmoothing: training.labelSmoothingFactor, pool: pool,
+      precision: training.precision, recomputes: training.gradientCheckpointing)
+  }
+
+  /// The head for `outputs`; a language model trains none.
+  public func head(outputs: Int?) -> [HeadParameter] {
+    outputs.map { HeadParameter.all(config: model, labels: $0) } ?? []
+  }
+
+  /// The task's head.
+  func head() throws -> [HeadParameter] { head(outputs: try task().labels?.outputs) }
+}
+
+extension TargetModules {
+  /// The targets as `TargetSelection` takes them.
+  public var names: [String] {
+    switch self {
+    case .allLinear: [TargetSelection.allLinear]
+    case .suffixes(let names): names
+    }
+  }
+}
+
+extension LabelSpace {
+  /// Class names in the order of the head's outputs; none for a regression.
+  public var names: [String] { if case .classes(let names) = self { names } else { [] } }
+
+  /// These classes in the order in which `others` names them, whatever their case; nil where it names others.
+  func inOrder(of others: [String]) -> LabelSpace? {
+    guard case .classes(let names) = self, names.count == others.count else { return nil }
+    let byName = Dictionary(names.map { ($0.lowercased(), $0) }) { first, _ in first }
+    let ordered = others.compactMap { byName[$0.lowercased()] }
+    return Set(ordered).count == names.count ? .classes(ordered) : nil
+  }
+
+  /// The opposite of `names`.
+  init(names: [String]) { self = names.isEmpty ? .regression : .classes(names) }
+}
