@@ -57,9 +57,6 @@ public struct TaskData: Sendable {
   /// Whether examples are pairs of texts.
   public var isPair: Bool { reader.isPair }
 
-  /// The splits whose files are there, `train` first.
-  public var availableSplits: [Split] { task.splits.filter { (try? file($0)) != nil } }
-
   /// The file or directory of `split`. Throws where the task has none.
   public func file(_ split: Split) throws -> String { try task.file(split, options) }
 

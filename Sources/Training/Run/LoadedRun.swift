@@ -33,7 +33,7 @@ public struct LoadedRun: Sendable {
       try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
     }
     let task = try plan.taskData(knownLabels: knownLabels)
-    guard let labels = task.labels else {
+    guard case .classifier(let outputs) = task.objective.modelUse else {
       model = .language(
         try LanguageModel(
           path: plan.modelDirectory, config: plan.model, precision: plan.config.training.precision))
@@ -42,10 +42,10 @@ public struct LoadedRun: Sendable {
     }
     model = .classifier(
       try LoadedClassifier(
-        path: plan.modelDirectory, config: plan.model, labels: labels.outputs, philox: philox,
+        path: plan.modelDirectory, config: plan.model, labels: outputs, philox: philox,
         precision: plan.config.training.precision))
     // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
-    if knownLabels == nil, model.storedHead != nil,
+    if knownLabels == nil, model.storedHead != nil, let labels = task.labels,
       let order = labels.inOrder(of: plan.model.labels ?? []), order != labels
     {
       self.task = try plan.taskData(knownLabels: order)
