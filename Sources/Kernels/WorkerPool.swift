@@ -26,9 +26,6 @@ public final class WorkerPool: Sendable {
   /// A pool of `threads` workers.
   public init(threads: Int) { self.threads = max(1, threads) }
 
-  /// The number of cores that this process may use.
-  public static var availableCores: Int { ProcessorCount.available }
-
   /// Bytes of activations at their peak, over all workers.
   public var peakBytes: Int {
     workspaces.withLock { $0.map(\.workspace.peakBytes).reduce(0, +) }

@@ -20,7 +20,7 @@ extension FuzzTarget {
       try check(PromptedDataset(e2e: path, groups: true))
     case .choices, .choiceLines:
       for group in try ChoiceGroup.all(in: path, shots: 1, shotsFile: path) {
-        guard group.prompts.count == group.questions.questions.count,
+        guard
           group.questions.questions.allSatisfy({ question in
             question.answer.map(question.choices.indices.contains) ?? true
           })

@@ -187,7 +187,7 @@ func message(_ body: () throws -> Void) -> String {
   }
 }
 
-@Suite struct LanguageSourceTests {
+@Suite struct LanguageFileTests {
   private func withDirectory(_ files: [String: String], _ body: (String) throws -> Void) throws {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("language-\(UUID())")
     defer { try? FileManager.default.removeItem(at: directory) }
@@ -229,7 +229,9 @@ func message(_ body: () throws -> Void) -> String {
       let groups = try ChoiceGroup.all(in: path, shots: 1)
       #expect(groups.map(\.questions.subject) == ["art", "world history"])
       #expect(groups.map { $0.shots.map(\.question) } == [["e1"], ["d1"]])
-      #expect(groups[1].prompts.count == 1 && groups[1].prompts[0].contains("about world history.\n\nd1\nA. a"))
+      let question = try #require(groups[1].questions.questions.first)
+      let prompt = question.prompt(subject: groups[1].questions.subject, shots: groups[1].shots)
+      #expect(prompt.contains("about world history.\n\nd1\nA. a"))
       #expect(
         message { _ = try ChoiceGroup.all(in: path, shots: 2) }
           == "\(directory)/dev/art_dev.csv: 1 question, fewer than the 2 for a prompt")

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Metrics
 import Testing
 
 @testable import Tasks
@@ -40,7 +41,7 @@ func options(
     let task = try TaskData(options("sst2", dataDir: folder.path, maxTrainSamples: 2))
     #expect(task.labels == .classes(["0", "1"]))
     #expect(task.metrics == [.accuracy, .loss])
-    #expect(task.availableSplits == [.train, .validation, .test])
+    #expect(task.task.splits == [.train, .validation, .test])
     let train = try task.load(.train)
     #expect(
       train.examples == [
@@ -71,7 +72,7 @@ func options(
       "test.tsv": "index\tsentence1\tsentence2\n0\te\tf\n",
     ])
     let task = try TaskData(options("mnli", dataDir: folder.path + "/"))
-    #expect(task.availableSplits == [.validation, .validationMismatched, .test])
+    #expect(task.task.splits == Split.allCases)
     #expect(
       try task.load(.validation).examples == [Example(text: "a", pair: "", label: .classIndex(2), line: 2)])
     #expect(try task.load(.validationMismatched).examples.map(\.label) == [.classIndex(1)])
@@ -87,6 +88,21 @@ func options(
     #expect(throws: TaskError.otherLabels(task: "mnli", given: other, expected: expected)) {
       try TaskData(source, knownLabels: other)
     }
+  }
+
+  /// A format of one's own numbers its classes in its own order.
+  @Test func aSavedHeadDecidesTheOrderOfOnesOwnClasses() throws {
+    let own = Task.classification(
+      "own", summary: "", files: [.train: ["t"]], labels: .classes(["bad", "good"])
+    ) { _, _ in [Example(text: "a", label: .classIndex(0), line: 1), Example(text: "b", line: 2)] }
+    let folder = try Folder(["t": ""])
+    func labels(_ known: [String]?) throws -> [Label?] {
+      try TaskData(own, options("own", dataDir: folder.path), knownLabels: known.map(LabelSpace.classes))
+        .load(.train).examples.map(\.label)
+    }
+    #expect(try labels(nil) == [.classIndex(0), nil])
+    #expect(try labels(["good", "bad"]) == [.classIndex(1), nil])
+    #expect(throws: TaskError.self) { try labels(["x", "y"]) }
   }
 
   @Test func findsTheClassesOfATSVInItsWholeTrainingFile() throws {

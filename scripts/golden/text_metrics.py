@@ -1,4 +1,4 @@
-"""Golden values for Sources/TextMetrics: BLEU by sacrebleu, ROUGE-L and CIDEr by coco-caption, ROUGE-L F1 by rouge-score.
+"""Golden values for Sources/Metrics/TextMetrics: BLEU by sacrebleu, ROUGE-L and CIDEr by coco-caption, ROUGE-L F1 by rouge-score.
 
     pip install sacrebleu==2.6.0 rouge-score==0.1.2 nltk==3.10.4; pip install --no-deps pycocoevalcap==1.2
     python scripts/golden/text_metrics.py E2E_DIR       # needs Java for coco-caption's PTBTokenizer

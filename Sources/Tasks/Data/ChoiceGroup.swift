@@ -12,11 +12,6 @@ public struct ChoiceGroup: Sendable {
     (self.questions, self.shots) = (questions, shots)
   }
 
-  /// The prompt for each question, in their order.
-  public var prompts: [String] {
-    questions.questions.map { $0.prompt(subject: questions.subject, shots: shots) }
-  }
-
   /// The questions in `path` by subject: those of the file, or of each `.csv` file in the directory (MMLU's layout).
   /// Each has `shots` solved questions to be put in front: those of `shotsFile`, else of the file
   /// `dev/SUBJECT_dev.csv` beside the directory of the subject's own. Throws where there are fewer. With nil there are up

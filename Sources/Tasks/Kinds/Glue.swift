@@ -15,7 +15,7 @@ extension Task {
         texts: [.index(3)], label: .index(1), hasHeader: false, format: .tsv, testHeader: ["index", "sentence"]))
     // The labelled files have no header, as a config may say.
     cola.options = [.hasHeader]
-    // A few of QQP's questions hold line breaks, which leave rows that are too short. Everybody leaves them out.
+    // A few of QQP's questions hold line breaks, which leave rows that are too short. They are left out, as is usual.
     let qqp = TableLayout(
       texts: [.name("question1"), .name("question2")], label: .name("is_duplicate"), hasHeader: true, format: .tsv,
       testHeader: nil, leavesOutBrokenRows: true)
@@ -35,7 +35,7 @@ extension Task {
       glue(
         "qnli", "whether a sentence answers a question", ["question", "sentence"], "label", entailment, [.accuracy]),
       glue("rte", "whether a sentence follows from another", pair, "label", entailment, [.accuracy]),
-      glue("wnli", "whether a pronoun is read rightly", pair, "label", binary, [.accuracy]),
+      glue("wnli", "what a pronoun refers to", pair, "label", binary, [.accuracy]),
     ]
   }()
 

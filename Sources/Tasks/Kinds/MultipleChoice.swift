@@ -26,7 +26,7 @@ extension Task {
           : ChoiceQuestions(bytes: input.bytes, file: input.name, needsAnswers: false)
         let group = try ChoiceGroup(questions, shots: options.numFewshot, shotsFile: options.fewshotFile)
         return SplitData(file: input.name, answers: .choices([questions])) {
-          try ChoiceEncoding(style: style, toTrain: false).allItems(group, $0)
+          try ChoiceEncoding(style: style, toTrain: false).items([group], needsAll: true, path: input.name, $0)
         }
       }
     }

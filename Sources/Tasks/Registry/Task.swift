@@ -91,7 +91,7 @@ extension Sequence<Task> {
 }
 
 extension Task {
-  /// A task that labels texts or pairs of texts. `read` gives the examples of a file, whose labels are among `labels`.
+  /// A task that labels texts or pairs of texts. `read` gives the examples of a file, numbered by class as in `labels`.
   public static func classification(
     _ name: String, summary: String, files: [Split: [String]], labels: LabelSpace, metrics: [Metric] = [.accuracy],
     read: @escaping @Sendable (_ path: String, _ split: Split) throws -> [Example]
@@ -100,13 +100,23 @@ extension Task {
       labels == .regression
       ? Regression(metrics: metrics) as any Objective : Classification(classes: labels.outputs, metrics: metrics)
     return Task(name, summary: summary, files: files, labels: .fixed(labels), metrics: metrics) { opening in
-      let labels = try opening.ordered(labels)
+      let own = labels, labels = try opening.ordered(own)
       return TaskReader(labels: labels, objective: objective) { request in
-        SplitData(
-          try read(request.path, request.split).prefix(request.limit), file: request.path, labels: labels)
+        let examples = try read(request.path, request.split).prefix(request.limit)
+        return SplitData(examples.map { $0.relabelled(own, as: labels) }, file: request.path, labels: labels)
       } predict: { input in
         SplitData(try input.lines(asPairs: false), file: input.name, labels: labels)
       }
     }
+  }
+}
+
+extension Example {
+  /// The same example with the number that its class has in `other`.
+  fileprivate func relabelled(_ own: LabelSpace, as other: LabelSpace) -> Example {
+    guard own != other, case .classIndex(let index) = label, case .classes(let names) = own,
+      case .classes(let others) = other, let number = others.firstIndex(of: names[index])
+    else { return self }
+    return Example(text: text, pair: pair, label: .classIndex(number), line: line)
   }
 }

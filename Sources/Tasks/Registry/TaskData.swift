@@ -45,6 +45,9 @@ public struct TaskData: Sendable {
   /// The labels in the order of the head's outputs; nil without a head.
   public var labels: LabelSpace? { reader.labels }
 
+  /// Outputs of the head; nil where a language model is trained.
+  public var outputs: Int? { if case .classifier(let outputs) = objective.modelUse { outputs } else { nil } }
+
   /// What a model is trained for.
   public var objective: any Objective { reader.objective }
 
@@ -56,9 +59,6 @@ public struct TaskData: Sendable {
 
   /// Whether examples are pairs of texts.
   public var isPair: Bool { reader.isPair }
-
-  /// The splits whose files are there, `train` first.
-  public var availableSplits: [Split] { task.splits.filter { (try? file($0)) != nil } }
 
   /// The file or directory of `split`. Throws where the task has none.
   public func file(_ split: Split) throws -> String { try task.file(split, options) }

@@ -33,7 +33,7 @@ public struct DryRun: Sendable {
     let inputs = try TrainingInputs(config, threads: threads, start: start, isDryRun: true)
     let run = inputs.run, training = config.training
     self.run = run
-    outputs = (try? run.task()).map { $0.labels?.outputs ?? 0 }
+    outputs = (try? run.task()).map { $0.outputs ?? 0 }
     trainExamples = inputs.trainExamples
     stepsPerEpoch = inputs.steps?.perEpoch
     totalSteps = inputs.steps?.total ?? (training.maxSteps > 0 ? training.maxSteps : nil)

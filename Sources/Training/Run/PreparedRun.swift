@@ -75,7 +75,7 @@ public struct PreparedRun: Sendable {
     var task = try missing.find { try open(knownLabels) }
     loadedModel = try missing.find { [philox] in
       try LoadedModel(
-        directory, model, outputs: task.value.map { $0.labels?.outputs } ?? (kind.isLanguageModelling ? nil : 2),
+        directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
         philox: philox, precision: config.training.precision)
     }
     // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
@@ -196,7 +196,7 @@ public struct PreparedRun: Sendable {
   }
 
   /// The task's head.
-  func head() throws -> [HeadParameter] { head(outputs: try task().labels?.outputs) }
+  func head() throws -> [HeadParameter] { head(outputs: try task().outputs) }
 }
 
 extension TargetModules {
