@@ -24,6 +24,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], golden: Bool = f
     name: name, dependencies: dependencies, exclude: golden ? ["Golden"] : [], swiftSettings: swift)
 }
 
+let algorithms = Target.Dependency.product(name: "Algorithms", package: "swift-algorithms")
+
 let package = Package(
   name: "swift-peft",
   products: [
@@ -38,12 +40,13 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
-    // The base: errors with exit codes, JSON with line numbers.
-    library("Diagnostics"),
+    // The base: errors with exit codes, digests, JSON with line numbers.
+    .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+    library("Diagnostics", ["CCrypto"]),
     library("StrictJSON", ["Diagnostics"]),
 
     // Computing: C kernels, GEMM, memory; differentiable operations.
@@ -53,26 +56,24 @@ let package = Package(
     library("Autograd", ["Kernels", "CKernels"]),
 
     // Files in, values out.
-    library(
-      "Checkpoints",
-      ["Kernels", "CKernels", "StrictJSON", "Diagnostics", .product(name: "Crypto", package: "swift-crypto")]),
-    library("Hub", ["StrictJSON", "Diagnostics"]),
-    library("Tokenizers", ["StrictJSON", "Diagnostics"]),
-    library("Tasks", ["StrictJSON", "Diagnostics"]),
+    library("Checkpoints", ["Kernels", "CKernels", "StrictJSON", "Diagnostics", algorithms]),
+    library("Hub", ["StrictJSON", "Diagnostics", algorithms]),
+    library("Tokenizers", ["StrictJSON", "Diagnostics", algorithms]),
+    library("Tasks", ["StrictJSON", "Diagnostics", algorithms]),
     library("TextMetrics"),
-    library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
+    library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics", algorithms]),
     library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
-    library("Reports", ["RunStore", "StrictJSON", "Diagnostics"]),
+    library("Reports", ["RunStore", "StrictJSON", "Diagnostics", algorithms]),
 
     // The product.
-    library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
+    library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics", algorithms]),
     library("Models", ["Autograd", "Adapters", "Checkpoints", "StrictJSON", "Diagnostics"]),
     library(
       "Training",
       [
         "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "TextMetrics", "Configuration",
-        "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics",
+        "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics", algorithms,
       ]),
     .executableTarget(
       name: "swift-peft",
@@ -105,7 +106,7 @@ let package = Package(
       exclude: ["Corpus"], swiftSettings: swift),
 
     tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Tasks"]),
-    tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
+    tests("DiagnosticsTests", ["Diagnostics", "StrictJSON", algorithms]),
     tests("KernelsTests", ["Kernels", "CKernels"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),

@@ -26,7 +26,7 @@ final class PartialFile: Sendable {
   private struct State {
     let descriptor: Int32
     var size: Int
-    var hash: SHA256
+    var digest: Digest
     /// Whether bytes of an earlier attempt's are in it.
     var isResumed: Bool
   }
@@ -36,16 +36,21 @@ final class PartialFile: Sendable {
     self.path = path
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw HubError.cache(path: path, reason: String(cString: strerror(errno))) }
-    var hash = SHA256(), size = 0
+    var digest = Digest(), size = 0
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     while true {
       let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { break }
-      buffer.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[0..<count])) }
+      if count < 0 {
+        let error = HubError.cache(path: path, reason: String(cString: strerror(errno)))
+        close(descriptor)
+        throw error
+      }
+      if count == 0 { break }
+      buffer.withUnsafeBytes { digest.update(UnsafeRawBufferPointer(rebasing: $0[0..<count])) }
       size += count
     }
-    state = Mutex(State(descriptor: descriptor, size: size, hash: hash, isResumed: size > 0))
+    state = Mutex(State(descriptor: descriptor, size: size, digest: digest, isResumed: size > 0))
   }
 
   deinit { state.withLock { _ = close($0.descriptor) } }
@@ -53,18 +58,13 @@ final class PartialFile: Sendable {
   var size: Int { state.withLock { $0.size } }
   var isResumed: Bool { state.withLock { $0.isResumed } }
   /// The checksum of all bytes.
-  var sha256: String {
-    state.withLock {
-      var hash = $0.hash
-      return hash.finish()
-    }
-  }
+  var sha256: String { state.withLock { $0.digest.text } }
 
   /// Begins anew.
   func clear() throws {
     try state.withLock { state in
       guard ftruncate(state.descriptor, 0) == 0, lseek(state.descriptor, 0, SEEK_SET) == 0 else { throw failure() }
-      (state.size, state.hash, state.isResumed) = (0, SHA256(), false)
+      (state.size, state.digest, state.isResumed) = (0, Digest(), false)
     }
   }
 
@@ -78,7 +78,7 @@ final class PartialFile: Sendable {
           guard written > 0 else { throw failure() }
           done += written
         }
-        state.hash.update(bytes)
+        state.digest.update(bytes)
       }
       state.size += piece.count
     }

@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// The third step of encoding: words in, ids out.
 enum Model: Sendable {
   case wordPiece(WordPiece)
@@ -27,7 +29,7 @@ extension Model {
   static let types = ["WordPiece", "BPE"]
 
   /// Reads the `model` of tokenizer.json. Old files do not name its type: what has merges is BPE.
-  init(_ field: Field) throws {
+  init(_ field: JSONField) throws {
     if try field.optional("type") == nil, try field.optional("merges") != nil {
       self = .bytePairs(try BytePairEncoding(field))
       return
@@ -36,7 +38,7 @@ extension Model {
     switch try type.string() {
     case "WordPiece": self = .wordPiece(try WordPiece(field))
     case "BPE": self = .bytePairs(try BytePairEncoding(field))
-    case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
+    case let other: throw type.unsupported(other, Self.types)
     }
   }
 }

@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// The first step of encoding: text in, text as the model was trained on out.
 enum Normalizer: Sendable {
   case bert(BertNormalizer)
@@ -39,7 +41,7 @@ extension Normalizer {
   ]
 
   /// Reads a `normalizer` of tokenizer.json.
-  init(_ field: Field) throws {
+  init(_ field: JSONField) throws {
     let type = try field.member("type")
     var known = ["type"]
     switch try type.string() {
@@ -71,9 +73,9 @@ extension Normalizer {
     case "Strip":
       known += ["strip_left", "strip_right"]
       self = .strip(left: try field.member("strip_left").bool(), right: try field.member("strip_right").bool())
-    case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
+    case let other: throw type.unsupported(other, Self.types)
     }
-    try field.refuseOtherMembers(than: known)
+    try field.requireOnly(known)
   }
 }
 
@@ -138,11 +140,10 @@ private func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
 }
 
 /// The text that a `Replace` of tokenizer.json looks for; expressions are not supported.
-func replacedText(_ field: Field) throws -> [Unicode.Scalar] {
-  try field.refuseOtherMembers(than: ["String", "Regex"])
+func replacedText(_ field: JSONField) throws -> [Unicode.Scalar] {
+  try field.requireOnly(["String", "Regex"])
   if let expression = try field.optional("Regex") {
-    throw TokenizerError.unsupported(
-      expression.place, value: "the pattern \(try expression.string())", supported: ["String"])
+    throw expression.unsupported("the pattern \(try expression.string())", ["String"])
   }
   return Array(try field.member("String").string().unicodeScalars)
 }

@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// The second step of encoding: text in, the words that the model splits on their own out.
 enum PreTokenizer: Sendable {
   case bert
@@ -28,7 +30,7 @@ extension PreTokenizer {
   ]
 
   /// Reads a `pre_tokenizer` of tokenizer.json.
-  init(_ field: Field) throws {
+  init(_ field: JSONField) throws {
     let type = try field.member("type")
     var known = ["type"]
     switch try type.string() {
@@ -57,15 +59,15 @@ extension PreTokenizer {
       self = .sequence(try field.member("pretokenizers").elements().map { try PreTokenizer($0) })
       // Each step would write every byte of the one before as two.
       if count(where: { if case .byteLevel = $0 { true } else { false } }) > 1 {
-        throw TokenizerError.unsupported(field.place, value: "a second ByteLevel", supported: ["one ByteLevel"])
+        throw field.unsupported("a second ByteLevel", ["one ByteLevel"])
       }
       // With steps between that split off what each puts in front, they would double the words again and again.
       if count(where: { if case .metaspace = $0 { true } else { false } }) > 1 {
-        throw TokenizerError.unsupported(field.place, value: "a second Metaspace", supported: ["one Metaspace"])
+        throw field.unsupported("a second Metaspace", ["one Metaspace"])
       }
-    case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
+    case let other: throw type.unsupported(other, Self.types)
     }
-    try field.refuseOtherMembers(than: known)
+    try field.requireOnly(known)
   }
 
   /// How many steps are of a kind.

@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// The tokenizer of a tokenizer.model alone (LLaMA): ids as SentencePiece's, the begin token in front.
 extension TokenizerParts {
   /// Reads tokenizer.model, and of tokenizer_config.json the tokens to find in the text (`added_tokens_decoder`,
@@ -5,11 +7,11 @@ extension TokenizerParts {
   ///
   /// SentencePiece itself takes `<s>` in a text for three characters; so does this where the configuration lists no
   /// tokens.
-  init(sentencePiece files: ModelFiles) throws {
+  init(sentencePiece files: TokenizerFiles) throws {
     let file = try SentencePieceFile(try files.bytes("tokenizer.model"), file: files.path("tokenizer.model"))
     let special = try SpecialTokens(files)
     var vocabulary = Vocabulary(capacity: file.pieces.count)
-    let place = TokenizerPlace(file: file.file, line: 1)
+    let place = FilePlace(file: file.file, line: 1)
     for (id, piece) in file.pieces.enumerated() { try vocabulary.add(piece.text, id: Int32(id), place: place) }
     if file.pieces.contains(where: { $0.kind == .unused }) {
       throw TokenizerError.badModelFile(file: file.file, problem: "unused pieces are not supported")
@@ -31,7 +33,7 @@ extension TokenizerParts {
     try addEnds(file, special)
   }
 
-  private mutating func addTokens(_ file: SentencePieceFile, _ special: SpecialTokens, place: TokenizerPlace) throws {
+  private mutating func addTokens(_ file: SentencePieceFile, _ special: SpecialTokens, place: FilePlace) throws {
     for (token, place) in try special.listed() { try add(token, place: place) }
     for (token, place) in try special.additional() where !hasAdded(token.content) {
       guard let id = model.vocabulary.id(token.content) else {

@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// The pre-tokenizer that cuts at the matches of a pattern.
 struct Split: Sendable {
   /// What is looked for.
@@ -99,32 +101,26 @@ struct Split: Sendable {
 
 extension Split {
   /// Reads a `Split` of tokenizer.json.
-  init(_ field: Field) throws {
+  init(_ field: JSONField) throws {
     let pattern = try field.member("pattern")
-    try pattern.refuseOtherMembers(than: ["String", "Regex"])
+    try pattern.requireOnly(["String", "Regex"])
     let behavior = try field.member("behavior")
     self.init(
       pattern: try Self.pattern(pattern), behavior: try Self.behavior(behavior),
       isInverted: try field.optional("invert")?.bool() ?? false)
   }
 
-  private static func pattern(_ field: Field) throws -> Pattern {
+  private static func pattern(_ field: JSONField) throws -> Pattern {
     if let text = try field.optional("String") { return .text(Array(try text.string().unicodeScalars)) }
     let expression = try field.member("Regex")
     guard let known = WordPattern(try expression.string()) else {
-      throw TokenizerError.unsupported(
-        expression.place, value: "the pattern \(try expression.string())", supported: WordPattern.expressions)
+      throw expression.unsupported("the pattern \(try expression.string())", WordPattern.expressions)
     }
     return .words(known)
   }
 
   /// Reads a behavior; none is `Isolated`.
-  static func behavior(_ field: Field?) throws -> Behavior {
-    guard let field else { return .isolated }
-    guard let behavior = Behavior(rawValue: try field.string()) else {
-      throw TokenizerError.unsupported(
-        field.place, value: try field.string(), supported: Behavior.allCases.map(\.rawValue))
-    }
-    return behavior
+  static func behavior(_ field: JSONField?) throws -> Behavior {
+    try field?.choice() ?? .isolated
   }
 }

@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// The most that steps one after the other can make of a text: `factor` times its scalars, and `added` more.
 ///
 /// Each replacement of `a` by `aa` doubles a text, so a chain of a few dozen could ask for more memory than there is.
@@ -11,7 +13,7 @@ struct TextGrowth {
   private static let limits = (factor: 256.0, added: 4096.0)
 
   /// Throws where the growth is none that any text needs.
-  func check(_ place: TokenizerPlace) throws {
+  func check(_ place: FilePlace) throws {
     if factor <= Self.limits.factor, added <= Self.limits.added { return }
     throw TokenizerError.malformed(
       place,
@@ -57,7 +59,7 @@ struct TextGrowth {
     }
   }
 
-  fileprivate mutating func decode(_ decoder: Decoder) {
+  fileprivate mutating func decode(_ decoder: TokenDecoder) {
     switch decoder {
     case .spaced, .byteLevel, .sentencePiece, .metaspace: break
     case .wordPiece: add(1)
@@ -83,7 +85,7 @@ extension Normalizer {
   }
 }
 
-extension Decoder {
+extension TokenDecoder {
   /// How long it can make the text of a token.
   var growth: TextGrowth {
     var growth = TextGrowth()

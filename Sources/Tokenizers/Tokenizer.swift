@@ -21,7 +21,7 @@ public struct Tokenizer: Sendable {
   private let preTokenizer: PreTokenizer?
   private let model: Model
   private let postProcessor: PostProcessor
-  private let decoder: Decoder
+  private let decoder: TokenDecoder
   private let addedByID: [Int32: String]
   private let specialIDs: Set<Int32>
 
@@ -93,9 +93,9 @@ public struct Tokenizer: Sendable {
     decoder.endsWithinCharacter(pieces(ids, skipsSpecialTokens: skipsSpecialTokens))
   }
 
-  private func pieces(_ ids: some Sequence<Int32>, skipsSpecialTokens: Bool) -> [Decoder.Piece] {
+  private func pieces(_ ids: some Sequence<Int32>, skipsSpecialTokens: Bool) -> [TokenDecoder.Piece] {
     ids.compactMap { id in
-      token(id).map { Decoder.Piece(id: id, text: $0, isSkipped: skipsSpecialTokens && isSpecial(id)) }
+      token(id).map { TokenDecoder.Piece(id: id, text: $0, isSkipped: skipsSpecialTokens && isSpecial(id)) }
     }
   }
 

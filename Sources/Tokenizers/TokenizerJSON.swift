@@ -1,13 +1,15 @@
+import StrictJSON
+
 extension TokenizerParts {
   /// Reads tokenizer.json. What it says of truncation and padding is not used.
-  init(tokenizerJSON files: ModelFiles) throws {
+  init(tokenizerJSON files: TokenizerFiles) throws {
     let root = try files.json("tokenizer.json")
-    try root.refuseOtherMembers(than: [
+    try root.requireOnly([
       "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder",
       "model",
     ])
     if let version = try root.optional("version"), try version.string() != "1.0" {
-      throw TokenizerError.unsupported(version.place, value: try version.string(), supported: ["1.0"])
+      throw version.unsupported(try version.string(), ["1.0"])
     }
     self.init(model: try Model(root.member("model")))
     if let field = try root.optional("normalizer") {
@@ -22,7 +24,7 @@ extension TokenizerParts {
     }
     postProcessor = try root.optional("post_processor").map { try PostProcessor($0, idOf: id) } ?? .none
     if let field = try root.optional("decoder") {
-      decoder = try Decoder(field)
+      decoder = try TokenDecoder(field)
       try decoder.growth.check(field.place)
     }
     let special = try SpecialTokens(files)
@@ -45,8 +47,8 @@ extension TokenizerParts {
 
 extension AddedToken {
   /// Reads an element of `added_tokens` of tokenizer.json.
-  init(tokenizerJSON field: Field) throws {
-    try field.refuseOtherMembers(than: ["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])
+  init(tokenizerJSON field: JSONField) throws {
+    try field.requireOnly(["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])
     let content = try field.member("content").string()
     self.init(content: content, id: try field.member("id").id(of: content))
     isSpecial = try field.member("special").bool()

@@ -1,6 +1,4 @@
 import Diagnostics
-import Foundation
-import StrictJSON
 
 /// What a tokenizer is made of, as read from the files of a model directory.
 struct TokenizerParts {
@@ -9,7 +7,7 @@ struct TokenizerParts {
   var preTokenizer: PreTokenizer?
   var model: Model
   var postProcessor = PostProcessor.none
-  var decoder = Decoder.spaced
+  var decoder = TokenDecoder.spaced
   /// Tokens that stand for no text, besides added ones that are special.
   var specialIDs: Set<Int32> = []
   /// The token that pads; it is in the vocabulary.
@@ -26,7 +24,7 @@ struct TokenizerParts {
 
   /// Reads the first set of files that `directory` has.
   init(directory: String, modelType: String?) throws {
-    let files = ModelFiles(directory: directory)
+    let files = TokenizerFiles(directory: directory)
     if files.exists("tokenizer.json") {
       self = try TokenizerParts(tokenizerJSON: files)
     } else if files.exists("tokenizer.model") {
@@ -64,7 +62,7 @@ struct TokenizerParts {
 
   /// Adds a token with the id given, which must be the one that `tokenizers` gives it: that of the vocabulary, else the
   /// next after those given so far.
-  mutating func add(_ token: AddedToken, place: TokenizerPlace) throws {
+  mutating func add(_ token: AddedToken, place: FilePlace) throws {
     if token.content.isEmpty { throw TokenizerError.malformed(place, problem: "an added token cannot be empty") }
     // The search for tokens looks so far ahead at every position of a text.
     guard token.content.unicodeScalars.count <= Self.longestToken else {
@@ -88,39 +86,5 @@ struct TokenizerParts {
     added.append(token)
     addedTable.insert(scalars)
     highestAddedID = max(highestAddedID, token.id)
-  }
-}
-
-/// The files of a model directory, read whole.
-struct ModelFiles {
-  let directory: String
-
-  func path(_ name: String) -> String { directory.hasSuffix("/") ? directory + name : directory + "/" + name }
-
-  func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
-
-  func bytes(_ name: String) throws -> [UInt8] {
-    do {
-      return try InputFile.read(path(name), limit: InputFile.textLimit)
-    } catch {
-      throw TokenizerError.unreadable(file: path(name), reason: error.description)
-    }
-  }
-
-  /// A JSON file.
-  func json(_ name: String) throws -> Field {
-    Field(file: path(name), path: "", node: try JSONParser.parse(try bytes(name), file: path(name)))
-  }
-
-  /// The lines of a text file; only LF ends a line, CRLF is tolerated.
-  func lines(_ name: String) throws -> [String] {
-    var lines = try bytes(name).split(separator: 0x0A, omittingEmptySubsequences: false)
-    if lines.last?.isEmpty == true { lines.removeLast() }
-    return try lines.enumerated().map { index, line in
-      guard let text = String(validating: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self) else {
-        throw TokenizerError.notUTF8(file: path(name), line: index + 1)
-      }
-      return text
-    }
   }
 }

@@ -1,3 +1,6 @@
+import Diagnostics
+import StrictJSON
+
 /// Tokens and their ids, both ways.
 struct Vocabulary: Sendable {
   private var table: ScalarTable
@@ -12,14 +15,14 @@ struct Vocabulary: Sendable {
   }
 
   /// The tokens of `field`, an object of ids by token.
-  init(_ field: Field) throws {
+  init(_ field: JSONField) throws {
     let members = try field.members(named: false)
     self.init(capacity: members.count)
     for (token, field) in members { try add(token, id: field.id(of: token), place: field.place) }
   }
 
   /// Adds a token with an id that is not taken.
-  mutating func add(_ token: String, id: Int32, place: @autoclosure () -> TokenizerPlace) throws {
+  mutating func add(_ token: String, id: Int32, place: @autoclosure () -> FilePlace) throws {
     let (index, isNew) = table.insert(Array(token.unicodeScalars)[...])
     guard isNew else { throw TokenizerError.duplicateToken(place(), token: token) }
     ids.append(id)

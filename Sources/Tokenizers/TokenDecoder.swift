@@ -1,5 +1,5 @@
 /// Turns tokens back into text, as the decoders of `tokenizers` and SentencePiece do.
-enum Decoder: Sendable {
+enum TokenDecoder: Sendable {
   /// A token to decode.
   struct Piece: Sendable {
     var id: Int32
@@ -23,7 +23,7 @@ enum Decoder: Sendable {
     case byteFallback
     case fuse
     case strip(Unicode.Scalar, left: Int, right: Int)
-    case decoder(Decoder)
+    case decoder(TokenDecoder)
   }
 
   func text(of pieces: [Piece]) -> String {
@@ -62,12 +62,12 @@ enum Decoder: Sendable {
   func endsWithinCharacter(_ pieces: [Piece]) -> Bool {
     switch self {
     case .byteLevel: endsWithinScalar(byteLevelBytes(pieces.filter { !$0.isSkipped }.suffix(4).map(\.text)))
-    case .sentencePiece: endsWithinScalar(Decoder.trailingBytes(pieces.map { $0.isSkipped ? "" : $0.text }))
+    case .sentencePiece: endsWithinScalar(TokenDecoder.trailingBytes(pieces.map { $0.isSkipped ? "" : $0.text }))
     case .sequence(let steps):
       steps.contains { step in
         switch step {
         case .byteFallback:
-          endsWithinScalar(Decoder.trailingBytes(pieces.filter { !$0.isSkipped }.map(\.text)))
+          endsWithinScalar(TokenDecoder.trailingBytes(pieces.filter { !$0.isSkipped }.map(\.text)))
         case .decoder(let decoder): decoder.endsWithinCharacter(pieces)
         default: false
         }
@@ -87,7 +87,7 @@ enum Decoder: Sendable {
   }
 }
 
-extension Decoder.Step {
+extension TokenDecoder.Step {
   func texts(_ tokens: [String]) -> [String] {
     switch self {
     case .replace(let pattern, let text): tokens.map { $0.replacingScalars(pattern, by: text) }
@@ -130,7 +130,7 @@ extension Decoder.Step {
   }
 }
 
-extension Decoder {
+extension TokenDecoder {
   fileprivate func chained(_ tokens: [String]) -> [String] { texts(tokens) }
 }
 
@@ -154,7 +154,7 @@ struct SentencePieceDecoder: Sendable {
     dropsFirstSpaces = file.removesExtraSpaces
   }
 
-  func text(of pieces: [Decoder.Piece]) -> String {
+  func text(of pieces: [TokenDecoder.Piece]) -> String {
     var text = ""
     var run: [UInt8] = []
     var isStart = true, hasDropped = false
