@@ -107,7 +107,7 @@ let package = Package(
 
     tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Tasks"]),
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON", algorithms]),
-    tests("KernelsTests", ["Kernels", "CKernels"]),
+    tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),

@@ -43,9 +43,9 @@ final class GradientSlot {
       }
     case .bfloat16:
       if isFresh {
-        target.halves.update(from: source.halves, count: count)
+        target.bf16.update(from: source.bf16, count: count)
       } else {
-        ck_half_add(target.halves, source.halves, count)
+        ck_bf16_add(target.bf16, source.bf16, count)
       }
     }
   }

@@ -116,7 +116,7 @@ public final class Tape {
       guard let source = $0.baseAddress else { return }
       switch precision {
       case .float32: tensor.base.update(from: source, count: $0.count)
-      case .bfloat16: narrowFloats(tensor.halves, source, 1, $0.count)
+      case .bfloat16: narrowFloats(tensor.bf16, source, 1, $0.count)
       }
     }
     return tensor
@@ -141,9 +141,9 @@ public final class Tape {
     case .float32:
       return withFloats(weight) { body(Operand($0, stride: weight.columns)) }
     case .bfloat16:
-      let halves = weight.inBFloat16()
-      return withExtendedLifetime(halves) {
-        body(Operand(UnsafeMutableRawPointer(mutating: halves.bytes), .bfloat16, stride: weight.columns))
+      let rounded = weight.inBFloat16()
+      return withExtendedLifetime(rounded) {
+        body(Operand(UnsafeMutableRawPointer(mutating: rounded.bytes), .bfloat16, stride: weight.columns))
       }
     }
   }
@@ -159,7 +159,7 @@ public final class Tape {
     case .float32:
       copy.base.update(from: source, count: count)
       scaleFloats(copy.base, scale, count)
-    case .bfloat16: narrowFloats(copy.halves, source, scale, count)
+    case .bfloat16: narrowFloats(copy.bf16, source, scale, count)
     }
     return (Operand(UnsafeMutableRawPointer(copy.base), precision, stride: columns), copy)
   }

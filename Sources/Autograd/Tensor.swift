@@ -22,7 +22,7 @@ struct TensorShape {
     let all = layout.allocatedRows * columns
     switch precision {
     case .float32: (buffer.base + count).update(repeating: 0, count: all - count)
-    case .bfloat16: (buffer.halves + count).update(repeating: 0, count: all - count)
+    case .bfloat16: (buffer.bf16 + count).update(repeating: 0, count: all - count)
     }
   }
 
@@ -81,9 +81,9 @@ public final class Tensor {
     return buffer.base
   }
   /// The numbers as bfloat16, where that is what they are.
-  var halves: UnsafeMutablePointer<UInt16> {
+  var bf16: UnsafeMutablePointer<UInt16> {
     precondition(precision == .bfloat16)
-    return buffer.halves
+    return buffer.bf16
   }
   func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * columns }
 
@@ -91,12 +91,12 @@ public final class Tensor {
   func operand(_ precision: Precision, in workspace: Workspace) -> Operand {
     if precision == self.precision { return shape.operand(buffer) }
     precondition(precision == .bfloat16, "a bfloat16 tensor has no float32 numbers")
-    let half = TensorShape(layout: layout, columns: columns, precision: .bfloat16)
-    if let image { return half.operand(image) }
-    let made = half.allocate(in: workspace)
-    ck_narrow_bfloat16(made.halves, buffer.base, count)
+    let rounded = TensorShape(layout: layout, columns: columns, precision: .bfloat16)
+    if let image { return rounded.operand(image) }
+    let made = rounded.allocate(in: workspace)
+    ck_narrow_bfloat16(made.bf16, buffer.base, count)
     image = made
-    return half.operand(made)
+    return rounded.operand(made)
   }
 
   func clearPadding() { shape.clearPadding(buffer) }
@@ -117,7 +117,7 @@ public final class Tensor {
       guard let source = $0.baseAddress else { return }
       switch precision {
       case .float32: seed.base.update(from: source, count: count)
-      case .bfloat16: ck_narrow_bfloat16(seed.halves, source, count)
+      case .bfloat16: ck_narrow_bfloat16(seed.bf16, source, count)
       }
     }
     slot.add(moving: seed, in: workspace)
@@ -128,7 +128,7 @@ public final class Tensor {
     case .float32: Array(UnsafeBufferPointer(start: buffer.base, count: shape.count))
     case .bfloat16:
       [Float](unsafeUninitializedCapacity: shape.count) { floats, initialized in
-        if let base = floats.baseAddress { ck_widen_bfloat16(base, buffer.halves, shape.count) }
+        if let base = floats.baseAddress { ck_widen_bfloat16(base, buffer.bf16, shape.count) }
         initialized = shape.count
       }
     }

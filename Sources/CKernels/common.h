@@ -32,8 +32,8 @@ INLINE float lane_sum(const float *lanes) {
 }
 
 // bfloat16 is the upper half of a float's bits. Narrowing rounds to the nearest even number; NaN stays NaN.
-INLINE float from_half(uint16_t half) { return from_bits((uint32_t)half << 16); }
-INLINE uint16_t to_half(float x) {
+INLINE float from_bf16(uint16_t half) { return from_bits((uint32_t)half << 16); }
+INLINE uint16_t to_bf16(float x) {
   uint32_t bits = to_bits(x), rounded = bits + 0x7FFFu + (bits >> 16 & 1u);
   return (uint16_t)(((bits & 0x7FFFFFFFu) > 0x7F800000u ? bits | 0x400000u : rounded) >> 16);
 }

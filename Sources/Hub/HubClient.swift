@@ -42,10 +42,14 @@ struct HubClient: Sendable {
       }
     }
     try check(answer, id, file: nil)
-    guard let node = try? JSONParser.parse(body.bytes, file: url.absoluteString), let commit = node["sha"]?.string,
-      HubModelID.isCommit(commit), let siblings = node["siblings"]?.array
-    else { throw HubError.notAHub(url: url.absoluteString, reason: "its answer names no commit and files") }
-    let files = siblings.compactMap { $0["rfilename"]?.string }
+    let commit: String, files: [String]
+    do {
+      let model = try JSONField(parsing: body.bytes, file: "the answer")
+      commit = try model.member("sha").value("a commit") { $0.string.flatMap { HubModelID.isCommit($0) ? $0 : nil } }
+      files = try model.member("siblings").elements().map { try $0.member("rfilename").string() }
+    } catch {
+      throw HubError.notAHub(url: url.absoluteString, reason: "\(error)")
+    }
     if let file = files.first(where: { !$0.isPathInside }) {
       throw HubError.notAHub(url: url.absoluteString, reason: "it names the file \(file.clipped)")
     }

@@ -29,9 +29,14 @@ public enum ModelFiles: String, Sendable {
 
   /// The shards that an index names.
   static func shards(index: String) throws -> [String] {
-    let bytes = (try? InputFile.read(index, limit: InputFile.textLimit)) ?? []
-    let map = try JSONParser.parse(bytes, file: index)["weight_map"]?.object
-    return Set((map?.keys ?? []).compactMap { map?[$0]?.string }).sorted()
+    let bytes: [UInt8]
+    do {
+      bytes = try InputFile.read(index, limit: InputFile.textLimit)
+    } catch {
+      throw HubError.cache(path: index, reason: error.description)
+    }
+    let map = try JSONField(parsing: bytes, file: index).member("weight_map")
+    return Set(try map.members().map { try $0.field.string() }).sorted()
   }
 
   /// Throws where the repository's `files` are no model that can be read.

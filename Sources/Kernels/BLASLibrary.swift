@@ -2,25 +2,28 @@ import CKernels
 import COpenBLAS
 import Foundation
 
-/// The BLAS that was loaded, and what it gives on this machine.
+/// OpenBLAS as it was loaded.
 public struct BLASLibrary: Sendable {
-  /// Version and build options, as the library tells them.
+  /// Version and build options.
   public let configuration: String
-  /// The kernel set it chose: `Cooperlake`, `Haswell`, `Zen`, …
+  /// The kernels it chose for this processor: `Cooperlake`, `Haswell`, `Zen`, …
   public let core: String
   /// The value of `OPENBLAS_CORETYPE` that pinned the choice, if any.
   public let pin: String?
 
-  /// Makes OpenBLAS single-threaded (the workers are the threads) and asks what it is.
+  /// Describes the library. Nothing needs to be prepared: the first product makes OpenBLAS single-threaded.
   public static func prepare() -> BLASLibrary {
-    openblas_set_num_threads(1)
+    makeSingleThreaded
     let pin = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"]
     return BLASLibrary(
       configuration: String(cString: openblas_get_config()), core: String(cString: openblas_get_corename()),
       pin: pin.flatMap { $0.isEmpty ? nil : $0 })
   }
 
-  /// The name of the instruction set that our own vector kernels use: `avx512`, `avx2` or `portable`.
+  /// Evaluated once, before the first product, whichever thread needs it first: the workers are the threads.
+  static let makeSingleThreaded: Void = openblas_set_num_threads(1)
+
+  /// The instruction set of our own vector kernels: `avx512`, `avx2` or `portable`.
   public static var instructionSet: String { String(cString: ck_instruction_set()) }
 }
 

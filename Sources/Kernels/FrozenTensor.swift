@@ -69,14 +69,14 @@ public struct FrozenTensor: Sendable {
     }
   }
 
-  private func round(to halves: UnsafeMutablePointer<UInt16>) {
+  private func round(to bf16: UnsafeMutablePointer<UInt16>) {
     let piece = 1 << 14
     withUnsafeTemporaryAllocation(of: Float.self, capacity: piece) { floats in
       guard let scratch = floats.baseAddress else { return }
       for start in stride(from: 0, to: count, by: piece) {
         let range = start..<min(start + piece, count)
         widen(range: range, into: scratch)
-        ck_narrow_bfloat16(halves + start, scratch, range.count)
+        ck_narrow_bfloat16(bf16 + start, scratch, range.count)
       }
     }
   }

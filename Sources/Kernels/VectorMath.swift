@@ -45,7 +45,7 @@ public enum ActivationKind: Sendable, CaseIterable {
   public func forward(
     pre: UnsafePointer<UInt16>, bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<UInt16>, rows: Int, columns: Int
   ) {
-    ck_half_bias_activation(kernel, pre, bias, y, rows, columns)
+    ck_bf16_bias_activation(kernel, pre, bias, y, rows, columns)
   }
 
   /// dy ← dy · f'(pre + bias).
@@ -59,7 +59,7 @@ public enum ActivationKind: Sendable, CaseIterable {
   public func backward(
     pre: UnsafePointer<UInt16>, bias: UnsafePointer<Float>?, dy: UnsafeMutablePointer<UInt16>, rows: Int, columns: Int
   ) {
-    ck_half_activation_backward(kernel, pre, bias, dy, rows, columns)
+    ck_bf16_activation_backward(kernel, pre, bias, dy, rows, columns)
   }
 
   /// y ← f(gate) · up.
@@ -73,7 +73,7 @@ public enum ActivationKind: Sendable, CaseIterable {
   public func gated(
     gate: UnsafePointer<UInt16>, up: UnsafePointer<UInt16>, y: UnsafeMutablePointer<UInt16>, count: Int
   ) {
-    ck_half_gated(kernel, gate, up, y, count)
+    ck_bf16_gated(kernel, gate, up, y, count)
   }
 
   /// dUp ← dy · f(gate), then dy ← dy · up · f'(gate).
@@ -89,7 +89,7 @@ public enum ActivationKind: Sendable, CaseIterable {
     gate: UnsafePointer<UInt16>, up: UnsafePointer<UInt16>, dy: UnsafeMutablePointer<UInt16>,
     dUp: UnsafeMutablePointer<UInt16>, count: Int
   ) {
-    ck_half_gated_backward(kernel, gate, up, dy, dUp, count)
+    ck_bf16_gated_backward(kernel, gate, up, dy, dUp, count)
   }
 }
 

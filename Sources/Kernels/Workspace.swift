@@ -29,20 +29,19 @@ public final class Workspace {
 
   private static let alignment = 16  // floats: one cache line
 
-  /// Reserves address space, 64 GiB or the largest power of two below it that the system allows; pages are taken as
-  /// they are touched.
-  public init() {
-    var bytes = 1 << 36
-    var mapped: UnsafeMutableRawPointer?
-    while bytes >= 1 << 20 {
-      let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-      if let region = mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0), region != MAP_FAILED {
-        mapped = region
-        break
-      }
+  /// Reserves address space: as much as the machine has memory, at least 64 GiB, or the largest power of two below
+  /// that the system allows. Memory is taken only as pages are touched.
+  public convenience init() { self.init(bytes: Self.wantedBytes) }
+
+  /// Reserves `wanted` bytes of address space, or the largest half, quarter, … of it that the system allows.
+  init(bytes wanted: Int) {
+    var bytes = wanted
+    var region = Self.reserve(bytes)
+    while region == nil, bytes > 1 << 20 {
       bytes >>= 1
+      region = Self.reserve(bytes)
     }
-    guard let mapped else { preconditionFailure("no address space left for activations") }
+    guard let mapped = region else { WorkspaceError(needed: 1 << 20, available: 0).endProcess() }
     #if os(Linux)
       madvise(mapped, bytes, 14)  // MADV_HUGEPAGE
     #endif
@@ -52,6 +51,37 @@ public final class Workspace {
   }
 
   deinit { munmap(base, capacity * 4) }
+
+  private static var wantedBytes: Int {
+    let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+    var bytes = 1 << 36
+    while bytes < memory { bytes <<= 1 }
+    return bytes
+  }
+
+  private static func reserve(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    let region = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    return region == MAP_FAILED ? nil : region
+  }
+
+  /// Throws `WorkspaceError` if `workers` workspaces of `bytes` bytes each cannot be reserved. To be called before a
+  /// run: once it has begun, a workspace that is too small ends the process (see `allocate`).
+  public static func requireSpace(_ bytes: Int, workers: Int = 1) throws {
+    let (needed, overflow) = bytes.multipliedReportingOverflow(by: workers)
+    if !overflow, let region = reserve(max(1, needed)) {
+      munmap(region, max(1, needed))
+      return
+    }
+    var available = 1 << 46
+    while available > 0 {
+      if let region = reserve(available) {
+        munmap(region, available)
+        break
+      }
+      available >>= 1
+    }
+    throw WorkspaceError(needed: overflow ? .max : needed, available: available)
+  }
 
   /// Runs `body` for every piece of an operation, side by side where there is a team and `work`, the numbers that are
   /// gone through, is worth it. `member` is below `members`, and no two calls with the same one overlap. Pieces must not
@@ -80,10 +110,13 @@ public final class Workspace {
   public var members: Int { team?.threads ?? 1 }
 
   /// A block of `count` floats with undefined contents.
+  ///
+  /// If the reserved address space is used up, the process ends with a message and status 74: an operation in the
+  /// middle of a step has no way to go on. `requireSpace` finds that out before the run.
   public func allocate(_ count: Int) -> Buffer {
     let rounded = max(1, (count + Self.alignment - 1) / Self.alignment) * Self.alignment
     guard let index = free.firstIndex(where: { $0.count >= rounded }) else {
-      preconditionFailure("activations need more than \(capacity * 4) bytes")
+      WorkspaceError(needed: peakBytes + rounded * 4, available: capacity * 4).endProcess()
     }
     let offset = free[index].offset
     if free[index].count == rounded {
@@ -129,7 +162,7 @@ public final class Buffer {
   /// The first float.
   public let base: UnsafeMutablePointer<Float>
   /// The same block as bfloat16 numbers.
-  public var halves: UnsafeMutablePointer<UInt16> {
+  public var bf16: UnsafeMutablePointer<UInt16> {
     UnsafeMutableRawPointer(base).assumingMemoryBound(to: UInt16.self)
   }
   /// Floats that were asked for.

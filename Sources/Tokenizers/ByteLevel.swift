@@ -1,8 +1,8 @@
-/// GPT-2's pre-tokenizer: words found by a pattern, each written as one printable scalar per byte of its UTF-8.
+/// GPT-2's pre-tokenizer: splits words by a pattern and writes each UTF-8 byte as one printable scalar.
 struct ByteLevel: Sendable {
-  /// Put a space before a text that does not begin with one.
+  /// Put a space before each text that does not begin with one.
   var addsPrefixSpace: Bool
-  /// Split by the pattern; otherwise the text is one word.
+  /// Split words by the pattern.
   var splitsWords: Bool
 
   func apply(to words: inout Words) {
@@ -24,7 +24,7 @@ struct ByteLevel: Sendable {
     }
   }
 
-  /// The scalar that stands for each byte: itself where it is printable, else one from U+0100 on.
+  /// The scalar of each byte: the byte itself if it is printable, otherwise one from U+0100 on.
   static let alphabet: [Unicode.Scalar] = {
     var scalars: [Unicode.Scalar] = []
     var next: UInt16 = 0x100
@@ -36,7 +36,7 @@ struct ByteLevel: Sendable {
     return scalars
   }()
 
-  /// The byte that a scalar stands for, or nil.
+  /// The byte of a scalar, or nil.
   static func byte(of scalar: Unicode.Scalar) -> UInt8? {
     scalar.value < bytes.count ? bytes[Int(scalar.value)] : nil
   }
@@ -47,8 +47,8 @@ struct ByteLevel: Sendable {
     return bytes
   }()
 
-  /// The end of the match of
-  /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+` at `start`.
+  /// The end of the match at `start` of
+  /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
   static func endOfWord(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int {
     if text[start] == "'", let end = endOfContraction(in: text, from: start) { return end }
     let first = text[start] == " " && start + 1 < text.endIndex ? start + 1 : start
@@ -60,7 +60,7 @@ struct ByteLevel: Sendable {
     }
     var end = start + 1
     while end < text.endIndex, ScalarKind(text[end]) == .space { end += 1 }
-    // All spaces but the last, which goes with the word that follows; alone it is a word.
+    // The last space belongs to the next word; a single one is a word.
     return end == text.endIndex || end == start + 1 ? end : end - 1
   }
 

@@ -2,7 +2,7 @@ import Diagnostics
 import StrictJSON
 
 extension BytePairEncoding {
-  /// Reads a `model` of tokenizer.json.
+  /// Reads `model` of tokenizer.json.
   init(_ field: JSONField) throws {
     try field.requireOnly([
       "type", "vocab", "merges", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
@@ -30,7 +30,7 @@ extension BytePairEncoding {
     self.init(vocabulary: vocabulary, merges: merges, options: options)
   }
 
-  /// Reads merges written as `"a b"` or as `["a", "b"]`.
+  /// Reads merges, either `"a b"` or `["a", "b"]`.
   private static func merges(_ field: JSONField, vocabulary: Vocabulary, prefix: [Unicode.Scalar]) throws -> MergeTable
   {
     let elements = try field.value("a list") { $0.array }
@@ -52,7 +52,7 @@ extension BytePairEncoding {
     return table
   }
 
-  /// Reads a merges.txt: two tokens a line; lines that begin with `#version` are skipped.
+  /// Reads merges.txt: two tokens a line. Lines that begin with `#version` are skipped.
   static func merges(lines: [String], file: String, vocabulary: Vocabulary) throws -> MergeTable {
     var table = MergeTable(capacity: lines.count)
     var rank = 0
@@ -96,7 +96,7 @@ extension BytePairEncoding {
   }
 }
 
-/// What SentencePiece calls a byte: `<0x0A>`.
+/// SentencePiece's token for a byte, such as `<0x0A>`.
 func byteToken(_ byte: UInt8) -> String {
   "<0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))>"
 }

@@ -1,6 +1,6 @@
 import StrictJSON
 
-/// The third step of encoding: words in, ids out.
+/// The third step of encoding, from words to ids.
 enum Model: Sendable {
   case wordPiece(WordPiece)
   case bytePairs(BytePairEncoding)
@@ -25,10 +25,10 @@ enum Model: Sendable {
 }
 
 extension Model {
-  /// The types in tokenizer.json that are supported.
+  /// Supported types of tokenizer.json.
   static let types = ["WordPiece", "BPE"]
 
-  /// Reads the `model` of tokenizer.json. Old files do not name its type: what has merges is BPE.
+  /// Reads `model` of tokenizer.json. Old files have no type; a model with merges is BPE.
   init(_ field: JSONField) throws {
     if try field.optional("type") == nil, try field.optional("merges") != nil {
       self = .bytePairs(try BytePairEncoding(field))

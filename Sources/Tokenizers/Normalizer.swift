@@ -1,15 +1,15 @@
 import StrictJSON
 
-/// The first step of encoding: text in, text as the model was trained on out.
+/// The first step of encoding: brings text into the form that the model was trained on.
 enum Normalizer: Sendable {
   case bert(BertNormalizer)
   case form(UnicodeForm)
   case lowercase
   case stripAccents
-  /// Puts a text in front, unless there is nothing to put it in front of.
+  /// Puts a prefix before a text that is not empty.
   case prepend([Unicode.Scalar])
   case replace([Unicode.Scalar], with: [Unicode.Scalar])
-  /// Takes white space off the ends.
+  /// Removes white space at the ends.
   case strip(left: Bool, right: Bool)
   case sentencePiece(SentencePieceNormalizer)
   case sequence([Normalizer])
@@ -31,16 +31,16 @@ enum Normalizer: Sendable {
 }
 
 extension Normalizer {
-  /// Whether this is the normalisation of a tokenizer.model.
+  /// Whether this comes from a tokenizer.model.
   var isSentencePiece: Bool { if case .sentencePiece = self { true } else { false } }
 
-  /// The types in tokenizer.json that are supported.
+  /// Supported types of tokenizer.json.
   static let types = [
     "BertNormalizer", "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents",
     "Prepend", "Replace", "Strip",
   ]
 
-  /// Reads a `normalizer` of tokenizer.json.
+  /// Reads `normalizer` of tokenizer.json.
   init(_ field: JSONField) throws {
     let type = try field.member("type")
     var known = ["type"]
@@ -81,13 +81,13 @@ extension Normalizer {
 
 /// BERT's clean-up.
 struct BertNormalizer: Sendable {
-  /// Remove control characters; write every white space as a space.
+  /// Remove control characters and turn white space into spaces.
   var cleansText: Bool
-  /// Put spaces around ideographs, so that each becomes a word.
+  /// Put spaces around ideographs, which makes each a word.
   var isolatesIdeographs: Bool
-  /// Decompose, and drop the nonspacing marks.
+  /// Decompose, then drop nonspacing marks.
   var stripsAccents: Bool
-  /// Map to lower case, scalar by scalar (a final sigma is none).
+  /// Map to lower case scalar by scalar, without the rule for a final sigma.
   var lowercases: Bool
 
   func normalize(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
@@ -125,7 +125,7 @@ extension Unicode.Scalar {
   }
 }
 
-/// `text` in lower case, every scalar by its own full mapping.
+/// `text` in lower case, each scalar by its full mapping.
 private func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
   var result: [Unicode.Scalar] = []
   result.reserveCapacity(text.count)
@@ -139,7 +139,7 @@ private func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
   return result
 }
 
-/// The text that a `Replace` of tokenizer.json looks for; expressions are not supported.
+/// The pattern of `Replace` in tokenizer.json, which must be a text: regular expressions are not supported.
 func replacedText(_ field: JSONField) throws -> [Unicode.Scalar] {
   try field.requireOnly(["String", "Regex"])
   if let expression = try field.optional("Regex") {
@@ -148,7 +148,7 @@ func replacedText(_ field: JSONField) throws -> [Unicode.Scalar] {
   return Array(try field.member("String").string().unicodeScalars)
 }
 
-/// `text` with every `pattern` replaced, from the left.
+/// `text` with every `pattern` replaced, from left to right.
 func replaced(
   _ text: [Unicode.Scalar], _ pattern: [Unicode.Scalar], by replacement: [Unicode.Scalar]
 ) -> [Unicode.Scalar] {

@@ -1,10 +1,10 @@
 import StrictJSON
 
 extension PostProcessor {
-  /// The types in tokenizer.json that are supported.
+  /// Supported types of tokenizer.json.
   static let types = ["BertProcessing", "RobertaProcessing", "TemplateProcessing", "ByteLevel", "Sequence"]
 
-  /// Reads a `post_processor` of tokenizer.json. `idOf` checks the special tokens' ids.
+  /// Reads `post_processor` of tokenizer.json. `idOf` gives the id that a special token must have.
   init(_ field: JSONField, idOf: (String) -> Int32?) throws {
     let type = try field.member("type")
     var known = ["type"]
@@ -29,7 +29,7 @@ extension PostProcessor {
     try field.requireOnly(known)
   }
 
-  /// A template that adds more is a mistake. A short one could ask for any number, its tokens times its parts.
+  /// A small file could add any number of tokens (a special token repeated in every part), so there is a limit.
   private static let maximumAdded = 1024
 
   /// Reads `["[SEP]", 102]`.
@@ -63,7 +63,7 @@ extension PostProcessor {
     return PostProcessor(single: single, pair: try parts(field.member("pair"), special, texts: 2))
   }
 
-  /// Reads a template, which must use each of `texts` texts.
+  /// Reads a template, which must use all texts.
   private static func parts(_ field: JSONField, _ special: [String: [Int32]], texts: Int) throws -> [Part] {
     var used: Set<Int> = []
     let parts: [Part] = try field.elements().map { element in
@@ -100,7 +100,7 @@ extension PostProcessor {
     return parts
   }
 
-  /// A sequence may hold any number of processors that add nothing, and one that adds.
+  /// Reads a sequence, in which at most one processor may add tokens.
   private static func sequence(_ field: JSONField, _ idOf: (String) -> Int32?) throws -> PostProcessor {
     var result: PostProcessor?
     for element in try field.elements() {

@@ -1,9 +1,9 @@
 import Diagnostics
 import StrictJSON
 
-/// What tokenizer_config.json and special_tokens_map.json say of tokens and options; either file may be absent.
+/// The tokens and options of tokenizer_config.json and special_tokens_map.json, which may both be absent.
 struct SpecialTokens {
-  /// Of the two files the one that names a token first holds.
+  /// The first file that names a token decides.
   private var sources: [JSONField] = []
   private let config: JSONField?
 
@@ -13,7 +13,7 @@ struct SpecialTokens {
     if files.exists("special_tokens_map.json") { sources.append(try files.json("special_tokens_map.json")) }
   }
 
-  /// The token under `key` (such as `pad_token`), its id still to be found, or nil where none is named.
+  /// The token under `key` (such as `pad_token`), without its id, or nil if none is named.
   func token(_ key: String) throws -> (token: AddedToken, place: FilePlace)? {
     for source in sources {
       if let field = try source.optional(key) { return (try AddedToken(config: field), field.place) }
@@ -21,7 +21,7 @@ struct SpecialTokens {
     return nil
   }
 
-  /// The further special tokens.
+  /// The additional special tokens.
   func additional() throws -> [(token: AddedToken, place: FilePlace)] {
     for source in sources {
       if let field = try source.optional("additional_special_tokens") {
@@ -31,7 +31,7 @@ struct SpecialTokens {
     return []
   }
 
-  /// The tokens that the configuration lists with their ids, by ascending id.
+  /// The tokens listed with their ids, by ascending id.
   func listed() throws -> [(token: AddedToken, place: FilePlace)] {
     var tokens: [(token: AddedToken, place: FilePlace)] = []
     for (key, field) in try config?.optional("added_tokens_decoder")?.members() ?? [] {
@@ -48,12 +48,12 @@ struct SpecialTokens {
   /// An option of tokenizer_config.json.
   func flag(_ key: String) throws -> Bool? { try config?.optional(key)?.bool() }
 
-  /// The class that tokenizer_config.json names.
+  /// The class in tokenizer_config.json.
   func tokenizerClass() throws -> String? { try config?.optional("tokenizer_class")?.string() }
 }
 
 extension AddedToken {
-  /// Reads a token of the configuration: its text, or an object with its text and its flags.
+  /// Reads a token: its text, or an object with text and flags.
   fileprivate init(config field: JSONField) throws {
     if let text = field.node.string {
       self.init(content: text, id: -1)

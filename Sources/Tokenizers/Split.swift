@@ -1,18 +1,18 @@
 import StrictJSON
 
-/// The pre-tokenizer that cuts at the matches of a pattern.
+/// The pre-tokenizer that splits at the matches of a pattern.
 struct Split: Sendable {
-  /// What is looked for.
+  /// What to split at.
   enum Pattern: Sendable {
     case text([Unicode.Scalar])
     case words(WordPattern)
-    /// Digits of any script, and other numbers.
+    /// Digits and other numbers of any script.
     case number
     /// ASCII symbols and all punctuation.
     case punctuation
   }
 
-  /// What becomes of the matches.
+  /// What to do with the matches.
   enum Behavior: String, Sendable, CaseIterable {
     case removed = "Removed"
     case isolated = "Isolated"
@@ -23,7 +23,7 @@ struct Split: Sendable {
 
   var pattern: Pattern
   var behavior: Behavior
-  /// Whether the matches are what the pattern does not match.
+  /// Whether to split at everything that the pattern does not match.
   var isInverted = false
 
   func apply(to words: inout Words) {
@@ -36,13 +36,13 @@ struct Split: Sendable {
     }
   }
 
-  /// A stretch of a word.
+  /// A part of a word.
   private struct Stretch {
     var range: Range<Int>
     var isMatch: Bool
   }
 
-  /// All of `word`: the matches and the stretches between them.
+  /// The matches in `word` and the parts between them.
   private func matches(in word: ArraySlice<Unicode.Scalar>) -> [Stretch] {
     var stretches: [Stretch] = []
     var start = word.startIndex, position = word.startIndex
@@ -100,7 +100,7 @@ struct Split: Sendable {
 }
 
 extension Split {
-  /// Reads a `Split` of tokenizer.json.
+  /// Reads `Split` of tokenizer.json.
   init(_ field: JSONField) throws {
     let pattern = try field.member("pattern")
     try pattern.requireOnly(["String", "Regex"])
@@ -119,7 +119,7 @@ extension Split {
     return .words(known)
   }
 
-  /// Reads a behavior; none is `Isolated`.
+  /// Reads a behavior; the default is `Isolated`.
   static func behavior(_ field: JSONField?) throws -> Behavior {
     try field?.choice() ?? .isolated
   }

@@ -1,12 +1,12 @@
 import StrictJSON
 
 extension TokenDecoder {
-  /// The types in tokenizer.json that are supported.
+  /// Supported types of tokenizer.json.
   static let types = [
     "ByteLevel", "WordPiece", "Metaspace", "BPEDecoder", "Sequence", "Replace", "ByteFallback", "Fuse", "Strip",
   ]
 
-  /// Reads a `decoder` of tokenizer.json.
+  /// Reads `decoder` of tokenizer.json.
   init(_ field: JSONField) throws {
     let type = try field.member("type")
     var known = ["type"]

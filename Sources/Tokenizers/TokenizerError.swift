@@ -2,25 +2,25 @@ import Diagnostics
 
 /// Why a tokenizer cannot be loaded. Fields of its JSON files that are missing or wrong throw `JSONFieldError`.
 public enum TokenizerError: UserFacingError, Equatable {
-  /// The directory holds none of the file sets that make a tokenizer.
+  /// The directory has no tokenizer.
   case noTokenizer(directory: String)
-  /// A file that must exist cannot be read.
+  /// A file cannot be read.
   case unreadable(file: String, reason: String)
-  /// A binary file is not what it must be.
+  /// tokenizer.model is wrong.
   case badModelFile(file: String, problem: String)
   /// A file is not UTF-8.
   case notUTF8(file: String, line: Int)
-  /// A component or a value of a field that is not supported.
+  /// A component or a value that is not supported.
   case unsupported(FilePlace, value: String, supported: [String])
-  /// A number that is not a token id.
+  /// A number that cannot be a token id.
   case idOutOfRange(FilePlace, token: String)
   /// Two tokens have the same id.
   case duplicateID(FilePlace, id: Int32, tokens: [String])
-  /// The same token stands twice in a list.
+  /// A token occurs twice.
   case duplicateToken(FilePlace, token: String)
-  /// A token that must be in the vocabulary is not.
+  /// A token that the vocabulary must have is missing.
   case unknownToken(FilePlace, token: String)
-  /// The id given for a token is not the id it has.
+  /// A token is given another id than it has.
   case idMismatch(FilePlace, token: String, given: Int32, actual: Int32)
   /// Anything else that contradicts the format.
   case malformed(FilePlace, problem: String)
@@ -47,7 +47,7 @@ public enum TokenizerError: UserFacingError, Equatable {
     }
   }
 
-  /// Missing files are missing input; everything else is bad input.
+  /// 66 for missing files, otherwise 65.
   public var exitStatus: ExitStatus {
     switch self {
     case .noTokenizer, .unreadable: .missingInput

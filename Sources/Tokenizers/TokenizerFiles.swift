@@ -2,7 +2,7 @@ import Diagnostics
 import Foundation
 import StrictJSON
 
-/// The files of a model directory, read whole.
+/// The tokenizer files of a model directory.
 struct TokenizerFiles {
   let directory: String
 
@@ -23,7 +23,7 @@ struct TokenizerFiles {
     try JSONField(parsing: try bytes(name), file: path(name))
   }
 
-  /// The lines of a text file; only LF ends a line, CRLF is tolerated.
+  /// The lines of a text file. Only LF ends a line; a CR before it is dropped.
   func lines(_ name: String) throws -> [String] {
     var lines = try bytes(name).split(separator: 0x0A, omittingEmptySubsequences: false)
     if lines.last?.isEmpty == true { lines.removeLast() }
@@ -52,7 +52,7 @@ extension JSONField {
     return scalars
   }
 
-  /// The value whose name this string is.
+  /// The value that the string names.
   func choice<Value: RawRepresentable<String> & CaseIterable>() throws -> Value {
     guard let value = Value(rawValue: try string()) else {
       throw unsupported(try string(), Value.allCases.map(\.rawValue))
@@ -60,7 +60,7 @@ extension JSONField {
     return value
   }
 
-  /// The error that `value` is none of the `supported` ones.
+  /// The error that `value` is not among `supported`.
   func unsupported(_ value: String, _ supported: [String]) -> TokenizerError {
     .unsupported(place, value: value, supported: supported)
   }

@@ -1,7 +1,7 @@
 import StrictJSON
 
 extension TokenizerParts {
-  /// Reads tokenizer.json. What it says of truncation and padding is not used.
+  /// Reads tokenizer.json. Its truncation and padding are ignored.
   init(tokenizerJSON files: TokenizerFiles) throws {
     let root = try files.json("tokenizer.json")
     try root.requireOnly([
@@ -33,7 +33,7 @@ extension TokenizerParts {
     endToken = try token("eos_token", special, usual: ["</s>", "<|end_of_text|>", "<|endoftext|>"])
   }
 
-  /// The token that the configuration names for a role, else an added one by its usual name.
+  /// The token that the configuration names for a role, otherwise the added token with a usual name.
   private func token(_ role: String, _ special: SpecialTokens, usual: [String]) throws -> String? {
     if let named = try special.token(role) {
       guard id(named.token.content) != nil else {
@@ -46,7 +46,7 @@ extension TokenizerParts {
 }
 
 extension AddedToken {
-  /// Reads an element of `added_tokens` of tokenizer.json.
+  /// Reads an element of `added_tokens` in tokenizer.json.
   init(tokenizerJSON field: JSONField) throws {
     try field.requireOnly(["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])
     let content = try field.member("content").string()

@@ -1,6 +1,6 @@
 import Diagnostics
 
-/// What a tokenizer is made of, as read from the files of a model directory.
+/// The parts of a tokenizer, read from the files of a model directory.
 struct TokenizerParts {
   private(set) var added: [AddedToken] = []
   var normalizer: Normalizer?
@@ -8,21 +8,19 @@ struct TokenizerParts {
   var model: Model
   var postProcessor = PostProcessor.none
   var decoder = TokenDecoder.spaced
-  /// Tokens that stand for no text, besides added ones that are special.
+  /// Special tokens that are not among `added`.
   var specialIDs: Set<Int32> = []
-  /// The token that pads; it is in the vocabulary.
+  // These are in the vocabulary.
   var padToken: String?
-  /// The token that begins a text; it is in the vocabulary.
   var beginToken: String?
-  /// The token that ends a text; it is in the vocabulary.
   var endToken: String?
-  /// The contents of `added`, by position.
+  /// The contents of `added`, numbered by position.
   private var addedTable = ScalarTable()
   private var highestAddedID: Int32 = -1
 
   init(model: Model) { self.model = model }
 
-  /// Reads the first set of files that `directory` has.
+  /// Reads the first kind of tokenizer that `directory` has.
   init(directory: String, modelType: String?) throws {
     let files = TokenizerFiles(directory: directory)
     if files.exists("tokenizer.json") {
@@ -51,8 +49,8 @@ struct TokenizerParts {
   /// The token with an id, or nil.
   func token(_ id: Int32) -> String? { added.first { $0.id == id }?.content ?? model.vocabulary.token(id) }
 
-  /// What an added token is decoded as: in `tokenizers` normalised, if it is found in normalised text. Special tokens
-  /// stay as they are, so that they can be skipped.
+  /// The text that an added token decodes to. Like `tokenizers`, this normalises tokens that are searched for in
+  /// normalised text, except special ones.
   func spelling(_ token: AddedToken) -> String {
     guard token.isNormalized, !token.isSpecial, let normalizer, !normalizer.isSentencePiece else {
       return token.content
@@ -60,11 +58,11 @@ struct TokenizerParts {
     return String(scalars: normalizer.normalize(Array(token.content.unicodeScalars)))
   }
 
-  /// Adds a token with the id given, which must be the one that `tokenizers` gives it: that of the vocabulary, else the
-  /// next after those given so far.
+  /// Adds a token, whose id must be the one that `tokenizers` gives it: that of the vocabulary, otherwise the next free
+  /// one.
   mutating func add(_ token: AddedToken, place: FilePlace) throws {
     if token.content.isEmpty { throw TokenizerError.malformed(place, problem: "an added token cannot be empty") }
-    // The search for tokens looks so far ahead at every position of a text.
+    // The search may look this far ahead at every position of a text.
     guard token.content.unicodeScalars.count <= Self.longestToken else {
       throw TokenizerError.malformed(
         place, problem: "an added token cannot be longer than \(Self.longestToken) characters")

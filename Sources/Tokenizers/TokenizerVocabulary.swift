@@ -1,9 +1,9 @@
 import Diagnostics
 
-/// Tokenizers without a tokenizer.json: the vocabulary alone, everything else by the model family's rules and
-/// `tokenizer_config.json`, as transformers sets them up.
+/// Tokenizers without a tokenizer.json: a vocabulary, plus the rules of the model family and `tokenizer_config.json`, as
+/// in transformers.
 extension TokenizerParts {
-  /// Reads BERT's vocab.txt, one token a line.
+  /// Reads BERT's vocab.txt: one token a line.
   init(vocabText files: TokenizerFiles) throws {
     let special = try Self.special(files)
     let lines = try files.lines("vocab.txt")
@@ -33,7 +33,7 @@ extension TokenizerParts {
     if let cls = ids["cls_token"], let sep = ids["sep_token"] { postProcessor = .bert(cls: cls, sep: sep) }
   }
 
-  /// Reads vocab.json and merges.txt (or vocab.bpe) of RoBERTa or GPT-2.
+  /// Reads RoBERTa's or GPT-2's vocab.json and merges.txt (or vocab.bpe).
   init(vocabJSON files: TokenizerFiles, modelType: String?) throws {
     let special = try Self.special(files)
     let isRoberta = try Self.isRoberta(files, special, modelType)
@@ -63,7 +63,7 @@ extension TokenizerParts {
     if let cls = ids["cls_token"], let sep = ids["sep_token"] { postProcessor = .roberta(cls: cls, sep: sep) }
   }
 
-  /// The configuration; tokens that stand in a file nothing here reads are refused.
+  /// The configuration. added_tokens.json is refused, since nothing here reads it.
   private static func special(_ files: TokenizerFiles) throws -> SpecialTokens {
     if files.exists("added_tokens.json") {
       throw TokenizerError.unsupported(
@@ -87,8 +87,8 @@ extension TokenizerParts {
     }
   }
 
-  /// Adds the tokens that the configuration lists, then the special tokens by role, `required` and `optional` giving
-  /// their usual names; the ids by role.
+  /// Adds the tokens listed in the configuration, then the special tokens by role; `required` and `optional` give their
+  /// default names. Returns the ids by role.
   private mutating func add(
     _ special: SpecialTokens, _ required: [String: String], optional: [String: String], place: FilePlace
   ) throws -> [String: Int32] {

@@ -1,13 +1,13 @@
-/// The regular expressions that split text in known tokenizers, each as a scanner.
+/// The regular expressions by which known tokenizers split text, written as scanners.
 ///
-/// `tokenizers` runs them by Oniguruma, where `\s`, `\p{L}` and `\p{N}` are Unicode's. Every one of them matches at
-/// every position, so the words cover the text.
+/// As in Oniguruma, which `tokenizers` uses, `\s`, `\p{L}` and `\p{N}` are Unicode's. Each expression matches at every
+/// position, so the words cover the text.
 enum WordPattern: Sendable, Equatable {
   case gpt2
-  /// GPT-4's and LLaMA-3's, and with single digits Qwen2's.
+  /// GPT-4 and LLaMA 3 (three digits), Qwen2 (one).
   case gpt4(maximumDigits: Int)
 
-  /// The scanner for a regular expression, or nil where it is not a known one.
+  /// The scanner for a regular expression, or nil if it is not known.
   init?(_ expression: String) {
     switch expression {
     case Self.gpt2Expression: self = .gpt2
@@ -17,7 +17,7 @@ enum WordPattern: Sendable, Equatable {
     }
   }
 
-  /// The expressions that are known.
+  /// The known expressions.
   static let expressions = [
     gpt2Expression, gpt4Expression(digits: #"\p{N}{1,3}"#), gpt4Expression(digits: #"\p{N}"#),
   ]
@@ -52,7 +52,7 @@ enum WordPattern: Sendable, Equatable {
     }
     let end = endOfRun(of: .space, in: text, from: start + 1, atMost: .max)
     if let last = text[start..<end].lastIndex(where: \.isLineEnd) { return last + 1 }
-    // All spaces but the last, which goes with the word that follows; alone it is a word.
+    // The last space belongs to the next word; a single one is a word.
     return end == text.endIndex || end == start + 1 ? end : end - 1
   }
 
@@ -65,7 +65,7 @@ enum WordPattern: Sendable, Equatable {
     return end
   }
 
-  /// In any case; `ſ` is an `s` then.
+  /// Ignores case, in which `ſ` is an `s`.
   private static func endOfContraction(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int? {
     guard start + 1 < text.endIndex else { return nil }
     let second: Unicode.Scalar? = start + 2 < text.endIndex ? text[start + 2] : nil

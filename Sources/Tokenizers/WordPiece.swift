@@ -1,10 +1,11 @@
 import StrictJSON
 
-/// BERT's model: a word is cut into the longest known pieces from the left, or is unknown as a whole.
+/// BERT's model: cuts a word into the longest known pieces from the left; if a piece is missing, the whole word is
+/// unknown.
 struct WordPiece: Sendable {
   let vocabulary: Vocabulary
   private let unknownID: Int32
-  /// What a piece that continues a word begins with, `##`.
+  /// The prefix of pieces that continue a word, `##`.
   private let prefix: [Unicode.Scalar]
   private let maximumWordLength: Int
 
@@ -15,10 +16,10 @@ struct WordPiece: Sendable {
     self.maximumWordLength = maximumWordLength
   }
 
-  /// Usual are 100. The time for a word grows with its square.
+  /// 100 is usual. The time for a word grows with the square of its length.
   private static let maximumWordLength = 10_000
 
-  /// Reads a `model` of tokenizer.json.
+  /// Reads `model` of tokenizer.json.
   init(_ field: JSONField) throws {
     try field.requireOnly([
       "type", "vocab", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word",

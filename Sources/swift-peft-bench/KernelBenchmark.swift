@@ -31,7 +31,7 @@ struct KernelBenchmark: ParsableCommand {
     let x = workspace.allocateZeros(count), y = workspace.allocateZeros(count), bias = workspace.allocateZeros(columns)
     for i in 0..<count { x.base[i] = Float(i % 97) * 0.05 - 2.4 }
     let a = workspace.allocateZeros(count), b = workspace.allocateZeros(count)
-    ck_narrow_bfloat16(a.halves, x.base, count)
+    ck_narrow_bfloat16(a.bf16, x.base, count)
     report("copy float32", bytes: 8 * count) { y.base.update(from: x.base, count: count) }
     report("GELU float32", bytes: 8 * count) {
       ActivationKind.gelu.forward(pre: x.base, bias: bias.base, y: y.base, rows: rows, columns: columns)
@@ -40,12 +40,12 @@ struct KernelBenchmark: ParsableCommand {
       ActivationKind.gelu.backward(pre: x.base, bias: bias.base, dy: y.base, rows: rows, columns: columns)
     }
     report("GELU bfloat16", bytes: 4 * count) {
-      ActivationKind.gelu.forward(pre: a.halves, bias: bias.base, y: b.halves, rows: rows, columns: columns)
+      ActivationKind.gelu.forward(pre: a.bf16, bias: bias.base, y: b.bf16, rows: rows, columns: columns)
     }
     report("GELU derivative bfloat16", bytes: 6 * count) {
-      ActivationKind.gelu.backward(pre: a.halves, bias: bias.base, dy: b.halves, rows: rows, columns: columns)
+      ActivationKind.gelu.backward(pre: a.bf16, bias: bias.base, dy: b.bf16, rows: rows, columns: columns)
     }
-    report("float32 to bfloat16", bytes: 6 * count) { ck_narrow_bfloat16(b.halves, x.base, count) }
+    report("float32 to bfloat16", bytes: 6 * count) { ck_narrow_bfloat16(b.bf16, x.base, count) }
     report("softmax, rows of 128", bytes: 8 * count) {
       for row in 0..<(count / 128) { _ = ck_softmax(y.base + 128 * row, 0.125, 128) }
     }

@@ -49,4 +49,11 @@ import Testing
     #expect(Hub.id(known) == nil && Hub.id("Tests/none") == nil || !FileManager.default.fileExists(atPath: "Tests"))
     #expect(Hub.id("no-such-owner/none") != nil)
   }
+
+  @Test func aReadErrorIsNotTheEndOfAPartialFile() throws {
+    // Reading a process's memory at address 0 fails.
+    #expect(throws: HubError.cache(path: "/proc/self/mem", reason: "Input/output error")) {
+      _ = try PartialFile(path: "/proc/self/mem")
+    }
+  }
 }

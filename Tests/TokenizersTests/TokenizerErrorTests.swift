@@ -172,7 +172,7 @@ import Testing
     try check("tokenizer.model: a SentencePiece model without an unknown token", piece)
     let unknown: [UInt8] = [0x0A, 0x05, 0x0A, 0x01, 0x75, 0x18, 0x02], bytePairs: [UInt8] = [0x12, 0x02, 0x18, 0x02]
     try check(
-      #"tokenizer.model: the piece "ab" has the character "a", which is no piece"#, unknown + piece + bytePairs)
+      #"tokenizer.model: the piece "ab" has the character "a", which is not a piece"#, unknown + piece + bytePairs)
     try check(
       "tokenizer.model: models of words or characters are not supported (supported: unigram, bpe)",
       unknown + piece + [0x12, 0x02, 0x18, 0x04])

@@ -191,7 +191,7 @@ private struct AttentionPass {
       let at = (head * block.rows + block.queries.count) * block.columns
       switch precision {
       case .float32: (buffer.base + at).update(repeating: 0, count: surplus)
-      case .bfloat16: (buffer.halves + at).update(repeating: 0, count: surplus)
+      case .bfloat16: (buffer.bf16 + at).update(repeating: 0, count: surplus)
       }
     }
   }
@@ -214,7 +214,7 @@ private struct AttentionPass {
         logSums.base[row * heads + head] = ck_softmax(s.base + at, scale, count)
         switch precision {
         case .float32: if let mask { multiplyFloats(s.base + at, mask, count) }
-        case .bfloat16: ck_narrow_product(p.halves + at, s.base + at, mask, count)
+        case .bfloat16: ck_narrow_product(p.bf16 + at, s.base + at, mask, count)
         }
       }
       clearSurplus(block, p, precision)
@@ -252,12 +252,12 @@ private struct AttentionPass {
             (dropped.base + at).update(from: p.base + at, count: count)
             multiplyFloats(dropped.base + at, mask, count)
           }
-        case .bfloat16: ck_narrow_product(dropped.halves + at, p.base + at, mask, count)
+        case .bfloat16: ck_narrow_product(dropped.bf16 + at, p.base + at, mask, count)
         }
         guard needsScores else { return }
         let delta = dot(dO, output, at: row * columns + head * headSize)
         ck_softmax_backward(p.base + at, ds.base + at, mask, delta, scale, count)
-        if precision == .bfloat16 { ck_narrow_bfloat16(derivative.halves + at, ds.base + at, count) }
+        if precision == .bfloat16 { ck_narrow_bfloat16(derivative.bf16 + at, ds.base + at, count) }
       }
       clearSurplus(block, dropped, precision)
       if needsScores { clearSurplus(block, derivative, precision) }
@@ -280,7 +280,7 @@ private struct AttentionPass {
   private func dot(_ a: Buffer, _ b: Tensor, at: Int) -> Float {
     switch precision {
     case .float32: ck_dot(a.base + at, b.base + at, headSize)
-    case .bfloat16: ck_half_dot(a.halves + at, b.halves + at, headSize)
+    case .bfloat16: ck_bf16_dot(a.bf16 + at, b.bf16 + at, headSize)
     }
   }
 
@@ -322,7 +322,7 @@ private struct AttentionPass {
       let at = block.keys.lowerBound * pass.k.columns, count = block.total * pass.k.columns
       switch pass.precision {
       case .float32: (buffer.base + at).update(from: sums.base, count: count)
-      case .bfloat16: ck_narrow_bfloat16(buffer.halves + at, sums.base, count)
+      case .bfloat16: ck_narrow_bfloat16(buffer.bf16 + at, sums.base, count)
       }
     }
   }

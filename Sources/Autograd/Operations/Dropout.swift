@@ -30,7 +30,7 @@ extension Tape {
         dropoutSource.row(site, layout.examples[sequence], position, probability, multipliers.base, columns)
         switch shape.precision {
         case .float32: multiplyFloats(buffer.base + row * columns, multipliers.base, columns)
-        case .bfloat16: ck_half_multiply(buffer.halves + row * columns, multipliers.base, columns)
+        case .bfloat16: ck_bf16_multiply(buffer.bf16 + row * columns, multipliers.base, columns)
         }
       }
     }

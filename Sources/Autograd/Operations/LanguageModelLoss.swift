@@ -53,7 +53,7 @@ extension Tape {
       guard let gradient else { continue }
       if precision == .bfloat16 {
         workspace.forEachRange(of: padded * vocabulary) {
-          ck_narrow_bfloat16(slopes.halves + $0.lowerBound, logits.base + $0.lowerBound, $0.count)
+          ck_narrow_bfloat16(slopes.bf16 + $0.lowerBound, logits.base + $0.lowerBound, $0.count)
         }
       }
       forEachPart(of: head) { first, part, w in
@@ -66,8 +66,8 @@ extension Tape {
         switch hidden.precision {
         case .float32: addFloats(gradient.base + row * columns, from, columns)
         case .bfloat16:
-          ck_narrow_bfloat16(states.halves, from, columns)
-          ck_half_add(gradient.halves + row * columns, states.halves, columns)
+          ck_narrow_bfloat16(states.bf16, from, columns)
+          ck_bf16_add(gradient.bf16 + row * columns, states.bf16, columns)
         }
       }
     }

@@ -36,7 +36,7 @@ extension Tape {
       Tensor(
         shape, buffer: branch.precision == .float32 ? branch.buffer : shape.allocate(in: workspace),
         needsGradient: needs))
-    if branch.precision == .bfloat16 { ck_widen_bfloat16(sum.base, branch.halves, sum.count) }
+    if branch.precision == .bfloat16 { ck_widen_bfloat16(sum.base, branch.bf16, sum.count) }
     let y = make(branch.layout, columns: branch.columns, needsGradient: needs, precision: precision)
     let pass = NormPass(tape: self, x: sum, norm: norm, statistics: workspace.allocate(2 * sum.rows))
     pass.forward(into: y, bias: bias, dropout: dropout, site: site, residual: residual)
@@ -57,10 +57,10 @@ extension Tape {
         applyDropout(total, shape, probability: dropout, site: site)
         below.add(moving: total, in: workspace)
       case .bfloat16:
-        let half = below.shape.allocate(in: workspace)
-        ck_narrow_bfloat16(half.halves, total.base, sum.count)
-        applyDropout(half, below.shape, probability: dropout, site: site)
-        below.add(moving: half, in: workspace)
+        let narrow = below.shape.allocate(in: workspace)
+        ck_narrow_bfloat16(narrow.bf16, total.base, sum.count)
+        applyDropout(narrow, below.shape, probability: dropout, site: site)
+        below.add(moving: narrow, in: workspace)
         through?.add(moving: total, in: workspace)
       }
     }
@@ -112,7 +112,7 @@ private struct NormPass {
                 ck_residual_rms_norm(
                   x.row(row), bias, multipliers?.base, residual?.row(row), gamma, norm.epsilon, output, kept, columns)
               }
-              if let scratch { ck_narrow_bfloat16(y.halves + row * columns, scratch.base, columns) }
+              if let scratch { ck_narrow_bfloat16(y.bf16 + row * columns, scratch.base, columns) }
             }
           }
         }
@@ -126,7 +126,7 @@ private struct NormPass {
     var dx = dy
     if normed.shape.precision == .bfloat16 {
       dx = x.shape.allocate(in: tape.workspace)
-      ck_widen_bfloat16(dx.base, dy.halves, x.count)
+      ck_widen_bfloat16(dx.base, dy.bf16, x.count)
     }
     tape.withFloats(norm.gamma) { gamma in
       tape.workspace.forEachRange(of: x.rows, numbers: x.columns) { range in

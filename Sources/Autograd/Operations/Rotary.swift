@@ -56,9 +56,9 @@ extension Tape {
       case .float32:
         ck_rotate(buffer.base + row * columns, cosines, sines, direction, columns / (2 * half), half)
       case .bfloat16:
-        ck_widen_bfloat16(scratch.base, buffer.halves + row * columns, columns)
+        ck_widen_bfloat16(scratch.base, buffer.bf16 + row * columns, columns)
         ck_rotate(scratch.base, cosines, sines, direction, columns / (2 * half), half)
-        ck_narrow_bfloat16(buffer.halves + row * columns, scratch.base, columns)
+        ck_narrow_bfloat16(buffer.bf16 + row * columns, scratch.base, columns)
       }
     }
   }

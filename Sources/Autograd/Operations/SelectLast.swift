@@ -23,7 +23,7 @@ extension Tape {
         for (sequence, row) in rows.enumerated() {
           switch input.shape.precision {
           case .float32: addFloats(dx.base + row * columns, dy.base + sequence * columns, columns)
-          case .bfloat16: ck_half_add(dx.halves + row * columns, dy.halves + sequence * columns, columns)
+          case .bfloat16: ck_bf16_add(dx.bf16 + row * columns, dy.bf16 + sequence * columns, columns)
           }
         }
       }

@@ -25,22 +25,22 @@ void ck_add_bias(float *y, const float *bias, long rows, long columns);
 // y = f(pre + bias); bias [columns] may be null
 void ck_bias_activation(enum ck_activation kind, const float *pre, const float *bias, float *y, long rows,
                         long columns);
-void ck_half_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
+void ck_bf16_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
                              long columns);
 
 // dy *= f'(pre + bias)
 void ck_activation_backward(enum ck_activation kind, const float *pre, const float *bias, float *dy, long rows,
                             long columns);
-void ck_half_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
+void ck_bf16_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
                                  long rows, long columns);
 
 // y = f(gate) up
 void ck_gated(enum ck_activation kind, const float *gate, const float *up, float *y, long count);
-void ck_half_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count);
+void ck_bf16_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count);
 
 // dup = dy f(gate), then dy *= up f'(gate)
 void ck_gated_backward(enum ck_activation kind, const float *gate, const float *up, float *dy, float *dup, long count);
-void ck_half_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
+void ck_bf16_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
                             uint16_t *dup, long count);
 
 // x = multiplier ∘ (x + bias) + residual (bias, multiplier, residual may be null), y = norm(x) gamma + beta, one row.
@@ -55,12 +55,12 @@ void ck_layer_norm_backward(const float *dy, const float *x, const float *gamma,
 
 // The same with x in bfloat16: it becomes the normalised input, image is y in bfloat16, sum is scratch [columns].
 // Returns 1 / standard deviation.
-float ck_half_residual_layer_norm(uint16_t *x, const float *bias, const float *multiplier, const float *residual,
+float ck_bf16_residual_layer_norm(uint16_t *x, const float *bias, const float *multiplier, const float *residual,
                                   const float *gamma, const float *beta, float epsilon, float *y, uint16_t *image,
                                   float *sum, long columns);
 
 // The gradient from dy and the normalised input; dx may be dy.
-void ck_half_layer_norm_backward(const float *dy, const uint16_t *normal, const float *gamma,
+void ck_bf16_layer_norm_backward(const float *dy, const uint16_t *normal, const float *gamma,
                                  float reciprocal_deviation, float *dx, long columns);
 
 // One row of scores: s <- softmax(scale s); returns log sum exp(scale s).
@@ -81,10 +81,10 @@ long ck_count_non_finite(const float *x, long count);
 void ck_add_transposed(float *out, const float *in, float factor, long rows, long columns);  // out += factor inᵀ
 
 // bfloat16 as its 16 bits.
-float ck_half_dot(const uint16_t *a, const uint16_t *b, long count);
-void ck_half_add(uint16_t *y, const uint16_t *x, long count);      // y += x
-void ck_half_add_bias(uint16_t *y, const float *bias, long rows, long columns);
-void ck_half_multiply(uint16_t *y, const float *x, long count);    // y *= x
+float ck_bf16_dot(const uint16_t *a, const uint16_t *b, long count);
+void ck_bf16_add(uint16_t *y, const uint16_t *x, long count);      // y += x
+void ck_bf16_add_bias(uint16_t *y, const float *bias, long rows, long columns);
+void ck_bf16_multiply(uint16_t *y, const float *x, long count);    // y *= x
 void ck_narrow_bfloat16(uint16_t *out, const float *in, long count);
 void ck_narrow_scaled(uint16_t *out, const float *in, float factor, long count);
 void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count);  // out = a b; b may be null

@@ -19,7 +19,7 @@ public final class Products {
   /// `oneDNN` or `OpenBLAS`.
   public static var libraryName: String {
     #if ONEDNN
-      "oneDNN"
+      OneDNN.isUsable ? "oneDNN" : "OpenBLAS"
     #else
       "OpenBLAS"
     #endif
@@ -66,7 +66,7 @@ public final class Products {
       return
     }
     #if ONEDNN
-      if library.multiply(m, n, k, a, b, into: c, accumulate: accumulate, bias: bias) { return }
+      if library?.multiply(m, n, k, a, b, into: c, accumulate: accumulate, bias: bias) == true { return }
     #endif
     precondition(a.precision == .float32, "bfloat16 products need oneDNN")
     Kernels.multiply(m, n, k, a.view, b.view, beta: accumulate ? 1 : 0, c.view)
@@ -94,7 +94,7 @@ public final class Products {
     for group in 0..<groups {
       let (a, b, c) = operands(group)
       #if ONEDNN
-        if library.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) {
+        if library?.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) == true {
           operations += work / Double(groups)
           continue
         }
