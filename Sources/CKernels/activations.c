@@ -1,6 +1,6 @@
 #include "common.h"
 
-// Each activation is a pair f, f'; EACH names them all once.
+// Each activation is a pair f, f'; EACH lists all of them.
 INLINE float f_gelu(float x) { return 0.5f * x * (1.0f + verf(x * 0.70710678f)); }
 INLINE float d_gelu(float x) {
   return 0.5f * (1.0f + verf(x * 0.70710678f)) + x * 0.39894228f * vexp(-0.5f * x * x);
@@ -52,8 +52,8 @@ INLINE float d_identity(float x) { return (void)x, 1.0f; }
   CASE(gelu) CASE(gelu_tanh) CASE(quick_gelu) CASE(relu) CASE(silu) CASE(tanh) CASE(mish) CASE(relu2) CASE(sigmoid) \
   CASE(identity)
 
-// What is rounded to bfloat16 needs no more than its 8 bits: Abramowitz and Stegun's erfc (7.1.26, within 1.5e-7),
-// whose one exponential gives the density too.
+// A result that is rounded to bfloat16 needs only 8 bits: Abramowitz and Stegun's erfc (7.1.26, error below 1.5e-7), whose
+// exponential also gives the density.
 INLINE float half_tail(float x, float *density) {
   float magnitude = from_bits(to_bits(x) & 0x7FFFFFFFu);
   float t = 1.0f / (1.0f + 0.2316419f * magnitude);  // p / sqrt(2)

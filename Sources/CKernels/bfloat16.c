@@ -2,7 +2,7 @@
 
 #include "common.h"
 
-// Kernels over bfloat16 numbers. Arithmetic is float32; only what is stored is rounded.
+// Kernels on bfloat16 numbers. Arithmetic is float32; only stored results are rounded.
 
 DISPATCHED void ck_narrow_bfloat16(uint16_t *out, const float *in, long count) {
   for (long i = 0; i < count; i++) out[i] = to_bf16(in[i]);
@@ -77,7 +77,7 @@ DISPATCHED void ck_bf16_layer_norm_backward(const float *dy, const uint16_t *nor
     dx[c] = reciprocal_deviation * (dy[c] * gamma[c] - average - from_bf16(normal[c]) * slope);
 }
 
-// In 16 x 16 squares, so that both sides stay in the cache.
+// Works on 16 x 16 squares, so that both sides stay in the cache.
 DISPATCHED void ck_add_transposed(float *out, const float *in, float factor, long rows, long columns) {
   for (long c = 0; c < columns; c += 16)
     for (long r = 0; r < rows; r++)

@@ -2,10 +2,10 @@ import CKernels
 import Kernels
 
 extension FrozenTensor {
-  /// Where the first NaN or infinite number stands, row by row; nil where all are finite.
+  /// The index of the first NaN or infinity; nil if all numbers are finite.
   ///
-  /// A number is not finite exactly where all bits of its exponent are set: blocks are scanned for the largest bit
-  /// pattern without sign. What was scanned need not stay in memory: of an embedding, few rows may be read again.
+  /// A number is finite unless all bits of its exponent are set, so blocks are scanned for the largest bit pattern without
+  /// its sign. Scanned pages are released, since few rows of an embedding may be read again.
   public func firstNonFinite() -> Int? {
     let bound: UInt32 =
       switch elementType {

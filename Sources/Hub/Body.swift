@@ -2,13 +2,15 @@ import Diagnostics
 import Foundation
 import Synchronization
 
-/// A small answer's body, in memory.
+/// The body of a small answer, in memory.
 final class Body: Sendable {
   private let data = Mutex(Data())
 
   var bytes: [UInt8] { data.withLock { Array($0) } }
+
   func clear() { data.withLock { $0 = Data() } }
-  /// False where that would be more than any list of files is.
+
+  /// Appends a piece. False if the body is longer than any list of files.
   func append(_ piece: Data) -> Bool {
     data.withLock {
       if $0.count + piece.count > InputFile.textLimit { return false }
@@ -18,7 +20,7 @@ final class Body: Sendable {
   }
 }
 
-/// A file that grows by the pieces of a download, and knows its checksum.
+/// A file that a download fills piece by piece, with its checksum.
 final class PartialFile: Sendable {
   let path: String
   private let state: Mutex<State>
@@ -27,11 +29,11 @@ final class PartialFile: Sendable {
     let descriptor: Int32
     var size: Int
     var digest: Digest
-    /// Whether bytes of an earlier attempt's are in it.
+    /// Whether an earlier attempt left bytes in it.
     var isResumed: Bool
   }
 
-  /// Opens the file, with what an earlier attempt left in it.
+  /// Opens the file and reads what an earlier attempt left in it.
   init(path: String) throws {
     self.path = path
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
@@ -57,10 +59,10 @@ final class PartialFile: Sendable {
 
   var size: Int { state.withLock { $0.size } }
   var isResumed: Bool { state.withLock { $0.isResumed } }
-  /// The checksum of all bytes.
+  /// The digest of all bytes.
   var sha256: String { state.withLock { $0.digest.text } }
 
-  /// Begins anew.
+  /// Empties the file.
   func clear() throws {
     try state.withLock { state in
       guard ftruncate(state.descriptor, 0) == 0, lseek(state.descriptor, 0, SEEK_SET) == 0 else { throw failure() }
@@ -84,7 +86,7 @@ final class PartialFile: Sendable {
     }
   }
 
-  /// To the disk, and then to the name `path`.
+  /// Flushes the file to disk and renames it to `path`.
   func finish(as path: String) throws {
     try state.withLock { guard fsync($0.descriptor) == 0 else { throw failure() } }
     guard rename(self.path, path) == 0 else { throw failure() }

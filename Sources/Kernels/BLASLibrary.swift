@@ -29,22 +29,22 @@ public struct BLASLibrary: Sendable {
 
 /// Rates of one core in GFLOP/s (10⁹ floating-point operations a second).
 public struct MachineRates: Sendable {
-  /// Fused multiply-adds out of registers: what the hardware can do at most.
+  /// Fused multiply-adds in registers: the most that the hardware can do.
   public let instructionPeak: Double
-  /// A 512×768×768 product in float32, the commonest shape of RoBERTa-base.
+  /// A 512×768×768 product in float32, the most common shape in RoBERTa-base.
   public let gemm: Double
 
-  /// The product's share of the peak, 0 … 1.
+  /// The product's share of the peak, from 0 to 1.
   public var efficiency: Double { gemm / instructionPeak }
 
-  /// Measures both; takes about `seconds`. Each figure is the best of several tries, since others share the machine.
+  /// Measures both in about `seconds`. Each figure is the best of several tries, since the machine may be busy.
   public static func measure(seconds: Double = 0.05) -> MachineRates {
     MachineRates(
       instructionPeak: measurePeak(seconds: seconds / 4), gemm: measureProduct(512, 768, 768, seconds: seconds))
   }
 
-  /// GFLOP/s of an m×k by k×n product with the second matrix transposed, as linear maps use it, through the library
-  /// that models use.
+  /// GFLOP/s of an m×k by k×n product with the second matrix transposed, as in linear maps, in the library that models
+  /// use.
   public static func measureProduct(
     _ m: Int, _ n: Int, _ k: Int, _ precision: Precision = .float32, seconds: Double
   ) -> Double {
@@ -62,7 +62,7 @@ public struct MachineRates: Sendable {
     }
   }
 
-  /// The same through OpenBLAS.
+  /// The same in OpenBLAS.
   public static func measureOpenBLAS(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
     let workspace = Workspace()
     let (a, b, c) = (

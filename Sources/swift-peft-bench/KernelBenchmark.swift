@@ -3,16 +3,15 @@ import CKernels
 import Foundation
 import Kernels
 
-/// Rates of single kernels on one core, beside what the machine can do.
+/// Rates of single kernels on one core.
 struct KernelBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "kernels", abstract: "Rates of products and of vector kernels on one core.")
+    commandName: "kernels", abstract: "Time matrix products and vector kernels on one core.")
 
   @Option(help: "Only kernels whose name contains this.") var only: String?
   @Option(help: "Seconds for each.") var seconds = 0.3
 
   func run() throws {
-    _ = BLASLibrary.prepare()
     let rates = MachineRates.measure(seconds: 0.3)
     print(
       "instruction peak, float32: \(fixed(rates.instructionPeak)) GFLOP/s; products through \(Products.libraryName)")
@@ -25,7 +24,7 @@ struct KernelBenchmark: ParsableCommand {
         print("product \(precision.rawValue) \(m)x\(k) by \(k)x\(n): \(fixed(rate)) GFLOP/s")
       }
     }
-    // Rows of RoBERTa-base's inner layer: more than a second-level cache holds, as in a step.
+    // The size of RoBERTa-base's inner layer, more than a second-level cache holds, as in a step.
     let rows = 512, columns = 3072, count = rows * columns
     let workspace = Workspace()
     let x = workspace.allocateZeros(count), y = workspace.allocateZeros(count), bias = workspace.allocateZeros(columns)

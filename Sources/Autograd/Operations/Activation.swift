@@ -32,7 +32,7 @@ extension Tape {
     return y
   }
 
-  /// `withFloats`, or `body` of nil.
+  /// Like `withFloats`; passes nil on.
   func withOptionalFloats(_ tensor: FrozenTensor?, _ body: (UnsafeMutablePointer<Float>?) -> Void) {
     if let tensor { withFloats(tensor) { body($0) } } else { body(nil) }
   }

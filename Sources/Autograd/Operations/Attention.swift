@@ -3,13 +3,13 @@ import Kernels
 
 extension Tape {
   /// Softmax attention inside each sequence: O = dropout(softmax(Q Kᵀ / √D)) V per head (Vaswani et al.,
-  /// arXiv 1706.03762, section 3.2), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side in the columns. Where
-  /// there are fewer key and value heads K than H, H / K neighbouring queries' heads share one (arXiv 2305.13245).
+  /// arXiv 1706.03762, section 3.2), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side in the columns. If K is
+  /// less than H, each H / K neighbouring query heads share a key and value head (arXiv 2305.13245).
   ///
-  /// q may have fewer rows a sequence than k and v: the first tokens (only the classification token in the last layer),
-  /// or with `causal`, where a token sees itself and those before it, the last. Scores exist for one block of queries
-  /// at a time, and are computed again in the backward pass from the saved log-sums, so memory grows with the length
-  /// and not with its square. Scores and probabilities are float32.
+  /// With `causal`, a token sees only itself and earlier ones. q may have fewer rows per sequence than k and v: the first
+  /// tokens (in an encoder's last layer, the classification token), or if causal the last ones. Scores are computed for
+  /// one block of queries at a time, and again in the backward pass from saved log-sums, so memory is linear in the
+  /// length. Scores and probabilities are float32.
   public func attention(
     q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, dropout: Float,
     site: Int
@@ -43,49 +43,49 @@ private struct AttentionPass {
 
   var columns: Int { q.columns }
   var headSize: Int { q.columns / heads }
-  /// Queries' heads that share a head of keys and values.
+  /// The number of query heads that share a key and value head.
   var sharing: Int { heads / keyValueHeads }
   var scale: Float { 1 / Float(headSize).squareRoot() }
   var precision: Precision { q.precision }
   var workspace: Workspace { tape.workspace }
 
-  /// Some queries of one sequence, with all heads.
+  /// Some queries of one sequence, for all heads.
   struct Block {
     let example: Int
-    /// The first query's place in its sequence.
+    /// The first query's position in its sequence.
     let position: Int
-    /// Rows in q.
+    /// Rows of q.
     let queries: Range<Int>
-    /// Rows in k and v that any of the queries sees.
+    /// Rows of k and v that the queries see.
     let keys: Range<Int>
-    /// Keys of the whole sequence.
+    /// The number of keys of the sequence.
     let total: Int
-    /// Whether a query sees no later key.
+    /// Whether queries do not see later keys.
     let causal: Bool
     let isFirst: Bool, isLast: Bool
 
     var isOnly: Bool { isFirst && isLast }
-    /// Rows and columns of the scores: more than there are queries and keys, as products need them.
+    /// Rows and columns of the scores, padded for products.
     var rows: Int { Products.padded(queries.count) }
     var columns: Int { Products.padded(keys.count) }
-    /// How many of `keys` query number `index` sees.
+    /// The number of keys that query `index` sees.
     func visible(_ index: Int) -> Int { causal ? position + index + 1 : keys.count }
   }
 
-  /// Scores that are held at once, all heads together: they should stay in a core's second-level cache.
+  /// The most scores of a block, all heads together: they should fit the second-level cache.
   static let blockScores = 1 << 19
 
-  /// Queries of a block for so many keys.
+  /// The number of queries per block for a number of keys.
   func capacity(keys: Int) -> Int {
     let wanted = Self.blockScores / (heads * Products.padded(keys)) / Products.rowMultiple * Products.rowMultiple
     return min(128, max(Products.rowMultiple, wanted))
   }
 
-  /// All blocks; those of a sequence one after the other.
+  /// All blocks, sequence by sequence.
   var blocks: [Block] {
     (0..<q.layout.sequences).flatMap { sequence in
       let queries = q.layout.range(sequence), keys = k.layout.range(sequence)
-      // Fewer queries than keys are the sequence's last ones where a token sees only what came before.
+      // If causal, fewer queries than keys are the last ones of the sequence.
       let skipped = causal ? keys.count - queries.count : 0
       let capacity = capacity(keys: keys.count)
       return stride(from: queries.lowerBound, to: queries.upperBound, by: capacity).map { start in
@@ -99,22 +99,21 @@ private struct AttentionPass {
     }
   }
 
-  /// The matrices of the heads that are number `member` of those that share a head of keys and values, from row `row`
-  /// on; of all heads where none share.
+  /// The query heads that are number `member` among those that share a key and value head, from row `row` on.
   func queries(_ buffer: Buffer, from row: Int, _ member: Int) -> HeadOperand {
     HeadOperand(
       UnsafeMutableRawPointer(buffer.base) + (row * columns + member * headSize) * precision.byteCount, precision,
       stride: columns, headStride: sharing * headSize)
   }
 
-  /// The matrices of the keys' and values' heads from row `row` on.
+  /// The key or value heads from row `row` on.
   func keys(_ buffer: Buffer, _ precision: Precision, from row: Int) -> HeadOperand {
     HeadOperand(
       UnsafeMutableRawPointer(buffer.base) + row * k.columns * precision.byteCount, precision, stride: k.columns,
       headStride: headSize)
   }
 
-  /// The scores [H, rows, columns] of the same heads as in `queries`.
+  /// The scores of the heads of `queries`, in [H, rows, columns].
   func scores(_ buffer: Buffer, _ precision: Precision, _ block: Block, _ member: Int) -> HeadOperand {
     let size = block.rows * block.columns
     return HeadOperand(
@@ -122,7 +121,7 @@ private struct AttentionPass {
       headStride: sharing * size)
   }
 
-  /// s [H, rows, columns] = A Bᵀ for queries' rows A and keys' rows B.
+  /// s [H, rows, columns] = A Bᵀ for query rows A and key rows B.
   func multiply(_ block: Block, _ a: Buffer, _ b: Tensor, into s: Buffer) {
     workspace.products.multiply(groups: sharing, heads: keyValueHeads, block.rows, block.columns, headSize) { member in
       (
@@ -132,7 +131,7 @@ private struct AttentionPass {
     }
   }
 
-  /// Queries' rows = S B for scores S and keys' rows B.
+  /// Query rows = S B for scores S and key rows B.
   func multiply(_ block: Block, _ s: Buffer, _ b: Tensor, intoQueries c: Buffer) {
     workspace.products.multiply(groups: sharing, heads: keyValueHeads, block.rows, headSize, block.columns) { member in
       (
@@ -142,7 +141,7 @@ private struct AttentionPass {
     }
   }
 
-  /// Keys' rows = Sᵀ A, or += where the block is not the first of its sequence, for scores S and queries' rows A.
+  /// Key rows = Sᵀ A, or += after the first block of a sequence, for scores S and query rows A.
   func multiply(_ block: Block, transposed s: Buffer, _ a: Buffer, into c: HeadOperand) {
     for member in 0..<sharing {
       workspace.products.multiply(
@@ -153,18 +152,18 @@ private struct AttentionPass {
     }
   }
 
-  /// Calls `body` for every query of every head, several heads at a time where there is a team, with the place of its row in the scores, its row in q, how many keys it
-  /// sees and its dropout multipliers.
+  /// Calls `body` for every query of every head, several heads at a time if there is a team, with the offset of its row
+  /// in the scores, its row in q, the number of keys it sees, and its dropout multipliers.
   ///
-  /// Sixteen queries of a head share a row of random numbers, so that short sequences waste none; their place in the
-  /// sequence names it, whatever the block.
+  /// Sixteen queries of a head share a row of random numbers, so that short sequences waste few. The row depends on their
+  /// position in the sequence, not on the block.
   func forEachRow(
     _ block: Block, _ mask: Buffer?,
     _ body: (_ head: Int, _ at: Int, _ row: Int, _ visible: Int, _ mask: UnsafePointer<Float>?) -> Void
   ) {
     let tile = Self.maskTile, width = Products.padded(block.total)
     workspace.forEach(heads, work: heads * block.rows * block.columns) { head, member in
-      // Every thread has multipliers of its own.
+      // Every thread has its own multipliers.
       let mask = mask.map { $0.base + member * tile * width }
       for (index, row) in block.queries.enumerated() {
         let place = block.position + index
@@ -180,10 +179,10 @@ private struct AttentionPass {
     }
   }
 
-  /// Queries that share a row of dropout multipliers.
+  /// The number of queries that share a row of dropout multipliers.
   static let maskTile = 16
 
-  /// Sets the rows of [H, rows, columns] that are no queries to zero.
+  /// Zeroes the padding rows of [H, rows, columns].
   func clearSurplus(_ block: Block, _ buffer: Buffer, _ precision: Precision) {
     let surplus = (block.rows - block.queries.count) * block.columns
     guard surplus > 0 else { return }
@@ -196,7 +195,7 @@ private struct AttentionPass {
     }
   }
 
-  /// Memory for the multipliers of a tile, for each thread; nil without dropout.
+  /// Memory for the multipliers of a tile per thread; nil without dropout.
   func makeMask(_ blocks: [Block]) -> Buffer? {
     guard dropout > 0 else { return nil }
     return workspace.allocate(workspace.members * Self.maskTile * (blocks.map { Products.padded($0.total) }.max() ?? 0))
@@ -223,18 +222,18 @@ private struct AttentionPass {
     output.clearPadding()
   }
 
-  /// Keys that a query does not see get no probability.
+  /// Gives keys that a query does not see the probability 0.
   private func hide(_ row: UnsafeMutablePointer<Float>, _ count: Int, after visible: Int) {
     if visible < count { (row + visible).update(repeating: -.infinity, count: count - visible) }
   }
 
-  /// With P the probabilities, M dropout's multipliers and δ = Σ dO ∘ O of a row: dV = (P ∘ M)ᵀ dO,
+  /// With P the probabilities, M the dropout multipliers and δ = Σ dO ∘ O of a row: dV = (P ∘ M)ᵀ dO,
   /// dS = P ∘ (M ∘ (dO Vᵀ) − δ) / √D, dQ = dS K, dK = dSᵀ Q.
   func backward(from output: Tensor) {
     guard let dO = output.slot.take() else { return }
     let blocks = blocks, largest = heads * (blocks.map { $0.rows * $0.columns }.max() ?? 0)
     let p = workspace.allocate(largest), ds = workspace.allocate(largest), mask = makeMask(blocks)
-    // What products read: the same buffers in float32, rounded copies in bfloat16.
+    // Products read these: the same buffers in float32, rounded copies in bfloat16.
     let dropped = precision == .bfloat16 || dropout > 0 ? workspace.allocate(largest, precision) : p
     let derivative = precision == .bfloat16 ? workspace.allocate(largest, .bfloat16) : ds
     let needsScores = q.needsGradient || k.needsGradient
@@ -284,7 +283,7 @@ private struct AttentionPass {
     }
   }
 
-  /// A gradient in the making; nil where none is wanted.
+  /// A new gradient; nil if it is not needed.
   private func target(_ tensor: Tensor, _ blocks: [Block]) -> Target? {
     guard tensor.needsGradient else { return nil }
     var sums: Buffer?

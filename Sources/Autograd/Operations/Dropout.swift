@@ -2,8 +2,8 @@ import CKernels
 import Kernels
 
 extension Tape {
-  /// y = x ∘ m with m = 0 with probability p, else 1 / (1 − p). The mask is made again, not kept, for the backward
-  /// pass. `site` numbers the place in the model. Without dropout this is x itself.
+  /// y = x ∘ m, where m is 0 with probability p, otherwise 1 / (1 − p). The backward pass makes the mask again. `site` is
+  /// the number of this dropout in the model. Returns x itself if dropout is off.
   public func dropout(_ x: Tensor, probability: Float, site: Int) -> Tensor {
     guard probability > 0, dropoutSource != nil else { return x }
     let y = make(like: x)

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tape {
-  /// y_t = Σ_k table_k[ids_k[t]]: the sum of rows of frozen tables [V, C] → [N, C]. Ids are checked by the caller.
+  /// y_t = Σ_k table_k[ids_k[t]]: sums rows of frozen tables [V, C] → [N, C]. The caller has checked the ids.
   public func embedding(_ layout: PackedLayout, _ tables: [(table: FrozenTensor, ids: [Int32])]) -> Tensor {
     let columns = tables[0].table.columns
     let y = make(layout, columns: columns, needsGradient: false)

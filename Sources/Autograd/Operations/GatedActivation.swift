@@ -17,7 +17,7 @@ extension Tape {
     if y.needsGradient {
       record { [workspace, output = y.slot] in
         guard let dy = output.take() else { return }
-        // dy becomes the gate's gradient.
+        // dy is overwritten by the gate's gradient.
         let dUp = up.shape.allocate(in: workspace)
         workspace.forEachRange(of: count) { range in
           let at = range.lowerBound, count = range.count

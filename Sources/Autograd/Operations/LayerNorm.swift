@@ -19,9 +19,9 @@ public struct LayerNormWeights: Sendable {
 }
 
 extension Tape {
-  /// y = LayerNorm(dropout(x + bias) + residual), row by row (Ba et al., arXiv 1607.06450): float32, whatever x is.
+  /// y = LayerNorm(dropout(x + bias) + residual), row by row, always in float32 (Ba et al., arXiv 1607.06450).
   ///
-  /// The sum is formed in x's memory: x may not be used afterwards. One pass over the row while it is in the cache.
+  /// Overwrites x, which must not be used afterwards.
   public func residualLayerNorm(
     _ x: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, residual: Tensor?, _ norm: LayerNormWeights
   ) -> Tensor {
@@ -39,9 +39,9 @@ extension Tape {
 
 private struct LayerNormPass {
   unowned let tape: Tape
-  /// After the forward pass: the sum that was normalised (float32), or the normalised input (bfloat16).
+  /// After the forward pass, the sum before the norm (float32) or the normalised sum (bfloat16).
   let x: Tensor
-  /// The output's.
+  /// The shape of the output.
   let shape: TensorShape
   /// Mean and 1 / standard deviation of every row.
   let statistics: Buffer

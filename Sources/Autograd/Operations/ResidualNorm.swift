@@ -22,11 +22,10 @@ public enum NormWeights: Sendable {
 }
 
 extension Tape {
-  /// s = residual + dropout(branch + bias), y = norm(s), row by row: the step from one block of a pre-norm
-  /// transformer to the next. s goes on as the residual stream, in float32; y, in the tape's precision, into the next
-  /// block.
+  /// s = residual + dropout(branch + bias), y = norm(s), row by row: the step between two blocks of a pre-norm
+  /// transformer. s is the residual stream, in float32; y is the next block's input, in the tape's precision.
   ///
-  /// A float32 branch's memory takes the sum: `branch` may not be used afterwards.
+  /// A float32 `branch` is overwritten and must not be used afterwards.
   public func addNorm(
     _ branch: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, to residual: Tensor, _ norm: NormWeights
   ) -> (sum: Tensor, normed: Tensor) {
@@ -41,7 +40,7 @@ extension Tape {
     let pass = NormPass(tape: self, x: sum, norm: norm, statistics: workspace.allocate(2 * sum.rows))
     pass.forward(into: y, bias: bias, dropout: dropout, site: site, residual: residual)
     guard needs else { return (sum, y) }
-    // The residual's values are not needed again, so only its slot is held.
+    // Keeps only the residual's slot, since its values are not needed again.
     let through = residual.needsGradient ? residual.slot : nil, below = branch.needsGradient ? branch.slot : nil
     record { [unowned self, normed = y.slot] in
       let dy = pass.backward(normed), ds = sum.slot.take()
@@ -67,7 +66,7 @@ extension Tape {
     return (sum, y)
   }
 
-  /// y = norm(x), row by row, of a float32 x, in the tape's precision.
+  /// y = norm(x), row by row, for a float32 x; y is in the tape's precision.
   public func norm(_ x: Tensor, _ norm: NormWeights) -> Tensor {
     let y = make(x.layout, columns: x.columns, needsGradient: x.needsGradient, precision: precision)
     let pass = NormPass(tape: self, x: x, norm: norm, statistics: workspace.allocate(2 * x.rows))
@@ -83,13 +82,13 @@ extension Tape {
 
 private struct NormPass {
   unowned let tape: Tape
-  /// What is normalised: float32.
+  /// The input of the norm, float32.
   let x: Tensor
   let norm: NormWeights
-  /// Two numbers a row for the backward pass.
+  /// Two numbers per row for the backward pass.
   let statistics: Buffer
 
-  /// Forms the sum in `x` and its norm in `y`.
+  /// Computes the sum in `x` and its norm in `y`.
   func forward(into y: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, residual: Tensor?) {
     let layout = x.layout, columns = x.columns, workspace = tape.workspace
     let masks = dropout > 0 ? tape.dropoutSource : nil
@@ -120,7 +119,7 @@ private struct NormPass {
     }
   }
 
-  /// The gradient with respect to x, in memory of its own or the output's; nil where none has flowed back.
+  /// The gradient with respect to x, in its own memory or the output's; nil if there is none.
   func backward(_ normed: GradientSlot) -> Buffer? {
     guard let dy = normed.take() else { return nil }
     var dx = dy

@@ -2,7 +2,7 @@ import CKernels
 import Kernels
 
 extension Tape {
-  /// The last row of every sequence: [N, C] → [B, C]. A decoder's classifier reads it, since it has seen all tokens.
+  /// The last row of every sequence, which in a decoder has seen all tokens: [N, C] → [B, C].
   public func selectLast(_ x: Tensor) -> Tensor {
     select(x, rows: x.layout.offsets.dropFirst().map { $0 - 1 })
   }

@@ -1,7 +1,7 @@
 import Kernels
 
 extension Tape {
-  /// y = x Wᵀ + b with trained W [out, in] and b [out], or without b: a layer of the task's head.
+  /// y = x Wᵀ + b with trained W [out, in] and optional b [out]: a layer of the task's head.
   public func trainableLinear(_ x: Tensor, weight: ParameterReference, bias: ParameterReference?) -> Tensor {
     precondition(weight.columns == x.columns && bias.map { $0.count == weight.rows } ?? true)
     let x = widened(x), y = make(x.layout, columns: weight.rows, needsGradient: true)

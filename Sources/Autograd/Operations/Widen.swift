@@ -2,7 +2,7 @@ import CKernels
 import Kernels
 
 extension Tape {
-  /// x in float32: x itself where it is that already.
+  /// x in float32, x itself if it already is.
   public func widened(_ x: Tensor) -> Tensor {
     guard x.precision == .bfloat16 else { return x }
     let y = make(x.layout, columns: x.columns, needsGradient: x.needsGradient)

@@ -13,14 +13,14 @@
     private var scratch = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
     private var scratchBytes = 64
 
-    /// Whether this machine has bfloat16 instructions that oneDNN uses.
+    /// Whether oneDNN uses bfloat16 instructions of this processor.
     static var hasBFloat16: Bool {
       guard isUsable else { return false }
       let isa = UInt32(dnnl_get_effective_cpu_isa().rawValue), wanted = UInt32(dnnl_cpu_isa_avx512_core_bf16.rawValue)
       return isa & wanted == wanted
     }
 
-    /// Shapes that are kept: about 100 KB of code each.
+    /// The most shapes to keep, at about 100 KB of code each.
     static let capacity = 1024
 
     typealias SetThreads = @convention(c) (Int32) -> Void
@@ -50,7 +50,7 @@
       scratch.deallocate()
     }
 
-    /// One matrix of a shape: its strides and what its numbers are.
+    /// A matrix of a shape: its strides and its precision.
     struct Layout: Hashable {
       var rowStride: Int32
       var columnStride: Int32
@@ -134,7 +134,7 @@
           }
         }
       } else {
-        // Only four dimensions are recognised as heads side by side in the columns.
+        // oneDNN recognises heads side by side in the columns only in four dimensions.
         let whole = max(heads * headStride, rows * rowStride, columns * columnStride)
         withDimensions([1, heads, rows, columns]) { dimensions in
           withDimensions([whole, headStride, rowStride, columnStride]) {
@@ -155,14 +155,14 @@
   }
 
   extension OneDNN {
-    /// A compiled product with its argument list.
+    /// A compiled product with its arguments.
     final class Primitive {
       private let primitive: dnnl_primitive_t?
       private let arguments: UnsafeMutableBufferPointer<dnnl_exec_arg_t>
       private let hasBias: Bool
       let scratchBytes: Int
 
-      /// Nil where oneDNN cannot do it on this machine.
+      /// Nil if oneDNN does not support the shape on this machine.
       init?(_ shape: Shape, _ engine: dnnl_engine_t?) {
         var a = shape.a.descriptor(shape.heads, shape.m, shape.k)
         var b = shape.b.descriptor(shape.heads, shape.k, shape.n)
