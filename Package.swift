@@ -52,12 +52,12 @@ let package = Package(
     // Computing: C kernels, GEMM, memory; differentiable operations.
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CKernels", cSettings: c),
-    library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics"] + (hasOneDNN ? ["COneDNN"] : [])),
-    library("Autograd", ["Kernels", "CKernels"]),
+    library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics", algorithms] + (hasOneDNN ? ["COneDNN"] : [])),
+    library("Autograd", ["Kernels", "CKernels", algorithms]),
 
     // Files in, values out.
     library("Checkpoints", ["Kernels", "CKernels", "StrictJSON", "Diagnostics", algorithms]),
-    library("Hub", ["StrictJSON", "Diagnostics", algorithms]),
+    library("Hub", ["StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics", algorithms]),
     library("Tasks", ["StrictJSON", "Diagnostics", algorithms]),
     library("TextMetrics"),

@@ -39,7 +39,7 @@ final class GradientSlot {
       if isFresh {
         target.base.update(from: source.base, count: count)
       } else {
-        addFloats(target.base, source.base, count)
+        ck_add(target.base, source.base, count)
       }
     case .bfloat16:
       if isFresh {

@@ -1,3 +1,4 @@
+import CKernels
 import Kernels
 
 /// The place of a trainable tensor in the flat storages of values, gradients and moments.
@@ -115,7 +116,7 @@ public final class Tape {
       guard let source = $0.baseAddress else { return }
       switch precision {
       case .float32: tensor.base.update(from: source, count: $0.count)
-      case .bfloat16: narrowFloats(tensor.bf16, source, 1, $0.count)
+      case .bfloat16: ck_narrow_bfloat16(tensor.bf16, source, $0.count)
       }
     }
     return tensor
@@ -157,8 +158,8 @@ public final class Tape {
     switch precision {
     case .float32:
       copy.base.update(from: source, count: count)
-      scaleFloats(copy.base, scale, count)
-    case .bfloat16: narrowFloats(copy.bf16, source, scale, count)
+      ck_scale(copy.base, scale, count)
+    case .bfloat16: ck_narrow_scaled(copy.bf16, source, scale, count)
     }
     return (Operand(UnsafeMutableRawPointer(copy.base), precision, stride: columns), copy)
   }

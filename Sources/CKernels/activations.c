@@ -52,8 +52,8 @@ INLINE float d_identity(float x) { return (void)x, 1.0f; }
   CASE(gelu) CASE(gelu_tanh) CASE(quick_gelu) CASE(relu) CASE(silu) CASE(tanh) CASE(mish) CASE(relu2) CASE(sigmoid) \
   CASE(identity)
 
-// A result that is rounded to bfloat16 needs only 8 bits: Abramowitz and Stegun's erfc (7.1.26, error below 1.5e-7), whose
-// exponential also gives the density.
+// A result that is rounded to bfloat16 needs only 8 bits: Abramowitz and Stegun's erfc (7.1.26, error below 1.5e-7),
+// whose exponential also gives the density.
 INLINE float half_tail(float x, float *density) {
   float magnitude = from_bits(to_bits(x) & 0x7FFFFFFFu);
   float t = 1.0f / (1.0f + 0.2316419f * magnitude);  // p / sqrt(2)

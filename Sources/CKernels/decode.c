@@ -7,7 +7,7 @@
 
 typedef uint16_t __attribute__((aligned(1))) unaligned16;
 
-// `count` numbers of a weight from element `at` on, in place if they are aligned floats, otherwise widened into `buffer`.
+// `count` numbers of a weight from element `at` on: in place if they are aligned floats, otherwise in `buffer`.
 INLINE const float *floats(const void *weight, enum ck_stored stored, long at, long count, float *buffer) {
   if (stored == ck_stored_float32) {
     const char *bytes = (const char *)weight + 4 * at;

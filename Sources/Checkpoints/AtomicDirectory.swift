@@ -25,16 +25,7 @@ public enum AtomicDirectory {
     do {
       try body(temporary)
       try AtomicFile.synchronize(directory: temporary)
-      if rename(temporary, path) != 0 {
-        guard errno == ENOTEMPTY || errno == EEXIST else { throw OutputError.cannotCreate(path: path, code: errno) }
-        if exchange(temporary, path) {
-          try AtomicFile.synchronize(directory: parent)
-          removeTree(temporary)
-        } else {
-          try remove(path)
-          guard rename(temporary, path) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
-        }
-      }
+      try replace(path, by: temporary, aside: temporaryName(in: parent), shownAs: path)
     } catch {
       removeTree(temporary)
       throw error
@@ -67,6 +58,27 @@ public enum AtomicDirectory {
     }
   }
 
+  /// Renames `temporary` to `path` and removes what was there, which is never emptied under its own name. If the system
+  /// cannot exchange directories, the old one is first renamed to `aside`. Errors call the directory `shown`.
+  static func replace(_ path: String, by temporary: String, aside: String, shownAs shown: String) throws {
+    func failure(_ code: Int32) -> OutputError { .cannotCreate(path: shown, code: code) }
+    // A rename replaces an empty directory.
+    if rename(temporary, path) == 0 { return }
+    guard errno == ENOTEMPTY || errno == EEXIST else { throw failure(errno) }
+    var old = temporary
+    if !exchange(temporary, path) {
+      guard rename(path, aside) == 0 else { throw failure(errno) }
+      guard rename(temporary, path) == 0 else {
+        let code = errno
+        rename(aside, path)
+        throw failure(code)
+      }
+      old = aside
+    }
+    try AtomicFile.synchronize(directory: AtomicFile.directory(of: path))
+    removeTree(old)
+  }
+
   /// Exchanges two directories in one step. False if the system or the file system does not support that.
   static func exchange(_ one: String, _ other: String) -> Bool {
     #if os(Linux)
@@ -80,8 +92,12 @@ public enum AtomicDirectory {
     #endif
   }
 
+  private static func temporaryName(in parent: String) -> String {
+    "\(parent)/\(prefix)\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36))\(suffix)"
+  }
+
   private static func makeTemporary(in parent: String, for path: String) throws -> String {
-    let temporary = "\(parent)/\(prefix)\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36))\(suffix)"
+    let temporary = temporaryName(in: parent)
     guard mkdir(temporary, 0o777) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
     return temporary
   }

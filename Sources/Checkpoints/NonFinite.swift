@@ -1,3 +1,4 @@
+import Algorithms
 import CKernels
 import Kernels
 
@@ -14,14 +15,12 @@ extension FrozenTensor {
       case .bfloat16: 0x7F80
       }
     return withExtendedLifetime(self) {
-      let size = elementType.byteCount, block = 1 << 16
-      for start in stride(from: 0, to: count, by: block) {
-        let length = min(block, count - start)
-        if largest(bytes + start * size, length) < bound {
-          forget(start..<(start + length))
-          continue
+      let size = elementType.byteCount
+      for block in (0..<count).chunks(ofCount: 1 << 16) {
+        if largest(bytes + block.lowerBound * size, block.count) >= bound {
+          return block.first { largest(bytes + $0 * size, 1) >= bound }
         }
-        return (start..<(start + length)).first { largest(bytes + $0 * size, 1) >= bound }
+        forget(block)
       }
       return nil
     }

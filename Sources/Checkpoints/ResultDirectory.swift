@@ -47,7 +47,7 @@ public enum ResultDirectory {
     do {
       try body(temporary)
       try AtomicFile.synchronize(directory: temporary)
-      try replace(target, by: temporary, shownAs: path)
+      try AtomicDirectory.replace(target, by: temporary, aside: temporaryName(in: parent), shownAs: path)
     } catch {
       try? FileManager.default.removeItem(atPath: temporary)
       throw error
@@ -86,28 +86,6 @@ public enum ResultDirectory {
       throw OutputError.cannotCreate(path: path, code: EACCES)
     }
     return names.sorted()
-  }
-
-  private static func replace(_ target: String, by temporary: String, shownAs path: String) throws {
-    // A rename replaces an empty directory.
-    if rename(temporary, target) == 0 { return }
-    guard errno == ENOTEMPTY || errno == EEXIST else { throw OutputError.cannotCreate(path: path, code: errno) }
-    // The old directory is emptied only once the new name is on disk.
-    let parent = AtomicFile.directory(of: target)
-    if AtomicDirectory.exchange(temporary, target) {
-      try AtomicFile.synchronize(directory: parent)
-      try? FileManager.default.removeItem(atPath: temporary)
-      return
-    }
-    let old = temporaryName(in: parent)
-    guard rename(target, old) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
-    guard rename(temporary, target) == 0 else {
-      let code = errno
-      rename(old, target)
-      throw OutputError.cannotCreate(path: path, code: code)
-    }
-    try AtomicFile.synchronize(directory: parent)
-    try? FileManager.default.removeItem(atPath: old)
   }
 
   /// A killed process leaves a directory of this name. Nothing removes it: there is no lock that tells whether someone

@@ -1,3 +1,4 @@
+import Algorithms
 import Diagnostics
 import Kernels
 
@@ -54,8 +55,7 @@ public struct SafetensorsFile: Sendable {
 
   /// A copy of the tensor's bytes, whatever its type.
   public func bytes(of name: String) throws -> [UInt8] {
-    let entry = try entry(name)
-    return file.copy((dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound))
+    file.copy(range(try entry(name)))
   }
 
   /// Calls `body` with the tensor's bytes piece by piece, whatever its type. Pages are released after each piece, so
@@ -63,10 +63,7 @@ public struct SafetensorsFile: Sendable {
   public func forEachPiece(
     of name: String, size: Int = 1 << 22, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    let entry = try entry(name)
-    let end = dataStart + entry.bytes.upperBound
-    for start in stride(from: dataStart + entry.bytes.lowerBound, to: end, by: size) {
-      let range = start..<min(start + size, end)
+    for range in range(try entry(name)).chunks(ofCount: size) {
       try body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
       file.forget(range)
     }
@@ -74,12 +71,16 @@ public struct SafetensorsFile: Sendable {
 
   /// Drops the tensor's pages from memory (madvise). They are read again when needed.
   public func forget(_ name: String) {
-    guard let entry = entries[name] else { return }
-    file.forget((dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound))
+    if let entry = entries[name] { file.forget(range(entry)) }
   }
 
   /// The same for all tensors.
   func forgetPages() { file.forget(0..<file.count) }
+
+  /// The bytes of a tensor in the file.
+  private func range(_ entry: SafetensorsHeader.Entry) -> Range<Int> {
+    (dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound)
+  }
 
   private func entry(_ name: String) throws -> SafetensorsHeader.Entry {
     if let entry = entries[name] { return entry }

@@ -1,3 +1,4 @@
+import Algorithms
 import CKernels
 
 /// How a number is stored.
@@ -73,10 +74,9 @@ public struct FrozenTensor: Sendable {
     let piece = 1 << 14
     withUnsafeTemporaryAllocation(of: Float.self, capacity: piece) { floats in
       guard let scratch = floats.baseAddress else { return }
-      for start in stride(from: 0, to: count, by: piece) {
-        let range = start..<min(start + piece, count)
+      for range in (0..<count).chunks(ofCount: piece) {
         widen(range: range, into: scratch)
-        ck_narrow_bfloat16(bf16 + start, scratch, range.count)
+        ck_narrow_bfloat16(bf16 + range.lowerBound, scratch, range.count)
       }
     }
   }

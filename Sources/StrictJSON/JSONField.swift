@@ -1,6 +1,6 @@
 import Diagnostics
 
-/// A value in a JSON file that knows its place, so that every error names file, line and field.
+/// A value in a JSON file together with its place, so that every error names file, line and field.
 ///
 ///     let config = try JSONField(parsing: bytes, file: "adapter_config.json")
 ///     try config.requireOnly(["r", "layers"])
@@ -8,7 +8,7 @@ import Diagnostics
 ///     let layers = try config.optional("layers")?.elements().map { try $0.integer() } ?? []
 ///     // adapter_config.json:3: layers[2]: must be a whole number, not a string
 ///
-/// These calls throw at the first error. `JSONObjectReader` gathers all of them.
+/// Each call throws at the first error. `JSONObjectReader` collects all of them.
 public struct JSONField: Sendable {
   /// The file's path, or another name of the text.
   public let file: String
@@ -98,7 +98,7 @@ public struct JSONField: Sendable {
     try checked(value("a number") { $0.number }, in: range)
   }
 
-  /// Whatever `convert` makes of the value; nil means that the value is not `expected`.
+  /// The value converted by `convert`, which returns nil if the value is not `expected`.
   public func value<Value>(
     _ expected: String, _ convert: (JSONNode) -> Value?
   ) throws -> Value {

@@ -1,8 +1,8 @@
 import Diagnostics
 
-/// Reads the members of a JSON object and gathers what is wrong with them, so that a person sees all errors at once.
+/// Reads the members of a JSON object and collects the errors, so that a person sees all of them at once.
 ///
-/// After an error the reader gives the default and goes on; `finish` throws what it found.
+/// After an error the reader returns the default and goes on; `finish` throws the errors.
 ///
 ///     var reader = JSONObjectReader(config)
 ///     let width = reader.value("hidden_size", or: 768) { try $0.integer(in: 1...65_536) }
@@ -12,10 +12,10 @@ import Diagnostics
 public struct JSONObjectReader {
   /// The object.
   public let field: JSONField
-  /// The errors so far, as they were found.
+  /// The errors so far, in the order they were found.
   public private(set) var errors: [JSONFieldError] = []
 
-  /// A reader of `field`; anything but an object is the first error.
+  /// A reader of `field`. If that is not an object, this is the only error.
   public init(_ field: JSONField) {
     self.field = field
     if field.node.object == nil {
@@ -29,7 +29,7 @@ public struct JSONObjectReader {
   /// Whether the member `key` exists, even if it is null.
   public func has(_ key: String) -> Bool { field.node[key] != nil }
 
-  /// The member `key` as `read` gives it; `standard` if it is absent. Null is passed to `read`.
+  /// The member `key`, converted by `read`; `standard` if it is absent. Null is passed to `read`.
   public mutating func value<Value>(
     _ key: String, or standard: Value, _ read: (JSONField) throws -> Value
   ) -> Value {
@@ -37,24 +37,24 @@ public struct JSONObjectReader {
     return attempt(key, read) ?? standard
   }
 
-  /// The member `key` as `read` gives it; nil if it is absent or null.
+  /// The member `key`, converted by `read`; nil if it is absent or null.
   public mutating func optional<Value>(
     _ key: String, _ read: (JSONField) throws -> Value
   ) -> Value? {
     field.node[key]?.isNull == false ? attempt(key, read) : nil
   }
 
-  /// The member `key` as `read` gives it; that it is absent is an error.
+  /// The member `key`, converted by `read`; an error if it is absent.
   public mutating func required<Value>(
     _ key: String, _ read: (JSONField) throws -> Value
   ) -> Value? {
     attempt(key, read)
   }
 
-  /// Adds the error that `problem` concerns the member `key`.
+  /// Adds an error at the member `key`.
   public mutating func report(_ key: String, _ problem: String) { report(key, .other(problem)) }
 
-  /// Adds the error that `problem` concerns the member `key`.
+  /// Adds an error at the member `key`.
   public mutating func report(_ key: String, _ problem: JSONFieldError.Problem) {
     let place = ((try? field.member(key)) ?? field).place
     let path = field.missing(key).place.field
@@ -72,7 +72,7 @@ public struct JSONObjectReader {
   private mutating func attempt<Value>(
     _ key: String, _ read: (JSONField) throws -> Value
   ) -> Value? {
-    // Of a value that is no object there is nothing to say about its members.
+    // The error that this is not an object is enough.
     guard field.node.object != nil else { return nil }
     do {
       return try read(try field.member(key))

@@ -1,3 +1,4 @@
+import Algorithms
 import Synchronization
 
 /// Byte-pair encoding: a word starts as single scalars; the neighbours whose merge has the lowest rank are merged,
@@ -42,7 +43,7 @@ struct BytePairEncoding: Sendable {
     guard vocabulary.id([mark]) != nil, options.prefix.isEmpty, options.suffix.isEmpty else { return false }
     return merges.results.allSatisfy { id in
       let token = vocabulary.scalars(id)
-      return zip(token, token.dropFirst()).allSatisfy { $0 == mark || $1 != mark }
+      return token.adjacentPairs().allSatisfy { $0 == mark || $1 != mark }
     }
   }
 

@@ -1,3 +1,5 @@
+import Algorithms
+
 /// Finds the longest of many strings at a position of a text, by binary search.
 struct LongestMatch: Sendable {
   /// Sorted: strings with a common prefix are neighbours, the shortest first.
@@ -26,21 +28,16 @@ struct LongestMatch: Sendable {
     for depth in 0..<(text.count - position) {
       let scalar = text[position + depth]
       // All candidates agree up to `depth`; one that ends there comes first.
-      let start = partition(candidates) { $0.count > depth && $0[depth] >= scalar }
-      candidates = start..<partition(start..<candidates.upperBound) { $0.count > depth && $0[depth] > scalar }
+      let start = candidates.partitioningIndex {
+        strings[$0].scalars.count > depth && strings[$0].scalars[depth] >= scalar
+      }
+      candidates =
+        start..<candidates.partitioningIndex {
+          strings[$0].scalars.count > depth && strings[$0].scalars[depth] > scalar
+        }
       guard let first = candidates.first else { break }
       if strings[first].scalars.count == depth + 1 { found = (strings[first].index, depth + 1) }
     }
     return found
-  }
-
-  /// The first index of `range` for which `condition` holds; it holds for all later ones too.
-  private func partition(_ range: Range<Int>, _ condition: ([Unicode.Scalar]) -> Bool) -> Int {
-    var (low, high) = (range.lowerBound, range.upperBound)
-    while low < high {
-      let middle = (low + high) / 2
-      if condition(strings[middle].scalars) { high = middle } else { low = middle + 1 }
-    }
-    return low
   }
 }

@@ -1,3 +1,5 @@
+import Algorithms
+
 /// The merges of a byte-pair encoding: which two tokens become which, at what rank.
 ///
 /// An open-addressing hash table, since the inner loop of encoding looks up pairs.
@@ -49,7 +51,7 @@ struct MergeTable: Sendable {
     if word.count < 2 { return word }
     var symbols = word
     // `merges[i]` merges symbols i and i + 1.
-    var merges = zip(symbols, symbols.dropFirst()).map { merge($0, $1) }
+    var merges = symbols.adjacentPairs().map { merge($0, $1) }
     while true {
       var best = 0
       for index in merges.indices where merges[index].rank < merges[best].rank { best = index }

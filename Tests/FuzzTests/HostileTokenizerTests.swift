@@ -191,7 +191,7 @@ struct HostileTokenizerTests {
     for rest in [[], Self.bytePairs] {
       expectRefusal("is longer than 512 characters") { _ = try sentencePiece([Self.piece(long)], rest) }
       for score in [Float.nan, .infinity] {
-        expectRefusal("is no number") { _ = try sentencePiece([Self.piece("a", score: score)], rest) }
+        expectRefusal("is not a number") { _ = try sentencePiece([Self.piece("a", score: score)], rest) }
       }
     }
     let most = String(repeating: "a", count: 512)

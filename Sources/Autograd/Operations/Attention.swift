@@ -1,3 +1,4 @@
+import Algorithms
 import CKernels
 import Kernels
 
@@ -87,14 +88,12 @@ private struct AttentionPass {
       let queries = q.layout.range(sequence), keys = k.layout.range(sequence)
       // If causal, fewer queries than keys are the last ones of the sequence.
       let skipped = causal ? keys.count - queries.count : 0
-      let capacity = capacity(keys: keys.count)
-      return stride(from: queries.lowerBound, to: queries.upperBound, by: capacity).map { start in
-        let end = min(start + capacity, queries.upperBound)
-        let seen = causal ? skipped + end - queries.lowerBound : keys.count
+      return queries.chunks(ofCount: capacity(keys: keys.count)).map { part in
+        let seen = causal ? skipped + part.upperBound - queries.lowerBound : keys.count
         return Block(
-          example: q.layout.examples[sequence], position: skipped + start - queries.lowerBound, queries: start..<end,
-          keys: keys.prefix(seen), total: keys.count, causal: causal, isFirst: start == queries.lowerBound,
-          isLast: end == queries.upperBound)
+          example: q.layout.examples[sequence], position: skipped + part.lowerBound - queries.lowerBound,
+          queries: part, keys: keys.prefix(seen), total: keys.count, causal: causal,
+          isFirst: part.lowerBound == queries.lowerBound, isLast: part.upperBound == queries.upperBound)
       }
     }
   }
@@ -212,7 +211,7 @@ private struct AttentionPass {
         hide(s.base + at, count, after: visible)
         logSums.base[row * heads + head] = ck_softmax(s.base + at, scale, count)
         switch precision {
-        case .float32: if let mask { multiplyFloats(s.base + at, mask, count) }
+        case .float32: if let mask { ck_multiply(s.base + at, mask, count) }
         case .bfloat16: ck_narrow_product(p.bf16 + at, s.base + at, mask, count)
         }
       }
@@ -249,7 +248,7 @@ private struct AttentionPass {
         case .float32:
           if let mask {
             (dropped.base + at).update(from: p.base + at, count: count)
-            multiplyFloats(dropped.base + at, mask, count)
+            ck_multiply(dropped.base + at, mask, count)
           }
         case .bfloat16: ck_narrow_product(dropped.bf16 + at, p.base + at, mask, count)
         }

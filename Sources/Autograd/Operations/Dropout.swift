@@ -29,7 +29,7 @@ extension Tape {
       for (position, row) in layout.range(sequence).enumerated() {
         dropoutSource.row(site, layout.examples[sequence], position, probability, multipliers.base, columns)
         switch shape.precision {
-        case .float32: multiplyFloats(buffer.base + row * columns, multipliers.base, columns)
+        case .float32: ck_multiply(buffer.base + row * columns, multipliers.base, columns)
         case .bfloat16: ck_bf16_multiply(buffer.bf16 + row * columns, multipliers.base, columns)
         }
       }

@@ -1,3 +1,4 @@
+import CKernels
 import Kernels
 
 extension Tape {
@@ -15,7 +16,7 @@ extension Tape {
           table.widen(range: start..<(start + columns), into: y.row(token))
         } else {
           table.widen(range: start..<(start + columns), into: row.base)
-          addFloats(y.row(token), row.base, columns)
+          ck_add(y.row(token), row.base, columns)
         }
       }
     }

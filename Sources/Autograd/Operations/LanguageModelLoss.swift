@@ -1,3 +1,4 @@
+import Algorithms
 import CKernels
 import Kernels
 
@@ -25,8 +26,8 @@ extension Tape {
     let slopes = precision == .bfloat16 ? workspace.allocate(sliceRows * vocabulary, .bfloat16) : logits
     let gradient = hidden.needsGradient ? hidden.slot.zeroedAccumulator(in: workspace) : nil
     let derivatives = workspace.allocate(sliceRows * columns)
-    for start in stride(from: 0, to: rows.count, by: sliceRows) {
-      let slice = rows[start..<min(start + sliceRows, rows.count)], padded = Products.padded(slice.count)
+    for slice in rows.chunks(ofCount: sliceRows) {
+      let padded = Products.padded(slice.count)
       let target = UnsafeMutableRawPointer(states.base)
       for (index, row) in slice.enumerated() {
         (target + index * bytes).copyMemory(from: source.base + row * bytes, byteCount: bytes)
@@ -64,7 +65,7 @@ extension Tape {
       for (index, row) in slice.enumerated() {
         let from = derivatives.base + index * columns
         switch hidden.precision {
-        case .float32: addFloats(gradient.base + row * columns, from, columns)
+        case .float32: ck_add(gradient.base + row * columns, from, columns)
         case .bfloat16:
           ck_narrow_bfloat16(states.bf16, from, columns)
           ck_bf16_add(gradient.bf16 + row * columns, states.bf16, columns)
@@ -111,10 +112,9 @@ extension Tape {
     }
     let part = min(head.rows, HeadSlices.widenedRows(columns: head.columns))
     let scratch = workspace.allocate(part * head.columns)
-    for first in stride(from: 0, to: head.rows, by: part) {
-      let count = min(part, head.rows - first)
-      head.widen(range: (first * head.columns)..<((first + count) * head.columns), into: scratch.base)
-      body(first, count, Operand(scratch.base, stride: head.columns))
+    for rows in (0..<head.rows).chunks(ofCount: part) {
+      head.widen(range: (rows.lowerBound * head.columns)..<(rows.upperBound * head.columns), into: scratch.base)
+      body(rows.lowerBound, rows.count, Operand(scratch.base, stride: head.columns))
     }
   }
 }

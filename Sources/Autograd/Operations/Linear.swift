@@ -1,3 +1,4 @@
+import CKernels
 import Kernels
 
 /// A frozen linear map: x Wᵀ + b, with W [out, in] and b [out].
@@ -153,7 +154,7 @@ extension Tape {
       let db = workspace.allocate(r * out)
       products.multiply(
         r, out, rows, hidden.advanced(columns: part.column).transposed, dy, into: Operand(db.base, stride: out))
-      addTransposed(gradients.base + part.adapter.b.offset, db.base, part.adapter.scale, rows: r, columns: out)
+      ck_add_transposed(gradients.base + part.adapter.b.offset, db.base, part.adapter.scale, r, out)
       let b = operand(part.adapter.b.offset, rows: out, columns: r, scale: part.adapter.scale)
       withExtendedLifetime(b.owner) {
         products.multiply(

@@ -15,7 +15,7 @@ extension Tape {
       let y = make(x.layout, columns: linear.outFeatures, needsGradient: false)
       FewRowsProduct(x: x.base, y: y.base, rows: x.rows, linear: linear).run(in: workspace)
       if map.addsBias, let bias = linear.bias {
-        withFloats(bias) { addBias(y.base, $0, rows: y.rows, columns: y.columns) }
+        withFloats(bias) { ck_add_bias(y.base, $0, y.rows, y.columns) }
       }
       if let adapter = map.adapter { add(adapter, x, to: y) }
       return y
@@ -32,7 +32,7 @@ extension Tape {
       update.base, y.columns, h.base, rank, rows, parameters.base + adapter.b.offset, ck_stored_float32, 0, y.columns,
       rank)
     ck_scale(update.base, adapter.scale, y.count)
-    addFloats(y.base, update.base, y.count)
+    ck_add(y.base, update.base, y.count)
   }
 }
 

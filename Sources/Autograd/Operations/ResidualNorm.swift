@@ -44,7 +44,7 @@ extension Tape {
     let through = residual.needsGradient ? residual.slot : nil, below = branch.needsGradient ? branch.slot : nil
     record { [unowned self, normed = y.slot] in
       let dy = pass.backward(normed), ds = sum.slot.take()
-      if let dy, let ds { addFloats(dy.base, ds.base, sum.count) }
+      if let dy, let ds { ck_add(dy.base, ds.base, sum.count) }
       guard let total = dy ?? ds else { return }
       guard let below else {
         through?.add(moving: total, in: workspace)

@@ -22,7 +22,7 @@ extension Tape {
         let dx = input.zeroedAccumulator(in: workspace)
         for (sequence, row) in rows.enumerated() {
           switch input.shape.precision {
-          case .float32: addFloats(dx.base + row * columns, dy.base + sequence * columns, columns)
+          case .float32: ck_add(dx.base + row * columns, dy.base + sequence * columns, columns)
           case .bfloat16: ck_bf16_add(dx.bf16 + row * columns, dy.bf16 + sequence * columns, columns)
           }
         }

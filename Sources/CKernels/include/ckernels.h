@@ -52,8 +52,8 @@ void ck_residual_layer_norm(float *x, const float *bias, const float *multiplier
 void ck_layer_norm_backward(const float *dy, const float *x, const float *gamma, float mean,
                             float reciprocal_deviation, float *dx, long columns);
 
-// The same with x in bfloat16, which is replaced by the normalised sum. image is y in bfloat16, sum is scratch [columns].
-// Returns 1 / standard deviation.
+// The same with x in bfloat16, which is replaced by the normalised sum. image is y in bfloat16, sum is scratch
+// [columns]. Returns 1 / standard deviation.
 float ck_bf16_residual_layer_norm(uint16_t *x, const float *bias, const float *multiplier, const float *residual,
                                   const float *gamma, const float *beta, float epsilon, float *y, uint16_t *image,
                                   float *sum, long columns);
@@ -118,8 +118,8 @@ uint16_t ck_largest_bits16(const void *in, long count);
 void ck_widen_bfloat16(float *out, const void *in, long count);
 void ck_widen_float16(float *out, const void *in, long count);
 
-// Runs `rounds` rounds of independent fused multiply-adds in registers, to time the peak of one core. Returns the number
-// of floating-point operations.
+// Runs `rounds` rounds of independent fused multiply-adds in registers, to time the peak of one core. Returns the
+// number of floating-point operations.
 double ck_peak_fma(long rounds, float *sink);
 
 // The instruction set of the dispatched kernels: "avx512", "avx2" or "portable".

@@ -23,8 +23,8 @@ enum ck_stored { ck_stored_float32, ck_stored_bfloat16, ck_stored_float16 };
 // The most rows of x in the two products below.
 #define CK_FEW 8
 
-// y[b, r] = x[b] · row first + r of the weight [.., columns], for `rows` rows: the product of a few tokens with a weight,
-// which is read once, in its stored type.
+// y[b, r] = x[b] · row first + r of the weight [.., columns], for `rows` rows: the product of a few tokens with a
+// weight, which is read once, in its stored type.
 void ck_few_times_rows(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
                        enum ck_stored stored, long first, long rows, long columns);
 

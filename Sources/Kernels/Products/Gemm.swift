@@ -1,4 +1,3 @@
-import CKernels
 import COpenBLAS
 
 /// A row-major matrix whose rows may be further apart than their length.
@@ -32,5 +31,3 @@ public func multiply(
     blasint(n), blasint(k), alpha, a.base, blasint(a.stride), b.base, blasint(b.stride), beta, c.base,
     blasint(c.stride))
 }
-
-func addVectors(_ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ count: Int) { ck_add(y, x, count) }

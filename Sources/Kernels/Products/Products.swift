@@ -1,3 +1,5 @@
+import CKernels
+
 /// One worker's matrix products in either precision: oneDNN if the program was built with it, otherwise OpenBLAS.
 ///
 /// Sums are float32 for both. A product runs on the calling thread unless the worker has a team. Belongs to one thread
@@ -71,7 +73,7 @@ public final class Products {
     precondition(a.precision == .float32, "bfloat16 products need oneDNN")
     Kernels.multiply(m, n, k, a.view, b.view, beta: accumulate ? 1 : 0, c.view)
     if let bias {
-      for row in 0..<m { addVectors(c.view.base + row * c.stride, bias, n) }
+      for row in 0..<m { ck_add(c.view.base + row * c.stride, bias, n) }
     }
   }
 
