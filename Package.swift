@@ -34,7 +34,8 @@ let package = Package(
     .library(
       name: "SwiftPEFT",
       targets: [
-        "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore", "Reports",
+        "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Metrics", "Tasks", "Configuration", "RunStore",
+        "Reports",
         "StrictJSON", "Diagnostics",
       ]),
   ],
@@ -59,26 +60,29 @@ let package = Package(
     library("Checkpoints", ["Kernels", "CKernels", "StrictJSON", "Diagnostics", algorithms]),
     library("Hub", ["StrictJSON", "Diagnostics"]),
     library("Tokenizers", ["StrictJSON", "Diagnostics", algorithms]),
-    library("Tasks", ["StrictJSON", "Diagnostics", algorithms]),
+    library("Metrics"),
+    library("Tasks", ["Metrics", "StrictJSON", "Diagnostics", algorithms]),
     library("TextMetrics"),
     library("Configuration", ["Adapters", "Kernels", "StrictJSON", "Diagnostics", algorithms]),
-    library("RunStore", ["Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
+    library("RunStore", ["Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
-    library("Reports", ["RunStore", "StrictJSON", "Diagnostics", algorithms]),
+    library("Reports", ["RunStore", "Metrics", "StrictJSON", "Diagnostics", algorithms]),
 
     // The product.
-    library("Adapters", ["Checkpoints", "Kernels", "StrictJSON", "Diagnostics", algorithms]),
-    library("Models", ["Autograd", "Adapters", "Checkpoints", "StrictJSON", "Diagnostics"]),
+    library("Models", ["Autograd", "Kernels", "Checkpoints", "StrictJSON", "Diagnostics"]),
+    library("Adapters", ["Models", "Autograd", "Checkpoints", "Kernels", "StrictJSON", "Diagnostics", algorithms]),
     library(
       "Training",
       [
         "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "TextMetrics", "Configuration",
-        "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics", algorithms,
+        "RunStore", "Hub", "Metrics", "Kernels", "StrictJSON", "Diagnostics", algorithms,
       ]),
     .executableTarget(
       name: "swift-peft",
       dependencies: [
-        "Training", "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Reports", "RunStore",
+        "Training", "Adapters", "Models", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Metrics",
+        "Reports",
+        "RunStore",
         "StrictJSON", "Tasks", "Tokenizers", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
@@ -86,7 +90,8 @@ let package = Package(
     .executableTarget(
       name: "swift-peft-bench",
       dependencies: [
-        "Training", "Kernels", "CKernels", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Adapters", "Models", "Kernels", "CKernels",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
 
@@ -109,23 +114,28 @@ let package = Package(
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON", algorithms]),
     tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
-    tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Kernels", "Diagnostics"]),
+    tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Models", "Kernels", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
-    tests("TasksTests", ["Tasks", "StrictJSON", "Diagnostics"]),
+    tests("TasksTests", ["Tasks", "Metrics", "StrictJSON", "Diagnostics"]),
     tests("TextMetricsTests", ["TextMetrics"], golden: true),
     tests("ConfigurationTests", ["Configuration", "Adapters", "StrictJSON", "Diagnostics"]),
-    tests("RunStoreTests", ["RunStore", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
-    tests("ReportsTests", ["Reports", "RunStore", "StrictJSON", "Diagnostics"]),
-    tests("AdaptersTests", ["StrictJSON", "Adapters", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
+    tests("RunStoreTests", ["RunStore", "Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
+    tests("ReportsTests", ["Reports", "RunStore", "Metrics", "StrictJSON", "Diagnostics"]),
+    tests(
+      "AdaptersTests", ["StrictJSON", "Adapters", "Models", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
     tests(
       "TrainingTests",
       [
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Configuration", "RunStore",
-        "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
+        "Metrics", "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
     tests(
-      "CommandLineTests", ["swift-peft", "Configuration", "StrictJSON", "RunStore", "Checkpoints", "Kernels"]),
+      "CommandLineTests",
+      [
+        "swift-peft", "Configuration", "Diagnostics", "Models", "StrictJSON", "RunStore", "Metrics", "Checkpoints",
+        "Kernels",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -2,14 +2,14 @@ import Diagnostics
 
 /// What can be wrong with the adapter section of a config.
 public enum AdapterError: UserFacingError, Equatable {
-  /// No strategy has this name.
-  case unknownStrategy(String)
+  /// No method has this name.
+  case unknownStrategy(String, known: [String])
   /// r is below 1.
   case rankNotPositive(Int)
   /// r is above the smaller dimension of an adapted map.
   case rankTooLarge(rank: Int, path: String, inFeatures: Int, outFeatures: Int)
   /// Sites that would share a tensor need different shapes of it.
-  case shapesDiffer(strategy: String, side: Side, module: String, first: String, second: String)
+  case shapesDiffer(strategy: String, role: TensorRole, module: String, first: String, second: String)
   /// `target_modules` is empty.
   case noTargets
   /// A target matches no linear map of the model.
@@ -26,16 +26,15 @@ public enum AdapterError: UserFacingError, Equatable {
   /// What is wrong, where, and what would be right.
   public var description: String {
     switch self {
-    case .unknownStrategy(let name):
-      let names = SharingStrategy.all.map(\.name)
+    case .unknownStrategy(let name, let names):
       let meant = nearestName(to: name, among: names).map { ", did you mean \"\($0)\"?" } ?? ""
       return "adapter.strategy: unknown strategy \"\(name)\"\(meant) (one of \(names.joined(separator: ", ")))"
     case .rankNotPositive(let rank): return "adapter.r: \(rank) is not a rank, expected at least 1"
     case .rankTooLarge(let rank, let path, let inFeatures, let outFeatures):
       let (limit, dimension) = inFeatures <= outFeatures ? (inFeatures, "in_features") : (outFeatures, "out_features")
       return "adapter.r: \(rank) is above the smaller dimension of \(path) (\(dimension) \(limit))"
-    case .shapesDiffer(let strategy, let side, let module, let first, let second):
-      let shared = "\(strategy) shares \(side.rawValue) of \(module)"
+    case .shapesDiffer(let strategy, let role, let module, let first, let second):
+      let shared = "\(strategy) shares \(role.name) of \(module)"
       return "adapter.strategy: \(shared), but \(first) and \(second) differ in shape"
     case .noTargets: return "adapter.target_modules: empty, name at least one module or \"all-linear\""
     case .unmatchedTarget(let target, let nearest):

@@ -1,4 +1,6 @@
-/// How many numbers every sharing strategy trains on a model: the table of `compare-params`.
+import Models
+
+/// How many numbers every method trains on a model: the table of `compare-params`.
 ///
 /// The counts come from the same `SiteTable` that a run allocates from, so the two cannot disagree.
 public struct ParameterComparison: Sendable, Equatable {
@@ -21,7 +23,7 @@ public struct ParameterComparison: Sendable, Equatable {
 
   /// Directory or Hub id of the model.
   public let model: String
-  /// `bert`, `roberta`, `gpt2` or `llama`.
+  /// The family: `bert`.
   public let modelType: String
   /// Numbers in the whole model with its head, without adapters.
   public let totalParameters: Int
@@ -34,50 +36,35 @@ public struct ParameterComparison: Sendable, Equatable {
   /// One row for every strategy asked for.
   public let rows: [Row]
 
-  /// Compares `strategies` on the maps that `targetModules` names.
+  /// Compares `methods` on the maps that `targetModules` names.
   ///
   /// `labels` is the number of outputs of the head, nil for the model's own (none for decoders). `numMerges` is
   /// ASLoRA's, nil for its default. Throws what the trainer would: targets that match nothing, ranks too large, more
   /// merges than layers − 1.
   public init(
     model: String, geometry: ModelGeometry, targetModules: [String], rank: Int, labels: Int? = nil,
-    numMerges: Int? = nil, strategies: [SharingStrategy] = SharingStrategy.all
+    numMerges: Int? = nil, methods: [AdapterMethod] = AdapterMethod.all
   ) throws {
     let sites = try TargetSelection(targetModules).select(from: geometry.sites, basePrefix: geometry.basePrefix)
-    let lora = try SiteTable(sites: sites, strategy: .lora, r: rank)
+    let lora = try SiteTable(sites: sites, method: .lora, r: rank)
     let merges = numMerges ?? ASLoRAPlan.defaultNumMerges(layers: lora.layerCount)
     try ASLoRAPlan.check(numMerges: merges, layers: lora.layerCount)
+    let options = MethodOptions(aslora: ASLoRAOptions(numMerges: merges))
     let head = geometry.headParameters(labels: labels)
-    rows = try strategies.map { strategy in
-      let start = try SiteTable(sites: sites, strategy: strategy, r: rank)
-      let count = strategy.mergesWhileTraining ? start.merged(times: merges).parameterCount : start.parameterCount
+    rows = try methods.map { method in
+      let start = try SiteTable(sites: sites, method: method, r: rank)
+      let count = try method.procedure?.finalTable(options, start).parameterCount ?? start.parameterCount
       return Row(
-        strategy: strategy.name, adapterParameters: count,
-        adapterParametersBeforeMerging: strategy.mergesWhileTraining ? start.parameterCount : nil,
+        strategy: method.name, adapterParameters: count,
+        adapterParametersBeforeMerging: method.procedure == nil ? nil : start.parameterCount,
         trainableParameters: count + head,
         percentOfLoRA: 100 * Double(count) / Double(lora.parameterCount))
     }
     self.model = model
-    modelType = geometry.config.family.rawValue
+    modelType = geometry.config.modelType
     totalParameters = geometry.totalParameters(labels: labels)
     self.rank = rank
     self.targetModules = targetModules
     self.numMerges = merges
-  }
-}
-
-extension SiteTable {
-  /// The table after `times` merges of every module type (fewer where a module has fewer layers): the two lowest
-  /// groups each time, since the count does not depend on which merge.
-  func merged(times: Int) -> SiteTable {
-    var table = self
-    for module in modules {
-      for _ in 0..<times {
-        let groups = table.groups(module: module)
-        guard groups.count > 1, let lower = groups[0].last, let upper = groups[1].last else { break }
-        table.mergeB(module: module, lowerLayer: lower, upperLayer: upper)
-      }
-    }
-    return table
   }
 }

@@ -1,3 +1,4 @@
+import Diagnostics
 import StrictJSON
 
 extension ParameterComparison {
@@ -48,54 +49,32 @@ extension ParameterComparison {
     return ([header] + lines).map { $0 + "\n" }.joined()
   }
 
-  private static let columns = ["strategy", "adapter", "trainable", "% of lora", "bytes"]
-
-  /// Cells for people: thousands separated, and a note where ASLoRA merges.
-  private var cells: [[String]] {
-    rows.map { row in
-      [
-        row.strategy, grouped(row.adapterParameters), grouped(row.trainableParameters),
-        oneDecimal(row.percentOfLoRA), grouped(row.adapterBytes),
-      ]
-    }
+  /// Cells for people, with thousands separated.
+  private var cells: TextTable {
+    TextTable(
+      [["strategy", "adapter", "trainable", "% of lora", "bytes"]]
+        + rows.map { row in
+          [
+            row.strategy, row.adapterParameters.grouped, row.trainableParameters.grouped,
+            oneDecimal(row.percentOfLoRA), row.adapterBytes.grouped,
+          ]
+        }, .left, .right)
   }
 
   private var summary: String {
-    "\(model) (\(modelType), \(grouped(totalParameters)) parameters), r = \(rank), target modules: "
+    "\(model) (\(modelType), \(totalParameters.grouped) parameters), r = \(rank), target modules: "
       + targetModules.joined(separator: ", ")
   }
 
   private var note: String? {
     guard let before = rows.lazy.compactMap(\.adapterParametersBeforeMerging).first else { return nil }
-    return "aslora: after \(numMerges) merges of each module type; \(grouped(before)) before"
+    return "aslora: after \(numMerges) merges of each module type; \(before.grouped) before"
   }
 
-  private var table: String {
-    let lines = [Self.columns] + cells
-    let widths = Self.columns.indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-    let body = lines.map { line in
-      line.enumerated().map { column, cell in
-        let space = String(repeating: " ", count: widths[column] - cell.count)
-        return column == 0 ? cell + space : space + cell
-      }.joined(separator: "  ")
-    }
-    return ([summary, ""] + body + (note.map { ["", $0] } ?? [])).map { $0 + "\n" }.joined()
-  }
+  private var table: String { page(cells.plain) }
+  private var markdown: String { page(cells.markdown) }
 
-  private var markdown: String {
-    let rule = "| --- | ---: | ---: | ---: | ---: |"
-    let body = cells.map { "| " + $0.joined(separator: " | ") + " |" }
-    let header = "| " + Self.columns.joined(separator: " | ") + " |"
-    return ([summary, "", header, rule] + body + (note.map { ["", $0] } ?? [])).map { $0 + "\n" }.joined()
-  }
-}
-
-/// 294,912.
-private func grouped(_ number: Int) -> String {
-  let digits = String(number)
-  return digits.enumerated().map { index, digit in
-    (index > 0 && (digits.count - index) % 3 == 0 ? "," : "") + String(digit)
-  }.joined()
+  private func page(_ body: String) -> String { "\(summary)\n\n\(body)" + (note.map { "\n\($0)\n" } ?? "") }
 }
 
 /// 54.2.

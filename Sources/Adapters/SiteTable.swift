@@ -1,106 +1,104 @@
 import Diagnostics
+import Kernels
+import Models
 
-/// Which A and which B every adapted map uses: the one table that everything about sharing follows from.
+/// Which tensors every adapted map uses: the one table that everything about sharing follows from.
 ///
 /// Allocation, parameter counts, gradients (the sum over the sites that name a tensor), the optimiser (each distinct
 /// tensor once), files (each tensor once, plus this table) and ASLoRA's merges (edits of this table) all ask it.
 ///
-///     var table = try SiteTable(sites: sites, strategy: .aslora, r: 8)
+///     var table = try SiteTable(sites: sites, method: .aslora, r: 8)
 ///     for key in table.tensors { allocate(key, shape: table.shape(key)) }
 ///     table.mergeB(module: "attention.self.query", lowerLayer: 3, upperLayer: 4)
-public struct SiteTable: Sendable, Equatable {
-  /// The adapted maps, in model order. Empty for the strategy `none`.
+public struct SiteTable: Sendable {
+  /// The adapted maps, in model order. Empty for the method `none`.
   public let sites: [Site]
-  /// r: rows of every A, columns of every B.
+  /// r of the config.
   public let rank: Int
-  /// The strategy's name.
-  public let strategyName: String
+  /// The method.
+  public let method: AdapterMethod
   /// Module types in order of first appearance.
   public let modules: [String]
-  /// Each distinct tensor once: by module in order of first appearance, A before B, then by layer.
+  /// The roles of the method's tensors: A and B, or others.
+  public let roles: [TensorRole]
+  /// Each distinct tensor once: by module in order of first appearance, by role, then by layer.
   public private(set) var tensors: [TensorKey] = []
-  /// For every site, the positions of its A and its B in `tensors`.
-  private var slots: [Slot] = []
+  /// For every site, the keys of its tensors, in the order of `roles`; nil where the site has none of that role.
+  private var keys: [[TensorKey?]]
+  private let specs: [TensorKey: AdapterTensor]
   private let positionOfPath: [String: Int]
-  private let positionOfPlace: [TensorKey: Int]
-  private var positionOfTensor: [TensorKey: Int] = [:]
+  private let positionOfPlace: [Place: Int]
   /// For every tensor, the position of the first site that uses it.
-  private var firstUsers: [Int] = []
+  private var firstUsers: [TensorKey: Int] = [:]
 
-  private struct Slot: Sendable, Equatable {
-    var a: TensorKey
-    var b: TensorKey
-    var aIndex = 0
-    var bIndex = 0
+  private struct Place: Hashable {
+    let module: String
+    let layer: Int
   }
 
-  /// The table that a run with `strategy` starts with.
+  /// The table that a run with `method` starts with.
   ///
   /// Throws every violation at once: r above the smaller dimension of a site, shapes that cannot be shared.
-  public init(sites: [Site], strategy: SharingStrategy, r: Int) throws {
-    let sites = strategy.hasAdapters ? sites : []
-    try Self.check(sites: sites, strategy: strategy, r: r)
+  public init(sites: [Site], method: AdapterMethod, r: Int) throws {
+    let sites = method.hasAdapters ? sites : []
+    let declared = sites.map { method.tensors($0, r) }
+    try Self.check(sites, declared, method, r)
     self.sites = sites
+    self.method = method
     rank = r
-    strategyName = strategy.name
-    var seen: Set<String> = []
-    modules = sites.map(\.module).filter { seen.insert($0).inserted }
+    modules = sites.map(\.module).unique
+    let roles = declared.flatMap { $0.map(\.key.role) }.unique
+    self.roles = roles
+    specs = Dictionary(declared.joined().map { ($0.key, $0) }) { first, _ in first }
     positionOfPath = Dictionary(zip(sites.map(\.path), sites.indices)) { first, _ in first }
-    positionOfPlace = Dictionary(
-      zip(sites.map { TensorKey(side: .a, module: $0.module, layer: $0.layer) }, sites.indices)
-    ) { first, _ in first }
-    slots = sites.map { Slot(a: strategy.key(.a, $0), b: strategy.key(.b, $0)) }
+    positionOfPlace = Dictionary(zip(sites.map { Place(module: $0.module, layer: $0.layer) }, sites.indices)) {
+      first, _ in first
+    }
+    keys = declared.map { tensors in roles.map { role in tensors.first { $0.key.role == role }?.key } }
     index()
   }
 
   /// The first site of a module type in a layer.
-  func site(module: String, layer: Int) -> Site? {
-    positionOfPlace[TensorKey(side: .a, module: module, layer: layer)].map { sites[$0] }
+  private func site(module: String, layer: Int) -> Site? {
+    positionOfPlace[Place(module: module, layer: layer)].map { sites[$0] }
   }
 
   /// The position in `sites` of the site with this path, or nil where it is not adapted.
   public func position(ofPath path: String) -> Int? { positionOfPath[path] }
 
-  /// The key of the A or B that the site at `position` uses.
-  public func key(_ side: Side, ofSiteAt position: Int) -> TensorKey {
-    side == .a ? slots[position].a : slots[position].b
+  /// The key of the tensor that the site at `position` uses in this role; nil where it has none.
+  public func key(_ role: TensorRole, ofSiteAt position: Int) -> TensorKey? {
+    roles.firstIndex(of: role).flatMap { keys[position][$0] }
   }
 
-  /// The key of the A or B that `site`, one of `sites`, uses.
-  public func key(_ side: Side, of site: Site) -> TensorKey {
-    guard let position = positionOfPath[site.path] else { preconditionFailure("\(site.path) is not in the table") }
-    return key(side, ofSiteAt: position)
-  }
-
-  /// The position in `tensors` of the A or B that the site at `position` uses.
-  public func tensorIndex(_ side: Side, ofSiteAt position: Int) -> Int {
-    side == .a ? slots[position].aIndex : slots[position].bIndex
-  }
+  /// All keys of the site at `position`.
+  public func keys(ofSiteAt position: Int) -> [TensorKey] { keys[position].compactMap { $0 } }
 
   /// The positions of the sites that use `key`, in model order.
-  public func users(of key: TensorKey) -> [Int] {
-    slots.indices.filter { self.key(key.side, ofSiteAt: $0) == key }
-  }
+  public func users(of key: TensorKey) -> [Int] { keys.indices.filter { keys[$0].contains(key) } }
 
   /// The position of the first site that uses `key`; nil where it is not in the table.
-  public func firstUser(of key: TensorKey) -> Int? { positionOfTensor[key].map { firstUsers[$0] } }
+  public func firstUser(of key: TensorKey) -> Int? { firstUsers[key] }
 
-  /// [r, in] for an A, [out, r] for a B.
-  public func shape(_ key: TensorKey) -> [Int] {
-    guard let position = firstUser(of: key) else { preconditionFailure("\(key) is not in the table") }
-    return key.side == .a ? [rank, sites[position].inFeatures] : [sites[position].outFeatures, rank]
+  /// What the method declared for a tensor.
+  public func tensor(_ key: TensorKey) -> AdapterTensor {
+    guard let tensor = specs[key] else { preconditionFailure("\(key) is not in the table") }
+    return tensor
   }
 
-  /// Numbers in all distinct tensors.
+  /// Lengths of the dimensions: [r, in] for an A, [out, r] for a B.
+  public func shape(_ key: TensorKey) -> [Int] { tensor(key).shape }
+
+  /// Numbers that are trained in all distinct tensors.
   public var parameterCount: Int {
-    tensors.reduce(0) { $0 + shape($1).reduce(1, *) }
+    tensors.map(tensor).filter(\.trains).reduce(0) { $0 + $1.shape.reduce(1, *) }
   }
 
   /// The groups of layers of `module` that share a B, each ascending, ordered by the layer that names their B.
   ///
-  /// A B that the strategy shares over the whole stack makes a single group.
+  /// A B that the method shares over the whole stack makes a single group.
   public func groups(module: String) -> [[Int]] {
-    tensors.filter { $0.side == .b && $0.module == module }
+    tensors.filter { $0.role == .b && $0.module == module }
       .map { key in users(of: key).map { sites[$0].layer }.sorted() }
   }
 
@@ -109,71 +107,105 @@ public struct SiteTable: Sendable, Equatable {
     modules.map { module in Set(sites.filter { $0.module == module }.map(\.layer)).count }.max() ?? 0
   }
 
+  // MARK: - Edits
+
   /// Ties two groups of `module`: the sites that use the B named `lowerLayer` use the B named `upperLayer` from now
   /// on. The lower B is no longer in `tensors`. A group's B is named by its highest layer.
   public mutating func mergeB(module: String, lowerLayer: Int, upperLayer: Int) {
-    let lower = TensorKey(side: .b, module: module, layer: lowerLayer)
-    let upper = TensorKey(side: .b, module: module, layer: upperLayer)
-    precondition(lowerLayer < upperLayer && tensors.contains(lower) && tensors.contains(upper))
-    for position in slots.indices where slots[position].b == lower { slots[position].b = upper }
-    index()
+    let lower = TensorKey(role: .b, module: module, layer: lowerLayer)
+    let upper = TensorKey(role: .b, module: module, layer: upperLayer)
+    precondition(lowerLayer < upperLayer && firstUsers[lower] != nil && firstUsers[upper] != nil)
+    tie([lower: upper])
   }
 
-  /// Several merges at once, of groups that none of the others brings about.
-  mutating func mergeB(_ merges: [(module: String, lowerLayer: Int, upperLayer: Int)]) {
-    var uppers: [TensorKey: TensorKey] = [:]
-    for (module, lowerLayer, upperLayer) in merges {
-      uppers[TensorKey(side: .b, module: module, layer: lowerLayer)] =
-        TensorKey(side: .b, module: module, layer: upperLayer)
-    }
-    for position in slots.indices {
-      if let upper = uppers[slots[position].b] { slots[position].b = upper }
+  /// Lets the sites that use a key of `replacements` use its value instead.
+  mutating func tie(_ replacements: [TensorKey: TensorKey]) {
+    for position in keys.indices {
+      keys[position] = keys[position].map { key in key.map { replacements[$0] ?? $0 } }
     }
     index()
   }
 
-  /// Recomputes `tensors` and the positions in it from the slots' keys.
+  /// Recomputes `tensors` and their first users from the sites' keys.
   private mutating func index() {
     let moduleOrder = Dictionary(uniqueKeysWithValues: zip(modules, modules.indices))
-    func order(_ key: TensorKey) -> (Int, Int, Int) {
-      (moduleOrder[key.module] ?? modules.count, key.side == .a ? 0 : 1, key.layer ?? -1)
+    let roleOrder = Dictionary(uniqueKeysWithValues: zip(roles, roles.indices))
+    func order(_ key: TensorKey) -> (Int, String, Int, Int) {
+      let module = moduleOrder[key.module]
+      return (module ?? modules.count, module == nil ? key.module : "", roleOrder[key.role] ?? 0, key.layer ?? -1)
     }
-    tensors = Set(slots.flatMap { [$0.a, $0.b] }).sorted { order($0) < order($1) }
-    let positions = Dictionary(uniqueKeysWithValues: zip(tensors, tensors.indices))
-    for slot in slots.indices {
-      slots[slot].aIndex = positions[slots[slot].a] ?? 0
-      slots[slot].bIndex = positions[slots[slot].b] ?? 0
+    firstUsers = [:]
+    for position in keys.indices.reversed() {
+      for case let key? in keys[position] { firstUsers[key] = position }
     }
-    positionOfTensor = positions
-    firstUsers = [Int](repeating: 0, count: tensors.count)
-    for slot in slots.indices.reversed() {
-      firstUsers[slots[slot].aIndex] = slot
-      firstUsers[slots[slot].bIndex] = slot
-    }
+    tensors = firstUsers.keys.sorted { order($0) < order($1) }
   }
 
-  private static func check(sites: [Site], strategy: SharingStrategy, r: Int) throws {
+  private static func check(
+    _ sites: [Site], _ declared: [[AdapterTensor]], _ method: AdapterMethod, _ r: Int
+  ) throws {
     guard !sites.isEmpty else { return }
     guard r >= 1 else { throw AdapterError.rankNotPositive(r) }
     var errors: [AdapterError] = []
-    var first: [TensorKey: Site] = [:]
-    for site in sites {
+    var first: [TensorKey: (site: Site, shape: [Int])] = [:]
+    for (site, tensors) in zip(sites, declared) {
       if r > min(site.inFeatures, site.outFeatures) {
         errors.append(
           .rankTooLarge(rank: r, path: site.path, inFeatures: site.inFeatures, outFeatures: site.outFeatures))
       }
-      for side in Side.allCases {
-        let key = strategy.key(side, site)
-        let other = first[key] ?? site
-        first[key] = other
-        let agrees = side == .a ? site.inFeatures == other.inFeatures : site.outFeatures == other.outFeatures
-        if !agrees {
+      for tensor in tensors {
+        guard let other = first[tensor.key] else {
+          first[tensor.key] = (site, tensor.shape)
+          continue
+        }
+        if tensor.shape != other.shape {
           errors.append(
             .shapesDiffer(
-              strategy: strategy.name, side: side, module: site.module, first: other.path, second: site.path))
+              strategy: method.name, role: tensor.key.role, module: site.module, first: other.site.path,
+              second: site.path))
         }
       }
     }
     try ErrorList.throwIfAny(errors)
+  }
+}
+
+// MARK: - Names
+
+extension SiteTable {
+  /// The tensor's name in files.
+  ///
+  /// A tensor of one layer (or of a group, which its highest layer names):
+  /// `encoder.layer.3.attention.self.query.lora_A.weight`. One of the whole stack:
+  /// `shared.attention.self.query.lora_A.weight`.
+  public func name(of key: TensorKey) -> String {
+    let owner = key.layer.flatMap { site(module: key.module, layer: $0) }
+    let shared = key.layer.map { "shared.\($0).\(key.module)" } ?? "shared.\(key.module)"
+    return "\(owner?.path ?? shared).\(key.role.fileName)"
+  }
+
+  /// Which random numbers the tensor starts from: a stable 64-bit hash of its role, its module and the lowest layer
+  /// that uses it.
+  ///
+  /// A shared A thus starts as LoRA's A of layer 0, and every method starts alike where there is one layer only.
+  public func initialisationKey(_ key: TensorKey) -> UInt64 {
+    let layer = users(of: key).map { sites[$0].layer }.min() ?? 0
+    return Philox.stream(named: "\(key.role.name) \(key.module) \(layer)")
+  }
+}
+
+extension SiteTable: Equatable {
+  /// Whether two tables are of the same method and share the same tensors between the same sites.
+  public static func == (one: SiteTable, other: SiteTable) -> Bool {
+    one.sites == other.sites && one.rank == other.rank && one.method.name == other.method.name
+      && one.keys == other.keys
+  }
+}
+
+extension Sequence where Element: Hashable {
+  /// Each element once, in order of first appearance.
+  var unique: [Element] {
+    var seen: Set<Element> = []
+    return filter { seen.insert($0).inserted }
   }
 }

@@ -1,4 +1,5 @@
 import Diagnostics
+import Models
 
 /// Which linear maps of a model `target_modules` names, by PEFT's rule.
 ///

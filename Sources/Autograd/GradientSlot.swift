@@ -34,6 +34,7 @@ final class GradientSlot {
   /// Adds `source`, which has the same shape and precision.
   func add(_ source: Buffer, in workspace: Workspace) {
     let (target, isFresh) = accumulator(in: workspace)
+    guard workspace.computes else { return }
     switch shape.precision {
     case .float32:
       if isFresh {

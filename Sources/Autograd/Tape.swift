@@ -131,7 +131,7 @@ public final class Tape {
       return withExtendedLifetime(tensor) { body(floats) }
     }
     let scratch = workspace.allocate(tensor.count)
-    tensor.widen(range: 0..<tensor.count, into: scratch.base)
+    if workspace.computes { tensor.widen(range: 0..<tensor.count, into: scratch.base) }
     return body(scratch.base)
   }
 
@@ -141,7 +141,7 @@ public final class Tape {
     case .float32:
       return withFloats(weight) { body(Operand($0, stride: weight.columns)) }
     case .bfloat16:
-      let rounded = weight.inBFloat16()
+      let rounded = workspace.computes ? weight.inBFloat16() : weight
       return withExtendedLifetime(rounded) {
         body(Operand(UnsafeMutableRawPointer(mutating: rounded.bytes), .bfloat16, stride: weight.columns))
       }

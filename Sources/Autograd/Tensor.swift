@@ -19,6 +19,7 @@ struct TensorShape {
 
   /// Sets the rows after the last one to zero.
   func clearPadding(_ buffer: Buffer) {
+    guard buffer.computes else { return }
     let all = layout.allocatedRows * columns
     switch precision {
     case .float32: (buffer.base + count).update(repeating: 0, count: all - count)
@@ -94,7 +95,7 @@ public final class Tensor {
     let rounded = TensorShape(layout: layout, columns: columns, precision: .bfloat16)
     if let image { return rounded.operand(image) }
     let made = rounded.allocate(in: workspace)
-    ck_narrow_bfloat16(made.bf16, buffer.base, count)
+    if workspace.computes { ck_narrow_bfloat16(made.bf16, buffer.base, count) }
     image = made
     return rounded.operand(made)
   }

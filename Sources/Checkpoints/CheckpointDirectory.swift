@@ -12,10 +12,9 @@ import Kernels
 /// The weights of a model directory as the Hugging Face Hub lays it out.
 ///
 /// Either `model.safetensors` or the shards that `model.safetensors.index.json` names. Tensors are found with and
-/// without the prefix of their base model (`bert.`, `roberta.`, `transformer.`, `model.`), and LayerNorm weights
-/// also by their legacy names.
+/// without the prefix of their base model (`bert.`), and LayerNorm weights also by their legacy names.
 ///
-///     let weights = try CheckpointDirectory(path: "models/all-MiniLM-L6-v2")
+///     let weights = try CheckpointDirectory(path: "models/all-MiniLM-L6-v2", basePrefix: "bert")
 ///     let words = try weights.tensor("embeddings.word_embeddings.weight", shape: [30522, 384])
 public struct CheckpointDirectory: Sendable {
   /// Where the directory is.
@@ -25,12 +24,15 @@ public struct CheckpointDirectory: Sendable {
   /// The safetensors files, in the order of the index.
   public let files: [SafetensorsFile]
   private let fileOfTensor: [String: Int]
+  private let basePrefix: String?
 
-  /// Maps the weights of the directory `path` and checks that they are whole.
+  /// Maps the weights of the directory `path` and checks that they are whole. `basePrefix` is what task models of the
+  /// family call their base model.
   ///
   /// Throws `CheckpointError`, `SafetensorsError`, `FileError`, or a list of them.
-  public init(path: String) throws {
+  public init(path: String, basePrefix: String? = nil) throws {
     self.path = path
+    self.basePrefix = basePrefix
     let single = path + "/model.safetensors"
     let index = path + "/model.safetensors.index.json"
     if exists(single) {
@@ -87,7 +89,7 @@ public struct CheckpointDirectory: Sendable {
 
   /// What the checkpoint calls the tensor `name`; nil where it has none such. `name` itself goes before all others.
   public func storedName(of name: String) -> String? {
-    TensorNames.spellings(of: name).first { fileOfTensor[$0] != nil }
+    TensorNames.spellings(of: name, basePrefix: basePrefix).first { fileOfTensor[$0] != nil }
   }
 
   /// Whether the checkpoint has the tensor `name`.

@@ -4,15 +4,12 @@
 /// (`bert.embeddings…` for `embeddings…`) or lack it, and BERT's oldest checkpoints call the weight and bias of a
 /// LayerNorm gamma and beta.
 enum TensorNames {
-  /// What task models call their base model, for bert, roberta, gpt2 and llama.
-  static let prefixes = ["bert.", "roberta.", "transformer.", "model."]
-
   /// Every spelling of `name`, the likeliest first; `name` itself is the first.
-  static func spellings(of name: String) -> [String] {
-    let prefix = prefixes.first { name.hasPrefix($0) }
-    let base = prefix.map { String(name.dropFirst($0.count)) } ?? name
+  static func spellings(of name: String, basePrefix: String?) -> [String] {
     var spellings = [name]
-    if prefix == nil { spellings += prefixes.map { $0 + base } } else { spellings.append(base) }
+    if let prefix = basePrefix.map({ $0 + "." }) {
+      spellings.append(name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : prefix + name)
+    }
     return spellings + spellings.compactMap(legacy)
   }
 

@@ -4,7 +4,7 @@ import StrictJSON
 /// The adapter: how its matrices are shared, their rank, and where they sit.
 public struct AdapterConfig: Sendable, Equatable {
   /// The names that `strategy` can have.
-  public static let strategies = SharingStrategy.all.map(\.name)
+  public static let strategies = AdapterMethod.all.map(\.name)
 
   /// Which sites share which matrices; `none` trains the head alone.
   public var strategy = "lora"
@@ -21,10 +21,13 @@ public struct AdapterConfig: Sendable, Equatable {
   /// A native or PEFT adapter directory to start from.
   public var initFrom: String?
   /// When and how `aslora` merges; without effect on other strategies.
-  public var aslora = ASLoRAConfig()
+  public var aslora = ASLoRAOptions()
 
   /// Every default.
   public init() {}
+
+  /// The options of methods.
+  public var methodOptions: MethodOptions { MethodOptions(aslora: aslora) }
 }
 
 extension AdapterConfig: ConfigSection {
@@ -42,29 +45,10 @@ extension AdapterConfig: ConfigSection {
   ]
 }
 
-/// ASLoRA's merging (arXiv 2412.10135). Where a number is nil, the trainer derives it from the run's length.
-public struct ASLoRAConfig: Sendable, Equatable {
-  /// No merge up to this step; the first is at `start_step + merge_interval`.
-  public var startStep: Int?
-  /// Steps between two merges.
-  public var mergeInterval: Int?
-  /// Merges per module type in the whole run.
-  public var numMerges: Int?
-  /// Which pairs of groups can be merged.
-  public var candidates = ASLoRAPlan.Candidates.adjacent
-  /// What tells how unlike two groups are.
-  public var metric = ASLoRAPlan.Metric.l2
-  /// Whose B the merged group uses.
-  public var direction = ASLoRAPlan.Direction.lowerUsesUpper
+extension ASLoRAOptions: ConfigSection {
+  static let initial = ASLoRAOptions()
 
-  /// Every default.
-  public init() {}
-}
-
-extension ASLoRAConfig: ConfigSection {
-  static let initial = ASLoRAConfig()
-
-  static let fields: [Field<ASLoRAConfig>] = [
+  static let fields: [Field<ASLoRAOptions>] = [
     Field("start_step", optional: \.startStep, .integer(0...)),
     Field("merge_interval", optional: \.mergeInterval, .integer(1...)),
     Field("num_merges", optional: \.numMerges, .integer(0...)),

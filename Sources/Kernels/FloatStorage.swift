@@ -32,8 +32,8 @@ public final class FloatStorage: @unchecked Sendable {
     }
   }
 
-  /// Sets every float to zero.
-  public func clear() { base.update(repeating: 0, count: count) }
+  /// Sets every float from number `first` on to zero.
+  public func clear(from first: Int = 0) { (base + first).update(repeating: 0, count: count - first) }
 }
 
 extension FloatStorage {

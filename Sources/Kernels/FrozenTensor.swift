@@ -46,6 +46,16 @@ public struct FrozenTensor: Sendable {
     storage = .floats(OwnedFloats(values))
   }
 
+  /// Tensors without numbers, for forward code that runs on shapes alone. They share address space and take memory only
+  /// if they are read.
+  public static func absent(_ tensors: [(shape: [Int], elementType: ElementType)]) -> [FrozenTensor] {
+    let sizes = tensors.map { $0.shape.reduce(1, *) * $0.elementType.byteCount }
+    let memory = ResidentMemory(byteCount: sizes.max() ?? 0)
+    return tensors.map {
+      FrozenTensor(shape: $0.shape, elementType: $0.elementType, storage: .resident(memory), byteOffset: 0)
+    }
+  }
+
   /// Whether products in bfloat16 can read the numbers in place.
   public var isBFloat16: Bool { elementType == .bfloat16 && Int(bitPattern: bytes) % 2 == 0 }
 

@@ -16,11 +16,13 @@ public final class Workspace {
   private let capacity: Int
   /// Free blocks by address; neighbours are merged.
   private var free: [(offset: Int, count: Int)]
+  /// False for a workspace that only counts memory: operations allocate but compute nothing.
+  public let computes: Bool
   /// The highest end of a block so far, in bytes.
   public private(set) var peakBytes = 0
 
   /// The worker's matrix products.
-  public private(set) lazy var products = Products()
+  public private(set) lazy var products = Products(computes: computes)
 
   /// Threads that share this worker's operations; nil if other workers use the other cores.
   public var team: Team? {
@@ -31,10 +33,15 @@ public final class Workspace {
 
   /// Reserves address space: as much as the machine has memory, at least 64 GiB, or the largest power of two below
   /// that the system allows. Memory is taken only as pages are touched.
-  public convenience init() { self.init(bytes: Self.wantedBytes) }
+  ///
+  /// Without `computes`, the workspace only counts memory, of which it can have any amount.
+  public convenience init(computes: Bool = true) {
+    self.init(bytes: computes ? Self.wantedBytes : 1 << 46, computes: computes)
+  }
 
   /// Reserves `wanted` bytes of address space, or the largest half, quarter, … of it that the system allows.
-  init(bytes wanted: Int) {
+  init(bytes wanted: Int, computes: Bool = true) {
+    self.computes = computes
     var bytes = wanted
     var region = Self.reserve(bytes)
     while region == nil, bytes > 1 << 20 {
@@ -87,6 +94,7 @@ public final class Workspace {
   /// process, is large enough. `member` is below `members`; calls with the same member never overlap. Pieces must be
   /// independent and must not allocate here.
   public func forEach(_ pieces: Int, work: Int, _ body: (_ piece: Int, _ member: Int) -> Void) {
+    guard computes else { return }
     guard let team, work >= Self.smallestSharedWork else { return (0..<pieces).forEach { body($0, 0) } }
     team.forEach(pieces, body)
   }
@@ -94,6 +102,7 @@ public final class Workspace {
   /// Runs `body` for ranges that make up 0..<count, in parallel like `forEach`. The result for an element, which has
   /// `numbers` numbers, must not depend on its range.
   public func forEachRange(of count: Int, numbers: Int = 1, _ body: (Range<Int>) -> Void) {
+    guard computes else { return }
     guard team != nil, count * numbers >= Self.smallestSharedWork else { return body(0..<count) }
     // If elements are single numbers, pieces are whole vectors.
     let multiple = numbers == 1 ? 64 : 1
@@ -169,6 +178,8 @@ public final class Buffer {
   public let count: Int
   private let reserved: Int
   private let workspace: Workspace
+  /// Whether operations on the block compute anything.
+  public var computes: Bool { workspace.computes }
 
   fileprivate init(base: UnsafeMutablePointer<Float>, count: Int, reserved: Int, workspace: Workspace) {
     self.base = base
@@ -178,7 +189,7 @@ public final class Buffer {
   }
 
   /// Fills the block with zeros.
-  public func clear() { base.update(repeating: 0, count: count) }
+  public func clear() { if computes { base.update(repeating: 0, count: count) } }
 
   deinit { workspace.release(base, reserved) }
 }

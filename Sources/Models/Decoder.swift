@@ -1,7 +1,5 @@
-import Adapters
 import Autograd
 import Checkpoints
-import Diagnostics
 import Kernels
 
 /// A transformer whose tokens see only those before them.
@@ -20,41 +18,46 @@ public struct LanguageModel: Sendable {
   public let decoder: any Decoder
   /// The head's weight [V, C]; the token embedding where they are tied.
   public let head: FrozenTensor
-  private let directory: CheckpointDirectory
+  private let directory: CheckpointDirectory?
 
   /// Maps the weights of the model directory `path` and checks every one of them.
   ///
   /// In bfloat16 the matrices that products read are rounded once, here, unless they are stored so.
   public init(path: String, config: ModelConfig, precision: Precision = .float32) throws {
-    let directory = try CheckpointDirectory(path: path)
-    let (decoder, head) = try Self.load(directory, config, precision, withHead: true)
-    self.decoder = decoder
-    self.directory = directory
-    guard let head else { preconditionFailure("a language model is loaded with its head") }
-    self.head = precision == .bfloat16 ? head.inBFloat16() : head
-  }
-
-  /// Lets the memory of the weights' pages go; they come from the files again when touched.
-  public func forgetPages() { directory.forgetPages() }
-
-  /// The decoder in `directory`, and its head where that is asked for.
-  static func load(
-    _ directory: CheckpointDirectory, _ config: ModelConfig, _ precision: Precision, withHead: Bool
-  ) throws -> (decoder: any Decoder, head: FrozenTensor?) {
-    guard config.family.isDecoder else {
-      throw ModelError.notADecoder(config.family.rawValue, path: directory.path)
+    let geometry = ModelGeometry(config), directory = try geometry.checkpoint(path)
+    guard case .decoder(let make) = config.architecture.forward else {
+      throw ModelError.notADecoder(config, path: path)
     }
-    let ownHead = withHead && !config.tieWordEmbeddings
-    var wanted = DecoderShapes.all(config)
-    if ownHead { wanted.append((DecoderShapes.head, [config.vocabularySize, config.hiddenSize])) }
-    let tensors = try directory.tensors(wanted)
-    try directory.refuseNonFinite(tensors)
-    let weights = ModelWeights(
-      config: config, precision: precision, tensors: tensors, sites: ModelGeometry(config).siteNumbers)
-    let decoder: any Decoder =
-      config.family == .gpt2 ? GPT2(weights: weights) : try Llama(weights: weights, path: directory.path)
-    return (decoder, weights[ownHead ? DecoderShapes.head : DecoderShapes.tokens(config)])
+    var notices: [String] = []
+    let weights = try ModelWeights(
+      directory, geometry, precision, philox: Philox(seed: 0), wanted: Self.ownHead(config), notices: &notices)
+    let name = config.tieWordEmbeddings ? geometry.tokenEmbedding : Architecture.languageModelHead
+    decoder = try make(weights)
+    head = precision == .bfloat16 ? weights[name].inBFloat16() : weights[name]
+    self.directory = directory
   }
+
+  /// The same on shapes alone, for counting memory. `stored` are the weights whose types count, where they are there.
+  public init(shapesOf geometry: ModelGeometry, precision: Precision, stored: CheckpointDirectory?) throws {
+    let config = geometry.config
+    guard case .decoder(let make) = config.architecture.forward else {
+      throw ModelError.notADecoder(config, path: config.file)
+    }
+    decoder = try make(ModelWeights(shapesOf: geometry, precision, stored: stored))
+    let name = config.tieWordEmbeddings ? geometry.tokenEmbedding : Architecture.languageModelHead
+    let type = stored?.info(name)?.dtype.elementType ?? .float32
+    head =
+      FrozenTensor.absent(
+        [([config.vocabularySize, config.hiddenSize], precision == .bfloat16 ? .bfloat16 : type)])[0]
+    directory = nil
+  }
+
+  private static func ownHead(_ config: ModelConfig) -> [(name: String, shape: [Int])] {
+    config.tieWordEmbeddings ? [] : [(Architecture.languageModelHead, [config.vocabularySize, config.hiddenSize])]
+  }
+
+  /// Drops the weights' pages from memory; they are read again when needed.
+  public func forgetPages() { directory?.forgetPages() }
 }
 
 /// A decoder as a classifier, as transformers' `GPT2ForSequenceClassification` and `LlamaForSequenceClassification`:
@@ -82,18 +85,6 @@ extension PackedTokens {
   }
 }
 
-extension ModelFamily {
-  /// Whether it is a decoder: trained to predict the next token.
-  public var isDecoder: Bool { self == .gpt2 || self == .llama }
-}
-
-extension ModelGeometry {
-  /// The number of every map, by its path.
-  var siteNumbers: [String: Int] {
-    Dictionary(uniqueKeysWithValues: sites.enumerated().map { ($1.path, $0) })
-  }
-}
-
 extension ForwardContext {
   /// The places of `tokens` in their sequences, after those that the cache holds.
   func positions(_ tokens: PackedTokens) -> [Int32] {
@@ -106,14 +97,14 @@ extension ForwardContext {
 
   /// Causal attention of layer `layer` inside each sequence, over the cached tokens too where there is a cache.
   func causalAttention(
-    layer: Int, q: Tensor, k: Tensor, v: Tensor, config: ModelConfig
+    layer: Int, q: Tensor, k: Tensor, v: Tensor, config: ModelConfig, scale: Float?
   ) -> Tensor {
     if let cache {
       cache.append(layer: layer, k: k, v: v)
-      return tape.cachedAttention(q: q, cache: cache, layer: layer, heads: config.heads)
+      return tape.cachedAttention(q: q, cache: cache, layer: layer, heads: config.heads, scale: scale)
     }
     return tape.attention(
-      q: q, k: k, v: v, heads: config.heads, keyValueHeads: config.keyValueHeads, causal: true,
+      q: q, k: k, v: v, heads: config.heads, keyValueHeads: config.keyValueHeads, causal: true, scale: scale,
       dropout: config.attentionDropout, site: DropoutPlace.attention(layer: layer))
   }
 }

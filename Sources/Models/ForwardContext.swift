@@ -69,6 +69,34 @@ public struct ForwardContext {
   }
 }
 
+extension ForwardContext {
+  /// The parts with their adapters, or with their rows of the whole's.
+  func adapted(_ slot: FusedSlot) -> [AdaptedLinear] {
+    var first = 0
+    return slot.parts.map { part in
+      let rows = first..<(first + part.linear.outFeatures)
+      first = rows.upperBound
+      return AdaptedLinear(
+        part.linear, adapter: adapters[part.site] ?? slot.whole.flatMap { adapters[$0]?.outputs(rows) })
+    }
+  }
+}
+
+extension PackedLayout {
+  /// 0, 1, 2, … within each sequence.
+  var positions: [Int32] { (0..<sequences).flatMap { 0..<Int32(range($0).count) } }
+}
+
+/// Queries, keys and values: maps of their own, or a frozen map whose output is several maps' side by side, each of
+/// which can be adapted by itself, or all as one.
+struct FusedSlot: Sendable {
+  let parts: [LinearSlot]
+  /// The number of the whole among the model's sites; nil for maps of their own.
+  let whole: Int?
+
+  var sites: [Int] { parts.map(\.site) + [whole].compactMap { $0 } }
+}
+
 /// A frozen linear map and its number among the model's sites.
 struct LinearSlot: Sendable {
   let linear: FrozenLinear

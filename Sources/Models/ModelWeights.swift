@@ -3,17 +3,51 @@ import Checkpoints
 import Kernels
 
 /// A checkpoint's tensors by transformers' names, checked for shape, and the numbers of its linear maps.
-struct ModelWeights {
-  let config: ModelConfig
+public struct ModelWeights {
+  /// The sizes of the model.
+  public let config: ModelConfig
   /// What products multiply: matrices of linear maps are held so.
   let precision: Precision
   private let tensors: [String: FrozenTensor]
   private let sites: [String: Int]
 
-  init(config: ModelConfig, precision: Precision, tensors: [String: FrozenTensor], sites: [String: Int]) {
-    self.config = config
+  /// The tensors of `geometry`'s parts, and what else is `wanted`, out of `directory`. Each is checked.
+  ///
+  /// Optional parts that the checkpoint lacks are drawn from `philox`, and `notices` says so. In bfloat16 the matrices
+  /// of linear maps are rounded once, here, unless they are stored so.
+  init(
+    _ directory: CheckpointDirectory, _ geometry: ModelGeometry, _ precision: Precision, philox: Philox,
+    wanted: [(name: String, shape: [Int])] = [], notices: inout [String]
+  ) throws {
+    let drawn = geometry.missingParts(of: directory)
+    let stored = geometry.parts.filter { !drawn.contains($0) }.flatMap(\.namedTensors)
+    var tensors = try directory.tensors(stored + wanted)
+    try directory.refuseNonFinite(tensors)
+    for part in drawn {
+      notices.append("\(directory.path) has no \(part.path): it is drawn from the seed and stays frozen")
+      for (name, values) in part.fresh(philox: philox, config: geometry.config) { tensors[name] = values }
+    }
+    self.init(geometry, precision, tensors: tensors)
+  }
+
+  /// Tensors of the right shapes that take address space and no memory: for forward code that runs on shapes alone.
+  /// They have the types of `stored`, float32 where that is nil.
+  init(shapesOf geometry: ModelGeometry, _ precision: Precision, stored: CheckpointDirectory?) {
+    let matrices = precision == .bfloat16 ? Set(geometry.sites.map { $0.path + ".weight" }) : []
+    let all = geometry.parts.flatMap(\.namedTensors)
+    let absent = FrozenTensor.absent(
+      all.map { name, shape in
+        let type = stored?.info(name)?.dtype.elementType ?? .float32
+        return (shape, elementType: matrices.contains(name) ? .bfloat16 : type)
+      })
+    tensors = Dictionary(zip(all.map(\.name), absent)) { first, _ in first }
+    (config, self.precision, sites) = (geometry.config, precision, geometry.siteNumbers)
+  }
+
+  private init(_ geometry: ModelGeometry, _ precision: Precision, tensors: [String: FrozenTensor]) {
+    config = geometry.config
     self.precision = precision
-    self.sites = sites
+    sites = geometry.siteNumbers
     var tensors = tensors
     if precision == .bfloat16 {
       let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isBFloat16 } ?? false }.sorted()
@@ -23,21 +57,39 @@ struct ModelWeights {
     self.tensors = tensors
   }
 
-  /// A tensor that `EncoderShapes` or `DecoderShapes` lists; asking for another is a defect of a family's file.
-  subscript(name: String) -> FrozenTensor {
+  /// A tensor that the family's parts list; asking for another is a defect of a family's file.
+  public subscript(name: String) -> FrozenTensor {
     guard let tensor = tensors[name] else { preconditionFailure("\(name) is not among the family's tensors") }
     return tensor
   }
 
   /// The map `path`, with its bias where the family has one.
-  func linear(_ path: String) -> LinearSlot {
-    LinearSlot(
-      linear: FrozenLinear(weight: self[path + ".weight"], bias: tensors[path + ".bias"]?.inFloat32()),
+  func linear(_ path: String, isTransposed: Bool = false) -> LinearSlot {
+    let weight = self[path + ".weight"]
+    return LinearSlot(
+      linear: FrozenLinear(
+        weight: weight, bias: tensors[path + ".bias"]?.inFloat32(),
+        layout: isTransposed ? .columns(0..<weight.columns) : .rows),
       site: site(path))
   }
 
+  /// A map stored [in, out] whose outputs are equal parts, each with a site called `path.part`.
+  func fused(_ path: String, parts: [String]) -> FusedSlot {
+    let whole = linear(path), width = whole.linear.weight.columns / parts.count
+    let bias = whole.linear.bias?.floats()
+    let slots = parts.enumerated().map { number, part in
+      let columns = (number * width)..<((number + 1) * width)
+      return LinearSlot(
+        linear: FrozenLinear(
+          weight: whole.linear.weight, bias: bias.map { FrozenTensor(Array($0[columns]), shape: [width]) },
+          layout: .columns(columns)),
+        site: site("\(path).\(part)"))
+    }
+    return FusedSlot(parts: slots, whole: whole.site)
+  }
+
   /// The number of the map `path`.
-  func site(_ path: String) -> Int {
+  private func site(_ path: String) -> Int {
     guard let site = sites[path] else { preconditionFailure("\(path) is not among the family's linear maps") }
     return site
   }
@@ -46,6 +98,17 @@ struct ModelWeights {
     LayerNormWeights(
       gamma: self[path + ".weight"].inFloat32(), beta: self[path + ".bias"].inFloat32(), epsilon: config.normEpsilon)
   }
+
+  /// A norm of a decoder.
+  func norm(_ path: String, _ kind: DecoderDesign.Norm) -> NormWeights {
+    switch kind {
+    case .layer: return .layer(layerNorm(path))
+    case .rms(let offset):
+      let stored = self[path + ".weight"].inFloat32()
+      let gamma = offset == 0 ? stored : FrozenTensor(stored.floats().map { $0 + offset }, shape: stored.shape)
+      return .rms(RMSNormWeights(gamma: gamma, epsilon: config.normEpsilon))
+    }
+  }
 }
 
 extension FrozenTensor {
@@ -53,37 +116,29 @@ extension FrozenTensor {
   func inFloat32() -> FrozenTensor { elementType == .float32 ? self : FrozenTensor(floats(), shape: shape) }
 }
 
-/// The frozen tensors of BERT and RoBERTa, by transformers' names without the base model's prefix.
-public enum EncoderShapes {
-  /// Every tensor that both families have.
-  public static func all(_ config: ModelConfig) -> [(name: String, shape: [Int])] {
-    let hidden = config.hiddenSize, wide = config.intermediateSize
-    var tensors: [(name: String, shape: [Int])] = [
-      ("embeddings.word_embeddings.weight", [config.vocabularySize, hidden]),
-      ("embeddings.position_embeddings.weight", [config.maxPositions, hidden]),
-      ("embeddings.token_type_embeddings.weight", [config.typeVocabularySize, hidden]),
-      ("embeddings.LayerNorm.weight", [hidden]),
-      ("embeddings.LayerNorm.bias", [hidden]),
-    ]
-    func linear(_ path: String, _ out: Int, _ input: Int) {
-      tensors += [(path + ".weight", [out, input]), (path + ".bias", [out])]
-    }
-    for layer in 0..<config.layers {
-      let path = "encoder.layer.\(layer)."
-      for name in ["query", "key", "value"] { linear(path + "attention.self." + name, hidden, hidden) }
-      linear(path + "attention.output.dense", hidden, hidden)
-      tensors += [
-        (path + "attention.output.LayerNorm.weight", [hidden]), (path + "attention.output.LayerNorm.bias", [hidden]),
-      ]
-      linear(path + "intermediate.dense", wide, hidden)
-      linear(path + "output.dense", hidden, wide)
-      tensors += [(path + "output.LayerNorm.weight", [hidden]), (path + "output.LayerNorm.bias", [hidden])]
-    }
-    return tensors
+extension ModelGeometry {
+  /// The weights of a model directory, found with and without the base model's prefix.
+  public func checkpoint(_ directory: String) throws -> CheckpointDirectory {
+    try CheckpointDirectory(path: directory, basePrefix: basePrefix)
   }
 
-  /// BERT's pooler, which a checkpoint may lack.
-  static func pooler(_ config: ModelConfig) -> [(name: String, shape: [Int])] {
-    [("pooler.dense.weight", [config.hiddenSize, config.hiddenSize]), ("pooler.dense.bias", [config.hiddenSize])]
+  /// The optional parts of which a checkpoint has no tensor.
+  public func missingParts(of directory: CheckpointDirectory) -> [ModelPart] {
+    parts.filter { $0.isOptional && !$0.namedTensors.contains { directory.contains($0.name) } }
+  }
+}
+
+extension ModelPart {
+  /// The tensors that stand for a part that a checkpoint lacks: N(0, initializer_range²) for matrices and 0 for biases,
+  /// as transformers draws them from its seed.
+  public func fresh(philox: Philox, config: ModelConfig) -> [(name: String, tensor: FrozenTensor)] {
+    namedTensors.map { name, shape in
+      let count = shape.reduce(1, *)
+      let values =
+        shape.count == 1
+        ? [Float](repeating: 0, count: count)
+        : philox.normal(count, deviation: Double(config.initializerRange), stream: Philox.stream(named: name))
+      return (name, FrozenTensor(values, shape: shape))
+    }
   }
 }

@@ -2,29 +2,29 @@ import Foundation
 
 /// A line chart made of text.
 public struct Chart: Sendable {
-  /// What the marks are made of.
+  /// The characters that lines are drawn with.
   public enum Marks: Sendable {
-    /// Eight dots a character, for terminals.
+    /// Eight dots per character, for terminals.
     case braille
-    /// One `*` a character, for files and pipes.
+    /// One `*` per character, for files and pipes.
     case ascii
   }
 
-  /// Characters in a line, axis included.
+  /// Characters per line, axis included.
   public var width: Int
   /// Lines of the plot, axis excluded.
   public var height: Int
-  /// What the marks are made of.
+  /// The characters that lines are drawn with.
   public var marks: Marks
 
-  /// A chart of a size, which is made at least as large as its axes need.
+  /// A chart of this size, or larger if its axes need it.
   public init(width: Int, height: Int = 12, marks: Marks) {
     self.width = max(24, width)
     self.height = max(3, height)
     self.marks = marks
   }
 
-  /// The points joined by lines; those that are not finite are left out. Empty where there are none.
+  /// The points, joined by lines; points that are not finite are left out. Empty if none are left.
   public func text(_ points: [(x: Double, y: Double)], title: String, xLabel: String) -> String {
     let points = points.filter { $0.x.isFinite && $0.y.isFinite }
     guard let first = points.first, let last = points.last else { return "" }
@@ -58,7 +58,7 @@ public struct Chart: Sendable {
     return lines.map(Self.withoutTrailingSpace).joined(separator: "\n") + "\n"
   }
 
-  /// As many digits as tell neighbours on the axis apart.
+  /// Enough digits to distinguish neighbouring labels of the axis.
   static func number(_ value: Double, span: Double) -> String {
     if value == value.rounded(), abs(value) < 1e15, span >= 2 || span == 0 { return String(Int(value)) }
     let size = max(abs(value), span)
@@ -74,7 +74,7 @@ public struct Chart: Sendable {
   }
 }
 
-/// A grid of pixels that becomes lines of characters.
+/// A grid of pixels, rendered as lines of characters.
 private struct Canvas {
   private let columns: Int
   private let rows: Int
@@ -89,7 +89,7 @@ private struct Canvas {
   var pixelWidth: Int { marks == .braille ? columns * 2 : columns }
   var pixelHeight: Int { marks == .braille ? rows * 4 : rows }
 
-  /// Bresenham's.
+  /// Bresenham's algorithm.
   mutating func line(from start: (x: Int, y: Int), to end: (x: Int, y: Int)) {
     var (x, y) = start
     let width = abs(end.x - x), height = -abs(end.y - y)

@@ -1,44 +1,44 @@
 import StrictJSON
 
-/// A config as paths and values.
-enum ConfigFields {
-  /// Every value that is no object, in the config's order; a list is one value.
-  static func flat(_ node: JSONNode, at path: String = "") -> [(path: String, text: String)] {
+/// A config as a list of paths and values.
+enum FlatConfig {
+  /// Every value that is not an object, in the config's order; a list is one value.
+  static func entries(_ node: JSONNode, at path: String = "") -> [(path: String, text: String)] {
     guard let object = node.object else {
       return path.isEmpty ? [] : [(path, text(node.value))]
     }
     return object.keys.flatMap { key in
-      object[key].map { flat($0, at: path.isEmpty ? key : "\(path).\(key)") } ?? []
+      object[key].map { entries($0, at: path.isEmpty ? key : "\(path).\(key)") } ?? []
     }
   }
 
-  /// A string as it is, anything else as JSON.
+  /// Strings unchanged, everything else as JSON.
   static func text(_ value: JSONValue) -> String {
     if case .string(let text) = value { return text }
     return JSONWriter.text(value, pretty: false)
   }
 }
 
-/// Where the configs of runs differ, and what they have there.
+/// The configs of several runs, value by value.
 public struct ConfigDifference: Sendable {
   /// One value of the config.
   public struct Row: Sendable, Equatable {
     /// `training.learning_rate`
     public let path: String
-    /// A value a run; nil where its config has none.
+    /// One value per run; nil if its config has none.
     public let values: [String?]
     /// Whether the runs agree.
     public var isSame: Bool { values.allSatisfy { $0 == values.first } }
   }
 
-  /// Every path of any of the configs, in the order of the first that has it.
+  /// All paths, in the order of the first config that has them.
   public let all: [Row]
-  /// Those on which the runs disagree.
+  /// The paths whose values differ.
   public var rows: [Row] { all.filter { !$0.isSame } }
 
   /// Compares the configs of `runs`.
   public init(_ runs: [RecordedRun]) {
-    let configs = runs.map { ConfigFields.flat($0.config) }
+    let configs = runs.map { FlatConfig.entries($0.config) }
     let tables = configs.map { Dictionary($0.map { ($0.path, $0.text) }) { first, _ in first } }
     var seen: Set<String> = []
     let paths = configs.joined().map(\.path).filter { seen.insert($0).inserted }

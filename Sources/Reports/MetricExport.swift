@@ -1,12 +1,12 @@
 import RunStore
 import StrictJSON
 
-/// Metrics of runs for other programs.
+/// The metrics of runs in formats for other programs.
 public enum MetricExport {
   /// The columns.
   static let columns = ["run_id", "run", "strategy", "seed", "step", "epoch", "split", "name", "value"]
 
-  /// A header, then a line a value (RFC 4180, lines end with LF). A value that is no number is empty.
+  /// A header, then one line per value (RFC 4180, with LF line ends). NaN becomes an empty field.
   public static func csv(_ runs: [RecordedRun]) -> String {
     var text = columns.joined(separator: ",") + "\n"
     for run in runs {
@@ -21,7 +21,7 @@ public enum MetricExport {
     return text
   }
 
-  /// An object a line. A value that is no finite number is null.
+  /// One object per line. Values that are not finite become null.
   public static func jsonl(_ runs: [RecordedRun]) -> String {
     var text = ""
     for run in runs {
@@ -38,7 +38,7 @@ public enum MetricExport {
     return text
   }
 
-  /// Quoted where it must be.
+  /// Quoted if necessary.
   private static func field(_ text: String) -> String {
     let special: Set<Character> = [",", "\"", "\n", "\r", "\r\n"]
     guard text.contains(where: special.contains) else { return text }

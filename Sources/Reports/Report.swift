@@ -2,7 +2,7 @@ import Foundation
 import RunStore
 import StrictJSON
 
-/// A page that shows runs: one HTML file that needs no network and no other file.
+/// A page about runs: one HTML file that needs no network and no other files.
 ///
 ///     let store = try RunStore.openExisting(path: "runs/swift-peft.sqlite")
 ///     let runs = try store.runs().map { try RecordedRun($0, in: store) }
@@ -55,13 +55,13 @@ public struct Report: Sendable {
     <header><h1 id="title"></h1><p id="subtitle"></p></header>
     <nav id="legend" aria-label="Groups of runs"></nav>
     <main>
-    <noscript><p>The charts of this page are drawn by its own script, which is switched off.</p></noscript>
+    <noscript><p>This page draws its charts with JavaScript, which is switched off.</p></noscript>
     <section id="results"><h2>Results</h2><div class="pair">
     <figure class="card" id="scatter"></figure><div class="card scroll" id="summary"></div></div></section>
     <section id="curves"><h2>Curves</h2><div class="grid" id="charts"></div></section>
     <section id="sharing"><h2>Sharing map</h2><div id="maps"></div></section>
     <section id="configs"><h2>Configs</h2>
-    <label class="switch"><input type="checkbox" id="differences" checked> only where they differ</label>
+    <label class="switch"><input type="checkbox" id="differences" checked> only differences</label>
     <div class="card scroll" id="config-table"></div></section>
     <section id="runs"><h2>Runs</h2><div class="card scroll" id="run-table"></div></section>
     </main>
@@ -69,10 +69,10 @@ public struct Report: Sendable {
     <div id="tip" role="status" hidden></div>
     """
 
-  /// JSON that no HTML parser takes for a tag: `</script>` and `<!--` begin with a `<`, which JSON can write otherwise.
+  /// JSON in which no HTML parser finds a tag: `</script>` and `<!--` begin with `<`, which is escaped.
   static func embedded(_ json: String) -> String { json.replacing("<", with: "\\u003c") }
 
-  /// Text between tags.
+  /// Text for the inside of an element.
   static func escaped(_ text: String) -> String {
     text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
   }

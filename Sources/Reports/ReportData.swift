@@ -1,18 +1,18 @@
 import RunStore
 import StrictJSON
 
-/// What the report's page draws, as the JSON that stands in it.
+/// The data of the report, as JSON for its page.
 struct ReportData {
   let title: String
   let runs: [RecordedRun]
   let version: String
   let generatedAt: String
 
-  /// More points than this are more than a chart has pixels.
+  /// A chart does not have more pixels than this.
   static let mostPoints = 2000
 
   var json: JSONValue {
-    let groups = RunGroup.groups(of: runs)
+    let groups = SeedGroup.groups(of: runs)
     let index = Dictionary(runs.enumerated().map { ($1.run.id, $0) }) { first, _ in first }
     let metric = groups.lazy.compactMap(\.mainMetric).first
     return [
@@ -37,14 +37,14 @@ struct ReportData {
       "started_at": .string(run.startedAt), "finished_at": run.finishedAt.map { .string($0) } ?? .null,
       "model": .string(details.model), "task": .string(details.task), "strategy": .string(details.strategy),
       "r": .integer(details.r), "seed": .integer(details.seed), "precision": .string(details.precision),
-      "adapter": .integer(details.parameters.adapter), "trainable": .integer(details.parameters.trainable),
-      "total": .integer(details.parameters.total), "output_dir": .string(details.outputDir),
+      "adapter": .integer(details.adapterParameters), "trainable": .integer(details.trainableParameters),
+      "total": .integer(details.totalParameters), "output_dir": .string(details.outputDir),
       "scores": .members(recorded.scores().map { ($0.name, .number($0.value)) }),
       "series": series(recorded), "sharing": .list(SharingMap.maps(of: recorded).map(sharing)),
     ]
   }
 
-  /// `{"train/loss": [[step, value], …]}`, every split and name that the run has.
+  /// `{"train/loss": [[step, value], …]}` for every split and metric of the run.
   private func series(_ run: RecordedRun) -> JSONValue {
     var order: [String] = []
     var points: [String: [(Int, Double)]] = [:]
@@ -76,7 +76,7 @@ struct ReportData {
     ]
   }
 
-  private func group(_ group: RunGroup, _ metric: String?, _ index: [Int64: Int]) -> JSONValue {
+  private func group(_ group: SeedGroup, _ metric: String?, _ index: [Int64: Int]) -> JSONValue {
     let statistic = metric.flatMap { group.statistic($0) }
     return [
       "label": .string(group.label), "strategy": .string(group.strategy),
@@ -87,7 +87,7 @@ struct ReportData {
     ]
   }
 
-  /// Of every stretch of a long series its lowest and its highest point, so that no peak is lost.
+  /// The lowest and the highest point of each stretch of a long series, so that no peak is lost.
   static func thinned(_ points: [(Int, Double)]) -> [(Int, Double)] {
     guard points.count > mostPoints else { return points }
     let stretches = mostPoints / 2

@@ -1,16 +1,17 @@
+import Diagnostics
 import Foundation
 import RunStore
 import StrictJSON
 
-/// What came of runs: a row for those that differ in the seed only.
+/// The results of runs, with one row for those that differ only in their seed.
 public struct ResultTable: Sendable {
   /// The rows.
-  public let groups: [RunGroup]
+  public let groups: [SeedGroup]
 
   /// The results of `runs`.
-  public init(_ runs: [RecordedRun]) { groups = RunGroup.groups(of: runs) }
+  public init(_ runs: [RecordedRun]) { groups = SeedGroup.groups(of: runs) }
 
-  /// Every metric of the final scores, the main ones first.
+  /// All metrics of the final scores, the main ones first.
   public var metrics: [String] {
     var seen: Set<String> = []
     return groups.flatMap(\.runs).flatMap { $0.scores().map(\.name) }.filter { seen.insert($0).inserted }
@@ -29,11 +30,14 @@ public struct ResultTable: Sendable {
           group.completed.count == group.runs.count
           ? "\(group.runs.count)" : "\(group.completed.count) of \(group.runs.count)"
         return [group.label, seeds] + values
-          + [Self.grouped(group.adapterParameters), Self.grouped(group.trainableParameters)]
+          + [group.adapterParameters.grouped, group.trainableParameters.grouped]
       }
   }
 
-  /// For programs; null is unknown.
+  /// The rows as text.
+  public var text: String { TextTable(rows, .left, .right).plain }
+
+  /// The rows and the differing config values as JSON; null means unknown.
   public func json(_ difference: ConfigDifference) -> JSONValue {
     [
       "differences": .list(
@@ -45,7 +49,7 @@ public struct ResultTable: Sendable {
     ]
   }
 
-  /// The rows for programs.
+  /// The rows as JSON.
   public var json: JSONValue {
     let metrics = metrics
     return .list(
@@ -79,15 +83,4 @@ public struct ResultTable: Sendable {
   }
 
   private static func fixed(_ value: Double) -> String { String(format: "%.4f", value) }
-
-  /// 294,912, whatever the locale.
-  private static func grouped(_ number: Int) -> String {
-    var digits = String(number)
-    var place = digits.count - 3
-    while place > 0 {
-      digits.insert(",", at: digits.index(digits.startIndex, offsetBy: place))
-      place -= 3
-    }
-    return digits
-  }
 }

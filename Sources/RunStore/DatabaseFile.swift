@@ -1,10 +1,11 @@
+import Diagnostics
 import Foundation
 internal import GRDB
 
-/// Opening a file as a database of runs, and nothing else.
+/// Opens a file as a database of runs.
 struct DatabaseFile {
   let path: String
-  /// How long to wait for other processes, in seconds.
+  /// Seconds to wait for other processes.
   let timeout: Double
 
   private enum Owner: Equatable {
@@ -12,9 +13,9 @@ struct DatabaseFile {
     case us(version: Int)
   }
 
-  /// Makes the file and its directory where they are missing, and brings an older schema up to date.
+  /// Creates the file and its directory if they are missing, and migrates an older schema.
   func openForWriting() throws -> DatabaseQueue {
-    // SQLite takes an empty path for a database that is deleted when it is closed.
+    // For SQLite an empty path means a temporary database, deleted when closed.
     if path.isEmpty { throw RunStoreError.cannotCreate(path: path, reason: "the path is empty") }
     if FileManager.default.fileExists(atPath: path) {
       try refuseDirectory()
@@ -30,10 +31,10 @@ struct DatabaseFile {
     }
   }
 
-  /// For reading only; needs no permission to write, and makes no tables in an empty file.
+  /// For reading only; needs no write permission, and creates no tables in an empty file.
   ///
-  /// An older schema is first brought up to date, so that readers know one schema. Where that, or SQLite's shared memory
-  /// beside the file, cannot be written, a copy in memory is read.
+  /// An older schema is migrated first, so that readers know one schema. If the file, or SQLite's shared memory beside
+  /// it, cannot be written, a copy in memory is read.
   func openForReading() throws -> DatabaseQueue {
     guard FileManager.default.fileExists(atPath: path) else { throw RunStoreError.missing(path: path) }
     try refuseDirectory()
@@ -48,8 +49,8 @@ struct DatabaseFile {
     }
   }
 
-  /// The database as it is now, brought up to date. No process is writing to it: one that does has made the files that
-  /// a reader needs.
+  /// The database as it is now, migrated. No process is writing to it: a writer would have created the files that a
+  /// reader needs.
   private func copyInMemory() throws -> DatabaseQueue {
     let files = FileManager.default
     let directory = files.temporaryDirectory.appendingPathComponent("swift-peft-\(UUID().uuidString)")
@@ -61,7 +62,8 @@ struct DatabaseFile {
         try data.write(to: directory.appendingPathComponent("copy" + ending))
       }
     } catch {
-      throw RunStoreError.failed(path: path, reason: "cannot be copied: \((error as NSError).localizedDescription)")
+      throw RunStoreError.diskFailed(
+        path: path, reason: "cannot be copied: \((error as NSError).localizedDescription)")
     }
     let copy = DatabaseFile(path: directory.appendingPathComponent("copy").path, timeout: timeout)
     return try translatingErrors {
@@ -73,9 +75,7 @@ struct DatabaseFile {
   }
 
   func translatingErrors<Value>(_ body: () throws -> Value) throws -> Value {
-    do { return try body() } catch let error as DatabaseError {
-      throw RunStoreError(error, path: path, timeout: timeout)
-    }
+    do { return try body() } catch { throw RunStoreError(error, path: path, timeout: timeout) ?? error }
   }
 
   private func configuration(readOnly: Bool) -> Configuration {
@@ -86,18 +86,18 @@ struct DatabaseFile {
     return configuration
   }
 
-  /// Whose the file is; throws where it isn't ours or empty. A read-only connection looks, so nothing is written but
-  /// what the journal of a killed process undoes.
+  /// The owner of the file; throws if it is neither ours nor empty. The connection is read-only: nothing is written,
+  /// except that the journal of a killed process is rolled back.
   ///
-  /// The bytes are not read directly: closing a descriptor of its own would drop SQLite's locks of this process.
+  /// The bytes are not read directly: closing another descriptor would drop this process's SQLite locks.
   private func owner() throws -> Owner {
     let size = try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int
-    // SQLite takes a file of a few bytes for an empty database and would write over it; no real one is so short.
+    // SQLite treats a file of a few bytes as an empty database and would overwrite it; no real one is that short.
     if let size, (1..<512).contains(size) { throw RunStoreError.notADatabase(path: path) }
     let (id, version, tables) = try translatingErrors {
       do { return try marks(readOnly: true) } catch DatabaseError.SQLITE_READONLY_ROLLBACK {
-        // A process was killed while it made the file a write-ahead one. SQLite undoes that, as it does for any program
-        // that opens the file, but not through a read-only connection.
+        // A process was killed while it switched the file to write-ahead logging. SQLite rolls that back when a program
+        // opens the file, but not through a read-only connection.
         return try marks(readOnly: false)
       }
     }
@@ -119,7 +119,7 @@ struct DatabaseFile {
     }
   }
 
-  /// SQLite doesn't wait for a lock when it changes the journal mode, so this does.
+  /// SQLite does not wait for locks when it changes the journal mode, so this does.
   private func activateWAL(_ queue: DatabaseQueue) throws {
     try waiting {
       let mode = try queue.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA journal_mode = WAL") }
@@ -130,8 +130,8 @@ struct DatabaseFile {
     try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
   }
 
-  /// Two processes may find the same older or empty file: the one that comes second to a migration fails, finds that
-  /// one done, and goes on with the next.
+  /// Two processes may find the same older or empty file: the second one's migration fails; it sees that the migration
+  /// is done and continues with the next.
   private func migrate(_ queue: DatabaseQueue) throws {
     func version() throws -> Int {
       try queue.read { try Int.fetchOne($0, sql: "PRAGMA user_version") } ?? 0
@@ -147,7 +147,7 @@ struct DatabaseFile {
     }
   }
 
-  /// Tries again for `timeout` seconds while SQLite reports the database as busy without having waited.
+  /// Retries for `timeout` seconds while SQLite reports the database as busy without waiting itself.
   private func waiting(_ body: () throws -> Void) throws {
     let clock = ContinuousClock()
     let end = clock.now + .seconds(timeout)
@@ -168,19 +168,9 @@ struct DatabaseFile {
   }
 
   private func makeDirectory() throws {
-    let directory = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
-    var missing: [URL] = [], place = directory
-    while place.path != "/", !FileManager.default.fileExists(atPath: place.path) {
-      missing.append(place)
-      place = place.deletingLastPathComponent()
-    }
-    do {
-      try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-      // Runs may lie there too: a new directory is on the disk once its name is.
-      for made in missing { try? FileHandle(forReadingFrom: made.deletingLastPathComponent()).synchronize() }
-    } catch {
-      let reason = "its directory cannot be made (\((error as NSError).localizedDescription))"
-      throw RunStoreError.cannotCreate(path: path, reason: reason)
+    let directory = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent().path
+    do { try DurableDirectory.create(directory) } catch {
+      throw RunStoreError.cannotCreate(path: path, reason: "cannot create its directory: \(error)")
     }
   }
 }

@@ -1,19 +1,20 @@
 import Foundation
+internal import GRDB
 
-/// Names a process so that a later one can tell whether it still runs.
+/// Identifies a process, so that a later one can tell whether it still runs: a row of `processes`.
 public struct ProcessIdentity: Sendable, Equatable {
   /// The machine's name.
   public var host: String
-  /// Names this start of the machine; empty where the system has no such name.
+  /// Identifies this boot of the machine; empty if the system does not name it.
   public var boot: String
-  /// Where process numbers are counted: containers have their own; empty where the system has no such thing.
+  /// The namespace of process ids, which differs between containers; empty if the system has none.
   public var pidNamespace: String
-  /// The process's number.
+  /// The process id.
   public var pid: Int
-  /// When it started, as the system counts; empty where that is unknown. Numbers are used again, these are not.
+  /// When it started, in the system's units; empty if unknown. Ids are reused, start times are not.
   public var started: String
 
-  /// A process of its parts.
+  /// A process described by its parts.
   public init(host: String, boot: String, pidNamespace: String, pid: Int, started: String) {
     self.host = host
     self.boot = boot
@@ -31,7 +32,7 @@ public struct ProcessIdentity: Sendable, Equatable {
       pid: pid, started: startTime(pid) ?? "")
   }
 
-  /// Whether the process is known to be gone. A process of another machine or container is not: it can't be seen.
+  /// Whether the process is known to be gone. Processes of other machines and containers cannot be seen and never are.
   public func isGone(seenFrom observer: ProcessIdentity = .current) -> Bool {
     guard host == observer.host, !boot.isEmpty, !observer.boot.isEmpty else { return false }
     if boot != observer.boot { return true }
@@ -39,8 +40,8 @@ public struct ProcessIdentity: Sendable, Equatable {
     return Self.startTime(pid) != started
   }
 
-  /// The 22nd field of `/proc/PID/stat`, counted behind the command's name, which may hold anything; nil where there is
-  /// no such process. A process that has ended and is not yet waited for is no process any more.
+  /// Field 22 of `/proc/PID/stat`, counted from the end of the command's name, which may contain anything; nil if there
+  /// is no such process, or only a zombie.
   private static func startTime(_ pid: Int) -> String? {
     let stat = text("/proc/\(pid)/stat")
     guard let end = stat.lastIndex(of: ")") else { return nil }
@@ -49,7 +50,7 @@ public struct ProcessIdentity: Sendable, Equatable {
     return String(fields[19])
   }
 
-  /// Asked of the system, not of a name server.
+  /// From the system; no name server is queried.
   private static var hostName: String {
     var name = [CChar](repeating: 0, count: 256)
     return gethostname(&name, name.count - 1) == 0
@@ -60,4 +61,8 @@ public struct ProcessIdentity: Sendable, Equatable {
     guard let data = FileManager.default.contents(atPath: path) else { return "" }
     return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
   }
+}
+
+extension ProcessIdentity: TableRow {
+  static let databaseTableName = "processes"
 }

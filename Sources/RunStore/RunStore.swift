@@ -1,14 +1,14 @@
 import Foundation
 internal import GRDB
 
-/// The database of runs: what was trained, how, and what came of it. Many processes may write to one file at once.
+/// The database of runs: what was trained, how, and with which results. Many processes may write to one file at once.
 ///
 ///     let store = try RunStore(path: "runs/swift-peft.sqlite")
-///     let run = try store.beginRun(description)
-///     try store.record(run: run, metrics: [MetricRecord(step: 10, epoch: 0.1, split: .train, name: "loss", value: 0.7)])
+///     let run = try store.beginRun(details)
+///     try store.record(run: run, metrics: [MetricPoint(step: 10, epoch: 0.1, split: .train, name: "loss", value: 0.7)])
 ///     try store.finishRun(run, status: .completed)
 public final class RunStore: Sendable {
-  /// How long to wait for other writers where nothing else is said, in seconds.
+  /// Default seconds to wait for other writers.
   public static let defaultTimeout = 30.0
 
   /// The file.
@@ -17,21 +17,21 @@ public final class RunStore: Sendable {
   private let queue: DatabaseQueue
   private let identity: FileIdentity?
 
-  /// Opens `path` for writing; makes it, and its directory, where it is missing. A file that isn't ours is refused
-  /// before anything is written to it.
+  /// Opens `path` for writing; creates it and its directory if missing. A file that is not ours is refused before
+  /// anything is written to it.
   public convenience init(path: String, timeout: Double = defaultTimeout) throws {
     let file = DatabaseFile(path: path, timeout: timeout)
     self.init(file, try file.openForWriting())
     try markAbandoned()
   }
 
-  /// Throws where the file's structure is damaged. Reads the whole file.
+  /// Throws if the file's structure is damaged. Reads the whole file.
   public func checkIntegrity() throws {
     let findings = try read { try String.fetchAll($0, sql: "PRAGMA quick_check(1)") }
     if let finding = findings.first, finding != "ok" { throw RunStoreError.damaged(path: path, what: finding) }
   }
 
-  /// Whether the path still leads to the file that was opened: SQLite goes on writing to one that was deleted.
+  /// Whether the path still leads to the opened file: SQLite keeps writing to a deleted one.
   public var isInPlace: Bool { FileIdentity(path: path) == identity }
 
   /// Opens `path` for reading only.
@@ -56,13 +56,13 @@ public final class RunStore: Sendable {
     try DatabaseFile(path: path, timeout: timeout).translatingErrors { try queue.write(body) }
   }
 
-  /// Now, as the tables have it: ISO 8601, UTC, milliseconds.
+  /// The current time in the tables' format: ISO 8601, UTC, milliseconds.
   public static func now() -> String {
     Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
   }
 }
 
-/// Tells a file from another one of the same name.
+/// Distinguishes a file from another of the same name.
 private struct FileIdentity: Equatable {
   let device: UInt64
   let number: UInt64

@@ -8,7 +8,7 @@ enum Schema {
   /// The version that the last migration leads to (`PRAGMA user_version`).
   static let version = migrations.count
 
-  /// Never change one that was released: append another.
+  /// Never change a released migration; append another.
   private static let migrations: [(name: String, sql: String)] = [
     (
       "runs, metrics, merges, checkpoints",
@@ -29,7 +29,7 @@ enum Schema {
       """
     ),
     (
-      // A table of its own: the columns of `runs` are a promise to other programs.
+      // A separate table: the columns of `runs` are a promise to other programs.
       "processes",
       """
       CREATE TABLE processes(

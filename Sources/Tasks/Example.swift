@@ -1,10 +1,6 @@
-/// A part of a task's data.
-public enum Split: String, Sendable, CaseIterable {
-  case train, validation
-  /// MNLI's second development set, from other genres than its training set.
-  case validationMismatched = "validation_mismatched"
-  case test
+import Metrics
 
+extension Split {
   /// The config key under `task` that gives the split's file, as far as there is one.
   var fileKey: String {
     switch self {

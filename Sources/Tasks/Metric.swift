@@ -1,3 +1,5 @@
+import Metrics
+
 /// A measure of predictions against labels, by the name that Hugging Face and scikit-learn give it.
 public enum Metric: String, Sendable, CaseIterable {
   case accuracy
@@ -12,17 +14,6 @@ public enum Metric: String, Sendable, CaseIterable {
 
   /// The name in configs, databases and results.
   public var name: String { rawValue }
-}
-
-/// A metric's name and what it came to.
-public struct MetricValue: Sendable, Equatable {
-  /// The metric's name in results.
-  public let name: String
-  /// Always finite.
-  public let value: Double
-
-  /// A value under its name.
-  public init(name: String, value: Double) { (self.name, self.value) = (name, value) }
 }
 
 /// The values of `metrics` over examples, in the order of `metrics`.

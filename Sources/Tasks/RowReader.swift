@@ -1,3 +1,5 @@
+import Metrics
+
 /// Takes the columns of a task out of a file.
 struct RowReader {
   /// The fields of one example.

@@ -1,4 +1,5 @@
 import Foundation
+import Metrics
 
 /// A task ready to load: definition, labels and files.
 ///

@@ -1,3 +1,5 @@
+import Metrics
+
 /// Where a task's files and columns are, what its labels mean, and how it is scored.
 public struct TaskDefinition: Sendable {
   /// The name in a config.

@@ -1,4 +1,5 @@
 import Diagnostics
+import Metrics
 
 /// What can be wrong with a task's data, or with the way a config names it.
 public enum TaskError: UserFacingError, Equatable {

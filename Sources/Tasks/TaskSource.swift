@@ -1,3 +1,5 @@
+import Metrics
+
 /// A task as a config asks for it: the values of its section `task`.
 public struct TaskSource: Sendable, Equatable {
   /// One of `TaskDefinition.names`.

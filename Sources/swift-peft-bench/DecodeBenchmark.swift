@@ -3,6 +3,7 @@ import ArgumentParser
 import Checkpoints
 import Foundation
 import Kernels
+import Models
 import Training
 
 /// Tokens per second in continuing a text greedily, compared with the limit that memory bandwidth sets.

@@ -54,7 +54,7 @@ struct StepBenchmark: ParsableCommand {
       path: directory.path, config: config, labels: 2, philox: philox, precision: precision)
     let table = try SiteTable(
       sites: TargetSelection(["query", "value"]).select(from: geometry.sites),
-      strategy: SharingStrategy.named(strategy), r: 8)
+      method: AdapterMethod.named(strategy), r: 8)
     var state = TrainableState(table: table, head: HeadParameter.all(config: config, labels: 2))
     state.initializeAdapter(philox: philox)
     let pool = WorkerPool(threads: threads)
@@ -71,7 +71,7 @@ struct StepBenchmark: ParsableCommand {
     training.shuffle = false
     var trainer = Trainer(
       state: state, engine: engine, config: training, train: try randomData(config), evaluationSets: [], metrics: [],
-      merging: nil, philox: philox)
+      procedure: nil, philox: philox)
     var reports: [StepReport] = []
     var firstStep = 0.0, operations = 0.0
     _ = try trainer.run {
@@ -106,7 +106,8 @@ struct StepBenchmark: ParsableCommand {
     let file = "\(directory)/model.safetensors"
     if !FileManager.default.fileExists(atPath: file) {
       let philox = Philox(seed: 7)
-      let tensors = EncoderShapes.all(config).enumerated().map { index, tensor in
+      let parts = ModelGeometry(config).parts.filter { !$0.isOptional }
+      let tensors = parts.flatMap(\.namedTensors).enumerated().map { index, tensor in
         let count = tensor.shape.reduce(1, *)
         let values =
           tensor.name.hasSuffix("LayerNorm.weight")

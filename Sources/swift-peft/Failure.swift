@@ -2,14 +2,14 @@ import ArgumentParser
 import Diagnostics
 import Foundation
 
-/// The one way from an error to a message and an exit status.
+/// Turns any error into a message and an exit status.
 struct Failure {
-  /// What is written to stderr, or for a request such as `--help` to stdout.
+  /// The text for stderr, or for stdout if it was requested (`--help`).
   let text: String
   /// The exit status.
   let status: Int32
 
-  /// Errors that a person can cause keep their words and status; the parser's are 64; all others are our defects.
+  /// User-facing errors keep their text and status; the parser's have status 64; all others are defects of ours.
   init(_ error: any Error) {
     switch error {
     case is ClosedOutput:
@@ -40,7 +40,7 @@ struct Failure {
     Foundation.exit(status)
   }
 
-  /// The prefix stands on every line, so that each begins like `swift-peft: error: FILE:LINE: …`.
+  /// Each line gets the prefix: `swift-peft: error: FILE:LINE: …`.
   private static func marked(_ description: String) -> String {
     description.split(separator: "\n").map { "swift-peft: error: \($0)" }.joined(separator: "\n")
   }

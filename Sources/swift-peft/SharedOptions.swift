@@ -7,29 +7,35 @@ struct OverrideOptions: ParsableArguments {
   @Option(
     name: .customLong("set"), parsing: .singleValue,
     help: ArgumentHelp(
-      "Replace a value of the config; repeatable. The value is JSON, or else text.", valueName: "path.to.key=value"))
+      "Override a config value; repeatable. The value is JSON, or plain text if it is not JSON.",
+      valueName: "path.to.key=value"))
   var overrides: [String] = []
 }
 
 /// `--threads`, for every verb that computes.
 struct ThreadOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Worker threads (default: all processors of this process).", valueName: "n"))
+  @Option(help: ArgumentHelp("Worker threads (default: all available processors).", valueName: "n"))
   var threads: Int?
 
   /// The number of workers.
   var count: Int { threads ?? ProcessorCount.available }
 
   func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, not \(threads)") }
+    try check("--threads", threads, atLeast: 1)
   }
 }
 
-/// How a verb tells what it does and what came of it.
+/// Throws if the value of `flag` is below `least`; a missing value is fine.
+func check(_ flag: String, _ value: Int?, atLeast least: Int) throws {
+  if let value, value < least { throw ValidationError("\(flag) must be at least \(least), not \(value)") }
+}
+
+/// How a verb reports its progress and its result.
 struct ReportOptions: ParsableArguments {
-  @Flag(help: "Nothing on stderr but errors.")
+  @Flag(help: "Print only errors on stderr.")
   var quiet = false
 
-  @Flag(help: "The result as JSON on stdout.")
+  @Flag(help: "Print the result as JSON.")
   var json = false
 }
 
@@ -37,16 +43,16 @@ struct ReportOptions: ParsableArguments {
 struct RunOptions: ParsableArguments {
   @OptionGroup var override: OverrideOptions
 
-  @Option(help: ArgumentHelp("Where the results go, instead of the config's output_dir.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Write results to this directory instead of the config's output_dir.", valueName: "dir"))
   var outputDir: String?
 
-  @Option(help: ArgumentHelp("The database of runs, instead of the config's.", valueName: "file"))
+  @Option(help: ArgumentHelp("Use this database of runs instead of the config's.", valueName: "file"))
   var database: String?
 
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
 
-  /// The config in `path` with these flags on top.
+  /// The config in `path`, overridden by these flags.
   func load(_ path: String) throws -> RunConfig {
     try RunConfig.load(path: path, overrides: override.overrides, outputDir: outputDir, database: database)
   }

@@ -6,13 +6,13 @@ import Training
 struct SwiftPEFT: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-peft",
-    abstract: "Fine-tunes BERT, RoBERTa, GPT-2 and LLaMA with shared low-rank adapters on CPUs.",
+    abstract: "Fine-tune BERT, RoBERTa, GPT-2 and LLaMA on CPUs with shared low-rank adapters.",
     discussion: """
       EXAMPLE: swift-peft train configs/quickstart.json
 
-      Results go to stdout, progress and log lines to stderr. Exit status: 0 done, 64 usage, 65 bad input data or \
-      config, 66 an input is missing, 70 internal error, 73 an output cannot be created, 74 I/O error, 130 and 143 \
-      stopped by SIGINT and SIGTERM.
+      Results go to stdout; progress and log lines go to stderr. Exit status: 0 done, 64 wrong usage, 65 invalid data \
+      or config, 66 missing input, 70 internal error, 73 output cannot be created, 74 I/O error, 130 stopped by SIGINT, \
+      143 stopped by SIGTERM.
       """,
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
@@ -20,7 +20,7 @@ struct SwiftPEFT: ParsableCommand {
       Merge.self, Tokenize.self, Download.self, Runs.self, Init.self, Schema.self, Doctor.self,
     ])
 
-  /// Every error of every verb leaves through `Failure`.
+  /// All errors of all verbs end in `Failure`.
   static func main() {
     StopSignals.install()
     ParentWatch.install()

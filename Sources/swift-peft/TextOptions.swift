@@ -2,44 +2,46 @@ import ArgumentParser
 import Configuration
 import Training
 
-/// How `eval` generates the texts of task e2e.
+/// How `eval` generates texts for task e2e.
 struct TextOptions: ParsableArguments {
-  @Flag(help: "Task e2e: score by loss alone, and generate nothing.")
+  @Flag(help: "Task e2e: compute only the loss; generate no texts.")
   var lossOnly = false
 
-  @Option(name: .customLong("num-beams"), help: ArgumentHelp("Task e2e: search with n beams (10).", valueName: "n"))
+  @Option(
+    name: .customLong("num-beams"),
+    help: ArgumentHelp("Task e2e: number of beams in the search (default: 10).", valueName: "n"))
   var beams: Int?
 
-  @Option(help: ArgumentHelp("Task e2e: rank beams by log-probability / length to this power (0.8).", valueName: "x"))
+  @Option(
+    help: ArgumentHelp(
+      "Task e2e: beams are ranked by log-probability / length^x (default: 0.8).", valueName: "x"))
   var lengthPenalty: Double?
 
   @Option(
     name: .customLong("no-repeat-ngram-size"),
-    help: ArgumentHelp("Task e2e: let no n tokens occur twice (4).", valueName: "n"))
+    help: ArgumentHelp("Task e2e: no n-gram of this length repeats (default: 4; 0 is off).", valueName: "n"))
   var noRepeatNGramSize: Int?
 
-  @Option(help: ArgumentHelp("Task e2e: the most tokens of a text (64).", valueName: "n"))
+  @Option(help: ArgumentHelp("Task e2e: maximum tokens per text (default: 64).", valueName: "n"))
   var maxNewTokens: Int?
 
   func validate() throws {
-    let values = [
-      ("--num-beams", beams, 1), ("--no-repeat-ngram-size", noRepeatNGramSize, 0),
-      ("--max-new-tokens", maxNewTokens, 1),
-    ]
-    for case (let flag, let value?, let least) in values where value < least {
-      throw ValidationError("\(flag) must be at least \(least), not \(value)")
-    }
+    try check("--num-beams", beams, atLeast: 1)
+    try check("--no-repeat-ngram-size", noRepeatNGramSize, atLeast: 0)
+    try check("--max-new-tokens", maxNewTokens, atLeast: 1)
     if let lengthPenalty, !lengthPenalty.isFinite {
       throw ValidationError("--length-penalty must be a number, not \(lengthPenalty)")
     }
-    if lossOnly, changesGeneration { throw ValidationError("--loss-only generates nothing: give it alone") }
+    if lossOnly, changesGeneration {
+      throw ValidationError("--loss-only generates no texts; remove the generation flags")
+    }
   }
 
-  /// How texts are generated for `task`; nil where none are. Throws where flags are given that mean nothing to it.
+  /// How texts are generated for `task`; nil if none are. Throws if flags are set that do not apply to it.
   func generation(_ task: TaskName) throws -> GenerationOptions? {
     guard task == .e2e else {
       if lossOnly || changesGeneration {
-        throw ValidationError("--loss-only and the flags of generation are for task e2e, not \(task.rawValue)")
+        throw ValidationError("--loss-only and the generation flags apply to task e2e only, not to \(task.rawValue)")
       }
       return nil
     }

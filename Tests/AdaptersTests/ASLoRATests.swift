@@ -10,27 +10,28 @@ import Testing
   }
 
   @Test func mergesFallAtTheStepsOfThePaper() throws {
-    let plan = try ASLoRAPlan(startStep: 320, mergeInterval: 240, numMerges: 7, totalSteps: 6900, layers: 12)
+    let plan = try ASLoRAPlan(
+      ASLoRAOptions(startStep: 320, mergeInterval: 240, numMerges: 7), totalSteps: 6900, layers: 12)
     #expect((1...6900).filter(plan.isMergeStep) == [560, 800, 1040, 1280, 1520, 1760, 2000])
-    let none = try ASLoRAPlan(startStep: 0, mergeInterval: 1, numMerges: 0, totalSteps: 10, layers: 12)
+    let none = try ASLoRAPlan(ASLoRAOptions(startStep: 0, mergeInterval: 1, numMerges: 0), totalSteps: 10, layers: 12)
     #expect(!(1...10).contains(where: none.isMergeStep))
   }
 
   @Test func plansThatDoNotFitAreRefused() throws {
     #expect(throws: AdapterError.mergesDoNotFit(startStep: 10, mergeInterval: 10, numMerges: 3, totalSteps: 39)) {
-      try ASLoRAPlan(startStep: 10, mergeInterval: 10, numMerges: 3, totalSteps: 39, layers: 4)
+      try ASLoRAPlan(ASLoRAOptions(startStep: 10, mergeInterval: 10, numMerges: 3), totalSteps: 39, layers: 4)
     }
     #expect(
       AdapterError.mergesDoNotFit(startStep: 10, mergeInterval: 10, numMerges: 3, totalSteps: 39).description == """
         adapter.aslora.num_merges: the last merge would be at step start_step + num_merges * merge_interval = \
         10 + 3 * 10, but the run has 39 steps
         """)
-    _ = try ASLoRAPlan(startStep: 10, mergeInterval: 10, numMerges: 3, totalSteps: 40, layers: 4)
+    _ = try ASLoRAPlan(ASLoRAOptions(startStep: 10, mergeInterval: 10, numMerges: 3), totalSteps: 40, layers: 4)
     #expect(throws: AdapterError.tooManyMerges(numMerges: 4, layers: 4)) {
-      try ASLoRAPlan(numMerges: 4, totalSteps: 1000, layers: 4)
+      try ASLoRAPlan(ASLoRAOptions(numMerges: 4), totalSteps: 1000, layers: 4)
     }
     let error = #expect(throws: ErrorList.self) {
-      try ASLoRAPlan(startStep: -1, mergeInterval: 0, numMerges: 12, totalSteps: 1000, layers: 12)
+      try ASLoRAPlan(ASLoRAOptions(startStep: -1, mergeInterval: 0, numMerges: 12), totalSteps: 1000, layers: 12)
     }
     #expect(
       error?.description == """
@@ -39,7 +40,7 @@ import Testing
         adapter.aslora.num_merges: 12 is above layers - 1 = 11
         """)
     #expect(throws: AdapterError.self) {
-      try ASLoRAPlan(startStep: .max, mergeInterval: .max, numMerges: 2, totalSteps: 10, layers: 4)
+      try ASLoRAPlan(ASLoRAOptions(startStep: .max, mergeInterval: .max, numMerges: 2), totalSteps: 10, layers: 4)
     }
   }
 
@@ -59,13 +60,14 @@ import Testing
     var random = SplitMix(state: 7)
     let layers = 6, hidden = 5, r = 3
     let plan = try ASLoRAPlan(
-      startStep: 3, mergeInterval: 2, numMerges: 5, candidates: candidates, metric: metric, totalSteps: 13,
+      ASLoRAOptions(startStep: 3, mergeInterval: 2, numMerges: 5, candidates: candidates, metric: metric),
+      totalSteps: 13,
       layers: layers)
-    var table = try SiteTable(sites: queryValue(layers: layers, hidden: hidden), strategy: .aslora, r: r)
+    var table = try SiteTable(sites: queryValue(layers: layers, hidden: hidden), method: .aslora, r: r)
     var means = RunningMeans()
     var values: [TensorKey: [Float]] = [:]
     var snapshots: [[TensorKey: [Float]]] = []
-    var events: [MergeEvent] = []
+    var events: [GroupMerge] = []
     for step in 1...13 {
       for key in table.tensors { values[key] = random.floats(table.shape(key).reduce(1, *)) }
       snapshots.append(values)
@@ -99,26 +101,26 @@ import Testing
     #expect(events.map(\.module).prefix(2) == ["attention.self.query", "attention.self.value"])
     #expect(table.groups(module: Self.module) == [[0, 1, 2, 3, 4, 5]])
     #expect(plan.nextMerge(module: Self.module, step: 15, table: table, means: means, a: { _ in [] }) == nil)
-    #expect(Set(means.values.keys) == Set(table.tensors.filter { $0.side == .b }))
+    #expect(Set(means.values.keys) == Set(table.tensors.filter { $0.role == .b }))
   }
 
   @Test func tiesGoToTheFirstPair() throws {
-    let table = try SiteTable(sites: queryValue(layers: 4, hidden: 4), strategy: .aslora, r: 2)
+    let table = try SiteTable(sites: queryValue(layers: 4, hidden: 4), method: .aslora, r: 2)
     var means = RunningMeans()
     means.update(table) { _ in [Float](repeating: 1, count: 8) }
     for candidates in ASLoRAPlan.Candidates.allCases {
-      let plan = try ASLoRAPlan(candidates: candidates, totalSteps: 100, layers: 4)
+      let plan = try ASLoRAPlan(ASLoRAOptions(candidates: candidates), totalSteps: 100, layers: 4)
       let event = plan.nextMerge(module: Self.module, step: 9, table: table, means: means, a: { _ in [] })
       #expect(
-        event == MergeEvent(step: 9, module: Self.module, lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 3))
+        event == GroupMerge(step: 9, module: Self.module, lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 3))
     }
   }
 
   @Test func averageKeepsTheMeanOfBothMeans() throws {
-    let table = try SiteTable(sites: queryValue(layers: 2, hidden: 2), strategy: .aslora, r: 1)
+    let table = try SiteTable(sites: queryValue(layers: 2, hidden: 2), method: .aslora, r: 1)
     var means = RunningMeans()
     means.update(table) { $0.layer == 0 ? [1, 2] : [3, 6] }
-    let event = MergeEvent(step: 1, module: Self.module, lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 1)
+    let event = GroupMerge(step: 1, module: Self.module, lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 1)
     var upper = means
     upper.merge(event, direction: .lowerUsesUpper)
     means.merge(event, direction: .average)
@@ -138,12 +140,12 @@ import Testing
     _ candidates: ASLoRAPlan.Candidates, _ metric: ASLoRAPlan.Metric
   ) -> (lower: Int, upper: Int, distance: Double) {
     let layers = table.groups(module: module).compactMap(\.last).sorted()
-    let a = (values[TensorKey(side: .a, module: module, layer: nil)] ?? []).map(Double.init)
+    let a = (values[TensorKey(role: .a, module: module, layer: nil)] ?? []).map(Double.init)
     var best = (lower: -1, upper: -1, distance: Double.infinity)
     for (i, lower) in layers.enumerated() {
       for (j, upper) in layers.enumerated() where candidates == .all ? j > i : j == i + 1 {
-        let x = bruteMean(of: TensorKey(side: .b, module: module, layer: lower), in: snapshots)
-        let y = bruteMean(of: TensorKey(side: .b, module: module, layer: upper), in: snapshots)
+        let x = bruteMean(of: TensorKey(role: .b, module: module, layer: lower), in: snapshots)
+        let y = bruteMean(of: TensorKey(role: .b, module: module, layer: upper), in: snapshots)
         let distance = bruteDistance(x, y, a, r: table.rank, metric)
         if distance < best.distance { best = (lower, upper, distance) }
       }

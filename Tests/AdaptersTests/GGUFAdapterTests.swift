@@ -1,6 +1,7 @@
 import Adapters
 import Checkpoints
 import Foundation
+import Models
 import Testing
 
 /// The golden file is written by scripts/golden/gguf_adapter.py with llama.cpp's Python package.
@@ -36,7 +37,7 @@ import Testing
     #expect(throws: GGUFError.head("score.weight")) { try GGUFAdapter(adapter, geometry: geometry) }
     let bert = ModelGeometry(try ModelConfig(json: PEFTExportTests.bert))
     let none = ExpandedAdapter(entries: [], head: [:])
-    #expect(throws: GGUFError.otherFamily("bert")) { try GGUFAdapter(none, geometry: bert) }
+    #expect(throws: GGUFError.otherFamily("bert", supported: ["llama"])) { try GGUFAdapter(none, geometry: bert) }
     #expect(throws: GGUFError.empty) { try GGUFAdapter(none, geometry: geometry) }
   }
 }

@@ -1,5 +1,6 @@
 import Adapters
 import Checkpoints
+import Models
 import Testing
 
 /// Configs of the models that papers count parameters on; keys left out have transformers' defaults.
@@ -98,14 +99,14 @@ enum Configs {
   func countsOfThePapers(config: String, targets: [String], rank: Int, counts: [Int]) throws {
     let comparison = try ParameterComparison(
       model: "m", geometry: Configs.geometry(config), targetModules: targets, rank: rank,
-      strategies: [.lora, .shareA, .shareB, .shareAB])
+      methods: [.lora, .shareA, .shareB, .shareAB])
     #expect(comparison.rows.map(\.adapterParameters) == counts)
   }
 
   @Test func shareAOnQKVOnlyOfLLaMA7B() throws {
     let comparison = try ParameterComparison(
       model: "m", geometry: Configs.geometry(Configs.llama7B), targetModules: ["all-linear"], rank: 64,
-      strategies: [.shareAQKV])
+      methods: [.shareAQKV])
     #expect(comparison.rows.map(\.adapterParameters) == [135_528_448])
   }
 
@@ -113,7 +114,7 @@ enum Configs {
     let counts = try (0...11).map { merges in
       try ParameterComparison(
         model: "m", geometry: Configs.geometry(Configs.robertaBase), targetModules: ["query", "value"], rank: 8,
-        numMerges: merges, strategies: [.aslora]
+        numMerges: merges, methods: [.aslora]
       ).rows[0].adapterParameters
     }
     #expect(
@@ -164,7 +165,7 @@ enum Configs {
     let geometry = try Configs.geometry(Configs.miniLM)
     let comparison = try ParameterComparison(
       model: "m", geometry: geometry, targetModules: ["query", "pooler.dense"], rank: 4, numMerges: 5,
-      strategies: [.aslora])
+      methods: [.aslora])
     #expect(comparison.rows[0].adapterParameters == 4 * 384 * 2 + 4 * 384 * 2)
   }
 }

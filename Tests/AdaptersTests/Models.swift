@@ -1,4 +1,5 @@
 import Adapters
+import Models
 
 /// Sites of a plain stack: every layer has every module, all of one shape each.
 func stack(layers: Int, _ modules: [(name: String, inFeatures: Int, outFeatures: Int)]) -> [Site] {
@@ -6,7 +7,8 @@ func stack(layers: Int, _ modules: [(name: String, inFeatures: Int, outFeatures:
     modules.map { module in
       Site(
         layer: layer, module: module.name, path: "encoder.layer.\(layer).\(module.name)",
-        inFeatures: module.inFeatures, outFeatures: module.outFeatures)
+        inFeatures: module.inFeatures, outFeatures: module.outFeatures,
+        isQueryKeyValue: ["query", "key", "value"].contains { module.name.hasSuffix($0) })
     }
   }
 }

@@ -2,13 +2,18 @@ import Adapters
 import Checkpoints
 import Diagnostics
 import Foundation
+import Models
 import Testing
 
 /// The fixture is written, and the expected numbers are printed, by scripts/golden/peft_adapter.py.
 @Suite struct PEFTAdapterTests {
   static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Golden/peft-lora"
-  let sites = stack(
-    layers: 2, [("attention.self.query", 8, 8), ("attention.self.key", 8, 8), ("attention.self.value", 8, 8)])
+  let geometry: ModelGeometry
+
+  init() throws {
+    let config = #"{"model_type":"bert","hidden_size":8,"num_hidden_layers":2,"num_attention_heads":2}"#
+    geometry = ModelGeometry(try ModelConfig(json: config))
+  }
 
   /// A copy of the fixture that a test may damage.
   private func copy() throws -> TemporaryDirectory {
@@ -20,7 +25,7 @@ import Testing
   }
 
   private func read(_ path: String = golden) throws -> PEFTAdapter {
-    try PEFTAdapter.read(path, modelSites: sites, basePrefix: "bert")
+    try PEFTAdapter.read(path, geometry: geometry)
   }
 
   @Test func updatesEqualThoseOfPEFT() throws {
@@ -45,8 +50,8 @@ import Testing
     #expect(uniform.table.rank == 4 && uniform.scale == 4)
     for (position, entry) in adapter.expanded.entries.enumerated() {
       let padded = product(
-        b: uniform.tensors[uniform.table.key(.b, ofSiteAt: position)] ?? [],
-        a: uniform.tensors[uniform.table.key(.a, ofSiteAt: position)] ?? [], rank: 4, scale: uniform.scale)
+        b: uniform.tensors[uniform.table.key(.b, ofSiteAt: position)!] ?? [],
+        a: uniform.tensors[uniform.table.key(.a, ofSiteAt: position)!] ?? [], rank: 4, scale: uniform.scale)
       #expect(padded == product(b: entry.b, a: entry.a, rank: entry.rank, scale: entry.scale))
     }
   }
@@ -55,13 +60,13 @@ import Testing
     let adapter = try read()
     let query = ExpandedAdapter(
       entries: adapter.expanded.entries.filter { $0.site.module == "attention.self.query" }, head: [:])
-    let table = try SiteTable(sites: query.entries.map(\.site), strategy: .shareA, r: 2)
+    let table = try SiteTable(sites: query.entries.map(\.site), method: .shareA, r: 2)
     #expect(
       throws: InitFromError.valuesDiffer(
-        strategy: "share-a", side: .a, module: "attention.self.query", firstLayer: 0, otherLayers: [1])
+        strategy: "share-a", role: .a, module: "attention.self.query", firstLayer: 0, otherLayers: [1])
     ) { try query.initialise(table) }
-    let lora = try SiteTable(sites: query.entries.map(\.site), strategy: .lora, r: 2)
-    #expect(try query.initialise(lora)[lora.key(.b, ofSiteAt: 1)] == query.entries[1].b)
+    let lora = try SiteTable(sites: query.entries.map(\.site), method: .lora, r: 2)
+    #expect(try query.initialise(lora)[lora.key(.b, ofSiteAt: 1)!] == query.entries[1].b)
   }
 
   @Test(arguments: [
@@ -85,7 +90,7 @@ import Testing
   @Test(arguments: [
     ("base_model.model.bert.pooler.lora_B.weight", "belongs to nothing that is adapted"),
     ("bert.encoder.layer.0.attention.self.key.lora_A.weight", "belongs to nothing that is adapted"),
-    ("base_model.model.bert.pooler.dense.lora_A.weight", "bert.pooler.dense is no linear map of the model"),
+    ("base_model.model.bert.pooler.lora_A.weight", "bert.pooler is no linear map of the model"),
     ("base_model.model.bert.encoder.layer.0.attention.self.key.lora_A.weight", "key.lora_B.weight\", which"),
     ("base_model.model.bert.encoder.layer.0.attention.self.query.lora_magnitude_vector", "belongs to nothing"),
   ])

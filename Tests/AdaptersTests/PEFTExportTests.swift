@@ -2,6 +2,7 @@ import Adapters
 import Checkpoints
 import Diagnostics
 import Foundation
+import Models
 import StrictJSON
 import Testing
 
@@ -15,14 +16,14 @@ import Testing
     #"{"model_type": "gpt2", "vocab_size": 30, "n_positions": 16, "n_embd": 8, "n_layer": 2, "n_head": 2}"#
 
   private func adapter(
-    _ geometry: ModelGeometry, targets: [String], strategy: SharingStrategy, rslora: Bool = false
+    _ geometry: ModelGeometry, targets: [String], strategy: AdapterMethod, rslora: Bool = false
   ) throws -> StoredAdapter {
     var random = SplitMix(state: 5)
     let sites = try TargetSelection(targets).select(from: geometry.sites)
-    let table = try SiteTable(sites: sites, strategy: strategy, r: 2)
+    let table = try SiteTable(sites: sites, method: strategy, r: 2)
     var tensors: [TensorKey: [Float]] = [:]
     for key in table.tensors { tensors[key] = random.floats(table.shape(key).reduce(1, *)) }
-    let isBERT = geometry.config.family == .bert
+    let isBERT = geometry.config.modelType == "bert"
     let head = [
       "classifier.weight": HeadTensor(shape: [2, 8], values: random.floats(16)),
       "classifier.bias": HeadTensor(shape: [2], values: random.floats(2)),
@@ -30,7 +31,7 @@ import Testing
     return StoredAdapter(
       table: table, tensors: tensors, head: isBERT ? head : [:],
       metadata: AdapterMetadata(
-        baseModel: "tiny", modelType: geometry.config.family.rawValue, taskType: isBERT ? "SEQ_CLS" : "CAUSAL_LM",
+        baseModel: "tiny", modelType: geometry.config.modelType, taskType: isBERT ? "SEQ_CLS" : "CAUSAL_LM",
         labels: [], loraAlpha: 5, useRSLoRA: rslora, targetModules: targets))
   }
 
@@ -53,7 +54,7 @@ import Testing
     let geometry = ModelGeometry(try ModelConfig(json: Self.bert))
     let adapter = try adapter(geometry, targets: targets, strategy: .shareA)
     let (path, keep) = try write(PEFTExport(adapter, geometry: geometry), "bert-\(targets[0])")
-    let read = try PEFTAdapter.read(path, modelSites: geometry.sites, basePrefix: "bert")
+    let read = try PEFTAdapter.read(path, geometry: geometry)
     #expect(read.expanded == adapter.expanded)
     #expect(read.targetModules == names)
     withExtendedLifetime(keep) {}
@@ -65,7 +66,7 @@ import Testing
     let adapter = try adapter(
       geometry, targets: ["c_attn.q", "c_attn.v", "c_fc"], strategy: .shareA, rslora: rslora)
     let (path, keep) = try write(PEFTExport(adapter, geometry: geometry), "gpt2-\(rslora)")
-    let read = try PEFTAdapter.read(path, modelSites: geometry.sites, basePrefix: "transformer").expanded
+    let read = try PEFTAdapter.read(path, geometry: geometry).expanded
     #expect(read.entries.map(\.rank) == [4, 2, 4, 2])
     #expect(read.entries.allSatisfy { abs($0.scale - adapter.scale) < 1e-12 })
     for slice in adapter.expanded.entries {

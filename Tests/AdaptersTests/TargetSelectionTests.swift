@@ -1,5 +1,6 @@
 import Adapters
 import Diagnostics
+import Models
 import Testing
 
 @Suite struct TargetSelectionTests {

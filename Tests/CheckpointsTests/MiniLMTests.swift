@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Models
 import Testing
 
 private let directory = ProcessInfo.processInfo.environment["MINILM_DIR"]
@@ -8,8 +9,8 @@ private let directory = ProcessInfo.processInfo.environment["MINILM_DIR"]
   @Test func theModelIsWhole() throws {
     let path = try #require(directory)
     let config = try ModelConfig(directory: path)
-    #expect(config.family == .bert && config.layers == 6 && config.hiddenSize == 384 && config.heads == 12)
-    let weights = try CheckpointDirectory(path: path)
+    #expect(config.modelType == "bert" && config.layers == 6 && config.hiddenSize == 384 && config.heads == 12)
+    let weights = try CheckpointDirectory(path: path, basePrefix: "bert")
     var wanted: [(name: String, shape: [Int])] = [
       ("bert.embeddings.word_embeddings.weight", [config.vocabularySize, config.hiddenSize]),
       ("embeddings.position_embeddings.weight", [config.maxPositions, config.hiddenSize]),

@@ -1,5 +1,6 @@
 import Checkpoints
 import Diagnostics
+import Models
 import Testing
 
 @Suite struct ModelConfigErrorTests {

@@ -1,6 +1,7 @@
 import Checkpoints
 import Diagnostics
 import Foundation
+import Models
 import StrictJSON
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
 
   @Test func bertsDefaultsAreThoseOfTransformers() throws {
     let config = try ModelConfig(json: #"{"model_type":"bert"}"#)
-    #expect(config.family == .bert && config.vocabularySize == 30_522 && config.hiddenSize == 768)
+    #expect(config.modelType == "bert" && config.vocabularySize == 30_522 && config.hiddenSize == 768)
     #expect(config.layers == 12 && config.heads == 12 && config.keyValueHeads == 12 && config.headSize == 64)
     #expect(config.intermediateSize == 3072 && config.maxPositions == 512 && config.maximumSequenceLength == 512)
     #expect(config.typeVocabularySize == 2 && config.activation == .gelu && config.normEpsilon == 1e-12)
@@ -21,7 +22,7 @@ import Testing
 
   @Test func robertasDefaultsAreThoseOfTransformers() throws {
     let config = try ModelConfig(json: #"{"model_type":"roberta","max_position_embeddings":514}"#)
-    #expect(config.family == .roberta && config.vocabularySize == 50_265 && config.padTokenID == 1)
+    #expect(config.modelType == "roberta" && config.vocabularySize == 50_265 && config.padTokenID == 1)
     #expect(config.bosTokenID == 0 && config.eosTokenID == 2 && config.normEpsilon == 1e-12)
     #expect(config.maxPositions == 514 && config.maximumSequenceLength == 512)
   }

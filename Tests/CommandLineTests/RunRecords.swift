@@ -8,7 +8,7 @@ struct RunRecords: Equatable {
   let adapterConfig: Data
   let results: Data
   let status: RunStatus
-  let metrics: [MetricRecord]
+  let metrics: [MetricPoint]
   let merges: [MergeRecord]
 
   /// Those of the only run in `database`, written to `output`.

@@ -14,7 +14,7 @@ import Testing
       let seed = index % 2 + 1
       let name = "\(strategy)-\(seed)"
       let id = try store.beginRun(
-        NewRun(
+        RunDetails(
           name: name, model: "models/m", modelType: "bert", task: index == 3 ? "mrpc" : "sst2", strategy: strategy,
           r: 8,
           loraAlpha: 16, seed: seed, precision: "float32", threads: 2,
@@ -25,13 +25,13 @@ import Testing
       for step in 1...5 {
         try store.record(
           run: id,
-          metrics: [MetricRecord(step: step, epoch: 0.5, split: .train, name: "loss", value: 1 / Double(step))])
+          metrics: [MetricPoint(step: step, epoch: 0.5, split: .train, name: "loss", value: 1 / Double(step))])
       }
       try store.record(
         run: id,
         metrics: [
-          MetricRecord(step: 5, epoch: 1, split: .validation, name: "accuracy", value: 0.8 + 0.02 * Double(index)),
-          MetricRecord(step: 5, epoch: 1, split: .validation, name: "loss", value: 0.5),
+          MetricPoint(step: 5, epoch: 1, split: .validation, name: "accuracy", value: 0.8 + 0.02 * Double(index)),
+          MetricPoint(step: 5, epoch: 1, split: .validation, name: "loss", value: 0.5),
         ])
       if strategy == "aslora" {
         try store.recordMerge(
@@ -70,7 +70,7 @@ import Testing
     #expect(lines.count == 5 && lines[0].hasPrefix("id  name"))
     #expect(lines[4].contains("lora-1") && lines[4].contains("294,912") && lines[4].hasSuffix("0.8000 accuracy"))
     let none = try sandbox.run("runs", "list", "--name", "nothing")
-    #expect(none.status == 0 && none.out.isEmpty && none.err.contains("no such runs"))
+    #expect(none.status == 0 && none.out.isEmpty && none.err == "runs/swift-peft.sqlite: no run matches\n")
   }
 
   @Test func showsConfigResultsMergesAndAChart() throws {
@@ -82,7 +82,8 @@ import Testing
       #expect(outcome.out.contains(part), "\(part)")
     }
     #expect(!outcome.out.contains("\u{1B}") && outcome.out.split(separator: "\n").allSatisfy { $0.count <= 100 })
-    #expect(try sandbox.run("runs", "show", "1", "--metric", "f1").out.contains("no train f1 was recorded; there is"))
+    #expect(
+      try sandbox.run("runs", "show", "1", "--metric", "f1").out.contains("no train f1 was recorded; available: "))
     let json = try sandbox.run("runs", "show", "3", "--json").json()
     #expect(json["metrics"]?.array?.count == 7 && json["merges"]?.array?.first?["distance"]?.number == 0.25)
     #expect(json["config"]?["adapter"]?["r"]?.integer == 8)

@@ -67,7 +67,7 @@ import Testing
     let err = try sandbox.text("err")
     #expect(outcome.status == 74, "\(outcome.err) \(err)")
     #expect(
-      err.contains("what it measures is kept and recorded later") && err.contains("--resume records what is missing"),
+      err.contains("its values will be recorded later") && err.contains("--resume adds what is missing"),
       "\(err)")
     #expect(sandbox.exists("run/adapter_model.safetensors") && sandbox.exists("run/eval_results.json"))
     #expect(try sandbox.text("out").contains("completed after 400 steps"))

@@ -49,7 +49,7 @@ import Testing
     #expect(try sandbox.read("alone/adapter_model.safetensors") == adapters(sandbox)[3], "as a run of its own")
 
     let again = try sandbox.run("sweep", "sweep.json")
-    #expect(again.status == 0 && again.err == "4 of 4 runs are complete already\n")
+    #expect(again.status == 0 && again.err == "4 of 4 runs are already complete\n")
     #expect(again.out.contains("lora        2  0.") && again.out.contains(" ± "))
     #expect(try RunStore.openExisting(path: sandbox.place("runs/swift-peft.sqlite")).runs().count == 4)
   }
@@ -73,8 +73,8 @@ import Testing
     #expect(again.status == 0, "\(again.err)")
     // The run at work at the kill may have been short enough to end by itself; none of the complete ones starts again.
     #expect(
-      again.err.hasPrefix("2 of 4 runs are complete already\ntraining strategy-aslora_seed-1\n")
-        || again.err.hasPrefix("3 of 4 runs are complete already\ntraining strategy-aslora_seed-2\n"), "\(again.err)")
+      again.err.hasPrefix("2 of 4 runs are already complete\ntraining strategy-aslora_seed-1\n")
+        || again.err.hasPrefix("3 of 4 runs are already complete\ntraining strategy-aslora_seed-2\n"), "\(again.err)")
     #expect(try adapters(sandbox) == adapters(whole))
     #expect(try sandbox.read("runs/tiny/strategy-lora_seed-1/adapter_model.safetensors") == kept)
     #expect(try sandbox.listing().allSatisfy { !$0.contains(".swift-peft-") })
@@ -89,7 +89,9 @@ import Testing
     command.send(signal)
     let outcome = try command.finish()
     #expect(outcome.status == status)
-    #expect(outcome.err.contains("strategy-lora_seed-1 was stopped\n") && outcome.err.contains("goes on from here"))
+    #expect(
+      outcome.err.contains("strategy-lora_seed-1 was stopped\n")
+        && outcome.err.contains("stopped; repeat the command to continue\n"))
     #expect(try store(sandbox).runs().map(\.status) == [.interrupted, .interrupted])
     #expect(!outcome.out.isEmpty && sandbox.exists("runs/tiny/sweep_results.json"))
   }
@@ -136,7 +138,7 @@ import Testing
     let sandbox = try Self.sandbox()
     let before = try sandbox.listing()
     let outcome = try sandbox.run("sweep", "sweep.json", "--dry-run", "--jobs", "2")
-    #expect(outcome.status == 0 && outcome.out.contains("4 runs to be trained, 2 at once"))
+    #expect(outcome.status == 0 && outcome.out.contains("4 runs to train, 2 in parallel"))
     #expect(try sandbox.run("sweep", "sweep.json", "--set", "adapter.r=99999").status == 65)
     #expect(try sandbox.run("sweep", "config.json").status == 65)
     #expect(try sandbox.run("train", "sweep.json").err.contains("swift-peft sweep"))

@@ -89,7 +89,7 @@ import Testing
     #expect(
       try refused("score", "texts.txt", "bad.csv").contains("bad.csv:1: the header must have the columns mr and ref"))
     #expect(
-      try refused("eval", "config.json", "--loss-only", "--num-beams", "2", status: 64).contains("generates nothing"))
+      try refused("eval", "config.json", "--loss-only", "--num-beams", "2", status: 64).contains("generates no texts"))
     #expect(
       try refused("eval", "config.json", "--num-beams", "0", status: 64).contains("--num-beams must be at least 1"))
     #expect(
@@ -98,7 +98,7 @@ import Testing
       try refused(
         "eval", "config.json", "--num-beams", "2", "--set", "task.name=instruct", "--set", "task.data_dir=null",
         "--set", "task.train_file=x.json", status: 64
-      ).contains("are for task e2e, not instruct"))
+      ).contains("apply to task e2e only, not to instruct"))
     try sandbox.write("data/devset.csv", "mr,ref\n\"name[\(String(repeating: "very ", count: 100))]\",good\n")
     #expect(
       try refused("eval", "config.json", "--output-dir", "base").contains("data/devset.csv"))

@@ -38,10 +38,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("--json-input", "\"a\"\n7\n", "stdin:2: must be a JSON string, or an array of one or two"),
-    ("--json-input", "\"a\"\n[\"a\", 1]\n", "stdin:2: must be a JSON string, or an array of one or two"),
+    ("--json-input", "\"a\"\n7\n", "stdin:2: expected a JSON string, or an array of one or two"),
+    ("--json-input", "\"a\"\n[\"a\", 1]\n", "stdin:2: expected a JSON string, or an array of one or two"),
     ("--json-input", "\"a\"\n\"b\n", "stdin:2: not JSON: "),
-    ("--decode", "[2]\n[1.5]\n", "stdin:2: must be a JSON array of token ids"),
+    ("--decode", "[2]\n[1.5]\n", "stdin:2: expected a JSON array of token ids"),
     ("--decode", "[2]\n[99999999]\n", "stdin:2: no token has the id 99999999"),
   ])
   func wrongJSONIsNamed(flag: String, input: String, message: String) throws {

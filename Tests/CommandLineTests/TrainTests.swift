@@ -23,7 +23,7 @@ import Testing
     let store = try RunStore.openExisting(path: sandbox.place("runs.sqlite"))
     let run = try store.run(Int64(result["run_id"]?.integer ?? 0))
     #expect(run.status == .completed && run.details.outputDir == "run" && run.details.strategy == "share-a")
-    #expect(run.details.parameters.adapter == result["adapter_parameters"]?.integer)
+    #expect(run.details.adapterParameters == result["adapter_parameters"]?.integer)
     #expect(run.details.config == (try sandbox.text("run/run_config.json")))
     let metrics = try store.metrics(run: run.id)
     #expect(metrics.filter { $0.split == .train && $0.name == "loss" }.map(\.step) == [5, 10, 15, 16])
@@ -79,7 +79,7 @@ import Testing
     #expect(outcome.err.contains(" merged attention.self.query: layer "))
     let store = try RunStore.openExisting(path: sandbox.place("runs.sqlite"))
     #expect(try store.merges(run: 1).count == 4)
-    #expect(try store.run(1).details.parameters.adapter == outcome.json()["adapter_parameters"]?.integer)
+    #expect(try store.run(1).details.adapterParameters == outcome.json()["adapter_parameters"]?.integer)
   }
 
   @Test func overwriteReplacesARunAndNothingElse() throws {

@@ -47,8 +47,8 @@ func adapterSizes(model: String) throws -> [String: Int] {
   let plan = try RunPlan(RunConfig(name: "sizes", model: model, task: task))
   let sites = plan.table.sites
   return try Dictionary(
-    uniqueKeysWithValues: SharingStrategy.all.map { strategy in
-      (strategy.name, try SiteTable(sites: strategy.hasAdapters ? sites : [], strategy: strategy, r: 2).parameterCount)
+    uniqueKeysWithValues: AdapterMethod.all.map { strategy in
+      (strategy.name, try SiteTable(sites: strategy.hasAdapters ? sites : [], method: strategy, r: 2).parameterCount)
     })
 }
 

@@ -1,5 +1,6 @@
 import Adapters
 import Checkpoints
+import Models
 
 extension FuzzTarget {
   /// An adapter's config and tensors, ours or PEFT's, for a model of two small layers.
@@ -9,19 +10,20 @@ extension FuzzTarget {
       AdapterFile.configName: parts[0], AdapterFile.tensorsName: safetensorsBytes(parts.dropFirst()),
     ])
     if try AdapterFile.isNative(directory.path) {
-      let adapter = try AdapterFile.read(directory.path)
-      try uniform(adapter.expanded)
-      try adapter.table.requireFit(modelSites: adaptedSites, place: directory.path)
+      try uniform(AdapterFile.read(directory.path, sites: adaptedSites).expanded)
     } else {
-      try uniform(PEFTAdapter.read(directory.path, modelSites: adaptedSites, basePrefix: "bert").expanded)
+      try uniform(PEFTAdapter.read(directory.path, geometry: geometry.get()).expanded)
     }
   }
 
-  /// The maps of the model.
-  static let adaptedSites = (0..<2).flatMap { layer in
-    ["attention.self.query", "attention.self.value"].map { module in
-      Site(layer: layer, module: module, path: "encoder.layer.\(layer).\(module)", inFeatures: 2, outFeatures: 2)
-    }
+  private static let geometry = Result {
+    let config = #"{"model_type":"bert","hidden_size":2,"num_hidden_layers":2,"num_attention_heads":1}"#
+    return ModelGeometry(try ModelConfig(json: config))
+  }
+
+  /// The adapted maps of the model.
+  static let adaptedSites = ((try? geometry.get().sites) ?? []).filter {
+    ["query", "value"].contains($0.path.split(separator: ".").last)
   }
 
   private static func uniform(_ adapter: ExpandedAdapter) throws {

@@ -1,6 +1,7 @@
 import Adapters
 import Checkpoints
 import Configuration
+import Models
 
 extension FuzzTarget {
   /// A run's config, which must survive being written and read.

@@ -37,9 +37,9 @@ extension FuzzTarget {
   }
 
   private static func resume(_ directory: FuzzDirectory) throws {
-    let stored = try? AdapterFile.read("\(directory.path)/\(place)")
-    let strategy = try SharingStrategy.named(stored?.table.strategyName ?? SharingStrategy.aslora.name)
-    let table = try SiteTable(sites: adaptedSites, strategy: strategy, r: 1)
+    let stored = try? AdapterFile.read("\(directory.path)/\(place)", sites: adaptedSites)
+    let strategy = try AdapterMethod.named(stored?.table.method.name ?? AdapterMethod.aslora.name)
+    let table = try SiteTable(sites: adaptedSites, method: strategy, r: 1)
     guard let (step, total) = try CheckpointRehearsal.resume(directory.path, table: table, head: head.get()) else {
       throw FuzzFinding(problem: "the checkpoint is not seen")
     }

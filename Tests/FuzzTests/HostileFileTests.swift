@@ -3,6 +3,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
+import Models
 import StrictJSON
 import Tasks
 import Testing
@@ -34,7 +35,7 @@ struct HostileFileTests {
       case .model, .index: _ = try CheckpointDirectory(path: directory)
       case .config: _ = try ModelConfig(directory: directory)
       case .tokenizer, .vocabulary, .sentencePiece: _ = try Tokenizer(modelDirectory: directory, modelType: "bert")
-      case .adapter: _ = try AdapterFile.read(directory)
+      case .adapter: _ = try AdapterFile.read(directory, sites: manyMaps(8).sites)
       case .table: _ = try TaskData(TaskSource(name: "sst2", dataDirectory: directory)).load(.train)
       case .text: _ = try TextDocuments(path: "\(directory)/train.txt")
       case .instructions: _ = try PromptedDataset(instructions: "\(directory)/train.json", style: .alpaca)
@@ -231,5 +232,5 @@ final class Scratch {
 /// A table of adapted maps of a model without end.
 func manyMaps(_ count: Int) throws -> SiteTable {
   let sites = (0..<count).map { Site(layer: $0, module: "m", path: "l.\($0).m", inFeatures: 1, outFeatures: 1) }
-  return try SiteTable(sites: sites, strategy: .aslora, r: 1)
+  return try SiteTable(sites: sites, method: .aslora, r: 1)
 }

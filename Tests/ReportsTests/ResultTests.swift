@@ -31,7 +31,7 @@ import Testing
       recorded(4, seed: 3, status: .interrupted, metrics: validation("accuracy", [(1, 0.1)])),
       recorded(5, seed: 1, config: [("learning_rate", 0.1)], metrics: validation("accuracy", [(1, 0.7)])),
     ]
-    let groups = RunGroup.groups(of: runs)
+    let groups = SeedGroup.groups(of: runs)
     #expect(groups.map { $0.runs.map(\.run.id) } == [[1, 3, 4], [2], [5]])
     #expect(groups.map(\.label) == ["lora", "aslora", "lora learning_rate=0.1"])
     let statistic = groups[0].statistic("accuracy")

@@ -46,7 +46,7 @@ import Testing
 
   @Test func theNextWriterMarksIt() throws {
     let dead = try begin(deadProcess()), alive = try begin(.current)
-    try store.record(run: dead, metrics: [MetricRecord(step: 1, epoch: 0, split: .train, name: "loss", value: 1)])
+    try store.record(run: dead, metrics: [MetricPoint(step: 1, epoch: 0, split: .train, name: "loss", value: 1)])
     _ = try RunStore(path: store.path)
     let rows = try DatabaseQueue(path: store.path).read {
       try Row.fetchAll($0, sql: "SELECT status, finished_at FROM runs ORDER BY id")
@@ -88,7 +88,7 @@ import Testing
     for offset in stride(from: 8192, to: bytes.count, by: 97) { bytes[offset] ^= 0x5A }
     try bytes.write(to: URL(fileURLWithPath: path))
     let error = try #require(throws: RunStoreError.self) { try RunStore(path: path).checkIntegrity() }
-    #expect(error.exitStatus == .badInput && error.description.hasPrefix("\(path): is damaged: "), "\(error)")
+    #expect(error.exitStatus == .badInput && error.description.hasPrefix("\(path): damaged: "), "\(error)")
     try store.checkIntegrity()
   }
 }

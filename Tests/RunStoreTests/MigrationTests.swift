@@ -50,7 +50,7 @@ import Testing
       #expect(runs.map(\.status) == [.completed, .running])
       #expect(runs[0].details.parameters == ParameterCounts(adapter: 256, trainable: 322, total: 9999))
       #expect(
-        try store.metrics(run: 1) == [MetricRecord(step: 10, epoch: 1.25, split: .train, name: "loss", value: 0.625)])
+        try store.metrics(run: 1) == [MetricPoint(step: 10, epoch: 1.25, split: .train, name: "loss", value: 0.625)])
       #expect(try store.merges(run: 1).map(\.groupsLeft) == [2])
       let writer = try RunStore(path: path)
       #expect(try writer.run(writer.beginRun(.example(), token: "new")).status == .running)

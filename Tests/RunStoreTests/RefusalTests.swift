@@ -29,9 +29,7 @@ import Testing
     #expect(throws: refusal) { try RunStore.openExisting(path: path) }
     #expect(try scratch.bytes("other.sqlite") == before)
     #expect(refusal.exitStatus == .badInput)
-    #expect(
-      "\(refusal)"
-        == "\(path): is another program's database and was left untouched; give another file for the runs")
+
   }
 
   @Test(arguments: [1, 15, 500, 600, 10_000])
@@ -89,9 +87,7 @@ import Testing
     #expect(throws: refusal) { try RunStore.openExisting(path: path) }
     #expect(try scratch.bytes("other.sqlite") == before)
     #expect(refusal.exitStatus == .badInput)
-    #expect(
-      "\(refusal)" == "\(path): was written by a newer swift-peft (schema 9, this one knows up to 2); update swift-peft"
-    )
+
   }
 
   @Test func nothingCanBeMadeUnderAFile() throws {

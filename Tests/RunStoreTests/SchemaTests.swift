@@ -77,8 +77,13 @@ import Testing
     let store = try RunStore(path: path)
     let id = try store.beginRun(.example())
     try DatabaseQueue(path: path).write { try $0.execute(sql: "UPDATE runs SET r = 'many'") }
-    let damage = RunStoreError.damaged(path: path, what: "runs.r holds \"many\"")
+    let damage = RunStoreError.damaged(
+      path: path, what: "column r: could not decode Int from database value \"many\"")
     #expect(throws: damage) { try store.run(id) }
-    #expect(damage.exitStatus == .badInput)
+    try DatabaseQueue(path: path).write { try $0.execute(sql: "UPDATE runs SET r = 8, status = 'asleep'") }
+    #expect(
+      throws: RunStoreError.damaged(
+        path: path, what: "column status: could not decode RunStatus from database value \"asleep\"")
+    ) { try store.run(id) }
   }
 }

@@ -17,9 +17,9 @@ final class Scratch: Sendable {
   func bytes(_ name: String) throws -> Data { try Data(contentsOf: url.appendingPathComponent(name)) }
 }
 
-extension NewRun {
-  static func example(_ name: String = "sst2-aslora", strategy: String = "aslora") -> NewRun {
-    NewRun(
+extension RunDetails {
+  static func example(_ name: String = "sst2-aslora", strategy: String = "aslora") -> RunDetails {
+    RunDetails(
       name: name, model: "models/m", modelType: "bert", task: "sst2", strategy: strategy, r: 8, loraAlpha: 16, seed: 42,
       precision: "float32", threads: 2,
       parameters: ParameterCounts(adapter: 159_744, trainable: 751_874, total: 125_000_000), config: "{}",

@@ -42,7 +42,7 @@ struct DecoderGoldenRun {
     let targets = try require(settings["target_modules"]?.array).compactMap(\.string)
     table = try SiteTable(
       sites: TargetSelection(targets).select(from: geometry.sites),
-      strategy: SharingStrategy.named(try require(settings["strategy"]?.string)), r: rank)
+      method: AdapterMethod.named(try require(settings["strategy"]?.string)), r: rank)
     let rows = try require(GoldenRun.json(Self.directory.appendingPathComponent("data.json"))["train"]?.array)
     let isClassification = labels != nil
     data = EncodedDataset(
@@ -102,12 +102,13 @@ struct DecoderGoldenRun {
     config.shuffle = false
     config.evalStrategy = .no
     let merging = try settings["aslora"].map { options in
-      try ASLoRAPlan(
-        startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
-        numMerges: options["num_merges"]?.integer, candidates: .adjacent, totalSteps: 30, layers: table.layerCount)
+      try mergingProcedure(
+        ASLoRAOptions(
+          startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
+          numMerges: options["num_merges"]?.integer, candidates: .adjacent), table, totalSteps: 30)
     }
     return Trainer(
       state: try state(), engine: try engine(threads: threads), config: config, train: data, evaluationSets: [],
-      metrics: [], merging: merging, philox: Philox(seed: 1))
+      metrics: [], procedure: merging, philox: Philox(seed: 1))
   }
 }

@@ -45,7 +45,7 @@ import Testing
 
   @Test(arguments: runs) func thirtySteps(model: String, run: String) throws {
     let golden = try DecoderGoldenRun(model: model, run: run)
-    var trainer = try golden.trainer(), losses: [Double] = [], norms: [Double] = [], merges: [MergeEvent] = []
+    var trainer = try golden.trainer(), losses: [Double] = [], norms: [Double] = [], merges: [GroupMerge] = []
     _ = try trainer.run { event in
       switch event {
       case .step(let report):
@@ -67,7 +67,7 @@ import Testing
   @Test(arguments: ["gpt2-tiny", "llama-grouped"]) func adaptersOfPEFT(model: String) throws {
     let golden = try DecoderGoldenRun(model: model, run: "lora-all")
     let adapter = try PEFTAdapter.read(
-      golden.path + "/peft", modelSites: golden.geometry.sites, basePrefix: golden.geometry.basePrefix
+      golden.path + "/peft", geometry: golden.geometry
     ).expanded.uniform()
     let state = try golden.state()
     #expect(adapter.scale == golden.scale)

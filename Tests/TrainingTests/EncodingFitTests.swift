@@ -1,4 +1,5 @@
 import Checkpoints
+import Models
 import Testing
 
 @testable import Training

@@ -36,10 +36,10 @@ struct GoldenRun {
     scale = loraScale(
       alpha: try require(settings["lora_alpha"]?.number), rank: rank,
       useRSLoRA: try require(settings["use_rslora"]?.bool))
-    let strategy = try SharingStrategy.named(try require(settings["strategy"]?.string))
+    let strategy = try AdapterMethod.named(try require(settings["strategy"]?.string))
     let targets = try require(settings["target_modules"]?.array).compactMap(\.string)
     let sites = strategy.hasAdapters ? try TargetSelection(targets).select(from: geometry.sites) : []
-    table = try SiteTable(sites: sites, strategy: strategy, r: rank)
+    table = try SiteTable(sites: sites, method: strategy, r: rank)
     classifier = try LoadedClassifier(
       path: Self.directory.appendingPathComponent(checkpoint ?? model).path, config: modelConfig, labels: labels,
       philox: Philox(seed: 1))
@@ -80,17 +80,17 @@ struct GoldenRun {
   }
 
   func trainer() throws -> Trainer {
-    var plan: ASLoRAPlan?
+    var plan: (any MethodProcedure)?
     if let options = expected["settings"]?["aslora"] {
-      plan = try ASLoRAPlan(
-        startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
-        numMerges: options["num_merges"]?.integer,
-        candidates: options["candidates"]?.string == "all" ? .all : .adjacent,
-        totalSteps: 30, layers: table.layerCount)
+      plan = try mergingProcedure(
+        ASLoRAOptions(
+          startStep: options["start_step"]?.integer, mergeInterval: options["merge_interval"]?.integer,
+          numMerges: options["num_merges"]?.integer,
+          candidates: options["candidates"]?.string == "all" ? .all : .adjacent), table, totalSteps: 30)
     }
     return Trainer(
       state: try state(), engine: engine(), config: config, train: data, evaluationSets: [], metrics: [],
-      merging: plan, philox: Philox(seed: 1))
+      procedure: plan, philox: Philox(seed: 1))
   }
 
   static func json(_ url: URL) throws -> JSONNode {

@@ -46,7 +46,7 @@ import Testing
   func thirtySteps(model: String, run: String) throws {
     let golden = try GoldenRun(model: model, run: run)
     var trainer = try golden.trainer()
-    var losses: [Double] = [], norms: [Double] = [], rates: [Double] = [], merges: [MergeEvent] = []
+    var losses: [Double] = [], norms: [Double] = [], rates: [Double] = [], merges: [GroupMerge] = []
     _ = try trainer.run { event in
       switch event {
       case .step(let report):

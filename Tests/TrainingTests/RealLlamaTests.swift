@@ -51,7 +51,7 @@ private let realLlama = ProcessInfo.processInfo.environment["SMOLLM2_DIR"]
       let config = try ModelConfig(directory: path)
       model = try LanguageModel(path: path, config: config)
       state = TrainableState(
-        table: try .init(sites: [], strategy: .lora, r: 1), head: [])
+        table: try .init(sites: [], method: .lora, r: 1), head: [])
       engine = LanguageEngine(
         model: model, sites: ModelGeometry(config).sites, scale: 1, loraDropout: 0, pool: WorkerPool(threads: 2))
     }

@@ -67,7 +67,7 @@ import Testing
     return Trainer(
       state: try golden.state(), engine: golden.engine(), config: config, train: golden.data,
       evaluationSets: [(.validation, EncodedDataset(items: Array(golden.data.items.prefix(9))))], metrics: [.accuracy],
-      merging: nil, philox: Philox(seed: 1))
+      procedure: nil, philox: Philox(seed: 1))
   }
 
   @Test func evaluatesAsTheConfigSays() throws {
@@ -105,7 +105,7 @@ import Testing
     let before = state[state.table.tensors[0]]
     var trainer = Trainer(
       state: state, engine: golden.engine(), config: golden.config, train: golden.data, evaluationSets: [], metrics: [],
-      merging: nil, philox: Philox(seed: 1))
+      procedure: nil, philox: Philox(seed: 1))
     #expect { try trainer.run { _ in } } throws: { error in
       guard case TrainingError.notFinite(let step)? = error as? TrainingError else { return false }
       return step

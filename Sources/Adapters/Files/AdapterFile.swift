@@ -1,4 +1,5 @@
 import Checkpoints
+import Models
 import StrictJSON
 
 /// Our own adapter directory: `adapter_model.safetensors` and `adapter_config.json`.
@@ -14,7 +15,8 @@ public enum AdapterFile {
   /// The name of the file with everything else.
   public static let configName = "adapter_config.json"
   static let format = "swift-peft"
-  static let formatVersion = 1
+  /// The newest format. Version 1 has A's and B's only; version 2 any tensor that a method declares.
+  static let formatVersion = 2
   static let headPrefix = "head."
 
   /// Writes both files into `directory`, which exists. The config comes last.
@@ -34,9 +36,12 @@ public enum AdapterFile {
   }
 
   /// The adapter in `directory`. Throws where the files and the strategy disagree in any name, shape or sharing.
-  public static func read(_ directory: String) throws -> StoredAdapter {
-    let (table, metadata) = try NativeConfig(file: "\(directory)/\(configName)", tensors: "\(directory)/\(tensorsName)")
-      .decode()
+  ///
+  /// `sites` are the model's maps, which the adapter must fit.
+  public static func read(
+    _ directory: String, sites: [Site], methods: [AdapterMethod] = AdapterMethod.all
+  ) throws -> StoredAdapter {
+    let (table, metadata) = try NativeConfig(file: "\(directory)/\(configName)", sites, methods).decode()
     var file = try AdapterTensors(path: "\(directory)/\(tensorsName)")
     var tensors: [TensorKey: [Float]] = [:]
     for key in table.tensors {
@@ -54,11 +59,8 @@ public enum AdapterFile {
   private static func config(of adapter: StoredAdapter) -> JSONValue {
     let table = adapter.table, metadata = adapter.metadata
     let sites = table.sites.enumerated().map { position, site -> (String, JSONValue) in
-      var members: [(String, JSONValue)] = [
-        ("layer", .integer(site.layer)), ("module", .string(site.module)),
-        ("A", .string(table.name(of: table.key(.a, ofSiteAt: position)))),
-        ("B", .string(table.name(of: table.key(.b, ofSiteAt: position)))),
-      ]
+      var members: [(String, JSONValue)] = [("layer", .integer(site.layer)), ("module", .string(site.module))]
+      members += table.keys(ofSiteAt: position).map { ($0.role.name, .string(table.name(of: $0))) }
       if let slice = site.slice {
         members.append(("slice_of", .string(slice.path)))
         members.append(("first_row", .integer(slice.firstRow)))
@@ -66,8 +68,8 @@ public enum AdapterFile {
       return (site.path, .members(members))
     }
     return [
-      "format": .string(format), "format_version": .integer(formatVersion),
-      "strategy": .string(table.strategyName), "r": .integer(table.rank),
+      "format": .string(format), "format_version": .integer(table.roles.allSatisfy { $0 == .a || $0 == .b } ? 1 : 2),
+      "strategy": .string(table.method.name), "r": .integer(table.rank),
       "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
       "use_rslora": .bool(metadata.useRSLoRA), "target_modules": .strings(metadata.targetModules),
       "base_model_name_or_path": .string(metadata.baseModel), "model_type": .string(metadata.modelType),

@@ -1,4 +1,5 @@
 import Diagnostics
+import Models
 import StrictJSON
 
 /// An adapter directory that cannot be used.
@@ -28,17 +29,15 @@ public struct AdapterFileError: UserFacingError, Equatable {
     case missingTensor(String, user: String)
     case unusedTensor(String)
     case wrongShape(tensor: String, shape: [Int], expected: [Int])
-    case notAMatrix(tensor: String, shape: [Int])
     case notFinite(String)
     /// Tensors that this machine's memory cannot hold.
     case tooLarge(bytes: Int, limit: Int)
     /// Two entries of `sites` for one module of one layer.
     case duplicateSite(module: String, layer: Int)
     /// The sharing in the file is not that of its strategy.
-    case wrongSharing(path: String, side: Side, named: String, expected: String)
+    case wrongSharing(path: String, role: TensorRole, named: String, expected: String)
     /// The adapter is for a map that the model does not have.
     case unknownModule(String, nearest: String?)
-    case unfitModule(String, shape: [Int], expected: [Int])
   }
 
   /// `place: what is wrong`.
@@ -48,7 +47,7 @@ public struct AdapterFileError: UserFacingError, Equatable {
 }
 
 extension AdapterFileError.Problem {
-  fileprivate var sentence: String {
+  var sentence: String {
     switch self {
     case .notAnObject: return "not a JSON object"
     case .otherFormat(let expected): return "not \(expected)"
@@ -63,16 +62,13 @@ extension AdapterFileError.Problem {
     case .unusedTensor(let tensor): return "tensor \"\(tensor)\" belongs to nothing that is adapted"
     case .wrongShape(let tensor, let shape, let expected):
       return "tensor \"\(tensor)\" has the shape \(shape), expected \(expected)"
-    case .notAMatrix(let tensor, let shape): return "tensor \"\(tensor)\" has the shape \(shape), expected a matrix"
     case .duplicateSite(let module, let layer): return "sites: \(module) of layer \(layer) occurs twice"
     case .tooLarge(let bytes, let limit): return "\(bytes) bytes of tensors; this machine can hold \(limit)"
     case .notFinite(let tensor): return "tensor \"\(tensor)\" holds NaN or infinite numbers"
-    case .wrongSharing(let path, let side, let named, let expected):
-      return "sites.\(path).\(side.rawValue): \"\(named)\", but the strategy makes it \"\(expected)\""
+    case .wrongSharing(let path, let role, let named, let expected):
+      return "sites.\(path).\(role.name): \"\(named)\", but the strategy makes it \"\(expected)\""
     case .unknownModule(let path, let nearest):
       return "\(path) is no linear map of the model" + (nearest.map { "; near it: \($0)" } ?? "")
-    case .unfitModule(let path, let shape, let expected):
-      return "\(path) adapts a map of [out, in] = \(shape), the model's is \(expected)"
     }
   }
 }
@@ -80,26 +76,30 @@ extension AdapterFileError.Problem {
 /// A mapping of an adapter onto sharing that its numbers do not allow.
 public enum InitFromError: UserFacingError, Equatable {
   case rankDiffers(path: String, adapter: Int, config: Int)
+  /// The method makes its products of other tensors than A and B, and the adapter is of another method.
+  case otherMethod(config: String)
   /// The adapter has nothing for these maps.
   case missingSites([String])
   /// The run would ignore these maps of the adapter.
   case unusedSites([String])
   /// Maps of the stack that the strategy makes share a tensor, but whose numbers differ.
-  case valuesDiffer(strategy: String, side: Side, module: String, firstLayer: Int, otherLayers: [Int])
+  case valuesDiffer(strategy: String, role: TensorRole, module: String, firstLayer: Int, otherLayers: [Int])
 
   /// What does not fit.
   public var description: String {
     switch self {
     case .rankDiffers(let path, let adapter, let config):
       return "adapter.init_from: \(path) has rank \(adapter), adapter.r is \(config)"
+    case .otherMethod(let method):
+      return "adapter.init_from: \(method) can only start from an adapter of the same method"
     case .missingSites(let paths):
       return "adapter.init_from: the adapter has nothing for \(Self.list(paths)), which target_modules names"
     case .unusedSites(let paths):
       return "adapter.init_from: the adapter has \(Self.list(paths)), which target_modules leaves out"
-    case .valuesDiffer(let strategy, let side, let module, let first, let others):
+    case .valuesDiffer(let strategy, let role, let module, let first, let others):
       let layers = others.map(String.init).joined(separator: ", ")
       return """
-        adapter.init_from: lora_\(side.rawValue) of \(module) differs between layer \(first) and \
+        adapter.init_from: lora_\(role.name) of \(module) differs between layer \(first) and \
         layer\(others.count == 1 ? "" : "s") \(layers), but \(strategy) shares it
         """
     }

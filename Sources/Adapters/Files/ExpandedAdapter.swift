@@ -1,6 +1,7 @@
 import Diagnostics
+import Models
 
-/// Plain LoRA: an A and a B for every adapted map, as PEFT has it and as any of our adapters can be written.
+/// An A and a B for every adapted map, as PEFT has it and as any of our adapters can be written.
 public struct ExpandedAdapter: Sendable, Equatable {
   /// One adapted map.
   public struct Entry: Sendable, Equatable {
@@ -8,20 +9,23 @@ public struct ExpandedAdapter: Sendable, Equatable {
     public let site: Site
     /// Rows of A, columns of B. May differ between maps (PEFT's `rank_pattern`).
     public let rank: Int
-    /// s in h = W x + s · B A x. May differ between maps (`alpha_pattern`).
+    /// s in h = g ⊙ (W x + s · B A x). May differ between maps (`alpha_pattern`).
     public let scale: Double
     /// A, [rank, in].
     public let a: [Float]
     /// B, [out, rank].
     public let b: [Float]
+    /// g, [out]; nil stands for ones, as in plain LoRA.
+    public let rowScale: [Float]?
 
     /// An adapted map.
-    public init(site: Site, rank: Int, scale: Double, a: [Float], b: [Float]) {
+    public init(site: Site, rank: Int, scale: Double, a: [Float], b: [Float], rowScale: [Float]? = nil) {
       self.site = site
       self.rank = rank
       self.scale = scale
       self.a = a
       self.b = b
+      self.rowScale = rowScale
     }
   }
 
@@ -48,18 +52,19 @@ public struct ExpandedAdapter: Sendable, Equatable {
     if !missing.isEmpty { errors.append(.missingSites(missing)) }
     if !unused.isEmpty { errors.append(.unusedSites(unused)) }
     var values: [TensorKey: [Float]] = [:]
+    if table.method.form != nil { throw InitFromError.otherMethod(config: table.method.name) }
     for key in table.tensors {
       let users = table.users(of: key).compactMap { byPath[table.sites[$0].path] }
       guard let first = users.first else { continue }
-      if key.side == .a, let odd = users.first(where: { $0.rank != table.rank }) {
+      if key.role == .a, let odd = users.first(where: { $0.rank != table.rank }) {
         errors.append(.rankDiffers(path: odd.site.path, adapter: odd.rank, config: table.rank))
       }
-      let value = first.values(key.side)
-      let others = users.filter { $0.values(key.side) != value }.map(\.site.layer)
+      let value = first.values(key.role)
+      let others = users.filter { $0.values(key.role) != value }.map(\.site.layer)
       if !others.isEmpty {
         errors.append(
           .valuesDiffer(
-            strategy: table.strategyName, side: key.side, module: key.module, firstLayer: first.site.layer,
+            strategy: table.method.name, role: key.role, module: key.module, firstLayer: first.site.layer,
             otherLayers: others))
       }
       values[key] = value
@@ -73,13 +78,13 @@ public struct ExpandedAdapter: Sendable, Equatable {
   public func uniform() throws -> (table: SiteTable, tensors: [TensorKey: [Float]], scale: Double) {
     let rank = entries.map(\.rank).max() ?? 0
     let scale = entries.map(\.scale).first { $0 != 0 } ?? 0
-    let table = try SiteTable(sites: entries.map(\.site), strategy: .lora, r: rank)
+    let table = try SiteTable(sites: entries.map(\.site), method: .lora, r: rank)
     var tensors: [TensorKey: [Float]] = [:]
-    for (position, entry) in entries.enumerated() {
-      let ratio = scale == 0 ? 0 : Float(entry.scale / scale)
-      tensors[table.key(.a, ofSiteAt: position)] =
-        entry.a + [Float](repeating: 0, count: (rank - entry.rank) * entry.site.inFeatures)
-      tensors[table.key(.b, ofSiteAt: position)] = (0..<entry.site.outFeatures).flatMap { row in
+    for entry in entries {
+      let ratio = scale == 0 ? 0 : Float(entry.scale / scale), site = entry.site
+      tensors[AdapterTensor.a(site, rank).key] =
+        entry.a + [Float](repeating: 0, count: (rank - entry.rank) * site.inFeatures)
+      tensors[AdapterTensor.b(site, rank).key] = (0..<site.outFeatures).flatMap { row in
         (0..<rank).map { $0 < entry.rank ? entry.b[row * entry.rank + $0] * ratio : 0 }
       }
     }
@@ -89,5 +94,29 @@ public struct ExpandedAdapter: Sendable, Equatable {
 
 extension ExpandedAdapter.Entry {
   /// A or B.
-  public func values(_ side: Side) -> [Float] { side == .a ? a : b }
+  public func values(_ role: TensorRole) -> [Float] { role == .a ? a : b }
+}
+
+/// An adapter that another program's format cannot hold.
+public struct NotPlainLoRA: UserFacingError, Equatable {
+  /// The format asked for.
+  public let format: String
+  /// The first map that is more than a LoRA.
+  public let path: String
+
+  /// What is wrong, and what would be right.
+  public var description: String {
+    "--format \(format): \(path) scales the rows of its weight, which a plain LoRA cannot hold; use merge"
+  }
+  /// Bad input.
+  public var exitStatus: ExitStatus { .badInput }
+}
+
+extension ExpandedAdapter {
+  /// Throws where an entry is more than A and B.
+  func requirePlain(format: String) throws {
+    if let entry = entries.first(where: { $0.rowScale != nil }) {
+      throw NotPlainLoRA(format: format, path: entry.site.path)
+    }
+  }
 }

@@ -1,3 +1,5 @@
+import Models
+
 extension ExpandedAdapter {
   /// The same function with every LoRA on a whole map of `geometry`.
   ///
@@ -16,16 +18,18 @@ extension ExpandedAdapter {
     guard let scale = slices.first?.scale else { return nil }
     let rank = slices.reduce(0) { $0 + $1.rank }
     var b = [Float](repeating: 0, count: site.outFeatures * rank)
+    var rowScale = slices.contains { $0.rowScale != nil } ? [Float](repeating: 1, count: site.outFeatures) : nil
     var column = 0
     for entry in slices {
       let values = entry.b(scaledFor: scale)
       for row in 0..<entry.site.outFeatures {
-        let start = (row + (entry.site.slice?.firstRow ?? 0)) * rank + column
+        let whole = row + (entry.site.slice?.firstRow ?? 0), start = whole * rank + column
+        if let own = entry.rowScale { rowScale?[whole] = own[row] }
         b.replaceSubrange(start..<(start + entry.rank), with: values[(row * entry.rank)..<((row + 1) * entry.rank)])
       }
       column += entry.rank
     }
-    return Entry(site: site, rank: rank, scale: scale, a: slices.flatMap(\.a), b: b)
+    return Entry(site: site, rank: rank, scale: scale, a: slices.flatMap(\.a), b: b, rowScale: rowScale)
   }
 }
 

@@ -1,27 +1,23 @@
 import Checkpoints
 import Diagnostics
+import Models
 import StrictJSON
 
 /// Decodes the config of our own adapter directory into the table that it describes.
 struct NativeConfig {
   private let fields: ConfigFields
-  private let tensors: SafetensorsFile
+  private let sites: [String: Site]
+  private let methods: [AdapterMethod]
 
   private static let keys = [
     "format", "format_version", "strategy", "r", "lora_alpha", "lora_dropout", "use_rslora", "target_modules",
     "base_model_name_or_path", "model_type", "task_type", "labels", "step", "sites",
   ]
 
-  /// What a site says of itself.
-  private struct Entry {
-    let site: Site
-    let names: [Side: String]
-    let line: JSONNode?
-  }
-
-  init(file: String, tensors: String) throws {
+  init(file: String, _ sites: [Site], _ methods: [AdapterMethod]) throws {
     fields = try ConfigFields(file: file)
-    self.tensors = try SafetensorsFile(path: tensors)
+    self.sites = Dictionary(sites.map { ($0.path, $0) }) { first, _ in first }
+    self.methods = methods
   }
 
   func decode() throws -> (table: SiteTable, metadata: AdapterMetadata) {
@@ -41,27 +37,27 @@ struct NativeConfig {
   }
 
   private func table() throws -> SiteTable {
-    let sites = try fields.fields("sites")
-    let entries = try sites.object.keys.map { try entry($0, in: sites) }
-    var seen: [String: Set<Int>] = [:]
-    for case let (site, line) in entries.map({ ($0.site, $0.line) })
-    where !seen[site.module, default: []].insert(site.layer).inserted {
-      throw fields.failure(.duplicateSite(module: site.module, layer: site.layer), at: line)
-    }
     let name = try fields.string("strategy")
-    guard let strategy = SharingStrategy.all.first(where: { $0.name == name }) else {
-      let names = SharingStrategy.all.map(\.name).joined(separator: ", ")
+    guard let method = methods.first(where: { $0.name == name }) else {
+      let names = methods.map(\.name).joined(separator: ", ")
       throw fields.failure(.wrongField("strategy", expected: "one of \(names)"), at: fields.object["strategy"])
     }
-    var table = try SiteTable(sites: entries.map(\.site), strategy: strategy, r: try fields.integer("r"))
-    if strategy.mergesWhileTraining { merge(&table, as: entries) }
-    for (position, site) in table.sites.enumerated() {
-      for side in Side.allCases {
-        let named = entries[position].names[side] ?? ""
-        let expected = table.name(of: table.key(side, ofSiteAt: position))
+    let section = try fields.fields("sites")
+    let entries = try section.object.keys.map { (try site($0, in: section), try section.fields($0)) }
+    var seen: [String: Set<Int>] = [:]
+    for (site, entry) in entries where !seen[site.module, default: []].insert(site.layer).inserted {
+      throw entry.failure(.duplicateSite(module: site.module, layer: site.layer))
+    }
+    var table = try SiteTable(sites: entries.map(\.0), method: method, r: try fields.integer("r"))
+    for (_, entry) in entries {
+      try entry.requireOnly(["layer", "module", "slice_of", "first_row"] + table.roles.map(\.name))
+    }
+    if method.procedure != nil { try merge(&table, as: entries) }
+    for (position, (site, entry)) in entries.enumerated() where method.hasAdapters {
+      for key in table.keys(ofSiteAt: position) {
+        let named = try entry.string(key.role.name), expected = table.name(of: key)
         if named != expected {
-          throw fields.failure(
-            .wrongSharing(path: site.path, side: side, named: named, expected: expected), at: entries[position].line)
+          throw entry.failure(.wrongSharing(path: site.path, role: key.role, named: named, expected: expected))
         }
       }
     }
@@ -69,40 +65,36 @@ struct NativeConfig {
   }
 
   /// Ties the layers of every module whose entries name the same B, under the highest of them.
-  private func merge(_ table: inout SiteTable, as entries: [Entry]) {
-    var merges: [(module: String, lowerLayer: Int, upperLayer: Int)] = []
-    for (module, ofModule) in Dictionary(grouping: entries, by: \.site.module) {
-      for group in Dictionary(grouping: ofModule, by: { $0.names[.b] }).values {
+  private func merge(_ table: inout SiteTable, as entries: [(Site, ConfigFields)]) throws {
+    var ties: [TensorKey: TensorKey] = [:]
+    let named = try entries.map { (site: $0, b: try $1.string(TensorRole.b.name)) }
+    for ofModule in Dictionary(grouping: named, by: \.site.module).values {
+      for group in Dictionary(grouping: ofModule, by: \.b).values {
         let layers = Set(group.map(\.site.layer)).sorted()
-        for layer in layers.dropLast() { merges.append((module, layer, layers[layers.count - 1])) }
+        for layer in layers.dropLast() {
+          func key(_ layer: Int) -> TensorKey { TensorKey(role: .b, module: group[0].site.module, layer: layer) }
+          ties[key(layer)] = key(layers[layers.count - 1])
+        }
       }
     }
-    table.mergeB(merges)
+    table.tie(ties)
   }
 
-  private func entry(_ path: String, in sites: ConfigFields) throws -> Entry {
-    let entry = try sites.fields(path)
-    try entry.requireOnly(["layer", "module", "A", "B", "slice_of", "first_row"])
-    let names: [Side: String] = [.a: try entry.string("A"), .b: try entry.string("B")]
-    var slice: Site.Slice?
-    if entry.object["slice_of"] != nil {
-      slice = Site.Slice(path: try entry.string("slice_of"), firstRow: try entry.integer("first_row"))
+  /// The model's map at `path`, which the entry must describe as it is.
+  private func site(_ path: String, in section: ConfigFields) throws -> Site {
+    let entry = try section.fields(path)
+    guard let site = sites[path] else {
+      throw entry.failure(.unknownModule(path, nearest: nearestName(to: path, among: sites.keys.sorted())))
     }
-    let site = Site(
-      layer: try entry.integer("layer"), module: try entry.string("module"), path: path,
-      inFeatures: try dimension(1, of: names[.a], path), outFeatures: try dimension(0, of: names[.b], path),
-      slice: slice)
-    return Entry(site: site, names: names, line: sites.object[path])
-  }
-
-  private func dimension(_ index: Int, of name: String?, _ path: String) throws -> Int {
-    let name = name ?? ""
-    guard let shape = tensors.info(name)?.shape else {
-      throw AdapterFileError(place: tensors.path, problem: .missingTensor(name, user: path))
+    func expect(_ key: String, _ isRight: Bool, _ expected: String) throws {
+      if !isRight { throw entry.failure(.wrongField("sites.\(path).\(key)", expected: expected)) }
     }
-    guard shape.count == 2 else {
-      throw AdapterFileError(place: tensors.path, problem: .notAMatrix(tensor: name, shape: shape))
+    try expect("layer", entry.integer("layer") == site.layer, "\(site.layer)")
+    try expect("module", entry.string("module") == site.module, "\"\(site.module)\"")
+    try expect("slice_of", entry.object["slice_of"]?.string == site.slice?.path, site.slice?.path ?? "nothing")
+    if let slice = site.slice {
+      try expect("first_row", entry.integer("first_row") == slice.firstRow, "\(slice.firstRow)")
     }
-    return shape[index]
+    return site
   }
 }

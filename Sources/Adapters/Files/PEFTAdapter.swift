@@ -1,10 +1,11 @@
 import Checkpoints
 import Diagnostics
+import Models
 import StrictJSON
 
 /// Reads the LoRA adapters of Hugging Face PEFT: `adapter_config.json` and `adapter_model.safetensors`.
 ///
-///     let adapter = try PEFTAdapter.read("their-adapter", modelSites: geometry.sites, basePrefix: "roberta")
+///     let adapter = try PEFTAdapter.read("their-adapter", geometry: geometry)
 ///     let start = try adapter.expanded.initialise(table)
 ///
 /// Tensors are called `base_model.model.` + path + `.lora_A.weight`, the path with or without the prefix of the base
@@ -21,20 +22,20 @@ public struct PEFTAdapter: Sendable, Equatable {
 
   private static let tensorPrefix = "base_model.model."
 
-  /// The adapter in `directory`, for a model with these maps and this prefix of its base model.
-  public static func read(_ directory: String, modelSites: [Site], basePrefix: String) throws -> PEFTAdapter {
+  /// The adapter in `directory`, for a model of this geometry.
+  public static func read(_ directory: String, geometry: ModelGeometry) throws -> PEFTAdapter {
     let config = try PEFTConfig(file: "\(directory)/\(AdapterFile.configName)")
-    let headModule = ["bert", "roberta"].contains(basePrefix) ? "classifier" : "score"
+    let headModule = geometry.headModule
     // A module that is trained whole, say lm_head, would be ignored.
     try config.requireSavedModules([headModule])
     var file = try AdapterTensors(path: "\(directory)/\(AdapterFile.tensorsName)")
-    let known = Dictionary(modelSites.map { ($0.path, $0) }) { first, _ in first }
+    let known = Dictionary(geometry.sites.map { ($0.path, $0) }) { first, _ in first }
     var entries: [String: ExpandedAdapter.Entry] = [:]
     var head: [String: HeadTensor] = [:]
     for name in file.names where name.hasPrefix(tensorPrefix) {
       let path = String(name.dropFirst(tensorPrefix.count))
       if let module = path.suffixRemoved(".lora_A.weight") {
-        let bare = module.prefixRemoved(basePrefix + ".")
+        let bare = module.prefixRemoved(geometry.basePrefix + ".")
         guard let site = known[bare] else {
           throw file.failure(.unknownModule(module, nearest: nearestName(to: bare, among: known.keys.sorted())))
         }
@@ -45,7 +46,7 @@ public struct PEFTAdapter: Sendable, Equatable {
     }
     try file.requireAllTaken()
     return PEFTAdapter(
-      expanded: ExpandedAdapter(entries: modelSites.compactMap { entries[$0.path] }, head: head),
+      expanded: ExpandedAdapter(entries: geometry.sites.compactMap { entries[$0.path] }, head: head),
       baseModel: config.baseModel, targetModules: config.targetModules, taskType: config.taskType)
   }
 
@@ -68,6 +69,14 @@ public struct PEFTAdapter: Sendable, Equatable {
     guard !path.contains("lora_"), parts.first == headModule else { return nil }
     parts.removeAll { $0 == "modules_to_save" }
     return parts.joined(separator: ".")
+  }
+}
+
+extension ModelGeometry {
+  /// The first part of the names of the classification head: `classifier`.
+  var headModule: String {
+    let name = HeadParameter.all(config: config, labels: 1).first?.name ?? ""
+    return String(name.prefix { $0 != "." })
   }
 }
 

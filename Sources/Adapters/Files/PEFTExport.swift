@@ -1,4 +1,5 @@
 import Checkpoints
+import Models
 import StrictJSON
 
 /// Writes any of our adapters as an ordinary LoRA adapter of Hugging Face PEFT, each map with its own A and B.
@@ -23,12 +24,13 @@ public struct PEFTExport: Sendable {
   /// one. `revision` is that of a base model on the Hub.
   public init(
     _ adapter: StoredAdapter, geometry: ModelGeometry, pooler: [String: HeadTensor] = [:], revision: String? = nil
-  ) {
+  ) throws {
     self.geometry = geometry
     self.pooler = pooler
     self.revision = revision
     metadata = adapter.metadata
     let fused = adapter.expanded.fused(geometry)
+    try fused.requirePlain(format: "peft")
     if let site = geometry.sites.first, fused.entries.isEmpty {
       let zeros = ExpandedAdapter.Entry(
         site: site, rank: 1, scale: adapter.metadata.scale(rank: 1),
@@ -37,7 +39,7 @@ public struct PEFTExport: Sendable {
       rank = 1
     } else {
       expanded = fused
-      rank = adapter.table.rank
+      rank = adapter.table.method.form == nil ? adapter.table.rank : fused.entries[0].rank
     }
   }
 
@@ -70,7 +72,8 @@ public struct PEFTExport: Sendable {
       "base_model_name_or_path": .string(metadata.baseModel),
       "revision": revision.map { .string($0) } ?? .null, "r": .integer(rank),
       "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
-      "use_rslora": .bool(metadata.useRSLoRA), "fan_in_fan_out": .bool(geometry.config.family == .gpt2),
+      "use_rslora": .bool(metadata.useRSLoRA),
+      "fan_in_fan_out": .bool(geometry.parts.contains { $0.map?.isTransposed == true }),
       "target_modules": .strings(targetModules),
       "rank_pattern": .members(special.map { (fullPath($0.site), .integer($0.rank)) }),
       "alpha_pattern": .members(special.map { (fullPath($0.site), plain(alpha(of: $0))) }),
@@ -87,8 +90,7 @@ public struct PEFTExport: Sendable {
   /// Names that select exactly the adapted maps by PEFT's suffix rule: module types where they do, else full paths.
   private var targetModules: [String] {
     let paths = expanded.entries.map(\.site.path)
-    var seen: Set<String> = []
-    let modules = expanded.entries.map(\.site.module).filter { seen.insert($0).inserted }
+    let modules = expanded.entries.map(\.site.module).unique
     let maps = geometry.sites.filter { $0.slice == nil }
     let selected = try? TargetSelection(modules).select(from: maps, basePrefix: geometry.basePrefix)
     return selected?.map(\.path) == paths ? modules : expanded.entries.map { fullPath($0.site) }

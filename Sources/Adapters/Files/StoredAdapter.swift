@@ -22,14 +22,20 @@ public struct StoredAdapter: Sendable, Equatable {
   /// s in h = W x + s · B A x.
   public var scale: Double { metadata.scale(rank: table.rank) }
 
-  /// Every adapted map with its own A and B, whatever they share.
+  /// Every adapted map with its own A and B, whatever they share and whatever they are made of.
   public var expanded: ExpandedAdapter {
-    let entries = table.sites.enumerated().map { position, site in
-      ExpandedAdapter.Entry(
-        site: site, rank: table.rank, scale: scale,
-        a: tensors[table.key(.a, ofSiteAt: position)] ?? [], b: tensors[table.key(.b, ofSiteAt: position)] ?? [])
-    }
-    return ExpandedAdapter(entries: entries, head: head)
+    ExpandedAdapter(entries: table.sites.indices.map(entry), head: head)
+  }
+
+  private func entry(_ position: Int) -> ExpandedAdapter.Entry {
+    let site = table.sites[position]
+    let values = SiteTensors(
+      site: site, rank: table.rank,
+      values: Dictionary(table.keys(ofSiteAt: position).map { ($0.role, tensors[$0] ?? []) }) { first, _ in first })
+    let product =
+      table.method.form?.build(values) ?? SiteProduct(rank: table.rank, a: values[.a], b: values[.b])
+    return ExpandedAdapter.Entry(
+      site: site, rank: product.rank, scale: scale, a: product.a, b: product.b, rowScale: product.rowScale)
   }
 }
 
@@ -51,7 +57,7 @@ public struct HeadTensor: Sendable, Equatable {
 public struct AdapterMetadata: Sendable, Equatable {
   /// Directory or Hub id of the base model.
   public var baseModel: String
-  /// `bert`, `roberta`, `gpt2` or `llama`.
+  /// The family: `bert`.
   public var modelType: String
   /// PEFT's task type: `SEQ_CLS`, `CAUSAL_LM`.
   public var taskType: String

@@ -1,12 +1,12 @@
 import Checkpoints
 import Diagnostics
 import Kernels
+import Models
 
 /// Decides, tensor by tensor, what a folded checkpoint holds.
 struct FoldPlan {
   let directory: CheckpointDirectory
   let geometry: ModelGeometry
-  let names: ModelNames
   let task: FoldedCheckpoint.Task
   /// By the path of the map.
   let entries: [String: ExpandedAdapter.Entry]
@@ -22,7 +22,6 @@ struct FoldPlan {
     self.directory = directory
     self.geometry = geometry
     self.task = task
-    names = ModelNames(geometry)
     entries = Dictionary(adapter.entries.map { ($0.site.path, $0) }) { first, _ in first }
   }
 
@@ -41,7 +40,7 @@ struct FoldPlan {
 
   /// Nil for what is left out.
   private mutating func tensor(_ name: String, in file: SafetensorsFile) throws -> SafetensorsTensor? {
-    guard let path = names.path(of: name) else {
+    guard let path = geometry.tensor(stored: name) else {
       let isOutputLayer = task == .languageModel && name == "lm_head.weight" && !geometry.config.tieWordEmbeddings
       hasOutputLayer = hasOutputLayer || isOutputLayer
       return isOutputLayer || task == .asStored ? SafetensorsTensor(name: name, copyOf: name, in: file) : nil
@@ -49,9 +48,9 @@ struct FoldPlan {
     if let other = stored.updateValue(name, forKey: path) {
       throw FoldError.ambiguous(directory: directory.path, tensor: path, names: [other, name])
     }
-    let output = task == .asStored ? name : names.prefix + path
+    let output = task == .asStored ? name : prefix + path
     if path.hasSuffix(".weight"), let entry = entries[String(path.dropLast(".weight".count))] {
-      let isTransposed = geometry.config.family == .gpt2
+      let isTransposed = geometry.map(of: entry.site)?.isTransposed ?? false
       return try WeightFold(file: file, stored: name, entry: entry, isTransposed: isTransposed).tensor(named: output)
     }
     return SafetensorsTensor(name: output, copyOf: name, in: file)
@@ -65,7 +64,7 @@ struct FoldPlan {
         tensor = entry.folded(into: tensor)
       }
       stored[path] = path
-      files[files.count - 1].append(tensor.stored(as: names.prefix + path, type: type))
+      files[files.count - 1].append(tensor.stored(as: prefix + path, type: type))
     }
   }
 
@@ -73,7 +72,7 @@ struct FoldPlan {
   func requireWhole() throws {
     var paths = Set(entries.keys.map { $0 + ".weight" })
     if task != .asStored {
-      paths.formUnion(geometry.sites.filter { $0.slice == nil }.map { $0.path + ".weight" } + names.essential)
+      paths.formUnion(geometry.parts.flatMap(\.namedTensors).map(\.name))
     }
     var missing = paths.filter { stored[$0] == nil }.sorted()
     if task == .languageModel, !geometry.config.tieWordEmbeddings, !hasOutputLayer { missing.append("lm_head.weight") }
@@ -83,26 +82,32 @@ struct FoldPlan {
   /// The head, in the last file.
   mutating func addHead(_ head: [String: HeadTensor]) throws {
     guard case .classifier = task else { return }
-    guard Set(head.keys) == Set(names.head) else {
-      throw FoldError.wrongHead(found: head.keys.sorted(), expected: names.head.sorted())
+    let expected = HeadParameter.all(config: geometry.config, labels: 1).map(\.name)
+    guard Set(head.keys) == Set(expected) else {
+      throw FoldError.wrongHead(found: head.keys.sorted(), expected: expected.sorted())
     }
     files[files.count - 1] += head.sorted { $0.key < $1.key }.map { $1.stored(as: $0, type: type) }
   }
 
+  /// What stands before the base model's tensors: `bert.`.
+  private var prefix: String { geometry.basePrefix + "." }
+
   /// The type of the embeddings.
   private var type: ElementType {
-    names.essential.first.flatMap { stored[$0] }.flatMap { directory.info($0)?.dtype.elementType } ?? .float32
+    geometry.parts.first { $0.isTokenEmbedding }.flatMap { stored[$0.path + ".weight"] }.flatMap {
+      directory.info($0)?.dtype.elementType
+    } ?? .float32
   }
 }
 
 extension ExpandedAdapter.Entry {
-  /// W + s · B A of a small weight in memory.
+  /// g ⊙ (W + s · B A) of a small weight in memory.
   func folded(into weight: HeadTensor) -> HeadTensor {
     let columns = site.inFeatures
     let values = weight.values.enumerated().map { index, value in
       let (row, column) = (index / columns, index % columns)
       let product = (0..<rank).reduce(0.0) { $0 + Double(b[row * rank + $1]) * Double(a[$1 * columns + column]) }
-      return Float(Double(value) + scale * product)
+      return Float((Double(value) + scale * product) * Double(rowScale?[row] ?? 1))
     }
     return HeadTensor(shape: weight.shape, values: values)
   }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Diagnostics
 import Kernels
+import Models
 import StrictJSON
 
 /// A base model with an adapter folded into its weights, as a directory that transformers' Auto classes load.

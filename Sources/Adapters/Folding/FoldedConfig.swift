@@ -1,5 +1,6 @@
 import Checkpoints
 import Kernels
+import Models
 import StrictJSON
 
 /// The base model's `config.json` with what transformers must know of the folded model.
@@ -14,12 +15,13 @@ struct FoldedConfig {
       text = String(decoding: file.copy(0..<file.count), as: UTF8.self)
       return
     }
-    let names = ModelNames(geometry)
+    let architecture = geometry.config.architecture
     switch task {
     case .classifier(let labels):
-      object["architectures"] = JSONNode(.strings([names.architecture(isClassifier: true)]))
+      object["architectures"] = JSONNode(.strings([architecture.classifierClass]))
       Self.set(labels, in: &object, base: geometry.config)
-    case .languageModel: object["architectures"] = JSONNode(.strings([names.architecture(isClassifier: false)]))
+    case .languageModel:
+      object["architectures"] = JSONNode(.strings([architecture.languageModelClass].compactMap { $0 }))
     case .asStored: break
     }
     text = JSONWriter.text(.object(object), pretty: true)

@@ -2,7 +2,7 @@ import Checkpoints
 import Diagnostics
 import Kernels
 
-/// W' = W + s · B A for one stored weight, block by block: computed in float32, rounded once to the weight's own type.
+/// W' = g ⊙ (W + s · B A) for one stored weight, block by block: computed in float32, rounded once to the weight's own type.
 struct WeightFold: Sendable {
   let file: SafetensorsFile
   /// The weight's name in `file`.
@@ -44,6 +44,7 @@ struct WeightFold: Sendable {
             add(rows: start, count, left, right, to: MatrixView(base, stride: columns), columns)
           }
         }
+        scaleRows(from: start, count, base, columns)
       }
       let numbers = sums[0..<(count * columns)]
       if let bad = numbers.firstIndex(where: { !Self.fits($0, weight.elementType) }) {
@@ -70,6 +71,16 @@ struct WeightFold: Sendable {
       multiply(
         count, columns, rank, alpha: scale, MatrixView(left + start * rank, stride: rank),
         MatrixView(right, stride: entry.site.inFeatures), beta: 1, block)
+    }
+  }
+
+  /// Multiplies the outputs of the block by g.
+  private func scaleRows(from start: Int, _ count: Int, _ block: UnsafeMutablePointer<Float>, _ columns: Int) {
+    guard let rowScale = entry.rowScale else { return }
+    for row in 0..<count {
+      for column in 0..<columns {
+        block[row * columns + column] *= rowScale[isTransposed ? column : start + row]
+      }
     }
   }
 

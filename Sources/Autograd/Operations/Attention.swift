@@ -3,17 +3,18 @@ import CKernels
 import Kernels
 
 extension Tape {
-  /// Softmax attention inside each sequence: O = dropout(softmax(Q Kᵀ / √D)) V per head (Vaswani et al.,
-  /// arXiv 1706.03762, section 3.2), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side in the columns. If K is
-  /// less than H, each H / K neighbouring query heads share a key and value head (arXiv 2305.13245).
+  /// Softmax attention inside each sequence: O = dropout(softmax(scale · Q Kᵀ)) V per head (Vaswani et al.,
+  /// arXiv 1706.03762, section 3.2, where scale is 1 / √D), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side
+  /// in the columns. If K is less than H, each H / K neighbouring query heads share a key and value head (arXiv
+  /// 2305.13245).
   ///
   /// With `causal`, a token sees only itself and earlier ones. q may have fewer rows per sequence than k and v: the first
   /// tokens (in an encoder's last layer, the classification token), or if causal the last ones. Scores are computed for
   /// one block of queries at a time, and again in the backward pass from saved log-sums, so memory is linear in the
   /// length. Scores and probabilities are float32.
   public func attention(
-    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, dropout: Float,
-    site: Int
+    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, scale: Float? = nil,
+    dropout: Float, site: Int
   ) -> Tensor {
     let keyValueHeads = keyValueHeads ?? heads
     precondition(heads % keyValueHeads == 0)
@@ -23,7 +24,8 @@ extension Tape {
       precision: q.precision)
     let pass = AttentionPass(
       tape: self, q: q, k: k, v: v, heads: heads, keyValueHeads: keyValueHeads, causal: causal,
-      dropout: dropoutSource == nil ? 0 : dropout, site: site, logSums: workspace.allocate(q.rows * heads))
+      scale: scale ?? 1 / Float(q.columns / heads).squareRoot(), dropout: dropoutSource == nil ? 0 : dropout,
+      site: site, logSums: workspace.allocate(q.rows * heads))
     pass.forward(into: output)
     if output.needsGradient {
       record { pass.backward(from: output) }
@@ -38,6 +40,7 @@ private struct AttentionPass {
   let heads: Int
   let keyValueHeads: Int
   let causal: Bool
+  let scale: Float
   let dropout: Float
   let site: Int
   let logSums: Buffer
@@ -46,7 +49,6 @@ private struct AttentionPass {
   var headSize: Int { q.columns / heads }
   /// The number of query heads that share a key and value head.
   var sharing: Int { heads / keyValueHeads }
-  var scale: Float { 1 / Float(headSize).squareRoot() }
   var precision: Precision { q.precision }
   var workspace: Workspace { tape.workspace }
 
@@ -184,7 +186,7 @@ private struct AttentionPass {
   /// Zeroes the padding rows of [H, rows, columns].
   func clearSurplus(_ block: Block, _ buffer: Buffer, _ precision: Precision) {
     let surplus = (block.rows - block.queries.count) * block.columns
-    guard surplus > 0 else { return }
+    guard surplus > 0, buffer.computes else { return }
     for head in 0..<heads {
       let at = (head * block.rows + block.queries.count) * block.columns
       switch precision {
@@ -310,13 +312,13 @@ private struct AttentionPass {
       }
       // The first block overwrites the keys that it sees; later ones add.
       let written = block.columns * pass.k.columns, all = Products.padded(block.total) * pass.k.columns
-      if block.isFirst { (sums.base + written).update(repeating: 0, count: all - written) }
+      if block.isFirst, sums.computes { (sums.base + written).update(repeating: 0, count: all - written) }
       return pass.keys(sums, .float32, from: 0)
     }
 
     /// Takes over a sequence's sums once its last block has been added.
     func finish(_ block: Block, _ pass: AttentionPass) {
-      guard let sums, pass.needsSums(block), block.isLast else { return }
+      guard let sums, pass.needsSums(block), block.isLast, sums.computes else { return }
       let at = block.keys.lowerBound * pass.k.columns, count = block.total * pass.k.columns
       switch pass.precision {
       case .float32: (buffer.base + at).update(from: sums.base, count: count)

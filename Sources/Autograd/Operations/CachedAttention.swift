@@ -82,8 +82,11 @@ public final class KeyValueCache {
 extension Tape {
   /// Causal `attention` of q [M, H·D] over the cached keys and values, of which the last belong to q's own tokens. It has
   /// no derivative.
-  public func cachedAttention(q: Tensor, cache: KeyValueCache, layer: Int, heads: Int) -> Tensor {
-    let size = q.columns / heads, sharing = heads / (cache.columns / size), scale = 1 / Float(size).squareRoot()
+  public func cachedAttention(
+    q: Tensor, cache: KeyValueCache, layer: Int, heads: Int, scale: Float? = nil
+  ) -> Tensor {
+    let size = q.columns / heads, sharing = heads / (cache.columns / size)
+    let scale = scale ?? 1 / Float(size).squareRoot()
     let output = make(q.layout, columns: q.columns, needsGradient: false)
     for sequence in 0..<q.layout.sequences {
       let (keys, values, count) = cache.keys(layer: layer, sequence), queries = q.layout.range(sequence)

@@ -7,7 +7,7 @@ extension Tape {
   public func dropout(_ x: Tensor, probability: Float, site: Int) -> Tensor {
     guard probability > 0, dropoutSource != nil else { return x }
     let y = make(like: x)
-    y.buffer.base.update(from: x.buffer.base, count: x.buffer.count)
+    if workspace.computes { y.buffer.base.update(from: x.buffer.base, count: x.buffer.count) }
     applyDropout(y.buffer, y.shape, probability: probability, site: site)
     if x.needsGradient {
       let shape = x.shape
@@ -25,6 +25,7 @@ extension Tape {
     guard let dropoutSource, probability > 0 else { return }
     let layout = shape.layout, columns = shape.columns
     let multipliers = workspace.allocate(columns)
+    guard workspace.computes else { return }
     for sequence in 0..<layout.sequences {
       for (position, row) in layout.range(sequence).enumerated() {
         dropoutSource.row(site, layout.examples[sequence], position, probability, multipliers.base, columns)

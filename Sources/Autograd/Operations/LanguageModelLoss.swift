@@ -29,11 +29,13 @@ extension Tape {
     for slice in rows.chunks(ofCount: sliceRows) {
       let padded = Products.padded(slice.count)
       let target = UnsafeMutableRawPointer(states.base)
-      for (index, row) in slice.enumerated() {
+      for (index, row) in slice.enumerated() where workspace.computes {
         (target + index * bytes).copyMemory(from: source.base + row * bytes, byteCount: bytes)
       }
-      (target + slice.count * bytes).initializeMemory(
-        as: UInt8.self, repeating: 0, count: (padded - slice.count) * bytes)
+      if workspace.computes {
+        (target + slice.count * bytes).initializeMemory(
+          as: UInt8.self, repeating: 0, count: (padded - slice.count) * bytes)
+      }
       forEachPart(of: head) { first, part, w in
         workspace.products.multiply(
           padded, part, columns, operand(states, stride: columns), w.transposed,
@@ -62,7 +64,7 @@ extension Tape {
           padded, columns, part, operand(slopes, stride: vocabulary).advanced(columns: first), w,
           into: Operand(derivatives.base, stride: columns), accumulate: first > 0)
       }
-      for (index, row) in slice.enumerated() {
+      for (index, row) in slice.enumerated() where workspace.computes {
         let from = derivatives.base + index * columns
         switch hidden.precision {
         case .float32: ck_add(gradient.base + row * columns, from, columns)
@@ -113,7 +115,9 @@ extension Tape {
     let part = min(head.rows, HeadSlices.widenedRows(columns: head.columns))
     let scratch = workspace.allocate(part * head.columns)
     for rows in (0..<head.rows).chunks(ofCount: part) {
-      head.widen(range: (rows.lowerBound * head.columns)..<(rows.upperBound * head.columns), into: scratch.base)
+      if workspace.computes {
+        head.widen(range: (rows.lowerBound * head.columns)..<(rows.upperBound * head.columns), into: scratch.base)
+      }
       body(rows.lowerBound, rows.count, Operand(scratch.base, stride: head.columns))
     }
   }

@@ -117,6 +117,7 @@ private struct LayerNormPass {
   }
 
   private func forEachRow(_ body: (_ example: Int, _ position: Int, _ row: Int) -> Void) {
+    guard tape.workspace.computes else { return }
     for sequence in 0..<shape.layout.sequences {
       for (position, row) in shape.layout.range(sequence).enumerated() {
         body(shape.layout.examples[sequence], position, row)

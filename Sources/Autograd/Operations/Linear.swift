@@ -18,12 +18,15 @@ public struct FrozenLinear: Sendable {
   }
 }
 
-/// A low-rank adapter of one linear map: scale · B (A · dropout(x)) (Hu et al., arXiv 2106.09685, section 4.1).
+/// A low-rank adapter of one linear map: g ⊙ (W x + scale · B (A · dropout(x))) (Hu et al., arXiv 2106.09685,
+/// section 4.1, where g is ones).
 public struct LowRankAdapter: Sendable {
   /// A [r, in].
   public let a: ParameterReference
   /// B [out, r].
   public let b: ParameterReference
+  /// g [out]; nil stands for ones.
+  public let rowScale: ParameterReference?
   /// alpha / r, or alpha / √r.
   public let scale: Float
   /// The dropout probability on A's input.
@@ -32,9 +35,13 @@ public struct LowRankAdapter: Sendable {
   public let dropoutSite: Int
 
   /// An adapter.
-  public init(a: ParameterReference, b: ParameterReference, scale: Float, dropout: Float, dropoutSite: Int) {
+  public init(
+    a: ParameterReference, b: ParameterReference, rowScale: ParameterReference? = nil, scale: Float, dropout: Float,
+    dropoutSite: Int
+  ) {
     self.a = a
     self.b = b
+    self.rowScale = rowScale
     self.scale = scale
     self.dropout = dropout
     self.dropoutSite = dropoutSite
@@ -47,6 +54,9 @@ public struct AdaptedLinear {
   let adapter: LowRankAdapter?
   let addsBias: Bool
 
+  /// The bias that the product adds. With a row scale, the bias is added after it.
+  var productBias: FrozenTensor? { addsBias && adapter?.rowScale == nil ? linear.bias : nil }
+
   /// - Parameter addsBias: false leaves the bias to the next operation.
   public init(_ linear: FrozenLinear, adapter: LowRankAdapter?, addsBias: Bool = true) {
     self.linear = linear
@@ -56,12 +66,21 @@ public struct AdaptedLinear {
 }
 
 extension Tape {
-  /// y_i = x W_iᵀ + b_i + s_i (x A_iᵀ) B_iᵀ for several maps of one x [N, in] → [N, out_i], in the tape's precision.
+  /// y_i = g_i ∘ (x W_iᵀ + s_i (x A_iᵀ) B_iᵀ) + b_i for several maps of one x [N, in] → [N, out_i], in the tape's
+  /// precision.
   ///
   /// Without dropout, A's that are adjacent in memory are multiplied as one matrix, and an A that several maps share only
   /// once, because products of rank 8 run at a fraction of the machine's rate. The base product is added to the
   /// adapter's, so that bfloat16 rounds the large sum once.
   public func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
+    zip(maps, linear(x, unscaled: maps)).map { map, y in
+      guard let rowScale = map.adapter?.rowScale else { return y }
+      return scaledColumns(y, rowScale, bias: map.addsBias ? map.linear.bias : nil)
+    }
+  }
+
+  /// The same without row scales.
+  private func linear(_ x: Tensor, unscaled maps: [AdaptedLinear]) -> [Tensor] {
     let outputs = maps.map { map in
       make(
         x.layout, columns: map.linear.outFeatures, needsGradient: x.needsGradient || map.adapter != nil,
@@ -74,7 +93,7 @@ extension Tape {
     for (map, y) in zip(maps, outputs) {
       precondition(map.linear.inFeatures == x.columns)
       precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
-      withOptionalFloats(map.addsBias ? map.linear.bias : nil) { bias in
+      withOptionalFloats(map.productBias) { bias in
         withOperand(map.linear.weight) { w in
           workspace.products.multiply(
             rows, y.columns, x.columns, input, map.linear.matrix(w).transposed, into: y.shape.operand(y.buffer),
@@ -82,7 +101,7 @@ extension Tape {
         }
       }
       // The bias was also added to the padding rows.
-      if map.addsBias, map.linear.bias != nil { y.clearPadding() }
+      if map.productBias != nil { y.clearPadding() }
     }
     // The derivatives keep the outputs' slots, not their values.
     let slots = outputs.map(\.slot)
@@ -154,7 +173,9 @@ extension Tape {
       let db = workspace.allocate(r * out)
       products.multiply(
         r, out, rows, hidden.advanced(columns: part.column).transposed, dy, into: Operand(db.base, stride: out))
-      ck_add_transposed(gradients.base + part.adapter.b.offset, db.base, part.adapter.scale, r, out)
+      if workspace.computes {
+        ck_add_transposed(gradients.base + part.adapter.b.offset, db.base, part.adapter.scale, r, out)
+      }
       let b = operand(part.adapter.b.offset, rows: out, columns: r, scale: part.adapter.scale)
       withExtendedLifetime(b.owner) {
         products.multiply(
@@ -190,7 +211,9 @@ extension Tape {
     guard stack.dropout > 0, dropoutSource != nil else { return nil }
     let shape = TensorShape(layout: x.layout, columns: x.columns, precision: precision)
     let copy = shape.allocate(in: workspace)
-    UnsafeMutableRawPointer(copy.base).copyMemory(from: x.operand.base, byteCount: shape.count * precision.byteCount)
+    if workspace.computes {
+      UnsafeMutableRawPointer(copy.base).copyMemory(from: x.operand.base, byteCount: shape.count * precision.byteCount)
+    }
     applyDropout(copy, shape, probability: stack.dropout, site: stack.dropoutSite)
     return copy
   }

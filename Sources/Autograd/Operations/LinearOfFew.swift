@@ -14,11 +14,10 @@ extension Tape {
       precondition(linear.inFeatures == x.columns)
       let y = make(x.layout, columns: linear.outFeatures, needsGradient: false)
       FewRowsProduct(x: x.base, y: y.base, rows: x.rows, linear: linear).run(in: workspace)
-      if map.addsBias, let bias = linear.bias {
-        withFloats(bias) { ck_add_bias(y.base, $0, y.rows, y.columns) }
-      }
+      if let bias = map.productBias { withFloats(bias) { ck_add_bias(y.base, $0, y.rows, y.columns) } }
       if let adapter = map.adapter { add(adapter, x, to: y) }
-      return y
+      guard let rowScale = map.adapter?.rowScale else { return y }
+      return scaledColumns(y, rowScale, bias: map.addsBias ? linear.bias : nil)
     }
   }
 

@@ -35,7 +35,7 @@ extension Tape {
       Tensor(
         shape, buffer: branch.precision == .float32 ? branch.buffer : shape.allocate(in: workspace),
         needsGradient: needs))
-    if branch.precision == .bfloat16 { ck_widen_bfloat16(sum.base, branch.bf16, sum.count) }
+    if branch.precision == .bfloat16, workspace.computes { ck_widen_bfloat16(sum.base, branch.bf16, sum.count) }
     let y = make(branch.layout, columns: branch.columns, needsGradient: needs, precision: precision)
     let pass = NormPass(tape: self, x: sum, norm: norm, statistics: workspace.allocate(2 * sum.rows))
     pass.forward(into: y, bias: bias, dropout: dropout, site: site, residual: residual)
@@ -44,7 +44,7 @@ extension Tape {
     let through = residual.needsGradient ? residual.slot : nil, below = branch.needsGradient ? branch.slot : nil
     record { [unowned self, normed = y.slot] in
       let dy = pass.backward(normed), ds = sum.slot.take()
-      if let dy, let ds { ck_add(dy.base, ds.base, sum.count) }
+      if let dy, let ds, workspace.computes { ck_add(dy.base, ds.base, sum.count) }
       guard let total = dy ?? ds else { return }
       guard let below else {
         through?.add(moving: total, in: workspace)
@@ -57,7 +57,7 @@ extension Tape {
         below.add(moving: total, in: workspace)
       case .bfloat16:
         let narrow = below.shape.allocate(in: workspace)
-        ck_narrow_bfloat16(narrow.bf16, total.base, sum.count)
+        if workspace.computes { ck_narrow_bfloat16(narrow.bf16, total.base, sum.count) }
         applyDropout(narrow, below.shape, probability: dropout, site: site)
         below.add(moving: narrow, in: workspace)
         through?.add(moving: total, in: workspace)
@@ -94,6 +94,7 @@ private struct NormPass {
     let masks = dropout > 0 ? tape.dropoutSource : nil
     let multipliers = masks.map { _ in workspace.allocate(columns) }
     let scratch = y.precision == .bfloat16 ? workspace.allocate(columns) : nil
+    guard workspace.computes else { return }
     tape.withOptionalFloats(bias) { bias in
       tape.withFloats(norm.gamma) { gamma in
         tape.withOptionalFloats(norm.beta) { beta in
@@ -125,7 +126,7 @@ private struct NormPass {
     var dx = dy
     if normed.shape.precision == .bfloat16 {
       dx = x.shape.allocate(in: tape.workspace)
-      ck_widen_bfloat16(dx.base, dy.bf16, x.count)
+      if dy.computes { ck_widen_bfloat16(dx.base, dy.bf16, x.count) }
     }
     tape.withFloats(norm.gamma) { gamma in
       tape.workspace.forEachRange(of: x.rows, numbers: x.columns) { range in

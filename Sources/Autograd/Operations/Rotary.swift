@@ -50,6 +50,7 @@ extension Tape {
   private func turn(_ buffer: Buffer, _ shape: TensorShape, _ angles: RotaryAngles, direction: Float) {
     let columns = shape.columns, half = angles.half
     let scratch = workspace.allocate(columns)
+    guard workspace.computes else { return }
     for row in 0..<shape.layout.rows {
       let cosines = angles.cosines.base + row * half, sines = angles.sines.base + row * half
       switch shape.precision {

@@ -12,7 +12,7 @@ extension Tape {
     let y = make(
       x.layout.oneRowEach(), columns: x.columns, needsGradient: x.needsGradient, precision: x.precision)
     let columns = x.columns, bytes = columns * x.precision.byteCount
-    for (sequence, row) in rows.enumerated() {
+    for (sequence, row) in rows.enumerated() where workspace.computes {
       (UnsafeMutableRawPointer(y.buffer.base) + sequence * bytes).copyMemory(
         from: UnsafeRawPointer(x.buffer.base) + row * bytes, byteCount: bytes)
     }
@@ -20,7 +20,7 @@ extension Tape {
       record { [workspace, output = y.slot, input = x.slot] in
         guard let dy = output.take() else { return }
         let dx = input.zeroedAccumulator(in: workspace)
-        for (sequence, row) in rows.enumerated() {
+        for (sequence, row) in rows.enumerated() where workspace.computes {
           switch input.shape.precision {
           case .float32: ck_add(dx.base + row * columns, dy.base + sequence * columns, columns)
           case .bfloat16: ck_bf16_add(dx.bf16 + row * columns, dy.bf16 + sequence * columns, columns)

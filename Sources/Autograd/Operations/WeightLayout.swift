@@ -29,6 +29,10 @@ extension LowRankAdapter {
     precondition(range.upperBound <= b.rows)
     let rows = ParameterReference(
       offset: b.offset + range.lowerBound * b.columns, rows: range.count, columns: b.columns)
-    return LowRankAdapter(a: a, b: rows, scale: scale, dropout: dropout, dropoutSite: dropoutSite)
+    let scales = rowScale.map {
+      ParameterReference(offset: $0.offset + range.lowerBound, rows: range.count, columns: 1)
+    }
+    return LowRankAdapter(
+      a: a, b: rows, rowScale: scales, scale: scale, dropout: dropout, dropoutSite: dropoutSite)
   }
 }

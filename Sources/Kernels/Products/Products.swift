@@ -15,8 +15,10 @@ public final class Products {
   /// Threads that share large products; nil if the calling thread works alone.
   var team: Team?
 
-  /// Products are compiled when first needed.
-  public init() {}
+  private let computes: Bool
+
+  /// Products are compiled when first needed. Without `computes`, products do nothing.
+  public init(computes: Bool = true) { self.computes = computes }
 
   /// `oneDNN` or `OpenBLAS`.
   public static var libraryName: String {
@@ -50,7 +52,7 @@ public final class Products {
     _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, into c: Operand, accumulate: Bool = false,
     bias: UnsafePointer<Float>? = nil
   ) {
-    guard m > 0, n > 0 else { return }
+    guard m > 0, n > 0, computes else { return }
     operations += 2 * Double(m) * Double(n) * Double(k)
     if let team, let cut = ProductPieces.cut(m, n, k) {
       let length = cut.rows ? m : n
@@ -83,7 +85,7 @@ public final class Products {
     groups: Int = 1, heads: Int, _ m: Int, _ n: Int, _ k: Int, accumulate: Bool = false,
     _ operands: (_ group: Int) -> (a: HeadOperand, b: HeadOperand, c: HeadOperand)
   ) {
-    guard m > 0, n > 0 else { return }
+    guard m > 0, n > 0, computes else { return }
     let work = 2 * Double(groups * heads) * Double(m) * Double(n) * Double(k)
     if let team, groups * heads > 1, work >= ProductPieces.smallest {
       operations += work

@@ -1,5 +1,5 @@
 extension ReportScript {
-  /// Which layers share which B, and how far apart they were when they merged.
+  /// The layers that share a B, and their distances when they merged.
   static let sharing = #"""
     // Viridis, without its ends.
     const ramp = [[72, 40, 120], [62, 74, 137], [49, 104, 142], [38, 130, 142], [31, 158, 137], [53, 183, 121], [110, 206, 88], [181, 222, 43]];
@@ -66,7 +66,7 @@ extension ReportScript {
     const distances = (node, run) => draw(node, 240, (canvas, width, height) => {
       const points = run.sharing.flatMap((map, index) => map.merges.filter(merge => merge.distance !== null)
         .map(merge => ({ index, map, merge })));
-      canvas.setAttribute("aria-label", "distance of the merged groups over steps");
+      canvas.setAttribute("aria-label", "distance of merged groups by step");
       if (!points.length) return;
       const y = widened([0, ...points.map(point => point.merge.distance)], .05);
       const box = frame(canvas, width, height, linear(0, lastStep(run), width / 90), [Math.max(0, y[0]), y[1]], "optimiser step");
@@ -107,7 +107,7 @@ extension ReportScript {
       };
       const buttons = merged.map(entry => html("button", { class: "choice", type: "button", onclick: () => choose(entry) },
         swatch(groupOf[entry.index]), runLabel(entry.index)));
-      maps.append(html("p", {}, "A row is a layer; its colour is the layer whose B it uses. ○ drops its B and takes that of ●."),
+      maps.append(html("p", {}, "Each row is a layer; its colour shows the layer whose B it uses. At a merge, layer ○ starts to use the B of layer ●."),
         html("div", { class: "row" }, buttons), view);
       const sharingStart = drawings.length;
       choose(merged[0]);
@@ -139,7 +139,7 @@ extension ReportScript {
         html("td", {}, run.started_at.slice(0, 19).replace("T", " ")), html("td", { class: "wrap" }, run.output_dir))))));
     """#
 
-  /// Puts everything in its place.
+  /// Builds the page.
   static let start = #"""
     at("title").textContent = data.title;
     const models = [...new Set(data.runs.map(run => run.model))], tasks = [...new Set(data.runs.map(run => run.task))];
@@ -157,7 +157,7 @@ extension ReportScript {
     sharingMaps();
     configTable();
     runTable();
-    // Once more: a card's width is known when all of its row are there.
+    // Again: a card's width is known only once its whole row exists.
     redraw();
     at("differences").addEventListener("change", configTable);
     let width = innerWidth;

@@ -1,5 +1,5 @@
-/// The report's script, in the order in which its parts stand in the page. It makes nodes and sets their text; nothing
-/// that a run contains is ever read as HTML.
+/// The report's script, its parts in the order of the page. It creates nodes and sets their text; nothing from a run is
+/// ever parsed as HTML.
 enum ReportScript {
   static let all = [tools, charts, results, sharing, tables, start].joined(separator: "\n")
 
@@ -77,7 +77,7 @@ enum ReportScript {
     };
     const hideTip = () => { tip.hidden = true; };
 
-    // Everything that is drawn again when a group is switched or the window changes its width.
+    // Everything that is redrawn when a group is toggled or the window is resized.
     const drawings = [];
     const draw = (node, height, paint) => {
       const again = () => {
@@ -111,7 +111,7 @@ enum ReportScript {
     };
     const linear = (low, high, count) => ({ at: v => (v - low) / (high - low || 1), ticks: ticks(low, high, count) });
 
-    // The mean over a group's runs at the steps that all of them have.
+    // The mean over a group's runs, at the steps that all of them have.
     const meanLine = lines => {
       if (lines.length < 2) return null;
       const rest = lines.slice(1).map(line => new Map(line.points));
@@ -201,7 +201,7 @@ enum ReportScript {
         lineChart(card, key);
       };
       keys.forEach(key => add(key, at("charts")));
-      if (!keys.length) at("charts").append(html("p", {}, "These runs have recorded nothing yet."));
+      if (!keys.length) at("charts").append(html("p", {}, "These runs have not recorded anything yet."));
     };
     """#
 
@@ -213,13 +213,13 @@ enum ReportScript {
       const scored = data.groups.map((group, index) => ({ ...group, index })).filter(group => group.mean !== null);
       node.append(html("h3", {}, `${metric ? metric.replaceAll("_", " ") : "score"} against parameters`));
       if (!scored.length) { node.append(html("p", {}, "No completed run has a score.")); return; }
-      const choices = [["trainable", "trained, with the head"], ["adapter", "adapter alone"]].map(([value, text]) =>
+      const choices = [["trainable", "adapter and head"], ["adapter", "adapter only"]].map(([value, text]) =>
         html("button", { class: "choice", type: "button", "aria-pressed": value === key, onclick: event => {
           key = value;
           choices.forEach(choice => choice.setAttribute("aria-pressed", choice === event.currentTarget));
           redraw();
         } }, text));
-      node.append(html("p", {}, "mean of the seeds, bars are ± one standard deviation, small marks are single runs"),
+      node.append(html("p", {}, "mean over the seeds; bars: ± one standard deviation; small marks: single runs"),
         html("div", { class: "row" }, choices));
       draw(node, 330, (canvas, width, height) => {
         const groups = scored.filter(group => !hidden.has(group.index));
@@ -244,7 +244,7 @@ enum ReportScript {
           x = linear(from, to, width / 110);
         }
         const box = frame(canvas, width, height, x, y,
-          `${key === "trainable" ? "trained parameters with the head" : "adapter parameters"}${isLog ? " (logarithmic)" : ""}`);
+          `${key === "trainable" ? "trained parameters, including the head" : "adapter parameters"}${isLog ? " (logarithmic)" : ""}`);
         for (const group of groups) {
           const cx = box.px(group[key]), cy = box.py(group.mean), ink = color(group.index);
           for (const seed of seeds(group)) canvas.append(svg("path", { class: "seed", fill: ink, opacity: .45,

@@ -1,5 +1,5 @@
-/// The report's style sheet. Colours of groups are those of Okabe and Ito, which colour-blind people tell apart, a
-/// little lighter on dark ground; dashes and marker shapes say the same once more.
+/// The report's style sheet. The colours of groups are Okabe and Ito's, which colour-blind people can distinguish, a
+/// little lighter in dark mode; dashes and marker shapes distinguish the groups too.
 enum ReportStyle {
   static let text = """
     :root {

@@ -1,4 +1,5 @@
 import Foundation
+import Metrics
 
 /// The tasks of language models.
 public enum LanguageTask: String, Sendable, CaseIterable {

@@ -66,10 +66,8 @@ struct Checkpoint: Sendable {
     loop.evaluationsWithoutGain = try trainer.count("evaluations_without_gain")
     loop.stoppedEarly = try trainer.require("stopped_early", \.bool)
     loop.evaluationIsPending = try trainer.require("evaluation_is_pending", \.bool)
-    let merging = try trainer.section("aslora").map {
-      try ASLoRAPlan($0, totalSteps: totalSteps, layers: table.layerCount)
-    }
-    return TrainingSnapshot(state: state, loop: loop, totalSteps: totalSteps, merging: merging)
+    return TrainingSnapshot(
+      state: state, loop: loop, totalSteps: totalSteps, procedure: try procedure(state.table, optimizer))
   }
 
   /// What goes on otherwise than before under `config`, in words. Throws where that gives another result.
@@ -89,10 +87,9 @@ struct Checkpoint: Sendable {
 
   /// Values and sharing of the adapter in `directory`.
   private func state(in directory: String, table: SiteTable, head: [HeadParameter]) throws -> TrainableState {
-    let stored = try AdapterFile.read(directory)
+    let stored = try AdapterFile.read(directory, sites: table.sites, methods: [table.method])
     let place = "\(directory)/\(AdapterFile.configName)"
-    guard stored.table.sites == table.sites, stored.table.strategyName == table.strategyName,
-      stored.table.rank == table.rank
+    guard stored.table.sites == table.sites, stored.table.rank == table.rank
     else { throw CheckpointDamage(path: place, problem: "is not for the maps that this run adapts") }
     var state = TrainableState(table: stored.table, head: head)
     for (key, values) in stored.tensors { state[key] = values }
@@ -106,19 +103,11 @@ struct Checkpoint: Sendable {
   }
 
   private func restore(_ state: inout TrainableState, from file: SafetensorsFile) throws {
-    func take(_ name: String, _ shape: [Int]) throws -> [Float] {
-      let tensor = try file.tensor(name)
-      guard tensor.shape == shape else {
-        throw CheckpointDamage(path: file.path, problem: "\(name) has the shape \(tensor.shape) instead of \(shape)")
-      }
-      return tensor.floats()
-    }
-    var means: [TensorKey: [Float]] = [:]
-    for key in state.table.tensors {
+    func take(_ name: String, _ shape: [Int]) throws -> [Float] { try Self.take(name, shape, from: file) }
+    for key in state.table.tensors where state.table.tensor(key).trains {
       let name = state.table.name(of: key), shape = state.table.shape(key)
       state.restoreMoments(
         key, first: try take(name + OptimizerName.first, shape), second: try take(name + OptimizerName.second, shape))
-      if file.info(name + OptimizerName.mean) != nil { means[key] = try take(name + OptimizerName.mean, shape) }
     }
     for (index, parameter) in state.head.enumerated() {
       let name = OptimizerName.head + parameter.name
@@ -126,6 +115,26 @@ struct Checkpoint: Sendable {
         head: index, first: try take(name + OptimizerName.first, parameter.shape),
         second: try take(name + OptimizerName.second, parameter.shape))
     }
-    state.restoreMeans(RunningMeans(step: try trainer.count("means_step", most: step), values: means))
+  }
+
+  /// What the method does between steps, as it was.
+  private func procedure(_ table: SiteTable, _ file: SafetensorsFile) throws -> (any MethodProcedure)? {
+    guard let kind = table.method.procedure else { return nil }
+    let stored = StoredProcedure(fields: trainer.node) { key, suffix in
+      let name = table.name(of: key) + suffix
+      return file.info(name) == nil ? nil : try Self.take(name, table.shape(key), from: file)
+    }
+    guard let procedure = try kind.resume(stored, table, totalSteps) else {
+      throw CheckpointDamage(path: trainer.path, problem: "does not hold the state of \(table.method.name)")
+    }
+    return procedure
+  }
+
+  private static func take(_ name: String, _ shape: [Int], from file: SafetensorsFile) throws -> [Float] {
+    let tensor = try file.tensor(name)
+    guard tensor.shape == shape else {
+      throw CheckpointDamage(path: file.path, problem: "\(name) has the shape \(tensor.shape) instead of \(shape)")
+    }
+    return tensor.floats()
   }
 }

@@ -1,5 +1,6 @@
 import Adapters
 import Checkpoints
+import Metrics
 import StrictJSON
 import Tasks
 
@@ -33,7 +34,7 @@ struct CheckpointContent: Sendable {
     try AtomicDirectory.write(to: path) { directory in
       try AdapterFile.write(stored(state), to: directory)
       try AtomicFile.write(config, to: "\(directory)/\(Name.config)")
-      try SafetensorsWriter.write(state.optimizerTensors, to: "\(directory)/\(Name.optimizer)")
+      try SafetensorsWriter.write(optimizerTensors, to: "\(directory)/\(Name.optimizer)")
       try AtomicFile.write(history.bytes, to: "\(directory)/\(Name.history)")
       if let best = snapshot.loop.best {
         try AtomicDirectory.write(to: "\(directory)/\(Name.best)") { try AdapterFile.write(stored(best.state), to: $0) }
@@ -45,40 +46,42 @@ struct CheckpointContent: Sendable {
 
   private var trainerState: JSONValue {
     let state = snapshot.state, loop = snapshot.loop
-    return [
-      "format": .string(Self.format), "format_version": .integer(Self.formatVersion), "step": .integer(state.step),
-      "total_steps": .integer(snapshot.totalSteps), "skipped_steps": .integer(state.skippedSteps),
-      "means_step": .integer(state.means.step), "aslora": snapshot.merging.map(\.json) ?? .null,
-      "log_window": loop.window.json, "reports": .list(loop.reports.map(\.storedForm)),
-      "best": loop.best.map { best in
-        [
-          "value": .exact(best.value), "step": .integer(best.state.step),
-          "reports": .list(best.reports.map(\.storedForm)),
-        ]
-      } ?? .null,
-      "evaluations_without_gain": .integer(loop.evaluationsWithoutGain), "stopped_early": .bool(loop.stoppedEarly),
-      "evaluation_is_pending": .bool(loop.evaluationIsPending), "inputs": fingerprint.json,
+    let best = loop.best.map { best -> JSONValue in
+      [
+        "value": .exact(best.value), "step": .integer(best.state.step),
+        "reports": .list(best.reports.map(\.storedForm)),
+      ]
+    }
+    let members: [(String, JSONValue)] = [
+      ("format", .string(Self.format)), ("format_version", .integer(Self.formatVersion)),
+      ("step", .integer(state.step)), ("total_steps", .integer(snapshot.totalSteps)),
+      ("skipped_steps", .integer(state.skippedSteps)),
     ]
+    return .members(
+      members + (snapshot.procedure?.checkpoint.fields.map { ($0.key, $0.value) } ?? []) + [
+        ("log_window", loop.window.json), ("reports", .list(loop.reports.map(\.storedForm))), ("best", best ?? .null),
+        ("evaluations_without_gain", .integer(loop.evaluationsWithoutGain)),
+        ("stopped_early", .bool(loop.stoppedEarly)), ("evaluation_is_pending", .bool(loop.evaluationIsPending)),
+        ("inputs", fingerprint.json),
+      ])
   }
-}
 
-extension TrainableState {
-  /// AdamW's moments and ASLoRA's means, under the names that the adapter's file gives the tensors.
-  fileprivate var optimizerTensors: [SafetensorsTensor] {
+  /// AdamW's moments and the procedure's tensors, under the names that the adapter's file gives the tensors.
+  private var optimizerTensors: [SafetensorsTensor] {
+    let state = snapshot.state, table = state.table
     var tensors: [SafetensorsTensor] = []
     func add(_ name: String, _ shape: [Int], _ moments: (first: [Float], second: [Float])) {
       tensors.append(SafetensorsTensor(name: name + OptimizerName.first, shape: shape, moments.first))
       tensors.append(SafetensorsTensor(name: name + OptimizerName.second, shape: shape, moments.second))
     }
     for key in table.tensors {
-      let name = table.name(of: key), shape = table.shape(key)
-      if let moments = moments(key) { add(name, shape, moments) }
-      if let mean = means.values[key] {
-        tensors.append(SafetensorsTensor(name: name + OptimizerName.mean, shape: shape, mean))
-      }
+      if let moments = state.moments(key) { add(table.name(of: key), table.shape(key), moments) }
     }
-    for (index, parameter) in head.enumerated() {
-      add(OptimizerName.head + parameter.name, parameter.shape, moments(head: index))
+    for (suffix, values) in snapshot.procedure?.checkpoint.tensors ?? [:] {
+      tensors += values.map { SafetensorsTensor(name: table.name(of: $0) + suffix, shape: table.shape($0), $1) }
+    }
+    for (index, parameter) in state.head.enumerated() {
+      add(OptimizerName.head + parameter.name, parameter.shape, state.moments(head: index))
     }
     return tensors
   }
@@ -88,7 +91,6 @@ extension TrainableState {
 enum OptimizerName {
   static let first = ".exp_avg"
   static let second = ".exp_avg_sq"
-  static let mean = ".mean"
   static let head = "head."
 }
 
@@ -132,26 +134,5 @@ extension EvaluationReport {
       split: try json.require("split") { $0.string.flatMap(Split.init(rawValue:)) },
       metrics: try metrics.keys.map { MetricValue(name: $0, value: try values.require($0, \.exactNumber)) },
       examples: try json.count("examples"), logits: [])
-  }
-}
-
-extension ASLoRAPlan {
-  var json: JSONValue {
-    [
-      "start_step": .integer(startStep), "merge_interval": .integer(mergeInterval), "num_merges": .integer(numMerges),
-      "candidates": .string(candidates.rawValue), "metric": .string(metric.rawValue),
-      "direction": .string(direction.rawValue),
-    ]
-  }
-
-  init(_ json: JSONFile, totalSteps: Int, layers: Int) throws {
-    try self.init(
-      startStep: try json.require("start_step", \.integer),
-      mergeInterval: try json.require("merge_interval", \.integer),
-      numMerges: try json.require("num_merges", \.integer),
-      candidates: try json.require("candidates") { $0.string.flatMap(Candidates.init(rawValue:)) },
-      metric: try json.require("metric") { $0.string.flatMap(Metric.init(rawValue:)) },
-      direction: try json.require("direction") { $0.string.flatMap(Direction.init(rawValue:)) },
-      totalSteps: totalSteps, layers: layers)
   }
 }

@@ -19,10 +19,8 @@ package enum CheckpointRehearsal {
     loop.window.add(
       StepReport(
         step: state.step, epoch: 1, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1, examples: 1, seconds: 1))
-    if let merging = snapshot.merging {
-      state.updateMeans()
-      if merging.isMergeStep(state.step) { _ = state.merge(plan: merging) }
-    }
+    var procedure = snapshot.procedure
+    _ = procedure?.afterStep(&state, wasApplied: true)
     return (snapshot.state.step, snapshot.totalSteps)
   }
 

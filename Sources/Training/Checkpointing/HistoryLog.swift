@@ -1,22 +1,24 @@
 import Adapters
 import Checkpoints
 import Kernels
+import Metrics
 import RunStore
 import StrictJSON
 import Tasks
 
-/// All that a run has measured so far, one JSON line an event (`history.jsonl`). A checkpoint holds it, so that a
-/// resumed run can complete its rows in the database, whatever became of that.
+/// Everything a run has measured so far, one JSON line per event (`history.jsonl`). Each checkpoint holds it, so that a
+/// resumed run can restore its rows in the database, whatever happened to that.
 ///
-/// The lines are kept as bytes: putting them into a checkpoint costs a copy, however long the run.
+/// The lines are kept as bytes: saving them in a checkpoint costs one copy, however long the run.
 struct HistoryLog: Sendable {
   private(set) var bytes: [UInt8] = []
 
   /// Values of one step and split.
-  mutating func add(step: Int, epoch: Double, split: MetricSplit, _ metrics: [MetricValue]) {
+  mutating func add(_ points: [MetricPoint]) {
+    guard let first = points.first else { return }
     add([
-      "step": .integer(step), "epoch": .exact(epoch), "split": .string(split.rawValue),
-      "metrics": .members(metrics.map { ($0.name, .exact($0.value)) }),
+      "step": .integer(first.step), "epoch": .exact(first.epoch), "split": .string(first.split.rawValue),
+      "metrics": .members(points.map { ($0.name, .exact($0.value)) }),
     ])
   }
 
@@ -37,7 +39,7 @@ struct HistoryLog: Sendable {
     bytes.append(UInt8(ascii: "\n"))
   }
 
-  /// Nothing yet.
+  /// An empty log.
   init() {}
 
   /// The lines of a file.
@@ -46,7 +48,7 @@ struct HistoryLog: Sendable {
     _ = try records(file: file)
   }
 
-  /// What the lines say.
+  /// The lines, decoded.
   func records(file: String = "history") throws -> RunHistory {
     var history = RunHistory()
     for line in bytes.split(separator: UInt8(ascii: "\n")) {
@@ -63,13 +65,13 @@ struct HistoryLog: Sendable {
         continue
       }
       let epoch = try entry.require("epoch", \.exactNumber)
-      let split = try entry.require("split") { $0.string.flatMap(MetricSplit.init(rawValue:)) }
+      let split = try entry.require("split") { $0.string.flatMap(Split.init(rawValue:)) }
       let metrics = try entry.require("metrics", \.object)
       for name in metrics.keys {
         guard let value = metrics[name]?.exactNumber else {
-          throw CheckpointDamage(path: file, problem: "\(name) of step \(step) is no number")
+          throw CheckpointDamage(path: file, problem: "\(name) of step \(step) is not a number")
         }
-        history.metrics.append(MetricRecord(step: step, epoch: epoch, split: split, name: name, value: value))
+        history.metrics.append(MetricPoint(step: step, epoch: epoch, split: split, name: name, value: value))
       }
     }
     return history

@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import StrictJSON
 import Tasks
 

@@ -2,16 +2,17 @@ import Adapters
 import Diagnostics
 import Dispatch
 import Foundation
+import Metrics
 import RunStore
 import Synchronization
 import Tasks
 
-/// Keeps a run's rows in the database in step with the training, without ever holding it up or ending it.
+/// Keeps a run's rows in the database up to date, without ever delaying or ending the training.
 ///
-/// A thread of its own writes. What cannot be written (a full disk, a lock that lasts) is kept and tried again; where
-/// the file is gone, the run's rows are written into a new one from the history.
+/// A separate thread writes. Entries that cannot be written (full disk, lasting lock) are kept and retried; if the file
+/// is gone, the run's rows are written to a new one from the history.
 final class RunRecorder: Sendable {
-  private let run: NewRun
+  private let run: RunDetails
   private let identity: RunIdentity
   private let path: String
   private let queue = DispatchQueue(label: "swift-peft.database", qos: .utility)
@@ -20,36 +21,36 @@ final class RunRecorder: Sendable {
   private struct State {
     var store: RunStore
     var id: Int64
-    var pending: [RunEntry] = []
+    var pending: [HistoryEntry] = []
     var history: HistoryLog
-    /// Checkpoints on disk that the database should know.
+    /// Checkpoints on disk that the database should list.
     var checkpoints: [Int: String] = [:]
     var notices: [String] = []
     var failure: (any UserFacingError)?
     var nextAttempt = ContinuousClock.now
 
-    /// Takes the first `count` entries for written.
+    /// Removes the first `count` entries, which have been written.
     mutating func written(_ count: Int) {
       pending.removeFirst(count)
-      if failure != nil { notices.append("the database can be written again; nothing is missing in it") }
+      if failure != nil { notices.append("the database can be written again; nothing was lost") }
       failure = nil
     }
 
     mutating func failed(_ failure: any UserFacingError, pause: Duration) {
       if self.failure == nil {
-        notices.append("\(failure); the training goes on, what it measures is kept and recorded later")
+        notices.append("\(failure); training continues, and its values will be recorded later")
       }
       self.failure = failure
       nextAttempt = .now + pause
     }
   }
 
-  /// How long a database that failed is left alone.
+  /// The pause before retrying after a failure.
   private static let pause = Duration.seconds(5)
 
   /// A recorder of the run `id` in `store`, which has recorded `history` and `checkpoints` so far.
   init(
-    store: RunStore, id: Int64, run: NewRun, identity: RunIdentity, history: HistoryLog, checkpoints: [Int: String]
+    store: RunStore, id: Int64, run: RunDetails, identity: RunIdentity, history: HistoryLog, checkpoints: [Int: String]
   ) {
     self.run = run
     self.identity = identity
@@ -60,10 +61,10 @@ final class RunRecorder: Sendable {
   /// The run's number in the database.
   var id: Int64 { state.withLock { $0.id } }
 
-  /// All that was measured so far.
+  /// Everything measured so far.
   var history: HistoryLog { state.withLock { $0.history } }
 
-  /// What a person should know since the last time.
+  /// The notices since the last call.
   func takeNotices() -> [String] {
     state.withLock { state in
       defer { state.notices = [] }
@@ -71,35 +72,29 @@ final class RunRecorder: Sendable {
     }
   }
 
-  // MARK: - What is recorded
+  // MARK: - Recording
 
   /// A log line.
   func record(_ report: LogReport) {
-    add(step: report.step, epoch: report.epoch, split: .train, report.metrics)
+    record(report.metrics.points(step: report.step, epoch: report.epoch, split: .train))
   }
 
   /// The scores of a split.
   func record(_ report: EvaluationReport) {
-    guard let split = MetricSplit(rawValue: report.split.rawValue) else { return }
-    add(step: report.step, epoch: report.epoch, split: split, report.metrics)
+    record(report.metrics.points(step: report.step, epoch: report.epoch, split: report.split))
   }
 
-  private func add(step: Int, epoch: Double, split: MetricSplit, _ metrics: [MetricValue]) {
-    let records = metrics.map {
-      MetricRecord(step: step, epoch: epoch, split: split, name: $0.name, value: $0.value)
-    }
-    add(.metrics(records)) { $0.history.add(step: step, epoch: epoch, split: split, metrics) }
-  }
+  private func record(_ points: [MetricPoint]) { add(.metrics(points)) { $0.history.add(points) } }
 
   /// A merge.
-  func record(_ event: MergeEvent) {
+  func record(_ event: GroupMerge) {
     let merge = MergeRecord(
       step: event.step, module: event.module, lowerLayer: event.lowerLayer, upperLayer: event.upperLayer,
       distance: event.distance, groupsLeft: event.groupsLeft)
     add(.merge(merge)) { $0.history.add(merge) }
   }
 
-  /// A checkpoint that is complete on disk, which may be known, and those that it replaced.
+  /// A checkpoint that is complete on disk, possibly recorded before, and the steps of those it replaced.
   func recordCheckpoint(step: Int, path: String, removed: [Int]) {
     if state.withLock({ $0.checkpoints[step] != path }) {
       add(.checkpoint(step: step, path: path)) { $0.checkpoints[step] = path }
@@ -107,7 +102,7 @@ final class RunRecorder: Sendable {
     for old in removed { add(.checkpointRemoved(step: old)) { $0.checkpoints[old] = nil } }
   }
 
-  private func add(_ entry: RunEntry, _ note: (inout State) -> Void) {
+  private func add(_ entry: HistoryEntry, _ note: (inout State) -> Void) {
     state.withLock { state in
       note(&state)
       state.pending.append(entry)
@@ -117,7 +112,7 @@ final class RunRecorder: Sendable {
 
   // MARK: - Writing
 
-  /// Writes what is pending and ends the run. Throws where the database lacks anything then.
+  /// Writes all pending entries and ends the run. Throws if the database is incomplete afterwards.
   func finish(_ status: RunStatus, parameters: ParameterCounts? = nil) throws {
     queue.sync { flush(evenIfPaused: true) }
     let (store, id, failure) = state.withLock { ($0.store, $0.id, $0.failure) }
@@ -129,7 +124,7 @@ final class RunRecorder: Sendable {
     }
   }
 
-  /// Tries to write all that is pending; on the queue only.
+  /// Tries to write all pending entries; only called on the queue.
   private func flush(evenIfPaused: Bool) {
     let (store, id, pending, isDue) = state.withLock {
       ($0.store, $0.id, $0.pending, evenIfPaused || $0.nextAttempt <= .now)
@@ -145,7 +140,7 @@ final class RunRecorder: Sendable {
     }
   }
 
-  /// Opens a new file in the place of one that is gone, and writes the whole run into it.
+  /// Creates the file again and writes the whole run to it.
   private func writeAnew() throws {
     let (history, checkpoints, count) = state.withLock { ($0.history, $0.checkpoints, $0.pending.count) }
     let store = try RunStore(path: path)
@@ -155,18 +150,18 @@ final class RunRecorder: Sendable {
       run, token: identity.token, startedAt: identity.startedAt, after: .max, history: records)
     state.withLock { state in
       (state.store, state.id) = (store, id)
-      state.notices.append("\(path) was deleted or replaced: the run is recorded anew, as run \(id)")
+      state.notices.append("\(path) was deleted or replaced; the run is recorded again as run \(id)")
       state.written(count)
     }
   }
 }
 
-/// The database lacks something at the end of a run whose files are complete.
+/// At the end of a run, its files are complete but the database is not.
 struct RecordingFailure: UserFacingError, Equatable {
   let reason: String
 
   var description: String {
-    "\(reason); the output directory is complete, the database is not: --resume records what is missing"
+    "\(reason); the output directory is complete but the database is not; --resume adds what is missing"
   }
   var exitStatus: ExitStatus { .ioError }
 }

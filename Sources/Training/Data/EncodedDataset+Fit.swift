@@ -1,5 +1,6 @@
 import Checkpoints
 import Diagnostics
+import Models
 
 /// A tokenizer that does not go with its model.
 public enum EncodingError: UserFacingError, Equatable {

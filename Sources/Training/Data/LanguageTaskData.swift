@@ -3,6 +3,8 @@ import Configuration
 import Diagnostics
 import Foundation
 import Kernels
+import Metrics
+import Models
 import StrictJSON
 import Tasks
 import Tokenizers

@@ -1,6 +1,7 @@
 import Adapters
 import Autograd
 import Kernels
+import Metrics
 import Models
 import Tasks
 

@@ -1,3 +1,5 @@
+import Adapters
+import Metrics
 import Tasks
 
 /// Scores splits with the engine.

@@ -1,4 +1,6 @@
+import Adapters
 import Autograd
+import Metrics
 import Models
 import Tasks
 

@@ -2,6 +2,7 @@ import Adapters
 import Autograd
 import Foundation
 import Kernels
+import Metrics
 import Models
 import Tasks
 

@@ -1,4 +1,5 @@
 import Adapters
+import Metrics
 import Tasks
 
 /// What the training loop carries from step to step beside the trainable state: a checkpoint holds both.
@@ -37,7 +38,7 @@ public struct BestState: Sendable {
   }
 }
 
-/// A run between two steps: with the config, all that it needs to go on. It shares no memory with the running loop.
+/// A run between two steps: with the config, all that it needs to go on.
 public struct TrainingSnapshot: Sendable {
   /// Tensors, moments, means, sharing table, step.
   public let state: TrainableState
@@ -45,15 +46,15 @@ public struct TrainingSnapshot: Sendable {
   public let loop: LoopState
   /// Steps of the whole run, as planned when the snapshot was taken.
   public let totalSteps: Int
-  /// ASLoRA's merges as planned when the run began.
-  public let merging: ASLoRAPlan?
+  /// What the method does between steps; nil for nothing.
+  public let procedure: (any MethodProcedure)?
 
   /// A snapshot of its parts.
-  public init(state: TrainableState, loop: LoopState, totalSteps: Int, merging: ASLoRAPlan?) {
+  public init(state: TrainableState, loop: LoopState, totalSteps: Int, procedure: (any MethodProcedure)?) {
     self.state = state
     self.loop = loop
     self.totalSteps = totalSteps
-    self.merging = merging
+    self.procedure = procedure
   }
 }
 

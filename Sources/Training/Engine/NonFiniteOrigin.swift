@@ -1,3 +1,4 @@
+import Adapters
 import Autograd
 import Kernels
 import Models
@@ -29,7 +30,7 @@ extension NonFiniteOrigin {
     let workspace = Workspace()
     for (index, shard) in plan.shards.enumerated() {
       let trace = NumberTrace()
-      let gradients = FloatStorage(zeros: state.parameterCount)
+      let gradients = FloatStorage(zeros: state.storageCount)
       let tape = Tape(
         workspace: workspace, parameters: state.values, gradients: gradients, dropout: dropout, precision: precision)
       tape.trace = trace
@@ -71,13 +72,5 @@ extension ClassifierEngine {
 extension NumberTrace.Finding {
   fileprivate var words: String {
     isBackward ? "the derivative of \(operation)" : "\(operation), operation \(number ?? 0) of the forward pass"
-  }
-}
-
-extension TrainableState {
-  /// The name of a trained tensor with NaN or infinity in it.
-  var nonFiniteTensor: String? {
-    table.tensors.first { !self[$0].allSatisfy(\.isFinite) }.map { table.name(of: $0) }
-      ?? head.indices.first { !self[head: $0].allSatisfy(\.isFinite) }.map { head[$0].name }
   }
 }

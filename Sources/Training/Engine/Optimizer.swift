@@ -1,3 +1,4 @@
+import Adapters
 import Configuration
 import Kernels
 
@@ -16,13 +17,15 @@ public struct Optimizer: Sendable {
     let limit = config.maxGradNorm
     let scale = limit > 0 ? min(1, limit / (gradientNorm + 1e-6)) : 1
     state.step += 1
-    for (range, decays) in state.decayRanges {
-      AdamWStep(
-        learningRate: learningRate, beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon,
-        weightDecay: decays ? config.weightDecay : 0, step: state.step - state.skippedSteps, gradientScale: scale
-      ).apply(
-        range: range, values: state.values, gradients: gradients, firstMoments: state.firstMoments,
-        secondMoments: state.secondMoments)
+    let step = state.step - state.skippedSteps, ranges = state.decayRanges
+    state.update { values, firstMoments, secondMoments in
+      for (range, decays) in ranges {
+        AdamWStep(
+          learningRate: learningRate, beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon,
+          weightDecay: decays ? config.weightDecay : 0, step: step, gradientScale: scale
+        ).apply(
+          range: range, values: values, gradients: gradients, firstMoments: firstMoments, secondMoments: secondMoments)
+      }
     }
   }
 }

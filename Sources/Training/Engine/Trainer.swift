@@ -3,6 +3,7 @@ import Autograd
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import Tasks
 
 /// The training loop.
@@ -28,7 +29,7 @@ public struct Trainer: Sendable {
   private let evaluationSets: [(split: Split, data: EncodedDataset)]
   private let metrics: [Metric]
   private let plan: BatchPlan
-  private let merging: ASLoRAPlan?
+  private var procedure: (any MethodProcedure)?
   private let philox: Philox
 
   /// A loop over `train` that scores `evaluationSets` (the first one ranks states). `loop` is that of a checkpoint
@@ -36,7 +37,7 @@ public struct Trainer: Sendable {
   public init(
     state: TrainableState, loop: LoopState = LoopState(), engine: any TrainingEngine, config: TrainingConfig,
     train: EncodedDataset, evaluationSets: [(split: Split, data: EncodedDataset)], metrics: [Metric],
-    merging: ASLoRAPlan?, philox: Philox
+    procedure: (any MethodProcedure)?, philox: Philox
   ) {
     self.state = state
     self.loop = loop
@@ -45,7 +46,7 @@ public struct Trainer: Sendable {
     self.train = train
     self.evaluationSets = evaluationSets
     self.metrics = metrics
-    self.merging = merging
+    self.procedure = procedure
     self.philox = philox
     evaluator = Evaluator(engine: engine, batchSize: config.evalBatchSize)
     plan = BatchPlan(
@@ -67,7 +68,7 @@ public struct Trainer: Sendable {
   ) throws -> Outcome {
     let schedule = LearningRateSchedule(config, totalSteps: totalSteps)
     let optimizer = Optimizer(config)
-    var gradients = FloatStorage(zeros: state.parameterCount)
+    var gradients = FloatStorage(zeros: state.storageCount)
     var order: [Int] = [], orderedEpoch = -1
 
     // A run may have been stopped when its step was done and its evaluation was not.
@@ -78,18 +79,17 @@ public struct Trainer: Sendable {
         order = config.shuffle ? philox.permutation(plan.examples, epoch: epochIndex) : Array(0..<plan.examples)
         orderedEpoch = epochIndex
       }
+      var wasApplied = true
       do {
         let report = try step(order, schedule, optimizer, gradients)
         loop.window.add(report)
         try onEvent(.step(report))
-        if merging != nil { state.updateMeans() }
       } catch let error as TrainingError {
         try skip(error, onEvent)
+        wasApplied = false
       }
-      if let merging, merging.isMergeStep(state.step) {
-        for event in state.merge(plan: merging) { try onEvent(.merged(event)) }
-        gradients = FloatStorage(zeros: state.parameterCount)
-      }
+      for merge in procedure?.afterStep(&state, wasApplied: wasApplied) ?? [] { try onEvent(.merged(merge)) }
+      if gradients.count != state.storageCount { gradients = FloatStorage(zeros: state.storageCount) }
       if state.step % config.loggingSteps == 0 || isFinished { try log(onEvent) }
       if isEvaluationDue || isFinished, !evaluationSets.isEmpty { try evaluate(shouldStop, onEvent) }
       let stopping = shouldStop() && !isFinished || loop.evaluationIsPending
@@ -107,9 +107,9 @@ public struct Trainer: Sendable {
     return Outcome(reports: loop.reports, wasInterrupted: false)
   }
 
-  /// Everything that the run needs to go on from here, in memory of its own.
+  /// Everything that the run needs to go on from here.
   public func snapshot() -> TrainingSnapshot {
-    TrainingSnapshot(state: state.snapshot(), loop: loop, totalSteps: totalSteps, merging: merging)
+    TrainingSnapshot(state: state, loop: loop, totalSteps: totalSteps, procedure: procedure)
   }
 
   /// One optimiser step: the gradient of the batch's mean loss, clipping, AdamW.
@@ -122,6 +122,7 @@ public struct Trainer: Sendable {
     let dropout = DropoutSource(philox: philox, step: state.step)
     gradients.clear()
     let result = engine.gradients(of: items, state: state, dropout: dropout, into: gradients)
+    state.pullBack(gradients)
     let loss = result.meanLoss
     let norm = gradients.norm
     guard loss.isFinite, norm.isFinite else {
@@ -213,7 +214,7 @@ public struct Trainer: Sendable {
     else { return true }
     if value.isNaN { return false }
     if let best, config.greaterIsBetter ? value <= best.value : value >= best.value { return false }
-    loop.best = BestState(state: state.snapshot(), value: value, reports: reports)
+    loop.best = BestState(state: state, value: value, reports: reports)
     return true
   }
 }

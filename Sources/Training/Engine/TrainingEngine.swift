@@ -1,6 +1,8 @@
+import Adapters
 import Autograd
 import Foundation
 import Kernels
+import Metrics
 import Tasks
 
 /// A frozen model with its adapters and what it is trained for: batches in, losses and gradients out.

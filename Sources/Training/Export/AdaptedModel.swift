@@ -40,13 +40,12 @@ public struct AdaptedModel: Sendable {
     self.seed = seed
     geometry = ModelGeometry(try ModelConfig(directory: directory))
     if try AdapterFile.isNative(path) {
-      let stored = try AdapterFile.read(path)
-      try stored.table.requireFit(modelSites: geometry.sites, place: path)
+      let stored = try AdapterFile.read(path, sites: geometry.sites)
       native = stored.named(base)
       adapter = stored.expanded
     } else {
       native = nil
-      adapter = try PEFTAdapter.read(path, modelSites: geometry.sites, basePrefix: geometry.basePrefix).expanded
+      adapter = try PEFTAdapter.read(path, geometry: geometry).expanded
     }
   }
 
@@ -55,30 +54,19 @@ public struct AdaptedModel: Sendable {
     if let native, native.metadata.taskType == "SEQ_CLS" {
       return .classifier(native.metadata.labels.isEmpty ? .regression : .classes(native.metadata.labels))
     }
-    // The tensor with a row for each output.
-    let outputs = ["classifier.out_proj.weight", "classifier.weight", "score.weight"]
-    if let head = outputs.compactMap({ adapter.head[$0] }).first {
-      return .classifier(.unnamed(head.shape.first ?? 0))
-    }
-    switch geometry.config.family {
-    case .gpt2, .llama: return .languageModel
-    case .bert, .roberta: return .asStored
-    }
+    let output = HeadParameter.all(config: geometry.config, labels: 1).first(where: \.isOutput)
+    if let head = output.flatMap({ adapter.head[$0.name] }) { return .classifier(.unnamed(head.shape.first ?? 0)) }
+    return geometry.config.architecture.isDecoder ? .languageModel : .asStored
   }
 
-  /// The tensors of BERT's pooler as the run drew them, where the checkpoint in `weights` has none.
-  public func drawnPooler(for weights: CheckpointDirectory) -> [String: HeadTensor] {
-    let config = geometry.config, weight = "pooler.dense.weight", bias = "pooler.dense.bias"
-    guard config.family == .bert, let seed, case .classifier = task, !weights.contains(weight),
-      !weights.contains(bias)
-    else { return [:] }
-    let philox = Philox(seed: UInt64(truncatingIfNeeded: seed)), hidden = config.hiddenSize
-    let values = philox.normal(
-      hidden * hidden, deviation: Double(config.initializerRange), stream: Philox.stream(named: weight))
-    return [
-      weight: HeadTensor(shape: [hidden, hidden], values: values),
-      bias: HeadTensor(shape: [hidden], values: [Float](repeating: 0, count: hidden)),
-    ]
+  /// The tensors of optional parts (BERT's pooler) as the run drew them, where the checkpoint in `weights` has none.
+  public func drawnParts(for weights: CheckpointDirectory) -> [String: HeadTensor] {
+    guard let seed, case .classifier = task else { return [:] }
+    let philox = Philox(seed: UInt64(truncatingIfNeeded: seed))
+    let drawn = geometry.missingParts(of: weights).flatMap { $0.fresh(philox: philox, config: geometry.config) }
+    return Dictionary(drawn.map { ($0.name, HeadTensor(shape: $0.tensor.shape, values: $0.tensor.floats())) }) {
+      first, _ in first
+    }
   }
 }
 

@@ -33,18 +33,17 @@ public struct ExportRun: Sendable {
       gguf = try GGUFAdapter(model.adapter, geometry: model.geometry)
     case .peft:
       guard let native = model.native else { throw ExportError.isPEFT(directory: model.adapterDirectory) }
-      // A missing checkpoint only matters where it could lack a pooler.
-      let pooler =
-        try model.geometry.config.family == .bert
-        ? model.drawnPooler(for: CheckpointDirectory(path: model.directory)) : [:]
+      // A missing checkpoint only matters where it could lack a part.
+      let optional = model.geometry.parts.filter(\.isOptional)
+      let pooler = try optional.isEmpty ? [:] : model.drawnParts(for: model.geometry.checkpoint(model.directory))
       if !pooler.isEmpty {
-        if native.table.position(ofPath: "pooler.dense") != nil {
+        if optional.contains(where: { native.table.position(ofPath: $0.path) != nil }) {
           throw ExportError.adaptedPooler(directory: model.directory)
         }
         notices.append("\(model.directory) has no pooler: the one that the run drew from its seed goes along")
       }
       if native.table.sites.isEmpty { notices.append("nothing is adapted: PEFT gets a LoRA of zeros beside the head") }
-      peft = PEFTExport(native, geometry: model.geometry, pooler: pooler, revision: model.revision)
+      peft = try PEFTExport(native, geometry: model.geometry, pooler: pooler, revision: model.revision)
       gguf = nil
     }
     self.notices = notices

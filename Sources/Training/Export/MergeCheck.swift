@@ -65,7 +65,7 @@ private struct Probe {
         let id = place * 7919 % config.vocabularySize
         return Int32(id == config.padTokenID ? (id + 1) % config.vocabularySize : id)
       }
-      return (ids: ids, typeIDs: config.family.isDecoder ? [] : [Int32](repeating: 0, count: ids.count))
+      return (ids: ids, typeIDs: config.architecture.isDecoder ? [] : [Int32](repeating: 0, count: ids.count))
     }
     return PackedTokens(sequences, examples: Array(sequences.indices))
   }

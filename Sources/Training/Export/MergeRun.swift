@@ -24,8 +24,8 @@ public struct MergeRun: Sendable {
   /// Plans the merge and checks every tensor.
   public init(_ model: AdaptedModel) throws {
     self.model = model
-    let weights = try CheckpointDirectory(path: model.directory)
-    let pooler = model.drawnPooler(for: weights)
+    let weights = try model.geometry.checkpoint(model.directory)
+    let pooler = model.drawnParts(for: weights)
     folded = try FoldedCheckpoint(
       weights, geometry: model.geometry, adapter: model.adapter, task: model.task, pooler: pooler)
     var notices: [String] = []

@@ -49,7 +49,7 @@ public struct GenerationRun: Sendable {
     let config = scoring.run.plan.config
     let plan = scoring.run.plan
     guard case .language(let loaded) = scoring.run.model else {
-      throw ModelError.notADecoder(plan.model.family.rawValue, path: config.model)
+      throw ModelError.notADecoder(plan.model, path: config.model)
     }
     path = plan.modelDirectory
     model = plan.model

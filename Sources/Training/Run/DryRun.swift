@@ -3,6 +3,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import Models
 import Tasks
 import Tokenizers
@@ -46,7 +47,7 @@ public struct DryRun: Sendable {
     let labels = task?.labels?.outputs ?? (config.task.name.isLanguageModelling ? 0 : 2)
     outputs = task.map { $0.labels?.outputs ?? 0 }
     let tokenizer = try checks.unlessMissing {
-      try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
+      try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.modelType)
     }
     let philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))
     let model = try checks.unlessMissing { () -> LoadedModel in
@@ -75,13 +76,13 @@ public struct DryRun: Sendable {
       ? training.maxSteps : batches?.totalSteps(epochs: training.numTrainEpochs, maxSteps: training.maxSteps)
     totalSteps = steps
     warmupSteps = steps.map { LearningRateSchedule(training, totalSteps: $0).warmupSteps }
-    mergeSteps = try steps.flatMap { try plan.merging(totalSteps: $0) }?.mergeSteps
+    mergeSteps = try steps.flatMap { try plan.method.procedure?.steps(config.adapter.methodOptions, plan.table, $0) }
     let trainable = plan.table.parameterCount + plan.headCount(outputs: labels)
     let order = data.trainLengths.map {
       training.shuffle ? philox.permutation($0.count, epoch: 0) : Array($0.indices)
     }
-    memory = MemoryEstimate(
-      plan, trainable: trainable, lengths: data.trainLengths, order: order, threads: threads)
+    memory = try MemoryEstimate(
+      plan, trainable: trainable, outputs: labels, lengths: data.trainLengths, order: order, threads: threads)
     missing = checks.missing
     var notices = (model?.notices ?? []) + data.notices
     if start == .resume {
@@ -107,13 +108,6 @@ public struct DryRun: Sendable {
 extension RunPlan {
   func headCount(outputs: Int) -> Int {
     outputs == 0 ? 0 : HeadParameter.all(config: model, labels: outputs).map(\.count).reduce(0, +)
-  }
-}
-
-extension ASLoRAPlan {
-  /// The steps after which every module type merges two groups.
-  public var mergeSteps: [Int] {
-    numMerges == 0 ? [] : (1...numMerges).map { startStep + $0 * mergeInterval }
   }
 }
 

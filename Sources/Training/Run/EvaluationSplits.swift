@@ -1,5 +1,6 @@
 import Configuration
 import Diagnostics
+import Metrics
 import Tasks
 
 /// Which splits are scored while training: validation, and MNLI's second one, where their files are there.

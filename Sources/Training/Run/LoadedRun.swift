@@ -4,6 +4,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import Models
 import Tasks
 import Tokenizers
@@ -29,7 +30,7 @@ public struct LoadedRun: Sendable {
     philox = Philox(seed: UInt64(truncatingIfNeeded: plan.config.training.seed))
     // To read a vocabulary takes about as long as to read a small model or the rows of a file.
     pendingTokenizer = Pending {
-      try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.family.rawValue)
+      try Tokenizer(modelDirectory: plan.modelDirectory, modelType: plan.model.modelType)
     }
     let task = try RunTask(plan.config.task, model: plan.modelDirectory, knownLabels: knownLabels)
     guard let labels = task.labels else {
@@ -163,7 +164,7 @@ public struct LoadedRun: Sendable {
           ($1.name, HeadTensor(shape: $1.shape, values: state[head: $0]))
         }),
       metadata: AdapterMetadata(
-        baseModel: plan.modelDirectory, modelType: plan.model.family.rawValue,
+        baseModel: plan.modelDirectory, modelType: plan.model.modelType,
         taskType: task.labels == nil ? "CAUSAL_LM" : "SEQ_CLS", labels: task.labels?.names ?? [],
         loraAlpha: config.loraAlpha, loraDropout: config.loraDropout,
         useRSLoRA: config.useRSLoRA, targetModules: config.targetModules.names,
@@ -181,12 +182,10 @@ public struct AdapterSource: Sendable {
   /// Reads a native or an HF PEFT adapter directory.
   public static func read(_ directory: String, plan: RunPlan) throws -> AdapterSource {
     if try AdapterFile.isNative(directory) {
-      let stored = try AdapterFile.read(directory)
+      let stored = try AdapterFile.read(directory, sites: plan.sites)
       return AdapterSource(expanded: stored.expanded, native: stored)
     }
-    let geometry = ModelGeometry(plan.model)
-    let peft = try PEFTAdapter.read(directory, modelSites: geometry.sites, basePrefix: geometry.basePrefix)
-    return AdapterSource(expanded: peft.expanded, native: nil)
+    return AdapterSource(expanded: try PEFTAdapter.read(directory, geometry: plan.geometry).expanded, native: nil)
   }
 
   /// The labels the head was trained for, where they are known.

@@ -1,7 +1,9 @@
 import Adapters
+import Autograd
 import Checkpoints
 import Configuration
 import Kernels
+import Models
 
 /// About how many bytes a run holds at its peak.
 public struct MemoryEstimate: Sendable, Equatable {
@@ -21,9 +23,12 @@ public struct MemoryEstimate: Sendable, Equatable {
 
   /// The estimate for training on sequences of these lengths, in the order of the first epoch; for full batches of the
   /// longest sequences where the data is not known.
-  public init(_ plan: RunPlan, trainable count: Int, lengths: [Int]?, order: [Int]?, threads: Int) {
+  public init(
+    _ plan: RunPlan, trainable count: Int, outputs: Int, lengths: [Int]?, order: [Int]?, threads: Int
+  ) throws {
     let config = plan.config, training = config.training
-    let stored = StoredWeights(plan)
+    let directory = try? plan.geometry.checkpoint(plan.modelDirectory)
+    let stored = StoredWeights(plan, directory)
     weights = stored.held
     loading = stored.loaded
     let longest = config.task.maxSeqLength
@@ -31,7 +36,8 @@ public struct MemoryEstimate: Sendable, Equatable {
     let shard = LargestShard(lengths: lengths, order: order, batch: training.effectiveBatch)
     let workers = min(threads, shard.count)
     trainable = 4 * count * (1 + (workers + 1) + 2)
-    activations = workers * ActivationBytes(plan).bytes(tokens: shard.tokens, length: shard.longest)
+    let counter = ActivationCount(plan, outputs: outputs)
+    activations = workers * (try shard.candidates.map { try counter.bytes(lengths: $0, stored: directory) }.max() ?? 0)
     program =
       48 << 20 + Self.itemBytes * lengths.count + Self.tokenBytes * lengths.reduce(0, +)
       + Self.tokenizerBytes * plan.model.vocabularySize
@@ -50,10 +56,10 @@ private struct StoredWeights {
   var held: Int
   var loaded: Int
 
-  init(_ plan: RunPlan) {
+  init(_ plan: RunPlan, _ directory: CheckpointDirectory?) {
     let precision = plan.config.training.precision
-    guard let directory = try? CheckpointDirectory(path: plan.modelDirectory) else {
-      held = precision.byteCount * ModelGeometry(plan.model).totalParameters(labels: nil)
+    guard let directory else {
+      held = precision.byteCount * plan.geometry.totalParameters(labels: nil)
       loaded = held
       return
     }
@@ -62,21 +68,18 @@ private struct StoredWeights {
     held = loaded
     guard precision == .bfloat16 else { return }
     // Matrices of linear maps are held as rounded copies unless they are stored so; the rest stays mapped.
-    let linear = Set(ModelGeometry(plan.model).sites.map { $0.path + ".weight" })
-    for file in directory.files {
-      for name in file.names {
-        guard let info = file.info(name), info.dtype != .bfloat16, linear.contains(where: { name.hasSuffix($0) })
-        else { continue }
-        held += 2 * info.shape.reduce(1, *) - info.byteCount
-      }
+    for site in plan.sites where site.slice == nil {
+      guard let info = directory.info(site.path + ".weight"), info.dtype != .bfloat16 else { continue }
+      held += 2 * info.shape.reduce(1, *) - info.byteCount
     }
   }
 }
 
-/// The largest unit of work among the first batches.
+/// The largest units of work among the first batches.
 private struct LargestShard {
-  private(set) var tokens = 1
-  private(set) var longest = 1
+  /// Lengths of the sequences of the shard with the most tokens, and of the one with the longest sequence.
+  private(set) var candidates: [[Int]] = [[1], [1]]
+  /// The most shards of a batch.
   private(set) var count = 1
 
   init(lengths: [Int], order: [Int]?, batch: Int) {
@@ -84,71 +87,52 @@ private struct LargestShard {
     for start in stride(from: 0, to: min(order.count, 1000 * batch), by: batch) {
       let lengths = order[start..<min(start + batch, order.count)].map { lengths[$0] }
       let plan = ShardPlan(lengths: lengths)
-      tokens = max(tokens, plan.shards.map { $0.reduce(0) { $0 + lengths[$1] } }.max() ?? 0)
-      longest = max(longest, lengths.max() ?? 0)
+      for shard in plan.shards.map({ $0.map { lengths[$0] } }) {
+        if shard.reduce(0, +) > candidates[0].reduce(0, +) { candidates[0] = shard }
+        if shard.max() ?? 0 > candidates[1].max() ?? 0 { candidates[1] = shard }
+      }
       count = max(count, plan.shards.count)
     }
   }
 }
 
-/// What a shard's activations take: what every layer keeps for the backward pass, and the layer at work.
-private struct ActivationBytes {
-  /// Bytes that a layer keeps for each token.
-  private var kept = 0
-  /// Bytes that a layer keeps for each token where activations are made again.
-  private let input: Int
-  /// Bytes for each token of the layer whose derivatives are at work.
-  private let atWork: Int
-  private let layers: Int
-  /// Bytes that the last layer keeps for each token.
-  private let last: Int
-  private let recomputes: Bool
-  private let heads: Int
-  /// Rows of logits that exist at once, all their numbers; for classifiers none.
-  private let logits: Int
+/// The activations of a shard: forward and backward code run on shapes, in a workspace that counts.
+private struct ActivationCount {
+  let plan: RunPlan
+  let state: TrainableState
 
-  init(_ plan: RunPlan) {
-    let model = plan.model, number = plan.config.training.precision.byteCount
-    let c = model.hiddenSize, wide = model.intermediateSize
-    let adapted = Set(plan.table.sites.map { String($0.path.split(separator: ".").last ?? "") })
-    func isAdapted(_ names: String...) -> Bool { names.contains(where: adapted.contains) }
-    let ranks = plan.table.modules.count * plan.config.adapter.r * number
-    switch model.family {
-    case .bert, .roberta:
-      kept = number * (3 * c + c + 2 * c + wide) + ranks
-      if isAdapted("query", "key", "value") { kept += number * c }
-      if isAdapted("dense") { kept += number * (c + wide) }
-    case .gpt2:
-      kept = number * (3 * c + c + wide) + 2 * 4 * c + ranks
-      if isAdapted("c_attn", "q", "k", "v") { kept += number * c }
-      if isAdapted("c_fc") { kept += number * c }
-      if isAdapted("c_proj") { kept += number * wide }
-    case .llama:
-      let keys = model.headSize * model.keyValueHeads, queries = model.headSize * model.heads
-      kept = number * (2 * queries + 2 * keys + 2 * wide) + 2 * 4 * c + ranks
-      if isAdapted("q_proj", "k_proj", "v_proj") { kept += number * c }
-      if isAdapted("gate_proj", "up_proj") { kept += number * c }
-      if isAdapted("down_proj") { kept += number * wide }
-    }
-    kept += 4 * (model.heads + 4)
-    input = 4 * c * (model.family.isDecoder ? 2 : 1) + (number == 2 ? 2 * c : 0)
-    atWork = number * (wide + 2 * c) + 4 * 2 * c
-    // A classifier's last layer works for one token of each sequence, all but its keys and values.
-    last = plan.config.task.name.isLanguageModelling ? kept : 3 * number * c
-    layers = model.layers
-    recomputes = plan.config.training.gradientCheckpointing
-    heads = model.heads
-    let slice = plan.config.task.name.isLanguageModelling ? max(16, min(512, (1 << 23) / model.vocabularySize)) : 0
-    logits = slice * model.vocabularySize * (number == 2 ? 6 : 4)
+  init(_ plan: RunPlan, outputs: Int) {
+    self.plan = plan
+    state = TrainableState(
+      table: plan.table, head: outputs == 0 ? [] : HeadParameter.all(config: plan.model, labels: outputs))
   }
 
-  func bytes(tokens: Int, length: Int) -> Int {
-    let rows = tokens + 24  // with the zeros that products read
-    let stack = recomputes ? layers * input + kept : (layers - 1) * kept + last
-    // Scores of a block of queries: in float32 twice, and what products read of them.
-    let padded = (length + 15) / 16 * 16
-    let scores = min(heads * padded * padded, 1 << 19) * 16
-    return rows * (stack + atWork) + max(scores, logits)
+  /// Bytes at the peak, for a shard of sequences of these lengths.
+  func bytes(lengths: [Int], stored: CheckpointDirectory?) throws -> Int {
+    let config = plan.config.training, workspace = Workspace(computes: false)
+    let tape = Tape(
+      workspace: workspace, parameters: state.values, gradients: FloatStorage(zeros: state.storageCount),
+      dropout: DropoutSource(philox: Philox(seed: 0), step: 0), precision: config.precision)
+    let context = ForwardContext(
+      tape: tape,
+      adapters: state.adapters(sites: plan.sites, scale: 1, dropout: plan.config.adapter.loraDropout),
+      head: state.headReferences, recomputes: config.gradientCheckpointing)
+    let sequences = lengths.map {
+      (ids: [Int32](repeating: 0, count: $0), typeIDs: [Int32](repeating: 0, count: $0))
+    }
+    let tokens = PackedTokens(sequences, examples: Array(lengths.indices))
+    if state.head.isEmpty {
+      let model = try LanguageModel(shapesOf: plan.geometry, precision: config.precision, stored: stored)
+      let states = model.decoder.states(tokens, onlyLast: false, context)
+      _ = tape.languageModelLoss(
+        states, head: model.head, targets: tokens.ids, weights: [Float](repeating: 1, count: states.rows))
+    } else {
+      let model = try LoadedClassifier.model(shapesOf: plan.geometry, precision: config.precision, stored: stored)
+      let logits = model.logits(tokens, context)
+      _ = tape.crossEntropy(logits, labels: lengths.map { _ in 0 }, weight: 1)
+    }
+    tape.backward()
+    return workspace.peakBytes
   }
 }
 

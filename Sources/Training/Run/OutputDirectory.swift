@@ -31,17 +31,10 @@ public struct OutputDirectory: Sendable {
     }
   }
 
-  /// Makes the directory where it is missing, and those that it lies in.
+  /// Creates the directory, and those it lies in, if missing.
   public func create() throws {
-    let missing = ancestors.prefix { !FileManager.default.fileExists(atPath: $0) }
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw RunError.outputUnusable(directory: path, reason: Self.reason(error))
-    }
-    // A new directory is on the disk once its name is; one of another's may not be readable.
-    for directory in missing {
-      try? AtomicFile.synchronize(directory: (directory as NSString).deletingLastPathComponent)
+    do { try DurableDirectory.create(path) } catch {
+      throw RunError.outputUnusable(directory: path, reason: error.description)
     }
   }
 

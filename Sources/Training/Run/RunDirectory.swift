@@ -1,6 +1,7 @@
 import Adapters
 import Configuration
 import Foundation
+import Metrics
 import RunStore
 
 /// A directory that `train` wrote, or one of its checkpoints, to be scored and predicted with.
@@ -45,24 +46,20 @@ public struct RunDirectory: Sendable {
   /// Only a database that is there, with a row of this directory, is written to; the latest row counts.
   public func record(_ reports: [EvaluationReport], database: String, writtenAs outputDir: String) throws -> String? {
     guard FileManager.default.fileExists(atPath: database) else {
-      return "the scores are not in a database: there is no \(database)"
+      return "scores not recorded in the database: \(database) does not exist"
     }
     let known = try RunStore.openExisting(path: database)
     let names = Self.isSame(path, outputDir) ? [outputDir, path] : [path]
     let runs = try names.flatMap { try known.runs(RunFilter(outputDir: $0)) }
     guard let run = runs.max(by: { $0.id < $1.id }) else {
-      return "the scores are not in a database: \(database) has no run in \(path)"
+      return "scores not recorded in the database: \(database) has no run for \(path)"
     }
     let before = try known.metrics(run: run.id)
     let store = try RunStore(path: database)
     for report in reports {
-      guard let split = MetricSplit(rawValue: report.split.rawValue) else { continue }
       let epoch = before.last { $0.step == report.step }?.epoch ?? 0
       try store.record(
-        run: run.id,
-        metrics: report.metrics.map {
-          MetricRecord(step: report.step, epoch: epoch, split: split, name: $0.name, value: $0.value)
-        })
+        run: run.id, metrics: report.metrics.points(step: report.step, epoch: epoch, split: report.split))
     }
     return nil
   }

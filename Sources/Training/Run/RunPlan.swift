@@ -15,12 +15,14 @@ public struct RunPlan: Sendable {
   public let modelDirectory: String
   /// Sizes of the model.
   public let model: ModelConfig
+  /// Its modules and linear maps.
+  public let geometry: ModelGeometry
   /// All linear maps of the model.
-  public let sites: [Site]
+  public var sites: [Site] { geometry.sites }
   /// Which A and which B every adapted map starts with.
   public let table: SiteTable
   /// How A and B are shared.
-  public let strategy: SharingStrategy
+  public let method: AdapterMethod
 
   /// Checks the config against the model's sizes. Throws what does not fit.
   public init(_ config: RunConfig) throws {
@@ -28,26 +30,23 @@ public struct RunPlan: Sendable {
     try Self.refuseUnsupported(config)
     modelDirectory = try Hub().directory(of: config.model, files: .config)
     model = try ModelConfig(directory: modelDirectory)
-    if config.task.name.isLanguageModelling, !model.family.isDecoder {
-      throw ModelError.notADecoder(model.family.rawValue, path: config.model)
+    if config.task.name.isLanguageModelling, !model.architecture.isDecoder {
+      throw ModelError.notADecoder(model, path: config.model)
     }
-    if model.family == .llama { _ = try RotaryFrequencies(model, path: modelDirectory) }
     // A prompt and its answer have so many tokens each.
     let longest = config.task.maxSeqLength * (config.task.name == .instruct ? 2 : 1)
     guard longest <= model.maximumSequenceLength else {
       throw ModelError.tooLong(tokens: longest, limit: model.maximumSequenceLength, path: config.model)
     }
-    let geometry = ModelGeometry(model)
-    sites = geometry.sites
-    strategy = try SharingStrategy.named(config.adapter.strategy)
+    geometry = ModelGeometry(model)
+    method = try AdapterMethod.named(config.adapter.strategy)
     let adapted =
-      config.adapter.strategy == "none"
+      !method.hasAdapters
       ? []
-      : try TargetSelection(config.adapter.targetModules.names).select(from: sites, basePrefix: geometry.basePrefix)
-    table = try SiteTable(sites: adapted, strategy: strategy, r: config.adapter.r)
-    if strategy.mergesWhileTraining, let merges = config.adapter.aslora.numMerges {
-      try ASLoRAPlan.check(numMerges: merges, layers: table.layerCount)
-    }
+      : try TargetSelection(config.adapter.targetModules.names).select(
+        from: geometry.sites, basePrefix: geometry.basePrefix)
+    table = try SiteTable(sites: adapted, method: method, r: config.adapter.r)
+    _ = try method.procedure?.finalTable(config.adapter.methodOptions, table)
   }
 
   /// The head for `labels`; a language model trains none.
@@ -60,14 +59,9 @@ public struct RunPlan: Sendable {
     loraScale(alpha: config.adapter.loraAlpha, rank: config.adapter.r, useRSLoRA: config.adapter.useRSLoRA)
   }
 
-  /// ASLoRA's merges over a run of `totalSteps`, or nil for other strategies.
-  public func merging(totalSteps: Int) throws -> ASLoRAPlan? {
-    guard strategy.mergesWhileTraining else { return nil }
-    let options = config.adapter.aslora
-    return try ASLoRAPlan(
-      startStep: options.startStep, mergeInterval: options.mergeInterval, numMerges: options.numMerges,
-      candidates: options.candidates, metric: options.metric, direction: options.direction,
-      totalSteps: totalSteps, layers: table.layerCount)
+  /// What the method does between the steps of a run of `totalSteps`; nil for nothing.
+  public func procedure(totalSteps: Int) throws -> (any MethodProcedure)? {
+    try method.procedure?.begin(config.adapter.methodOptions, table, totalSteps)
   }
 
   private static func refuseUnsupported(_ config: RunConfig) throws {

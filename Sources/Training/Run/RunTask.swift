@@ -1,5 +1,6 @@
 import Configuration
 import Diagnostics
+import Metrics
 import Models
 import Tasks
 

@@ -1,6 +1,7 @@
 import Adapters
 import Configuration
 import Diagnostics
+import Metrics
 import Tasks
 
 /// A trained adapter (or the bare base model) over its loaded model, to score and predict with.
@@ -34,7 +35,6 @@ public struct ScoringRun: Sendable {
     }
     var loaded: TrainableState
     if let native = source.native {
-      try native.table.requireFit(modelSites: plan.sites, place: directory)
       loaded = TrainableState(table: native.table, head: plan.head(run.task.labels))
       for (key, values) in native.tensors { loaded[key] = values }
       scale = native.scale

@@ -1,4 +1,5 @@
 import Adapters
+import Metrics
 import Tasks
 
 /// What happens while a run trains; the command line renders it, the database records it.
@@ -10,7 +11,7 @@ public enum TrainingEvent: Sendable {
   /// A split was scored.
   case evaluated(EvaluationReport)
   /// ASLoRA merged two groups.
-  case merged(MergeEvent)
+  case merged(GroupMerge)
   /// A checkpoint is due: all that the run needs to go on from here.
   case checkpoint(TrainingSnapshot)
   /// Something a person should know.

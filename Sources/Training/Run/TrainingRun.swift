@@ -46,21 +46,22 @@ public struct TrainingRun {
     ).totalSteps(epochs: config.training.numTrainEpochs, maxSteps: config.training.maxSteps)
     fingerprint = try InputFingerprint(train: train, evaluationSets: evaluationSets, model: run.plan.modelDirectory)
 
-    let state: TrainableState, loop: LoopState, merging: ASLoRAPlan?
+    let state: TrainableState, loop: LoopState, procedure: (any MethodProcedure)?
     if let resumed, let checkpoint = resumed.checkpoint {
       let changes = try checkpoint.changes(config, fingerprint: fingerprint, totalSteps: steps)
-      let snapshot = try checkpoint.snapshot(table: plan.table, head: plan.head(run.task.labels))
-      (state, loop, merging) = (snapshot.state, snapshot.loop, snapshot.merging)
+      let snapshot = try checkpoint.snapshot(
+        table: plan.table, head: plan.head(run.task.labels))
+      (state, loop, procedure) = (snapshot.state, snapshot.loop, snapshot.procedure)
       notices += resumed.notices + changes
     } else {
       notices += resumed?.notices ?? []
       state = try run.freshState(notices: &notices)
-      (loop, merging) = (LoopState(), try plan.merging(totalSteps: steps))
+      (loop, procedure) = (LoopState(), try plan.procedure(totalSteps: steps))
     }
     firstStep = state.step
     trainer = Trainer(
       state: state, loop: loop, engine: run.engine(scale: plan.scale), config: config.training, train: train,
-      evaluationSets: evaluationSets, metrics: run.task.metrics, merging: merging, philox: run.philox)
+      evaluationSets: evaluationSets, metrics: run.task.metrics, procedure: procedure, philox: run.philox)
     if firstStep > 0 { notices.append("resumed after step \(firstStep) of \(steps)") }
     self.notices = notices
   }
@@ -101,7 +102,7 @@ public struct TrainingRun {
     let begun = try begin(store, output)
     return try withExtendedLifetime(begun.lock) {
       let recorder = RunRecorder(
-        store: store, id: begun.id, run: newRun(), identity: begun.identity, history: begun.history,
+        store: store, id: begun.id, run: details(), identity: begun.identity, history: begun.history,
         checkpoints: begun.checkpoints)
       let folder = CheckpointFolder(output: output.path)
       let saver = CheckpointSaver(
@@ -186,10 +187,10 @@ public struct TrainingRun {
       total: ModelGeometry(run.plan.model).totalParameters(labels: run.task.labels?.outputs) + adapter)
   }
 
-  private func newRun() -> NewRun {
+  private func details() -> RunDetails {
     let config = run.plan.config
-    return NewRun(
-      name: config.name, model: config.model, modelType: run.plan.model.family.rawValue,
+    return RunDetails(
+      name: config.name, model: config.model, modelType: run.plan.model.modelType,
       task: config.task.name.rawValue, strategy: config.adapter.strategy, r: config.adapter.r,
       loraAlpha: config.adapter.loraAlpha, seed: config.training.seed, precision: config.training.precision.rawValue,
       threads: run.pool.threads, parameters: parameters, config: config.jsonText(), outputDir: config.outputDir,
@@ -213,7 +214,7 @@ extension TrainingRun {
   /// A fresh run's directory knows the row's token before the row is there, so that a run killed in between is found
   /// again. Where an earlier run is replaced the row comes first: a database that takes no row must not cost its files.
   fileprivate func begin(_ store: RunStore, _ output: OutputDirectory) throws -> Begun {
-    let run = newRun(), folder = CheckpointFolder(output: output.path)
+    let run = details(), folder = CheckpointFolder(output: output.path)
     try output.refuseFileInTheWay()
     try output.create()
     let lock = try resumed?.lock ?? OutputLock(output.path)

@@ -1,6 +1,7 @@
 import Adapters
 import Checkpoints
 import Configuration
+import Models
 import StrictJSON
 import Tasks
 import Tokenizers
@@ -18,7 +19,7 @@ struct InitialConfig {
   init(name: String, modelPath: String, data: DataLook, strategy: String) throws {
     (self.name, self.modelPath, self.data, self.strategy) = (name, modelPath, data, strategy)
     model = try ModelConfig(directory: modelPath)
-    let tokenizer = try Tokenizer(modelDirectory: modelPath, modelType: model.family.rawValue)
+    let tokenizer = try Tokenizer(modelDirectory: modelPath, modelType: model.modelType)
     lengths = data.sample.map { tokenizer.encode($0.text, pair: $0.pair).ids.count }.sorted()
   }
 
@@ -35,11 +36,7 @@ struct InitialConfig {
   private var learningRate: String { model.hiddenSize < 512 ? "1e-3" : "4e-4" }
 
   private var targets: [String] {
-    switch model.family {
-    case .bert, .roberta: ["query", "value"]
-    case .gpt2: ["c_attn.q", "c_attn.v"]
-    case .llama: ["q_proj", "v_proj"]
-    }
+    model.architecture.defaultTargets
   }
 
   var text: String {
@@ -50,7 +47,7 @@ struct InitialConfig {
       // swift-peft train \(name).json
       {
         "name": \(quoted(name)),
-        // \(model.family.rawValue), \(model.layers) layers of width \(model.hiddenSize)
+        // \(model.modelType), \(model.layers) layers of width \(model.hiddenSize)
         "model": \(quoted(modelPath)),
         "task": {
       \(files(task))
@@ -59,7 +56,7 @@ struct InitialConfig {
         },
         "adapter": {
           // \(summary)
-          // Others: \(SharingStrategy.all.map(\.name).filter { $0 != strategy }.joined(separator: ", "))
+          // Others: \(AdapterMethod.all.map(\.name).filter { $0 != strategy }.joined(separator: ", "))
           "strategy": \(quoted(strategy)),
           "r": 8,
           "lora_alpha": 16,
@@ -84,7 +81,7 @@ struct InitialConfig {
 
   private var hasValidation: Bool { data.task.dataDir != nil || data.task.validationFile != nil }
 
-  private var summary: String { SharingStrategy.all.first { $0.name == strategy }?.summary ?? "" }
+  private var summary: String { AdapterMethod.all.first { $0.name == strategy }?.summary ?? "" }
 
   private func files(_ task: TaskConfig) -> String {
     var lines = ["    // \(labels)", "    \"name\": \(quoted(task.name.rawValue)),"]

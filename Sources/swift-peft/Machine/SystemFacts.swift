@@ -1,12 +1,12 @@
 import Foundation
 
-/// What Linux tells of the machine.
+/// The machine as Linux describes it.
 struct SystemFacts {
-  /// The processor's name, or its architecture where it has none.
+  /// The processor's name, or its architecture if it has none.
   let processor: String
   /// Instruction sets and features, as `/proc/cpuinfo` names them.
   let flags: Set<String>
-  /// Bytes of memory, and how many of them can be had; nil where unknown.
+  /// Bytes of memory, and the available part of it; nil if unknown.
   let memory: Int?
   let availableMemory: Int?
 
@@ -49,7 +49,7 @@ struct SystemFacts {
   }
 }
 
-/// The compiler that made this program.
+/// The compiler that built this program.
 enum CompilerVersion {
   #if compiler(>=6.4)
     static let text = "6.4 or later"

@@ -1,13 +1,13 @@
 import Foundation
 
-/// Stops a run that a sweep started when the sweep itself is killed and cannot say so.
+/// Stops a run of a sweep when the sweep itself is killed.
 enum ParentWatch {
   private static let variable = "SWIFT_PEFT_SWEEP"
 
-  /// What tells the processes that this one starts.
+  /// Environment for the processes of a sweep: the sweep's process id.
   static var environment: [String: String] { [variable: String(getpid())] }
 
-  /// In a process that a sweep started: SIGTERM to itself when that one is gone.
+  /// In a process of a sweep: sends itself SIGTERM when the sweep is gone.
   static func install() {
     guard let text = ProcessInfo.processInfo.environment[variable], let parent = pid_t(text) else { return }
     Thread.detachNewThread {

@@ -5,28 +5,28 @@ import Reports
 import RunStore
 import Training
 
-/// What a sweep has to do: its runs, those that are done, and how many fit into memory at once.
+/// The work of a sweep: its runs, which of them are complete, and how many fit into memory at once.
 struct SweepPlan {
   /// A run of the sweep.
   struct Item {
     let member: SweepConfig.Member
     let plan: RunPlan
-    /// About how many bytes it takes.
+    /// Estimated bytes of memory.
     let memory: Int
-    /// Its row, where it is complete.
+    /// Its row in the database if it is complete.
     let done: Run?
   }
 
   let sweep: SweepConfig
   let items: [Item]
-  /// Runs at once.
+  /// Parallel runs.
   let jobs: Int
-  /// Worker threads of each.
+  /// Worker threads of each run.
   let threads: Int
-  /// What a person should know.
+  /// Notes for the user.
   let notices: [String]
 
-  /// Checks every run as far as its config and the model's go. Throws what is wrong with any of them.
+  /// Checks every run as far as its config and the model's allow. Throws the errors of all runs.
   init(_ sweep: SweepConfig, jobs: Int, threads: Int, overwrite: Bool) throws {
     self.sweep = sweep
     var errors: [any UserFacingError] = [], seen: Set<String> = [], items: [Item] = []
@@ -35,8 +35,9 @@ struct SweepPlan {
       do {
         let plan = try RunPlan(member.config)
         let done = overwrite ? nil : try known.completed(member)
-        let memory = MemoryEstimate(
-          plan, trainable: plan.table.parameterCount, lengths: nil, order: nil, threads: max(1, threads / jobs))
+        let memory = try MemoryEstimate(
+          plan, trainable: plan.table.parameterCount, outputs: member.config.task.name.isLanguageModelling ? 0 : 2,
+          lengths: nil, order: nil, threads: max(1, threads / jobs))
         items.append(Item(member: member, plan: plan, memory: memory.total, done: done))
       } catch let error as any UserFacingError {
         let all = (error as? ErrorList)?.errors ?? [error]
@@ -55,36 +56,36 @@ struct SweepPlan {
     notices =
       fitting < wanted
       ? [
-        "\(fitting) at once instead of \(wanted): each takes about \(byteSize(largest.first ?? 0)), and "
-          + "\(byteSize(available)) of memory can be had"
+        "\(fitting) parallel runs instead of \(wanted): each takes about \(byteSize(largest.first ?? 0)), and "
+          + "\(byteSize(available)) of memory are available"
       ] : []
   }
 
-  /// The runs that are left to be done.
+  /// The runs still to be trained.
   var left: [Item] { items.filter { $0.done == nil } }
 }
 
-/// What the database has of a sweep's runs.
+/// The runs of a sweep in the database.
 struct SweepRuns {
   private let store: RunStore?
 
-  /// A sweep that begins has no database yet.
+  /// A new sweep may not have a database yet.
   init(database: String) throws {
     store = FileManager.default.fileExists(atPath: database) ? try RunStore.openExisting(path: database) : nil
   }
 
-  /// The latest run of `member`; nil where there is none.
+  /// The latest run of `member`; nil if there is none.
   func latest(_ member: SweepConfig.Member) throws -> Run? {
     try store?.runs(RunFilter(outputDir: member.config.outputDir)).max { $0.id < $1.id }
   }
 
-  /// The same with everything recorded of it.
+  /// The same with everything recorded about it.
   func recorded(_ member: SweepConfig.Member) throws -> RecordedRun? {
     guard let store, let run = try latest(member) else { return nil }
     return try RecordedRun(run, in: store)
   }
 
-  /// The run of `member` where it is complete. Throws where another config's run is in its place.
+  /// The run of `member` if it is complete. Throws if a run with another config is in its place.
   func completed(_ member: SweepConfig.Member) throws -> Run? {
     let directory = member.config.outputDir
     guard let run = try latest(member), run.status == .completed, (try? RunDirectory(directory)) != nil else {
@@ -99,19 +100,19 @@ struct SweepRuns {
   }
 }
 
-/// What keeps a sweep from starting.
+/// Why a sweep cannot start.
 enum SweepError: UserFacingError, Equatable {
-  /// A finished run of other values is where one of the sweep's runs goes.
+  /// The directory for one of the runs holds a finished run with another config.
   case otherConfig(directory: String)
-  /// Another process works on the same sweep.
+  /// Another process is running the same sweep.
   case locked(directory: String)
 
   var description: String {
     switch self {
     case .otherConfig(let directory):
-      "\(directory): holds a finished run of another config; choose another output_dir, or pass --overwrite to train "
-        + "all runs of the sweep anew"
-    case .locked(let directory): "\(directory): another process works on this sweep"
+      "\(directory): holds a finished run with another config; choose another output_dir, or use --overwrite to "
+        + "retrain all runs of the sweep"
+    case .locked(let directory): "\(directory): another process is running this sweep"
     }
   }
 

@@ -4,15 +4,15 @@ import Diagnostics
 import Foundation
 import Training
 
-/// Trains the runs of a sweep, each in a process of its own.
+/// Trains the runs of a sweep, each in its own process.
 ///
-/// A process of its own means that a run that fails takes no other with it, and that its memory comes back.
+/// So a failing run cannot affect the others, and its memory is freed when it ends.
 final class SweepRunner {
   /// How a run ended.
   struct Ending {
     let item: SweepPlan.Item
     let status: Int32
-    /// What it said on stderr.
+    /// Its stderr.
     let message: String
     let seconds: Double
   }
@@ -23,24 +23,24 @@ final class SweepRunner {
   private let program: String
   private var working: [Job] = []
 
-  /// Takes the sweep's directory. Throws where another process has it.
+  /// Locks the sweep's directory. Throws if another process holds it.
   init(_ plan: SweepPlan, overwrite: Bool) throws {
     self.plan = plan
-    start = overwrite ? "--overwrite" : Self.goOn
+    start = overwrite ? "--overwrite" : "--resume"
     let directory = plan.sweep.outputDir
     try OutputDirectory(directory).create()
     lock = open("\(directory)/.sweep.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard lock >= 0 else {
       throw RunError.outputUnusable(directory: directory, reason: String(cString: strerror(errno)))
     }
-    // One that ends removes the name of its lock; another may have made a new one.
+    // A sweep that ends deletes its lock file; another process may have created a new one.
     var opened = stat(), named = stat()
     guard flock(lock, LOCK_EX | LOCK_NB) == 0, fstat(lock, &opened) == 0,
       stat("\(directory)/.sweep.lock", &named) == 0, opened.st_ino == named.st_ino
     else { throw SweepError.locked(directory: directory) }
     for folder in [directory, "\(directory)/\(Self.configs)"] { AtomicDirectory.removeLeftovers(in: folder) }
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-    // An executable that was replaced meanwhile still has this name.
+    // This name works even if the executable has been replaced meanwhile.
     program = FileManager.default.isExecutableFile(atPath: own) ? own : "/proc/\(getpid())/exe"
   }
 
@@ -52,10 +52,7 @@ final class SweepRunner {
   /// The folder of the runs' configs.
   private static let configs = "configs"
 
-  /// How a run that was begun goes on.
-  private static let goOn = "--resume"
-
-  /// Runs of a sweep that was killed stop after their step: waits a minute for them.
+  /// Waits up to a minute for the runs of a killed sweep, which stop after their current step.
   func waitForEarlierRuns(onWait: () -> Void) throws {
     for attempt in 0..<600 where StopSignals.pending == nil {
       let runs = try SweepRuns(database: plan.sweep.database)
@@ -65,8 +62,8 @@ final class SweepRunner {
     }
   }
 
-  /// Trains what is left, so many at once as the plan says. Returns when all have ended, also after a signal, which
-  /// every process gets.
+  /// Trains the remaining runs, in parallel as planned. Returns when all have ended; a stop signal is passed on to every
+  /// process.
   func run(onStart: (SweepPlan.Item) -> Void, onEnd: (Ending) -> Void) throws {
     var waiting = plan.left[...]
     var isStopping = false
@@ -100,7 +97,7 @@ final class SweepRunner {
     return job
   }
 
-  /// A process at work.
+  /// A running process.
   private final class Job {
     let item: SweepPlan.Item
     let process = Process()
@@ -114,7 +111,7 @@ final class SweepRunner {
     }
 
     func begin() throws {
-      // A file takes any amount without waiting for a reader.
+      // Unlike a pipe, a file never blocks the writer.
       try AtomicFile.write("", to: errors)
       process.standardInput = FileHandle.nullDevice
       process.standardOutput = FileHandle.nullDevice

@@ -1,7 +1,7 @@
 import Diagnostics
 import Foundation
 
-/// Nobody reads stdout any more (`| head`): there is nothing left to do, and nothing is wrong.
+/// The reader of stdout is gone (`| head`): the program ends, without an error.
 struct ClosedOutput: Error {}
 
 /// stdout could not be written.
@@ -11,9 +11,9 @@ struct OutputFailure: UserFacingError {
   var exitStatus: ExitStatus { .ioError }
 }
 
-/// The process's standard streams, without Swift's buffers and without `SIGPIPE`.
+/// The standard streams, without Swift's buffering and without `SIGPIPE`.
 enum Console {
-  /// Writes `text` and a line feed, unless it ends with one, to stdout. Throws `ClosedOutput` or `OutputFailure`.
+  /// Writes `text` to stdout, with a line feed if it lacks one. Throws `ClosedOutput` or `OutputFailure`.
   static func print(_ text: String) throws {
     try write(Array((text.hasSuffix("\n") ? text : text + "\n").utf8))
   }
@@ -25,10 +25,10 @@ enum Console {
     if code != 0 { throw OutputFailure(code: code) }
   }
 
-  /// Writes `text` and a line feed to stderr; a stderr that is gone is no reason to stop.
+  /// Writes `text` to stderr, with a line feed if it lacks one; ignores errors.
   static func note(_ text: String) { draw(text.hasSuffix("\n") ? text : text + "\n") }
 
-  /// Writes `text` to stderr as it is.
+  /// Writes `text` to stderr unchanged; ignores errors.
   static func draw(_ text: String) { _ = send(Array(text.utf8), to: STDERR_FILENO) }
 
   /// All of stdin.
@@ -52,7 +52,7 @@ enum Console {
     }
   }
 
-  /// 0, or the system's error number.
+  /// Returns 0 or the system's error number.
   private static func send(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
     bytes.withUnsafeBytes { buffer in
       var done = 0

@@ -2,14 +2,14 @@ import StrictJSON
 import Training
 
 extension DryRun {
-  /// The plan for people.
+  /// The plan as text.
   var text: String {
     let model = plan.model, adapter = plan.config.adapter, parameters = parameters
     var entries: [(String, String)] = [
-      ("run", "\(plan.config.name): this is a plan, nothing was trained or written"),
+      ("run", "\(plan.config.name) (dry run: nothing was trained or written)"),
       (
         "model",
-        "\(plan.config.model) (\(model.family.rawValue), \(model.layers) layers of \(grouped(model.hiddenSize)))"
+        "\(plan.config.model) (\(model.modelType), \(model.layers) layers of \(grouped(model.hiddenSize)))"
       ),
       (
         "task",
@@ -22,11 +22,11 @@ extension DryRun {
           + "(\(adapter.targetModules.names.joined(separator: ", ")))"
       ),
       ("adapter parameters", "\(grouped(parameters.adapter)) in \(plan.table.tensors.count) tensors"),
-      ("trainable parameters", count(parameters.trainable) + (outputs == 0 ? "" : " with the head")),
+      ("trainable parameters", count(parameters.trainable) + (outputs == 0 ? "" : ", including the head")),
       ("total parameters", count(parameters.total)),
-      ("steps", "\(count(totalSteps)), \(count(stepsPerEpoch)) an epoch, \(count(warmupSteps)) of warm-up"),
+      ("steps", "\(count(totalSteps)), \(count(stepsPerEpoch)) per epoch, \(count(warmupSteps)) of warm-up"),
     ]
-    if plan.strategy.mergesWhileTraining {
+    if plan.method.procedure != nil {
       entries.append(("merges after steps", mergeSteps?.map(String.init).joined(separator: " ") ?? "unknown"))
     }
     entries += [
@@ -40,12 +40,12 @@ extension DryRun {
     return listing(entries) + missing.map { "missing: \($0)\n" }.joined()
   }
 
-  /// The plan for programs; null is unknown.
+  /// The plan as JSON; null means unknown.
   var json: JSONValue {
     let config = plan.config, parameters = parameters
     return [
       "name": .string(config.name), "model": .string(config.model),
-      "model_type": .string(plan.model.family.rawValue), "layers": .integer(plan.model.layers),
+      "model_type": .string(plan.model.modelType), "layers": .integer(plan.model.layers),
       "hidden_size": .integer(plan.model.hiddenSize), "task": .string(config.task.name.rawValue),
       "strategy": .string(config.adapter.strategy), "r": .integer(config.adapter.r),
       "target_modules": .strings(config.adapter.targetModules.names), "sites": .integer(plan.table.sites.count),

@@ -1,18 +1,13 @@
+import Diagnostics
 import Foundation
 
-/// 294,912.
-func grouped(_ number: Int) -> String {
-  let digits = String(number.magnitude)
-  let text = digits.enumerated().map { index, digit in
-    (index > 0 && (digits.count - index) % 3 == 0 ? "," : "") + String(digit)
-  }.joined()
-  return number < 0 ? "-" + text : text
-}
+/// `294,912`.
+func grouped(_ number: Int) -> String { number.grouped }
 
 /// `digits` places after the point.
 func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
-/// So many significant digits.
+/// `digits` significant digits.
 func significant(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)g", value) }
 
 /// 1h02m, 1m20s, 45s.
@@ -31,22 +26,5 @@ func byteSize(_ bytes: Int) -> String {
   return (unit == 0 ? String(bytes) : fixed(value, value < 10 ? 1 : 0)) + " " + units[unit]
 }
 
-/// Rows as columns of equal width, the first flush left, the others flush right.
-func columns(_ rows: [[String]]) -> String {
-  let count = rows.map(\.count).max() ?? 0
-  let widths = (0..<count).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
-  return rows.map { row in
-    row.enumerated().map { column, cell in
-      let space = String(repeating: " ", count: widths[column] - cell.count)
-      return column == 0 ? cell + space : space + cell
-    }.joined(separator: "  ") + "\n"
-  }.joined()
-}
-
 /// Names and values, the values aligned.
-func listing(_ entries: [(String, String)]) -> String {
-  let width = entries.map(\.0.count).max() ?? 0
-  return entries.map { name, value in
-    name + String(repeating: " ", count: width - name.count) + "  " + value + "\n"
-  }.joined()
-}
+func listing(_ entries: [(String, String)]) -> String { TextTable(entries.map { [$0.0, $0.1] }).plain }

@@ -1,16 +1,16 @@
-/// Cuts a stream of bytes into lines as it comes: only LF ends a line, one CR before it is dropped.
+/// Splits a stream of bytes into lines as it arrives: a line ends with LF; one CR before it is dropped.
 struct LineStream {
   /// Complete lines.
   struct Batch {
     let lines: [ArraySlice<UInt8>]
-    /// 1-based number of the first.
+    /// 1-based number of the first line.
     let firstNumber: Int
   }
 
   private var rest: [UInt8] = []
   private var count = 0
 
-  /// The lines that `bytes` completes.
+  /// Takes more bytes and returns the lines they complete.
   mutating func add(_ bytes: [UInt8]) -> Batch {
     rest += bytes
     guard let last = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return batch([]) }
@@ -20,7 +20,7 @@ struct LineStream {
     return batch(lines.map { $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0 })
   }
 
-  /// The line that nothing ends, if there is one.
+  /// Returns the last line if it has no line end.
   mutating func finish() -> Batch {
     defer { rest = [] }
     return batch(rest.isEmpty ? [] : [rest[...]])

@@ -1,11 +1,11 @@
 import Hub
 import Synchronization
 
-/// Downloads the models that verbs need, with a bar for each file.
+/// Downloads the models that verbs need, with a progress bar for each file.
 struct ModelDownload {
   let isQuiet: Bool
 
-  /// Sees that `model` is in the cache where it is one on the Hub, and a path otherwise.
+  /// Makes sure that `model` is in the cache if it is a Hub name; does nothing for a path.
   @discardableResult
   func fetch(_ model: String, _ files: ModelFiles = .all) throws -> Hub.Snapshot? {
     let progress = Mutex(Progress(isQuiet: isQuiet))

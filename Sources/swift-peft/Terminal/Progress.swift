@@ -1,9 +1,9 @@
 import Foundation
 import Training
 
-/// Shows what happens while a run trains or is scored, on stderr: a bar on a terminal, plain lines elsewhere.
+/// Shows the progress of training and scoring on stderr: a bar on a terminal, plain lines elsewhere.
 struct Progress {
-  /// Whether nothing is shown.
+  /// Whether to show nothing.
   let isQuiet: Bool
   private let isTerminal: Bool
   private let clock = ContinuousClock()
@@ -11,28 +11,28 @@ struct Progress {
   private var lastDrawn: ContinuousClock.Instant?
   private var tokensPerSecond = 0.0
 
-  /// Silent where `isQuiet`.
+  /// Shows nothing if `isQuiet`.
   init(isQuiet: Bool) {
     self.isQuiet = isQuiet
     isTerminal = isatty(STDERR_FILENO) == 1
   }
 
-  /// A line of its own, above the bar.
+  /// Prints a separate line above the bar.
   func line(_ text: String) {
     guard !isQuiet else { return }
     Console.note((isTerminal ? "\r\u{1B}[K" : "") + text)
   }
 
-  /// `note: …`.
+  /// Prints `note: …`.
   func notice(_ text: String) { line("note: \(text)") }
 
-  /// Takes the bar away, if there is one.
+  /// Removes the bar, if there is one.
   mutating func clear() {
     if lastDrawn != nil { Console.draw("\r\u{1B}[K") }
     lastDrawn = nil
   }
 
-  /// Renders an event of a run of `totalSteps`, `firstStep` of which were done before.
+  /// Shows an event of a run of `totalSteps`, which began at `firstStep`.
   mutating func show(_ event: TrainingEvent, totalSteps: Int, firstStep: Int = 0) {
     guard !isQuiet else { return }
     switch event {
@@ -46,26 +46,26 @@ struct Progress {
     case .merged(let event):
       let groups = event.groupsLeft == 1 ? "1 group" : "\(event.groupsLeft) groups"
       line(
-        "step \(event.step)/\(totalSteps) merged \(event.module): layer \(event.lowerLayer) uses layer "
-          + "\(event.upperLayer)'s B, distance \(significant(event.distance, 4)), \(groups) left")
+        "step \(event.step)/\(totalSteps) merged \(event.module): layer \(event.lowerLayer) now uses the B of layer "
+          + "\(event.upperLayer), distance \(significant(event.distance, 4)), \(groups) left")
     case .checkpoint: break
     case .notice(let text): notice(text)
     }
   }
 
-  /// A bar over the examples that are scored; nothing where stderr is no terminal.
+  /// A bar for scored examples, on a terminal only.
   mutating func scored(_ done: Int, of total: Int, split: String) {
     guard isTerminal, !isQuiet, isDue() || done == total else { return }
     draw(share: Double(done) / Double(max(1, total)), text: "\(split) \(grouped(done))/\(grouped(total))")
   }
 
-  /// A bar over the tensors that are written.
+  /// A bar for written tensors, on a terminal only.
   mutating func merged(_ done: Int, of total: Int) {
     guard isTerminal, !isQuiet, isDue() || done == total else { return }
     draw(share: Double(done) / Double(max(1, total)), text: "tensor \(grouped(done))/\(grouped(total))")
   }
 
-  /// A bar over the bytes of a file that is downloaded; a line at its end where stderr is no terminal.
+  /// A bar for the downloaded bytes of a file; if stderr is not a terminal, one line at the end.
   mutating func downloaded(_ bytes: Int, of total: Int?, file: String) {
     guard !isQuiet else { return }
     guard isTerminal else {
@@ -115,9 +115,9 @@ struct Progress {
     return true
   }
 
-  /// `[=====>    ] text`, cut to the terminal's width.
+  /// `[=====     ] text`, cut to the terminal's width.
   private func draw(share: Double, text: String) {
-    let width = Self.columns - 1
+    let width = Terminal.columns(STDERR_FILENO) - 1
     let room = min(30, width - text.count - 3)
     var bar = ""
     if room >= 5 {
@@ -125,10 +125,5 @@ struct Progress {
       bar = "[" + String(repeating: "=", count: filled) + String(repeating: " ", count: room - filled) + "] "
     }
     Console.draw("\r" + (bar + text).prefix(max(0, width)) + "\u{1B}[K")
-  }
-
-  private static var columns: Int {
-    var size = winsize()
-    return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
   }
 }

@@ -5,6 +5,7 @@ import Configuration
 import Diagnostics
 import Foundation
 import Hub
+import Models
 import Tasks
 import Training
 
@@ -12,41 +13,44 @@ import Training
 struct CompareParams: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare-params",
-    abstract: "How many parameters each sharing strategy trains.",
+    abstract: "Compare the number of parameters that each sharing strategy trains.",
     discussion: """
       EXAMPLE: swift-peft compare-params models/all-MiniLM-L6-v2 --r 8 \\
         --target-modules query,value --format markdown
 
-      Needs the model's config.json only, no weights.
+      Needs only the model's config.json, no weights.
       """)
 
   @Argument(
     help: ArgumentHelp(
-      "A run config, or a model: its directory, config.json or name on the Hub.", valueName: "config-or-model-dir"))
+      "A run config, or a model: its directory, its config.json or its Hub name.", valueName: "config-or-model-dir"))
   var source: String
 
   @OptionGroup var override: OverrideOptions
 
-  @Option(help: ArgumentHelp("Strategies to compare, with commas between (default: all).", valueName: "a,b"))
+  @Option(help: ArgumentHelp("Strategies to compare, separated by commas (default: all).", valueName: "a,b"))
   var strategies: NameList?
 
-  @Option(name: .customLong("r"), help: ArgumentHelp("The rank.", valueName: "n"))
+  @Option(
+    name: .customLong("r"), help: ArgumentHelp("Rank of the adapters (default: the config's, or 8).", valueName: "n"))
   var rank: Int?
 
-  @Option(help: ArgumentHelp("Modules that are adapted, or all-linear.", valueName: "a,b"))
+  @Option(help: ArgumentHelp("Modules to adapt, separated by commas, or all-linear.", valueName: "a,b"))
   var targetModules: NameList?
 
-  @Option(help: ArgumentHelp("Merges of each module type in ASLoRA.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("ASLoRA: merges per module type (default: the config's, or 58 % of the layers).", valueName: "n")
+  )
   var numMerges: Int?
 
-  @Option(help: ArgumentHelp("table, json, csv or markdown.", valueName: "format"))
+  @Option(help: ArgumentHelp("Output format.", valueName: "format"))
   var format: ParameterComparison.Format = .table
 
   func validate() throws {
-    if let rank, rank < 1 { throw ValidationError("--r must be at least 1, not \(rank)") }
-    if let numMerges, numMerges < 0 { throw ValidationError("--num-merges must be at least 0, not \(numMerges)") }
-    for name in strategies?.names ?? [] where !SharingStrategy.all.contains(where: { $0.name == name }) {
-      let names = SharingStrategy.all.map(\.name)
+    try check("--r", rank, atLeast: 1)
+    try check("--num-merges", numMerges, atLeast: 0)
+    for name in strategies?.names ?? [] where !AdapterMethod.all.contains(where: { $0.name == name }) {
+      let names = AdapterMethod.all.map(\.name)
       let meant = nearestName(to: name, among: names).map { ", did you mean \"\($0)\"?" } ?? ""
       let list = names.joined(separator: ", ")
       throw ValidationError("--strategies: unknown strategy \"\(name)\"\(meant) (one of \(list))")
@@ -59,12 +63,12 @@ struct CompareParams: ParsableCommand {
       model: subject.name, geometry: ModelGeometry(subject.model),
       targetModules: targetModules?.names ?? subject.targetModules, rank: rank ?? subject.rank,
       labels: subject.labels, numMerges: numMerges ?? subject.numMerges,
-      strategies: try strategies?.names.map(SharingStrategy.named) ?? SharingStrategy.all)
+      methods: try strategies?.names.map { try AdapterMethod.named($0) } ?? AdapterMethod.all)
     try Console.print(comparison.text(format))
   }
 }
 
-/// What is compared: a model and the values that flags may replace.
+/// The subject of the comparison: a model and the values that flags may override.
 private struct ComparisonSubject {
   let name: String
   let model: ModelConfig
@@ -91,16 +95,11 @@ private struct ComparisonSubject {
   }
 
   private init(model: ModelConfig, named name: String, overrides: [String]) throws {
-    guard overrides.isEmpty else { throw ValidationError("--set goes with a run config; \(name) is a model") }
+    guard overrides.isEmpty else { throw ValidationError("--set needs a run config; \(name) is a model") }
     self.name = name
     self.model = model
     rank = 8
-    targetModules =
-      switch model.family {
-      case .bert, .roberta: ["query", "value"]
-      case .gpt2: ["c_attn.q", "c_attn.v"]
-      case .llama: ["q_proj", "v_proj"]
-      }
+    targetModules = model.architecture.defaultTargets
     labels = nil
     numMerges = nil
   }
@@ -114,13 +113,13 @@ private struct ComparisonSubject {
     labels = try Self.labels(config.task)
   }
 
-  /// The sizes of the model `name`, a directory or a model on the Hub.
+  /// The config of the model `name`, a directory or a Hub name.
   private static func model(_ name: String) throws -> ModelConfig {
     try ModelDownload(isQuiet: true).fetch(name, .config)
     return try ModelConfig(directory: Hub().directory(of: name, files: .config))
   }
 
-  /// The outputs that a classification task needs; nil for language modelling, and for a table that is not there.
+  /// The outputs that a classification task needs; nil for language modelling, and if the data file is missing.
   private static func labels(_ task: TaskConfig) throws -> Int? {
     if let glue = TaskDefinition.named(task.name.rawValue) { return glue.labels?.outputs }
     guard task.name == .tsv, let file = task.trainFile, FileManager.default.fileExists(atPath: file) else { return nil }
@@ -128,11 +127,11 @@ private struct ComparisonSubject {
   }
 }
 
-/// Names with commas between them.
+/// Names separated by commas.
 struct NameList: ExpressibleByArgument {
   let names: [String]
 
-  /// Nil where a name is empty.
+  /// Nil if a name is empty.
   init?(argument: String) {
     names = argument.split(separator: ",", omittingEmptySubsequences: false)
       .map { $0.trimmingCharacters(in: .whitespaces) }

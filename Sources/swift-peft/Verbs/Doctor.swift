@@ -7,14 +7,14 @@ import Training
 /// `swift-peft doctor`.
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "What this machine gives: BLAS, instruction sets, measured rates.",
+    abstract: "Show this machine's BLAS, instruction sets and measured speed.",
     discussion: """
       EXAMPLE: swift-peft doctor --json
 
-      Measures for about a second. Rates are those of one processor, in 10⁹ floating-point operations a second.
+      Measures for about a second. Speeds are for one processor, in 10⁹ floating-point operations per second.
       """)
 
-  @Flag(help: "The result as JSON on stdout.")
+  @Flag(help: "Print the result as JSON.")
   var json = false
 
   func run() throws {
@@ -32,11 +32,11 @@ struct Doctor: ParsableCommand {
 private struct DoctorReport {
   let library: BLASLibrary
   let rates: MachineRates
-  /// The rate of a product with a rank-8 matrix.
+  /// Speed of a product with a rank-8 matrix.
   let lowRank: Double
-  /// The rate of the larger product in bfloat16; nil where bfloat16 training is refused.
+  /// Speed of the large product in bfloat16; nil if bfloat16 training is not supported here.
   let bfloat16: Double?
-  /// The rate of the larger product through OpenBLAS.
+  /// Speed of the large product in OpenBLAS.
   let openBLAS: Double
   let facts: SystemFacts
 
@@ -52,11 +52,11 @@ private struct DoctorReport {
       ("processors available", "\(ProcessorCount.available), the default of --threads"),
       ("memory", "\(size(facts.memory)), \(size(facts.availableMemory)) available"),
       ("BLAS", library.configuration),
-      ("BLAS rate", "\(fixed(openBLAS, 1)) GFLOP/s (512 x 768 by 768 x 768)"),
+      ("BLAS speed", "\(fixed(openBLAS, 1)) GFLOP/s (512 x 768 by 768 x 768)"),
       ("products", Products.libraryName),
       ("BLAS kernels", library.core + (library.pin.map { ", pinned by OPENBLAS_CORETYPE=\($0)" } ?? ", not pinned")),
       ("own kernels", BLASLibrary.instructionSet),
-      ("instruction peak", "\(fixed(rates.instructionPeak, 1)) GFLOP/s a processor"),
+      ("instruction peak", "\(fixed(rates.instructionPeak, 1)) GFLOP/s per processor"),
       ("matrix product", "\(fixed(rates.gemm, 1)) GFLOP/s, \(percent) % of the peak (512 x 768 by 768 x 768)"),
       ("rank-8 product", "\(fixed(lowRank, 1)) GFLOP/s (512 x 768 by 768 x 8)"),
       (
@@ -64,7 +64,7 @@ private struct DoctorReport {
         (bfloat16Instructions.isEmpty ? "no instructions" : bfloat16Instructions.joined(separator: ", "))
           + (bfloat16.map {
             "; \(fixed($0, 1)) GFLOP/s (512 x 768 by 768 x 768), \(fixed($0 / rates.gemm, 2)) x float32"
-          } ?? "; training in bfloat16 is refused")
+          } ?? "; bfloat16 training is not supported here")
       ),
     ]
     let debug = SlowBLAS.isUnoptimised ? "note: a debug build: the instruction peak is far too low\n" : ""

@@ -6,16 +6,16 @@ import StrictJSON
 /// `swift-peft download MODEL`.
 struct Download: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Get a model from the Hugging Face Hub.",
+    abstract: "Download a model from the Hugging Face Hub.",
     discussion: """
       EXAMPLE: swift-peft download sentence-transformers/all-MiniLM-L6-v2
 
-      MODEL is owner/name, or owner/name@revision for a branch, a tag or a commit. What this program reads of it goes \
-      into Hugging Face's cache, which Python's libraries share; what is there already is not downloaded again, and an \
-      interrupted download goes on where it ended. Prints the directory.
+      MODEL is owner/name, or owner/name@revision for a branch, tag or commit. The files that this program reads are \
+      stored in the Hugging Face cache, which is shared with the Python libraries. Files already there are not downloaded \
+      again, and interrupted downloads are resumed. Prints the model's directory.
 
-      HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE count as in Python. A config's "model" may be \
-      such a name too: train and the other verbs then download it themselves.
+      HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE work as in Python. The "model" of a config may \
+      also be a Hub name: train and the other verbs then download it themselves.
       """)
 
   @Argument(help: ArgumentHelp("owner/name or owner/name@revision.", valueName: "model"))
@@ -25,9 +25,9 @@ struct Download: ParsableCommand {
 
   func validate() throws {
     if HubModelID(model) == nil {
-      throw ValidationError("\(model) is no model on the Hub; expected owner/name or owner/name@revision")
+      throw ValidationError("\(model) is not a Hub name; expected owner/name or owner/name@revision")
     }
-    if Hub.id(model) == nil { throw ValidationError("\(model) is a path here, or lies in a directory that is here") }
+    if Hub.id(model) == nil { throw ValidationError("\(model) is a local path, not a Hub name") }
   }
 
   func run() throws {

@@ -3,6 +3,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Kernels
+import Metrics
 import StrictJSON
 import Tasks
 import Training
@@ -11,32 +12,32 @@ import Training
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "eval",
-    abstract: "Score a trained run, any adapter, or the base model.",
+    abstract: "Score a trained run, an adapter, or the base model.",
     discussion: """
       EXAMPLE: swift-peft eval runs/quickstart-aslora --predictions predictions.tsv
       EXAMPLE: swift-peft eval configs/quickstart.json --split validation \\
         --adapter runs/quickstart-aslora
 
-      A run is scored with its own adapter and config. A config without --adapter is scored with the base model and its \
-      head as stored (or a fresh seeded one). Writes eval_results.json into the run's, or the config's, output_dir.
+      A run is scored with its own adapter and config. A config without --adapter scores the base model, with its stored \
+      head or else a freshly seeded one. Writes eval_results.json to the output_dir of the run or config.
 
-      Of task e2e the model puts every meaning representation into words, and BLEU, NIST, ROUGE-L and CIDEr (METEOR too \
-      where METEOR_JAR names meteor-1.5.jar) compare them with all its references: see swift-peft help score.
+      For task e2e, the model generates a text for each meaning representation. BLEU, NIST, ROUGE-L and CIDEr compare it \
+      with all references; so does METEOR if METEOR_JAR names meteor-1.5.jar. See swift-peft help score.
       """)
 
-  @Argument(help: ArgumentHelp("A run's directory, or a run config.", valueName: "run-dir-or-config"))
+  @Argument(help: ArgumentHelp("A run directory or a run config.", valueName: "run-dir-or-config"))
   var source: String
 
-  @Option(help: ArgumentHelp("With a config: a native or HF PEFT adapter directory.", valueName: "dir"))
+  @Option(help: ArgumentHelp("With a config: use this native or HF PEFT adapter directory.", valueName: "dir"))
   var adapter: String?
 
   @Option(
     help: ArgumentHelp(
-      "train, validation, validation_mismatched or test (default: validation, for MNLI both development sets).",
+      "The split to score (default: validation; for MNLI, both development sets).",
       valueName: "name"))
   var split: Split?
 
-  @Option(help: ArgumentHelp("Write a TSV of predictions and scores.", valueName: "file"))
+  @Option(help: ArgumentHelp("Write predictions and scores to this TSV file.", valueName: "file"))
   var predictions: String?
 
   @OptionGroup(title: "Generated texts") var text: TextOptions
@@ -45,7 +46,7 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     let runDirectory = RunDirectory.isDirectory(source) ? try RunDirectory(source) : nil
     if runDirectory != nil, adapter != nil {
-      throw ValidationError("--adapter goes with a config; \(source) is a run, which has its own")
+      throw ValidationError("--adapter needs a config; \(source) is a run and has its own adapter")
     }
     let config = try options.load(runDirectory?.configPath ?? source)
     let generation = try text.generation(config.task.name)
@@ -98,7 +99,9 @@ struct Evaluate: ParsableCommand {
         throw RunError.scoresNotFinite(split: split.rawValue, example: bad)
       }
       progress.clear()
-      if report.metrics.isEmpty { progress.notice("\(split.rawValue) has no labels: predictions only, no scores") }
+      if report.metrics.isEmpty {
+        progress.notice("\(split.rawValue) has no labels; there are predictions but no scores")
+      }
       if let generation {
         report = report.adding(try generate(scoring, split, generation, &progress))
       } else if let predictions, reports.isEmpty {
@@ -112,7 +115,7 @@ struct Evaluate: ParsableCommand {
     return reports
   }
 
-  /// Writes what the model says for the meaning representations of `split`, and scores it.
+  /// Generates texts for the meaning representations of `split`, writes them, and scores them.
   private func generate(
     _ scoring: ScoringRun, _ split: Split, _ options: GenerationOptions, _ progress: inout Progress
   ) throws -> [MetricValue] {
@@ -126,31 +129,31 @@ struct Evaluate: ParsableCommand {
     return scores.metrics
   }
 
-  /// The split asked for, or the development sets that are there.
+  /// The requested split, or all available development sets.
   private func splits(_ task: RunTask, _ progress: Progress) throws -> [Split] {
     if let split { return [split] }
     let found = try EvaluationSplits(task, strategy: .epoch)
     found.notices.forEach(progress.notice)
     if predictions != nil, found.present.count > 1 {
-      progress.notice("--predictions holds those of \(found.present[0].rawValue); name another with --split")
+      progress.notice("--predictions writes only the split \(found.present[0].rawValue); choose another with --split")
     }
     return found.present
   }
 
-  /// The scores go to the run's row where they are those of the run as it was configured.
+  /// Adds the scores to the run's row if they belong to the run as it was configured; otherwise returns the reason.
   private func record(_ reports: [EvaluationReport], _ config: RunConfig, adapter: String?) throws -> String? {
     let place = options.outputDir == nil ? config.outputDir : adapter ?? config.outputDir
     guard reports.allSatisfy({ $0.split != .train }) else {
-      return "the scores are not in a database: its rows of the split train are those of the training steps"
+      return "scores not recorded in the database: its train split holds the values of training steps"
     }
     guard let adapter, RunDirectory.isDirectory(source) || RunDirectory.isSame(adapter, place) else {
-      return "the scores are not in a database: they are those of no run"
+      return "scores not recorded in the database: they belong to no run"
     }
     guard options.override.overrides.isEmpty else {
-      return "the scores are not in a database: --set makes them another config's than the run's"
+      return "scores not recorded in the database: --set changes the run's config"
     }
     guard let run = try? RunDirectory(adapter) else {
-      return "the scores are not in a database: \(adapter) is no run's directory"
+      return "scores not recorded in the database: \(adapter) is not a run directory"
     }
     return try run.record(reports, database: config.database, writtenAs: place)
   }

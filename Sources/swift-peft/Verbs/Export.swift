@@ -6,25 +6,25 @@ import Training
 /// `swift-peft export RUN_DIR --format peft|gguf --output DIR`.
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write an adapter in the format of another program.",
+    abstract: "Convert an adapter to another program's format.",
     discussion: """
       EXAMPLE: swift-peft export runs/quickstart-aslora --format peft --output peft
 
-      peft: a directory that PeftModel.from_pretrained loads, an ordinary LoRA for every map of every layer whatever the \
-      run shared. gguf: for LLaMA models, a LoRA file that llama.cpp loads (--lora); --output may name the file.
+      peft: a directory for PeftModel.from_pretrained, with an ordinary LoRA for each adapted matrix of each layer, \
+      whatever the run shared. gguf: for LLaMA models, a LoRA file for llama.cpp (--lora); --output may also name a file.
 
-      The directory is complete or absent. The base model's weights are not changed.
+      The output is never left incomplete. The base model's weights are not changed.
       """)
 
   @OptionGroup var source: AdapterSourceOptions
 
-  @Option(help: ArgumentHelp("peft or gguf.", valueName: "format"))
+  @Option(help: ArgumentHelp("Output format.", valueName: "format"))
   var format: ExportRun.Format
 
-  @Option(help: ArgumentHelp("The directory to make.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Create this directory.", valueName: "dir"))
   var output: String
 
-  @Flag(help: "Replace an earlier export there.")
+  @Flag(help: "Replace an existing export.")
   var overwrite = false
 
   @OptionGroup var report: ReportOptions

@@ -15,70 +15,70 @@ struct Generate: ParsableCommand {
       EXAMPLE: swift-peft generate models/SmolLM2-135M --prompt 'Once upon a time'
       EXAMPLE: swift-peft generate models/SmolLM2-135M --top-p 0.9 < beginnings.txt
 
-      Continues --prompt, or every line of stdin. One text comes as it is made, several in their order, each with a line \
-      feed after it; --json gives one object a line. A run that learnt to answer (task instruct) gets prompts in its \
-      template. Without --temperature, --top-k and --top-p the likeliest token is taken each time.
+      Continues each --prompt, or else each line of stdin. A single text is printed as it is generated; several are printed \
+      in order, each ending with a line feed, or as one JSON object per line with --json. For runs on task instruct, \
+      prompts are put into the run's template. Without --temperature, --top-k and --top-p, always takes the likeliest token.
       """)
 
-  @Argument(help: ArgumentHelp("A run's directory, or a model's.", valueName: "run-or-model-dir"))
+  @Argument(help: ArgumentHelp("A run directory or a model.", valueName: "run-or-model-dir"))
   var source: String
 
-  @Option(help: ArgumentHelp("With a model: a native or HF PEFT adapter directory.", valueName: "dir"))
+  @Option(help: ArgumentHelp("With a model: use this native or HF PEFT adapter directory.", valueName: "dir"))
   var adapter: String?
 
-  @Option(name: .customLong("prompt"), help: ArgumentHelp("A text to continue; repeatable.", valueName: "text"))
+  @Option(name: .customLong("prompt"), help: ArgumentHelp("Continue this text; repeatable.", valueName: "text"))
   var prompts: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "How a prompt is put to the model: alpaca, model (its own chat template), chatml, llama-2, llama-3, or a text "
-        + "with {instruction} (default: as the run learnt, else as it is).", valueName: "name"))
+      "Prompt template: alpaca, model (the model's chat template), chatml, llama-2, llama-3, or a text with "
+        + "{instruction} (default: the run's template, or none).", valueName: "name"))
   var template: String?
 
-  @Option(help: ArgumentHelp("The most tokens that are added.", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum tokens to generate.", valueName: "n"))
   var maxNewTokens = 128
 
-  @Option(help: ArgumentHelp("Draw tokens; logits are divided by this.", valueName: "t"))
+  @Option(help: ArgumentHelp("Sample tokens, with logits divided by this temperature.", valueName: "t"))
   var temperature: Double?
 
-  @Option(help: ArgumentHelp("Draw among the likeliest n tokens.", valueName: "n"))
+  @Option(help: ArgumentHelp("Sample from the k likeliest tokens.", valueName: "k"))
   var topK: Int?
 
-  @Option(help: ArgumentHelp("Draw among the likeliest tokens with this share of the probability.", valueName: "p"))
+  @Option(
+    help: ArgumentHelp("Sample from the likeliest tokens whose probabilities add up to p.", valueName: "p"))
   var topP: Double?
 
-  @Option(help: ArgumentHelp("Make tokens that the text has less likely; 1: don't.", valueName: "x"))
+  @Option(help: ArgumentHelp("Penalise tokens already in the text; 1 is off.", valueName: "x"))
   var repetitionPenalty = 1.0
 
-  @Option(name: .customLong("no-repeat-ngram-size"), help: ArgumentHelp("Let no n tokens occur twice.", valueName: "n"))
+  @Option(
+    name: .customLong("no-repeat-ngram-size"),
+    help: ArgumentHelp("No n-gram of this length repeats; 0 is off.", valueName: "n"))
   var noRepeatNGramSize = 0
 
-  @Option(name: .customLong("num-beams"), help: ArgumentHelp("Search with n beams.", valueName: "n"))
+  @Option(name: .customLong("num-beams"), help: ArgumentHelp("Number of beams in the search.", valueName: "n"))
   var beams = 1
 
-  @Option(help: ArgumentHelp("Rank beams by log-probability / length to this power.", valueName: "x"))
+  @Option(help: ArgumentHelp("Beams are ranked by log-probability / length^x.", valueName: "x"))
   var lengthPenalty = 1.0
 
-  @Flag(help: "End a beam search once there are as many finished texts as beams.")
+  @Flag(help: "End the beam search once there are as many finished texts as beams.")
   var earlyStopping = false
 
-  @Option(help: ArgumentHelp("The seed of drawing.", valueName: "n"))
+  @Option(help: ArgumentHelp("Random seed for sampling.", valueName: "n"))
   var seed: UInt64 = 42
 
-  @Flag(name: .customLong("no-cache"), help: "Run through the whole text for every token; for comparison.")
+  @Flag(name: .customLong("no-cache"), help: "Recompute the whole text for each token (slow; for comparison).")
   var noCache = false
 
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
 
   func validate() throws {
-    func atLeast(_ least: Int, _ value: Int?, _ flag: String) throws {
-      if let value, value < least { throw ValidationError("\(flag) must be at least \(least), not \(value)") }
-    }
-    try atLeast(1, maxNewTokens, "--max-new-tokens")
-    try atLeast(1, topK, "--top-k")
-    try atLeast(0, noRepeatNGramSize, "--no-repeat-ngram-size")
-    try atLeast(1, beams, "--num-beams")
+    try check("--max-new-tokens", maxNewTokens, atLeast: 1)
+    try check("--top-k", topK, atLeast: 1)
+    try check("--no-repeat-ngram-size", noRepeatNGramSize, atLeast: 0)
+    try check("--num-beams", beams, atLeast: 1)
     if let temperature, !(temperature > 0 && temperature.isFinite) {
       throw ValidationError("--temperature must be above 0, not \(temperature)")
     }
@@ -90,7 +90,8 @@ struct Generate: ParsableCommand {
     }
     if !lengthPenalty.isFinite { throw ValidationError("--length-penalty must be a number, not \(lengthPenalty)") }
     if beams > 1, options.samples {
-      throw ValidationError("--num-beams goes without --temperature, --top-k and --top-p: beams are not drawn")
+      throw ValidationError(
+        "--num-beams cannot be combined with --temperature, --top-k and --top-p: beam search does not sample")
     }
   }
 
@@ -106,7 +107,7 @@ struct Generate: ParsableCommand {
       }
     }
     if ids.count == 1, beams == 1, !report.json { return try stream(ids[0], run) }
-    // So many at a time that results come while others are at work.
+    // In portions, so that the first results appear early.
     let size = 8 * threads.count
     for start in stride(from: 0, to: ids.count, by: size) {
       let range = start..<min(start + size, ids.count)
@@ -120,7 +121,7 @@ struct Generate: ParsableCommand {
 
   private func load() throws -> GenerationRun {
     if RunDirectory.isDirectory(source), let directory = try? RunDirectory(source) {
-      if adapter != nil { throw ValidationError("--adapter goes with a model; \(source) is a run, which has its own") }
+      if adapter != nil { throw ValidationError("--adapter needs a model; \(source) is a run and has its own adapter") }
       let config = try RunConfig.load(path: directory.configPath)
       directory.notices.forEach(Progress(isQuiet: report.quiet).notice)
       try ModelDownload(isQuiet: report.quiet).fetch(config.model)
@@ -179,7 +180,7 @@ struct Generate: ParsableCommand {
   }
 }
 
-/// What is wrong with one prompt of several.
+/// An error in one of several prompts.
 private struct PromptFailure: UserFacingError {
   let number: Int
   let error: any UserFacingError

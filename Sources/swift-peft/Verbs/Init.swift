@@ -10,34 +10,36 @@ import Tasks
 struct Init: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "init",
-    abstract: "Write a commented run config for a model and a data set that it looks at.",
+    abstract: "Write a commented run config for a model and a data set.",
     discussion: """
       EXAMPLE: swift-peft init models/all-MiniLM-L6-v2 configs/quickstart-data
       EXAMPLE: swift-peft init models/all-MiniLM-L6-v2 train.tsv --output mine.json
 
-      DATA is a directory of GLUE's files, or a TSV file of texts and labels. Task, columns, classes and the length \
-      of the texts are found in the data; the config goes to stdout, or to a file with --output.
+      DATA is a directory of GLUE files, or a TSV file of texts and labels. The task, columns, classes and text lengths \
+      are detected from the data. The config goes to stdout, or to a file with --output.
       """)
 
-  @Argument(help: ArgumentHelp("A model's directory.", valueName: "model-dir"), completion: .directory)
+  @Argument(help: ArgumentHelp("A model directory.", valueName: "model-dir"), completion: .directory)
   var model: String
 
-  @Argument(help: ArgumentHelp("A directory of GLUE's files, or a TSV file to train on."), completion: .file())
+  @Argument(help: ArgumentHelp("A directory of GLUE files, or a TSV file to train on."), completion: .file())
   var data: String
 
-  @Option(help: ArgumentHelp("The GLUE task, where the data does not tell.", valueName: "name"))
+  @Option(help: ArgumentHelp("The GLUE task, if it cannot be detected.", valueName: "name"))
   var task: TaskName?
 
-  @Option(help: ArgumentHelp("With a TSV file: the one to score on.", valueName: "file"), completion: .file())
+  @Option(help: ArgumentHelp("With a TSV file: the file to validate on.", valueName: "file"), completion: .file())
   var validationFile: String?
 
-  @Option(help: ArgumentHelp("How matrices are shared.", valueName: "name"))
+  @Option(help: ArgumentHelp("The sharing strategy.", valueName: "name"))
   var strategy: String = "aslora"
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("Write to this file (default: stdout).", valueName: "file"),
+    completion: .file())
   var output: String?
 
-  @Flag(help: "Replace the file.")
+  @Flag(help: "Replace an existing file.")
   var force = false
 
   func validate() throws {
@@ -60,7 +62,7 @@ struct Init: ParsableCommand {
       output.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
       ?? "\(look.task.name.rawValue)-\(strategy)"
     let text = try InitialConfig(name: name, modelPath: model, data: look, strategy: strategy).text
-    // What is written must be what `train` takes.
+    // Whatever is written must be a config that `train` accepts.
     _ = try RunConfig.load(text: text, file: output ?? "the config", name: name)
     guard let output else { return try Console.print(text) }
     try AtomicFile.write(text, to: output)
@@ -70,7 +72,7 @@ struct Init: ParsableCommand {
 
 extension TaskName: ExpressibleByArgument {}
 
-/// An input that is not there.
+/// A missing input.
 struct FileMissing: UserFacingError {
   let path: String
   var description: String { "\(path): no such file or directory" }

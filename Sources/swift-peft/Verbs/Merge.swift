@@ -8,23 +8,24 @@ import Training
 /// `swift-peft merge RUN_DIR --output DIR`.
 struct Merge: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Fold an adapter into its model.",
+    abstract: "Merge an adapter into its base model.",
     discussion: """
       EXAMPLE: swift-peft merge runs/quickstart-aslora --output merged
 
-      Writes a model directory that transformers' Auto classes and this program load, with tokenizer, config and head. \
-      Every weight keeps its number type and is rounded once; memory stays small whatever the model's size. At the end the logits of the merged model are compared with those of \
-      base and adapter on a few texts of fixed token ids.
+      Writes a model directory with weights, tokenizer, config and head, for the Auto classes of transformers and for this \
+      program. Each weight keeps its number type and is rounded only once. Memory use stays small for models of any \
+      size. Finally, the logits of the merged model are compared with those of base model and adapter on a few fixed \
+      inputs.
 
-      The directory is complete or absent.
+      The output is never left incomplete.
       """)
 
   @OptionGroup var source: AdapterSourceOptions
 
-  @Option(help: ArgumentHelp("The directory to make.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Create this directory.", valueName: "dir"))
   var output: String
 
-  @Flag(help: "Replace an earlier merge there.")
+  @Flag(help: "Replace an existing merge.")
   var overwrite = false
 
   @OptionGroup var report: ReportOptions
@@ -60,14 +61,14 @@ struct Merge: ParsableCommand {
         ]))
   }
 
-  /// The difference and what to say of it. A model that this program merges but cannot run is no reason to fail.
+  /// The difference in numbers and in words. A model that this program can merge but not run is no failure.
   private static func compare(_ merge: MergeRun, _ output: String) throws -> (MergeDifference?, text: String) {
     do {
       guard let difference = try merge.difference(at: output) else {
         return (nil, "not compared: the model has no head")
       }
       let largest = significant(difference.largest, 2), logit = significant(difference.largestLogit, 3)
-      return (difference, "differ by \(largest) at most from those of base + adapter, the largest of which is \(logit)")
+      return (difference, "differ from base + adapter by at most \(largest) (largest logit: \(logit))")
     } catch let error as any UserFacingError {
       return (nil, "not compared: \(error)")
     }

@@ -8,20 +8,20 @@ import Training
 /// `swift-peft predict RUN_DIR [FILE]`.
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Label texts, or answer questions with choices, with a trained run.",
+    abstract: "Label texts or answer multiple-choice questions with a trained run.",
     discussion: """
       EXAMPLE: echo 'a great film' | swift-peft predict runs/quickstart-aslora
 
-      Reads FILE or stdin: TSV in the layout of the task's files (told by its header or columns), or else one text a \
-      line, for tasks of pairs two fields and one TAB. Writes index, prediction, label (where known) and raw scores \
-      as TSV to stdout, or with --json one object a line. Of a run on multiple-choice it reads questions as the task does, \
-      with or without their answers, and writes the letter of the likeliest choice and the log-likelihoods of all.
+      Reads FILE or stdin: TSV in the layout of the task's files (recognised by its header or columns), or one text per \
+      line; for pair tasks, two fields separated by a TAB. Writes index, prediction, label (if known) and raw scores as \
+      TSV to stdout, or one JSON object per line with --json. For multiple-choice runs, reads questions in the task's \
+      format, with or without answers, and writes the letter of the likeliest choice and all log-likelihoods.
       """)
 
-  @Argument(help: ArgumentHelp("A run's directory.", valueName: "run-dir"))
+  @Argument(help: ArgumentHelp("A run directory.", valueName: "run-dir"))
   var source: String
 
-  @Argument(help: "The texts (default: stdin).")
+  @Argument(help: "The file of texts (default: stdin).")
   var file: String?
 
   @OptionGroup var override: OverrideOptions
@@ -45,11 +45,11 @@ struct Predict: ParsableCommand {
     }
     let data =
       try file.map { try task.loadOrPlain(path: $0) } ?? task.loadOrPlain(bytes: Console.readAll(), name: "stdin")
-    data.skipped.forEach { progress.notice("left out: \($0)") }
+    data.skipped.forEach { progress.notice("skipped: \($0)") }
 
     let table = PredictionTable(labels: task.labels)
     if !report.json { try Console.print(table.header) }
-    // Whole batches, so that every score has the bits that `eval` gives it.
+    // Whole batches, so that scores equal those of `eval` bit for bit.
     let size = config.training.evalBatchSize * 16
     for start in stride(from: 0, to: data.examples.count, by: size) {
       let examples = Array(data.examples[start..<min(start + size, data.examples.count)])
@@ -73,7 +73,7 @@ struct Predict: ParsableCommand {
     }
   }
 
-  /// Writes a batch, the first of which has the number `start`.
+  /// Writes a batch whose first example is number `start`.
   private func write(_ table: PredictionTable, _ start: Int, _ scores: [[Float]], _ labels: [Label?]) throws {
     let lines = zip(labels, scores).enumerated().map { offset, row in
       let (label, scores) = row

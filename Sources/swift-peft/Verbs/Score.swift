@@ -1,4 +1,5 @@
 import ArgumentParser
+import Diagnostics
 import StrictJSON
 import Tasks
 import Training
@@ -6,19 +7,19 @@ import Training
 /// `swift-peft score TEXTS REFERENCES`.
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Score generated texts against references, as the E2E challenge does.",
+    abstract: "Score generated texts against references as in the E2E challenge.",
     discussion: """
       EXAMPLE: swift-peft score texts.txt devset.csv
 
-      TEXTS has one text a line, or is what eval --predictions wrote: one for each meaning representation of REFERENCES, a \
-      CSV with the columns mr and ref, in the order of their first rows. Prints BLEU, NIST, ROUGE-L and CIDEr, and METEOR \
-      where METEOR_JAR names meteor-1.5.jar (PyPI's pycocoevalcap holds one) and Java is on the PATH.
+      TEXTS has one text per line, or is a file written by eval --predictions. REFERENCES is a CSV with the columns mr and \
+      ref. There must be one text for each distinct mr, in order of first appearance. Prints BLEU, NIST, ROUGE-L and \
+      CIDEr, and also METEOR if METEOR_JAR names meteor-1.5.jar (included in PyPI's pycocoevalcap) and Java is on the PATH.
       """)
 
-  @Argument(help: "The texts.")
+  @Argument(help: "The generated texts.")
   var texts: String
 
-  @Argument(help: "The E2E file that they were written for.")
+  @Argument(help: "The E2E file with the references.")
   var references: String
 
   @OptionGroup var report: ReportOptions
@@ -36,8 +37,9 @@ struct Score: ParsableCommand {
         ? JSONWriter.text(
           .members(scores.metrics.map { ($0.name, .number($0.value)) } + [("examples", .integer(count))]),
           pretty: false)
-        : columns([
-          scores.metrics.map(\.name) + ["examples"], scores.metrics.map { fixed($0.value, 6) } + [grouped(count)],
-        ]))
+        : TextTable(
+          [scores.metrics.map(\.name) + ["examples"], scores.metrics.map { fixed($0.value, 6) } + [grouped(count)]],
+          .left, .right
+        ).plain)
   }
 }

@@ -10,35 +10,33 @@ import Training
 /// `swift-peft sweep CONFIG`.
 struct Sweep: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train every combination of the values in a config's section \"sweep\".",
+    abstract: "Train every combination of the values in a config's \"sweep\" section.",
     discussion: """
       EXAMPLE: swift-peft sweep configs/quickstart-sweep.json --jobs 2
 
-      The config is a run config with a section of paths and lists of values: \
+      The config is a run config with an additional section of paths and lists of values: \
       "sweep": { "adapter.strategy": ["lora", "aslora"], "training.seed": [1, 2, 3] }
 
-      Every run has a directory of its own in output_dir. The same command again goes on where the last one was \
-      stopped: runs that are complete are kept, others are resumed from their last checkpoint. At the end stands a \
-      table of means and standard deviations over the seeds, also in output_dir/sweep_results.json.
+      Each run gets its own directory in output_dir. To continue a stopped sweep, repeat the command: complete runs are \
+      kept, others are resumed from their last checkpoint. Finally prints a table of means and standard deviations over \
+      the seeds, and writes it to output_dir/sweep_results.json.
       """)
 
-  @Argument(help: "The config (JSON) with a section \"sweep\".", completion: .file(extensions: ["json"]))
+  @Argument(help: "The config (JSON) with a \"sweep\" section.", completion: .file(extensions: ["json"]))
   var config: String
 
   @OptionGroup var options: RunOptions
 
-  @Option(help: ArgumentHelp("So many runs at once, as far as memory goes; they share the threads.", valueName: "n"))
+  @Option(help: ArgumentHelp("Maximum parallel runs, memory permitting; they share the threads.", valueName: "n"))
   var jobs = 1
 
-  @Flag(help: "Train all runs anew, also those that are complete.")
+  @Flag(help: "Retrain all runs, including complete ones.")
   var overwrite = false
 
-  @Flag(help: "Check everything, print the runs, and train and write nothing.")
+  @Flag(help: "Check everything and print the runs, without training or writing anything.")
   var dryRun = false
 
-  func validate() throws {
-    if jobs < 1 { throw ValidationError("--jobs must be at least 1, not \(jobs)") }
-  }
+  func validate() throws { try check("--jobs", jobs, atLeast: 1) }
 
   func run() throws {
     let sweep = try SweepConfig.load(
@@ -55,7 +53,7 @@ struct Sweep: ParsableCommand {
     try AtomicFile.write(json, to: "\(sweep.outputDir)/sweep_results.json")
     try Console.print(options.report.json ? json : text(plan, recorded))
     if let number = StopSignals.pending {
-      note("stopped: the same command goes on from here")
+      note("stopped; repeat the command to continue")
       throw ExitCode(128 + number)
     }
     if let failure = failures.first {
@@ -64,12 +62,12 @@ struct Sweep: ParsableCommand {
     }
   }
 
-  /// Returns the runs that failed; one that was stopped has not.
+  /// Returns the runs that failed; stopped runs do not count.
   private func train(_ plan: SweepPlan) throws -> [SweepRunner.Ending] {
     let total = plan.items.count, kept = total - plan.left.count
-    if kept > 0 { note("\(kept) of \(total) runs are complete already") }
+    if kept > 0 { note("\(kept) of \(total) runs are already complete") }
     let runner = try SweepRunner(plan, overwrite: overwrite)
-    try runner.waitForEarlierRuns { note("waiting for runs of an earlier sweep to stop") }
+    try runner.waitForEarlierRuns { note("waiting for the runs of an earlier sweep to stop") }
     var failures: [SweepRunner.Ending] = [], ended = kept
     try runner.run(
       onStart: { note("training \($0.member.label)") },
@@ -127,15 +125,16 @@ struct Sweep: ParsableCommand {
   }
 
   private func planText(_ plan: SweepPlan) -> String {
-    RunText.leftColumns(
+    TextTable(
       [["run", "adapter", "memory", "state"]]
         + plan.items.map {
           [
             $0.member.label, grouped($0.plan.table.parameterCount), byteSize($0.memory),
-            $0.done == nil ? "to be trained" : "complete",
+            $0.done == nil ? "to train" : "complete",
           ]
-        }, right: [1, 2])
-      + "\(plan.left.count) runs to be trained, \(plan.jobs) at once, \(plan.threads) threads each\n"
+        }, right: [1, 2]
+    ).plain
+      + "\(plan.left.count) runs to train, \(plan.jobs) in parallel, \(plan.threads) threads each\n"
   }
 
   private func planJSON(_ plan: SweepPlan) -> String {

@@ -10,42 +10,42 @@ import Training
 /// `swift-peft tokenize MODEL_DIR`.
 struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Token ids of the lines of stdin.",
+    abstract: "Convert lines of stdin to token ids, or back.",
     discussion: """
       EXAMPLE: echo 'a great film' | swift-peft tokenize --tokens \\
         models/all-MiniLM-L6-v2
 
-      One text a line (a pair: two fields, one TAB) becomes one JSON array a line, special tokens included. Only LF, \
-      or CR and LF, ends a line; everything else is part of the text. With --json-input a line is a JSON string \
-      instead, or an array of two, so that texts may hold line ends and TABs.
+      Reads one text per line, or a pair separated by a TAB, and prints one JSON array of ids per line, special tokens \
+      included. Lines end with LF or CR LF; all other characters belong to the text. With --json-input, each line is a \
+      JSON string, or an array of two for a pair, so that texts may contain line ends and TABs.
 
-      With --decode it goes the other way: a JSON array of ids a line in, a JSON string a line out.
+      With --decode, reads one JSON array of ids per line and prints one JSON string per line.
       """)
 
-  @Argument(help: ArgumentHelp("A model's directory or name on the Hub.", valueName: "model-dir"))
+  @Argument(help: ArgumentHelp("A model directory or Hub name.", valueName: "model-dir"))
   var model: String
 
-  @Flag(help: "Print the tokens instead of their ids.")
+  @Flag(help: "Print tokens instead of ids.")
   var tokens = false
 
-  @Option(help: ArgumentHelp("Cut longer texts to so many tokens.", valueName: "n"))
+  @Option(help: ArgumentHelp("Truncate texts to n tokens.", valueName: "n"))
   var maxLength: Int?
 
-  @Flag(help: "Read a JSON string a line, or an array of two strings.")
+  @Flag(help: "Read a JSON string, or an array of two strings, per line.")
   var jsonInput = false
 
-  @Flag(help: "Read a JSON array of ids a line and print the text as a JSON string.")
+  @Flag(help: "Read a JSON array of ids per line and print the text as a JSON string.")
   var decode = false
 
-  @Flag(help: "With --decode: print special tokens too.")
+  @Flag(help: "With --decode: keep special tokens in the text.")
   var keepSpecialTokens = false
 
   func validate() throws {
     if decode, tokens || jsonInput || maxLength != nil {
-      throw ValidationError("--decode goes without --tokens, --json-input and --max-length")
+      throw ValidationError("--decode cannot be combined with --tokens, --json-input or --max-length")
     }
-    if keepSpecialTokens, !decode { throw ValidationError("--keep-special-tokens is for --decode") }
-    if let maxLength, maxLength < 1 { throw ValidationError("--max-length must be at least 1, not \(maxLength)") }
+    if keepSpecialTokens, !decode { throw ValidationError("--keep-special-tokens needs --decode") }
+    try check("--max-length", maxLength, atLeast: 1)
   }
 
   func run() throws {
@@ -59,7 +59,7 @@ struct Tokenize: ParsableCommand {
     try answer(lines.finish(), tokenizer, pool)
   }
 
-  /// Writes the answers to `batch`, up to the first line that has none.
+  /// Writes the answers to `batch`, up to the first wrong line.
   private func answer(_ batch: LineStream.Batch, _ tokenizer: Tokenizer, _ pool: WorkerPool) throws {
     let chunk = 512, lines = batch.lines
     let encoder = LineEncoder(
@@ -76,7 +76,7 @@ struct Tokenize: ParsableCommand {
   }
 }
 
-/// A line of stdin that is not the JSON that was asked for.
+/// A line of stdin that is not the expected JSON.
 private struct WrongLine: UserFacingError {
   let line: Int
   let problem: String
@@ -130,7 +130,7 @@ private struct LineEncoder {
     let node = try json(line, number)
     let fields = node.string.map { [$0] } ?? node.array?.compactMap(\.string) ?? []
     guard (1...2).contains(fields.count), node.array?.count ?? 1 == fields.count else {
-      throw WrongLine(line: number, problem: "must be a JSON string, or an array of one or two")
+      throw WrongLine(line: number, problem: "expected a JSON string, or an array of one or two")
     }
     return fields
   }
@@ -139,7 +139,7 @@ private struct LineEncoder {
     let node = try json(line, number)
     let ids = node.array?.compactMap { $0.integer.flatMap { Int32(exactly: $0) } } ?? []
     guard let count = node.array?.count, count == ids.count else {
-      throw WrongLine(line: number, problem: "must be a JSON array of token ids")
+      throw WrongLine(line: number, problem: "expected a JSON array of token ids")
     }
     if let id = ids.first(where: { tokenizer.token($0) == nil }) {
       throw WrongLine(line: number, problem: "no token has the id \(id)")

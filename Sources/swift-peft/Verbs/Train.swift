@@ -8,15 +8,15 @@ import Training
 /// `swift-peft train CONFIG`.
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Fine-tune a model as a run config says.",
+    abstract: "Fine-tune a model as described by a run config.",
     discussion: """
       EXAMPLE: swift-peft train configs/quickstart.json --set training.seed=7 \\
         --output-dir runs/seed-7
 
-      Writes the adapter, the resolved config and the scores into output_dir, and everything that was measured into \
-      the database. SIGINT, SIGTERM and SIGHUP stop after the step at work, with a checkpoint and all files written; \
-      a second one stops at once. However the run ended, --resume continues it from its last checkpoint, to the same \
-      result as if it had never stopped.
+      Writes the adapter, the resolved config and the scores to output_dir, and all measured values to the database. \
+      SIGINT, SIGTERM and SIGHUP stop the run after the current step, with a checkpoint and all files written; a second \
+      signal stops it immediately. However the run ended, --resume continues it from its last checkpoint, with the same \
+      result as an uninterrupted run.
       """)
 
   @Argument(help: "The run config (JSON).")
@@ -24,17 +24,17 @@ struct Train: ParsableCommand {
 
   @OptionGroup var options: RunOptions
 
-  @Flag(help: "Replace the run that the output directory holds.")
+  @Flag(help: "Replace the run in the output directory.")
   var overwrite = false
 
-  @Flag(help: "Continue the run that the output directory holds; start afresh where there is none.")
+  @Flag(help: "Continue the run in the output directory, or start a new one if there is none.")
   var resume = false
 
-  @Flag(help: "Check everything, print the plan, and train and write nothing.")
+  @Flag(help: "Check everything and print the plan, without training or writing anything.")
   var dryRun = false
 
   func validate() throws {
-    if resume, overwrite { throw ValidationError("--resume continues the run that --overwrite deletes: give one") }
+    if resume, overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
   }
 
   func run() throws {
@@ -70,8 +70,8 @@ struct Train: ParsableCommand {
     return ScoreText.table(summary.reports)
       + listing([
         ("run", "\(summary.runID) \(config.name), \(Self.status(summary)) after \(steps)"),
-        ("adapter", "\(grouped(summary.adapterParameters)) parameters in \(byteSize(4 * summary.adapterParameters))"),
-        ("trained", "\(grouped(summary.trainableParameters)) parameters with the head"),
+        ("adapter", "\(grouped(summary.adapterParameters)) parameters, \(byteSize(4 * summary.adapterParameters))"),
+        ("trained", "\(grouped(summary.trainableParameters)) parameters, including the head"),
         ("output", config.outputDir), ("database", config.database),
       ])
   }

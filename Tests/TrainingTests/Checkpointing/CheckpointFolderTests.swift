@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
+import RunStore
 import Testing
 
 @testable import Training
@@ -19,9 +20,9 @@ import Testing
   }
 
   private func snapshot(_ step: Int) -> TrainingSnapshot {
-    var state = trainer.state.snapshot()
+    var state = trainer.state
     state.step = step
-    return TrainingSnapshot(state: state, loop: LoopState(), totalSteps: 20, merging: nil)
+    return TrainingSnapshot(state: state, loop: LoopState(), totalSteps: 20, procedure: nil)
   }
 
   private func write(_ steps: Int...) throws {
@@ -54,7 +55,7 @@ import Testing
   @Test(arguments: files, ["cut", "missing", "empty", "bit"])
   func aDamagedNewestIsReportedAndTheOneBeforeUsed(file: String, damage: String) throws {
     var history = HistoryLog()
-    history.add(step: 1, epoch: 0.1, split: .train, [])
+    history.add([MetricPoint(step: 1, epoch: 0.1, split: .train, name: "loss", value: 1)])
     for step in [3, 7] { try Job.content(snapshot(step), history).write(to: folder.path(step: step)) }
     let url = URL(fileURLWithPath: folder.path(step: 7) + "/" + file)
     var bytes = try Data(contentsOf: url)
@@ -168,7 +169,7 @@ import Testing
     try saver.save(Job.content(snapshot(3)))
     var bad = snapshot(4).state
     bad[head: 1] = [.infinity, 0]
-    try saver.save(Job.content(TrainingSnapshot(state: bad, loop: LoopState(), totalSteps: 20, merging: nil)))
+    try saver.save(Job.content(TrainingSnapshot(state: bad, loop: LoopState(), totalSteps: 20, procedure: nil)))
     try saver.wait()
     #expect(folder.steps == [3])
     #expect(

@@ -55,7 +55,7 @@ struct Job {
   func golden() throws -> GoldenRun { try GoldenRun(model: "bert-tiny", run: "lora", threads: threads) }
 
   private func fresh(_ golden: GoldenRun) throws -> TrainableState {
-    let table = try SiteTable(sites: golden.table.sites, strategy: SharingStrategy.named(strategy), r: 4)
+    let table = try SiteTable(sites: golden.table.sites, method: AdapterMethod.named(strategy), r: 4)
     var state = TrainableState(table: table, head: HeadParameter.all(config: golden.classifier.model.config, labels: 2))
     let philox = Philox(seed: 42)
     state.initializeAdapter(philox: philox)
@@ -76,14 +76,14 @@ struct Job {
       examples: 23, batchSize: config.trainBatchSize, accumulation: config.gradientAccumulationSteps
     )
     .totalSteps(epochs: config.numTrainEpochs, maxSteps: config.maxSteps)
-    var plan = try merges.map {
-      try ASLoRAPlan(
-        startStep: $0.start, mergeInterval: $0.every, numMerges: $0.merges, totalSteps: total,
-        layers: state.table.layerCount)
+    var procedure = try merges.map {
+      try mergingProcedure(
+        ASLoRAOptions(startStep: $0.start, mergeInterval: $0.every, numMerges: $0.merges), state.table,
+        totalSteps: total)
     }
     if let path {
       let snapshot = try Checkpoint(path: path).snapshot(table: state.table, head: state.head)
-      (state, loop, plan) = (snapshot.state, snapshot.loop, snapshot.merging)
+      (state, loop, procedure) = (snapshot.state, snapshot.loop, snapshot.procedure)
     }
     let engine = ClassifierEngine(
       model: golden.classifier.model, sites: golden.geometry.sites, scale: 2, loraDropout: loraDropout,
@@ -93,7 +93,7 @@ struct Job {
       evaluationSets: [
         (.validation, EncodedDataset(items: Array(golden.data.items.suffix(9)))),
         (.validationMismatched, EncodedDataset(items: Array(items.prefix(5)))),
-      ], metrics: [.accuracy], merging: plan, philox: Philox(seed: 42))
+      ], metrics: [.accuracy], procedure: procedure, philox: Philox(seed: 42))
   }
 
   /// Runs `trainer` until after step `stop`, and writes where it stopped to `path`. `stopInEvaluation` is heard only
@@ -114,7 +114,7 @@ struct Job {
         case .log(let report):
           let metrics = report.metrics.filter { !$0.name.hasSuffix("_per_second") }
           events.append("\(report.step) \(report.epoch) \(metrics.map { "\($0.name) \($0.value)" })")
-          history.add(step: report.step, epoch: report.epoch, split: .train, report.metrics)
+          history.add(report.metrics.points(step: report.step, epoch: report.epoch, split: .train))
         case .evaluated(let report):
           events.append(
             "\(report.step) \(report.epoch) \(report.split) \(report.metrics.map { "\($0.name) \($0.value)" })")
@@ -153,14 +153,13 @@ extension TrainableState {
   /// Everything of it, by name, to be compared.
   var everything: [String: [Float]] {
     var all: [String: [Float]] = [
-      "step": [Float(step)], "skipped": [Float(skippedSteps)], "means": [Float(means.step)],
+      "step": [Float(step)], "skipped": [Float(skippedSteps)],
     ]
     for key in table.tensors {
       let name = table.name(of: key), moments = moments(key)
       all[name] = self[key]
       all[name + " 1"] = moments?.first
       all[name + " 2"] = moments?.second
-      all[name + " mean"] = means.values[key]
     }
     for (index, parameter) in head.enumerated() {
       all[parameter.name] = self[head: index]
@@ -169,4 +168,11 @@ extension TrainableState {
     }
     return all
   }
+}
+
+/// ASLoRA's merging over a run of `totalSteps`.
+func mergingProcedure(
+  _ options: ASLoRAOptions, _ table: SiteTable, totalSteps: Int
+) throws -> any MethodProcedure {
+  try require(AdapterMethod.aslora.procedure).begin(MethodOptions(aslora: options), table, totalSteps)
 }

@@ -1,6 +1,7 @@
 import Adapters
 import Configuration
 import Foundation
+import Metrics
 import Tasks
 import Testing
 
@@ -38,20 +39,23 @@ import Testing
     }
   }
 
-  @Test(arguments: SharingStrategy.all.map(\.name))
+  @Test(arguments: AdapterMethod.all.map(\.name))
   func everyStrategyFromEveryStep(strategy: String) throws { try expectExact(Job(strategy)) }
 
   @Test func mergesThatAverage() throws {
     // The direction is not part of the job, but of the plan that the checkpoint keeps.
     let scratch = try Scratch()
     let state = try Job("aslora").trainer().state
-    let plan = try ASLoRAPlan(
-      startStep: 2, mergeInterval: 3, numMerges: 2, candidates: .all, metric: .cosine, direction: .average,
-      totalSteps: 20, layers: state.table.layerCount)
-    let snapshot = TrainingSnapshot(state: state, loop: LoopState(), totalSteps: 20, merging: plan)
+    let procedure = try mergingProcedure(
+      ASLoRAOptions(
+        startStep: 2, mergeInterval: 3, numMerges: 2, candidates: .all, metric: .cosine, direction: .average),
+      state.table, totalSteps: 20)
+    let snapshot = TrainingSnapshot(state: state, loop: LoopState(), totalSteps: 20, procedure: procedure)
     try Job.content(snapshot).write(to: scratch.place("step-0"))
     let read = try Checkpoint(path: scratch.place("step-0")).snapshot(table: state.table, head: state.head)
-    #expect(read.merging == plan && read.totalSteps == 20)
+    let fields = try require(read.procedure).checkpoint.fields
+    #expect(fields.map(\.key) == procedure.checkpoint.fields.map(\.key))
+    #expect(fields.map(\.value) == procedure.checkpoint.fields.map(\.value) && read.totalSteps == 20)
   }
 
   @Test func theBestStateAndPatience() throws {
@@ -112,7 +116,7 @@ import Testing
         metrics: [MetricValue(name: "pearson", value: .nan), MetricValue(name: "loss", value: -.infinity)], examples: 4,
         logits: [])
     ]
-    try Job.content(TrainingSnapshot(state: trainer.state, loop: loop, totalSteps: 20, merging: nil))
+    try Job.content(TrainingSnapshot(state: trainer.state, loop: loop, totalSteps: 20, procedure: nil))
       .write(to: scratch.place("a"))
     let read = try Checkpoint(path: scratch.place("a")).snapshot(table: trainer.state.table, head: trainer.state.head)
     #expect(read.loop.window == loop.window && read.loop.window.lastEpoch.sign == .minus)

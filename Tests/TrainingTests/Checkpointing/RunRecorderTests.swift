@@ -2,6 +2,7 @@ import Adapters
 import Diagnostics
 import Foundation
 import GRDB
+import Metrics
 import RunStore
 import Tasks
 import Testing
@@ -11,7 +12,7 @@ import Testing
 @Suite struct RunRecorderTests {
   let scratch: Scratch
   let path: String
-  let run = NewRun(
+  let run = RunDetails(
     name: "n", model: "m", modelType: "bert", task: "sst2", strategy: "lora", r: 8, loraAlpha: 16, seed: 1,
     precision: "float32", threads: 1, parameters: ParameterCounts(adapter: 1, trainable: 2, total: 3), config: "{}",
     outputDir: "o", version: "1")
@@ -31,7 +32,7 @@ import Testing
     LogReport(step: step, epoch: Double(step) / 10, metrics: [MetricValue(name: "loss", value: 1 / Double(step))])
   }
 
-  private let merge = MergeEvent(step: 2, module: "q", lowerLayer: 0, upperLayer: 1, distance: 0.5, groupsLeft: 1)
+  private let merge = GroupMerge(step: 2, module: "q", lowerLayer: 0, upperLayer: 1, distance: 0.5, groupsLeft: 1)
 
   /// Shell, for what must happen outside this process's SQLite.
   private func shell(_ command: String) throws {
@@ -76,7 +77,7 @@ import Testing
     try recordAll(recorder) { try shell("sleep 0.2; rm -r '\(scratch.place("db"))'") }
     try recorder.finish(.completed)
     try expectEverything(path, steps: [1, 2, 3])
-    #expect(recorder.takeNotices() == ["\(path) was deleted or replaced: the run is recorded anew, as run 1"])
+    #expect(recorder.takeNotices() == ["\(path) was deleted or replaced; the run is recorded again as run 1"])
   }
 
   @Test func aReplacedDatabaseIsTheOneThatCounts() throws {
@@ -100,9 +101,15 @@ import Testing
       try shell("sleep 0.2; rm -r '\(scratch.place("db"))' && echo in the way > '\(scratch.place("db"))'")
     }
     let failure = try #require(throws: RecordingFailure.self) { try recorder.finish(.completed) }
-    #expect(failure.exitStatus == .ioError && failure.description.contains("--resume records what is missing"))
+    #expect(
+      failure.exitStatus == .ioError
+        && failure.description.hasSuffix(
+          "; the output directory is complete but the database is not; --resume adds what is missing")
+    )
     let notices = recorder.takeNotices()
-    #expect(notices.count == 1 && notices[0].hasSuffix("what it measures is kept and recorded later"), "\(notices)")
+    #expect(
+      notices.count == 1 && notices[0].hasSuffix("; training continues, and its values will be recorded later"),
+      "\(notices)")
     #expect(try recorder.history.records().metrics.count == 3)
   }
 
@@ -134,7 +141,7 @@ import Testing
     try recorder.finish(.completed)
     try expectEverything(path, steps: Array(1...200))
     let notices = recorder.takeNotices()
-    #expect(notices.count == 2 && notices[0].contains("is locked by another process"), "\(notices)")
-    #expect(notices.last == "the database can be written again; nothing is missing in it")
+    #expect(notices.count == 2 && notices[0].contains(": locked by another process"), "\(notices)")
+    #expect(notices.last == "the database can be written again; nothing was lost")
   }
 }

@@ -8,11 +8,11 @@ import StrictJSON
 /// `swift-peft runs …`.
 struct Runs: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Read the database of runs: list, compare, draw, export.",
+    abstract: "Read the database of runs: list, show, compare, report, export, delete.",
     discussion: """
       EXAMPLE: swift-peft runs list --sort score
 
-      Nothing but delete writes to the database, and none of these verbs makes one.
+      Only delete writes to the database; none of these verbs creates one.
       """,
     subcommands: [
       RunsList.self, RunsShow.self, RunsCompare.self, RunsReport.self, RunsExport.self, RunsDelete.self,
@@ -22,7 +22,7 @@ struct Runs: ParsableCommand {
 /// `--database`, for every verb that reads runs.
 struct DatabaseOptions: ParsableArguments {
   @Option(
-    help: ArgumentHelp("The database of runs (default: \(RunConfig.defaultDatabase)).", valueName: "file"),
+    help: ArgumentHelp("The database of runs.", valueName: "file"),
     completion: .file(extensions: ["sqlite"]))
   var database: String = RunConfig.defaultDatabase
 
@@ -30,9 +30,10 @@ struct DatabaseOptions: ParsableArguments {
   func open() throws -> RunStore { try RunStore.openExisting(path: database) }
 }
 
-/// Which runs are meant: by number, or by what they are.
-struct RunSelection: ParsableArguments {
-  @Option(help: ArgumentHelp("Only runs of this status: running, completed, failed, interrupted.", valueName: "status"))
+/// The filters on runs.
+struct FilterOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp("Only runs with this status.", valueName: "status"))
   var status: RunStatus?
 
   @Option(help: ArgumentHelp("Only runs on this task.", valueName: "task"))
@@ -41,63 +42,70 @@ struct RunSelection: ParsableArguments {
   @Option(help: ArgumentHelp("Only runs with this strategy.", valueName: "strategy"))
   var strategy: String?
 
-  @Option(help: ArgumentHelp("Only runs whose model matches, * and ? stand for any characters.", valueName: "glob"))
+  @Option(help: ArgumentHelp("Only runs whose model matches this pattern (*, ?, [abc]).", valueName: "glob"))
   var model: String?
 
-  @Option(help: ArgumentHelp("Only runs whose name matches, * and ? stand for any characters.", valueName: "glob"))
+  @Option(help: ArgumentHelp("Only runs whose name matches this pattern (*, ?, [abc]).", valueName: "glob"))
   var name: String?
 
-  /// Whether any of the filters is set.
+  /// Whether no filter is set.
   var isEmpty: Bool { status == nil && task == nil && strategy == nil && model == nil && name == nil }
 
-  /// The runs that pass, oldest first.
+  /// The matching runs, oldest first.
   func runs(in store: RunStore) throws -> [Run] {
     try store.runs(RunFilter(task: task, strategy: strategy, status: status)).filter { run in
       (model.map { Glob($0).matches(run.details.model) } ?? true)
         && (name.map { Glob($0).matches(run.details.name) } ?? true)
     }
   }
+}
 
-  /// The runs with the numbers `ids`, in that order; without numbers all that pass the filters, oldest first.
-  func runs(_ ids: [Int64], in store: RunStore) throws -> [Run] {
-    guard !ids.isEmpty else { return try runs(in: store) }
-    if !isEmpty { throw ValidationError("give the runs' numbers or filters, not both") }
-    return try ids.map { try store.run($0) }
+/// The runs to work on, by number or by filter.
+struct SelectionOptions: ParsableArguments {
+  @Argument(help: ArgumentHelp("Run numbers (default: all runs that match the filters).", valueName: "id"))
+  var ids: [Int64] = []
+
+  @OptionGroup var database: DatabaseOptions
+  @OptionGroup var filter: FilterOptions
+
+  func validate() throws {
+    if !ids.isEmpty, !filter.isEmpty { throw ValidationError("give run numbers or filters, not both") }
+  }
+
+  /// The runs in the order of their numbers on the command line, or all that match, oldest first.
+  func runs(in store: RunStore) throws -> [Run] {
+    try ids.isEmpty ? filter.runs(in: store) : ids.map { try store.run($0) }
+  }
+
+  /// The runs with everything recorded about them. Throws if there are none.
+  func recorded() throws -> [RecordedRun] {
+    let store = try database.open()
+    let runs = try runs(in: store).map { try RecordedRun($0, in: store) }
+    guard !runs.isEmpty else { throw RunsError.noMatch(database: database.database) }
+    return runs
   }
 }
 
 extension RunStatus: ExpressibleByArgument {}
 
-/// No run is left to be shown.
-struct NoRuns: UserFacingError {
-  let database: String
-  var description: String { "\(database): has no such runs" }
-  var exitStatus: ExitStatus { .missingInput }
-}
+/// What can go wrong in `swift-peft runs`, except in the database itself.
+enum RunsError: UserFacingError, Equatable {
+  /// No run matches the filters.
+  case noMatch(database: String)
+  /// The run to be deleted is still training.
+  case stillTraining(id: Int64)
 
-/// A pattern of file names: `*` is any text, `?` any character.
-struct Glob {
-  private let pattern: [Character]
-
-  init(_ pattern: String) { self.pattern = Array(pattern) }
-
-  /// Whether all of `text` matches. A `*` is tried again one character further on, the last one first.
-  func matches(_ text: String) -> Bool {
-    let text = Array(text)
-    var i = 0, j = 0, star: (pattern: Int, text: Int)?
-    while j < text.count {
-      if i < pattern.count, pattern[i] == "*" {
-        star = (i, j)
-        i += 1
-      } else if i < pattern.count, pattern[i] == "?" || pattern[i] == text[j] {
-        (i, j) = (i + 1, j + 1)
-      } else if let last = star {
-        star = (last.pattern, last.text + 1)
-        (i, j) = (last.pattern + 1, last.text + 1)
-      } else {
-        return false
-      }
+  var description: String {
+    switch self {
+    case .noMatch(let database): "\(database): no run matches"
+    case .stillTraining(let id): "run \(id) is still training; --force deletes it anyway"
     }
-    return pattern[i...].allSatisfy { $0 == "*" }
+  }
+
+  var exitStatus: ExitStatus {
+    switch self {
+    case .noMatch: .missingInput
+    case .stillTraining: .usage
+    }
   }
 }

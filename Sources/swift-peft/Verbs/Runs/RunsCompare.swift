@@ -1,4 +1,5 @@
 import ArgumentParser
+import Diagnostics
 import Reports
 import RunStore
 import StrictJSON
@@ -7,34 +8,28 @@ import StrictJSON
 struct RunsCompare: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare",
-    abstract: "Where the configs of runs differ, and what came of it.",
+    abstract: "Show where the configs of runs differ, and their results.",
     discussion: """
       EXAMPLE: swift-peft runs compare 1 2
       EXAMPLE: swift-peft runs compare --name 'quickstart-*' --json
 
-      Runs that differ in their seed only make one row of results: mean ± sample standard deviation of those that are \
-      completed.
+      Runs that differ only in their seed share one row of results: mean ± sample standard deviation over the \
+      completed ones.
       """)
 
-  @Argument(help: ArgumentHelp("Numbers of runs (default: all that pass the filters).", valueName: "id"))
-  var ids: [Int64] = []
+  @OptionGroup var selection: SelectionOptions
 
-  @OptionGroup var database: DatabaseOptions
-  @OptionGroup var selection: RunSelection
-
-  @Flag(help: "The result as JSON on stdout.")
+  @Flag(help: "Print the result as JSON.")
   var json = false
 
   func run() throws {
-    let store = try database.open()
-    let runs = try selection.runs(ids, in: store).map { try RecordedRun($0, in: store) }
-    guard !runs.isEmpty else { throw NoRuns(database: database.database) }
+    let runs = try selection.recorded()
     let table = ResultTable(runs), difference = ConfigDifference(runs)
     if json { return try Console.print(JSONWriter.text(table.json(difference), pretty: true)) }
     let titles = runs.map { "\($0.run.id) \($0.run.details.name)" }
     let rows = difference.rows.map { row in [row.path] + row.values.map { $0 ?? "-" } }
     try Console.print(
-      (rows.isEmpty ? "the configs are the same\n" : RunText.leftColumns([["config"] + titles] + rows))
+      (rows.isEmpty ? "the configs are the same\n" : TextTable([["config"] + titles] + rows).plain)
         + "\n" + table.text)
   }
 }

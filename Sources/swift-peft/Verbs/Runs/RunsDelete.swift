@@ -1,5 +1,4 @@
 import ArgumentParser
-import Diagnostics
 import Reports
 import RunStore
 
@@ -11,18 +10,18 @@ struct RunsDelete: ParsableCommand {
     discussion: """
       EXAMPLE: swift-peft runs delete 2 --yes
 
-      Without --yes it shows what would be deleted. A run that is still training is refused.
+      Without --yes, only shows what would be deleted. Refuses runs that are still training.
       """)
 
-  @Argument(help: ArgumentHelp("Numbers of runs.", valueName: "id"))
+  @Argument(help: ArgumentHelp("Run numbers.", valueName: "id"))
   var ids: [Int64]
 
   @OptionGroup var database: DatabaseOptions
 
-  @Flag(help: "Delete them.")
+  @Flag(help: "Delete the runs.")
   var yes = false
 
-  @Flag(help: "Also runs that the database has as running.")
+  @Flag(help: "Also delete runs whose status is running.")
   var force = false
 
   func run() throws {
@@ -31,20 +30,13 @@ struct RunsDelete: ParsableCommand {
     let known = try database.open()
     let runs = try ids.map { try RecordedRun($0, in: known) }
     if !force, let running = runs.first(where: { $0.run.status == .running }) {
-      throw RunStillTraining(id: running.run.id)
+      throw RunsError.stillTraining(id: running.run.id)
     }
     guard yes else {
       try Console.print(RunsList.table(runs))
-      throw ValidationError("nothing was deleted: --yes deletes these runs from the database")
+      throw ValidationError("nothing was deleted; add --yes to delete these runs from the database")
     }
     try RunStore(path: database.database).delete(runs: ids)
     Console.note("deleted \(ids.count == 1 ? "1 run" : "\(ids.count) runs") from \(database.database)")
   }
-}
-
-/// A run that is at work is to be deleted.
-struct RunStillTraining: UserFacingError {
-  let id: Int64
-  var description: String { "run \(id) is still training; --force deletes it nevertheless" }
-  var exitStatus: ExitStatus { .usage }
 }

@@ -10,33 +10,27 @@ import Training
 struct RunsReport: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
-    abstract: "One HTML file with the curves, scores, sharing maps and configs of runs.",
+    abstract: "Write one HTML file with the curves, scores, sharing maps and configs of runs.",
     discussion: """
       EXAMPLE: swift-peft runs report --output runs/report.html
       EXAMPLE: swift-peft runs report 1 2 --title 'Two seeds' --output runs/two.html
 
-      The file needs no network and no other file, and follows the browser's light or dark colours.
+      The file needs no network and no other files, and follows the browser's light or dark mode.
       """)
 
-  @Argument(help: ArgumentHelp("Numbers of runs (default: all that pass the filters).", valueName: "id"))
-  var ids: [Int64] = []
+  @OptionGroup var selection: SelectionOptions
 
-  @OptionGroup var database: DatabaseOptions
-  @OptionGroup var selection: RunSelection
-
-  @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"))
+  @Option(name: .shortAndLong, help: ArgumentHelp("Write to this file.", valueName: "file"))
   var output: String
 
-  @Option(help: ArgumentHelp("The page's title (default: tasks and models of the runs).", valueName: "text"))
+  @Option(help: ArgumentHelp("The page's title (default: the tasks and models of the runs).", valueName: "text"))
   var title: String?
 
-  @Flag(help: "The result as JSON on stdout.")
+  @Flag(help: "Print the result as JSON.")
   var json = false
 
   func run() throws {
-    let store = try database.open()
-    let runs = try selection.runs(ids, in: store).map { try RecordedRun($0, in: store) }
-    guard !runs.isEmpty else { throw NoRuns(database: database.database) }
+    let runs = try selection.recorded()
     let page = Report(runs, title: title ?? Self.title(runs), version: ProductVersion.current).html()
     let directory = URL(fileURLWithPath: output).deletingLastPathComponent().path
     try OutputDirectory(directory).create()
@@ -50,12 +44,12 @@ struct RunsReport: ParsableCommand {
   }
 
   private static func title(_ runs: [RecordedRun]) -> String {
-    func names(_ value: (NewRun) -> String) -> String {
+    func names(_ kind: String, _ value: (RunDetails) -> String) -> String {
       var seen: Set<String> = []
       let all = runs.map { value($0.run.details) }.filter { seen.insert($0).inserted }
-      return all.count <= 3 ? all.joined(separator: ", ") : "\(all.count) of them"
+      return all.count <= 3 ? all.joined(separator: ", ") : "\(all.count) \(kind)"
     }
-    let models = names { URL(fileURLWithPath: $0.model).lastPathComponent }
-    return "\(names(\.task)) on \(models)"
+    let models = names("models") { URL(fileURLWithPath: $0.model).lastPathComponent }
+    return "\(names("tasks", \.task)) on \(models)"
   }
 }

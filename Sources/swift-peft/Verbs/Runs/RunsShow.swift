@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Metrics
 import Reports
 import RunStore
 import StrictJSON
@@ -8,12 +9,12 @@ import StrictJSON
 struct RunsShow: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show",
-    abstract: "One run: config, results, merges, and a metric as a chart.",
+    abstract: "Show one run: config, results, merges, and a chart of a metric.",
     discussion: """
       EXAMPLE: swift-peft runs show 1
       EXAMPLE: swift-peft runs show 1 --metric accuracy --split validation
 
-      The chart is as wide as the terminal; where stdout is none it is plain text of 80 columns.
+      The chart is as wide as the terminal; if stdout is not a terminal, it is plain text, 80 columns wide.
       """)
 
   @Argument(help: "The run's number.")
@@ -24,10 +25,10 @@ struct RunsShow: ParsableCommand {
   @Option(help: ArgumentHelp("The metric of the chart.", valueName: "name"))
   var metric = "loss"
 
-  @Option(help: ArgumentHelp("The split of the chart: train, validation, validation_mismatched or test."))
-  var split: MetricSplit = .train
+  @Option(help: ArgumentHelp("The split of the chart.", valueName: "name"))
+  var split: Split = .train
 
-  @Flag(help: "The result as JSON on stdout.")
+  @Flag(help: "Print the result as JSON.")
   var json = false
 
   func run() throws {
@@ -35,23 +36,21 @@ struct RunsShow: ParsableCommand {
     let run = try RecordedRun(id, in: store)
     if json {
       let checkpoints = try store.checkpoints(run: id)
-      return try Console.print(JSONWriter.text(RunText.fullJSON(run, checkpoints), pretty: true))
+      return try Console.print(JSONWriter.text(run.fullJSON(checkpoints), pretty: true))
     }
     let points = run.series(split, metric).map { (x: Double($0.step), y: $0.value) }
     let isTerminal = isatty(STDOUT_FILENO) == 1
     let chart = Chart(
       width: min(160, isTerminal ? Terminal.columns(STDOUT_FILENO) : 80), marks: isTerminal ? .braille : .ascii
     ).text(points, title: "\(split.rawValue) \(metric)", xLabel: "step")
-    let known = RunText.metricNames(run)
+    let known = run.metricNames
     let noChart =
       known.isEmpty
-      ? "" : "no \(split.rawValue) \(metric) was recorded; there is \(known.joined(separator: ", "))\n"
+      ? "" : "no \(split.rawValue) \(metric) was recorded; available: \(known.joined(separator: ", "))\n"
     try Console.print(
-      RunText.summary(run) + section("results", RunText.results(run)) + section("merges", RunText.merges(run))
-        + section("config", RunText.config(run)) + "\n" + (chart.isEmpty ? noChart : chart))
+      run.summaryText + section("results", run.resultText) + section("merges", run.mergeText)
+        + section("config", run.configText) + "\n" + (chart.isEmpty ? noChart : chart))
   }
 
   private func section(_ title: String, _ text: String) -> String { text.isEmpty ? "" : "\n\(title)\n\(text)" }
 }
-
-extension MetricSplit: ExpressibleByArgument {}

@@ -1,0 +1,219 @@
+import Autograd
+import Kernels
+import Models
+
+/// Everything that training changes: the sharing table, every distinct tensor once, the optimiser's moments and the
+/// step. Together with the config and the method's procedure this is a run's whole state, since randomness is counted.
+///
+/// A value: what is written to a copy does not change the original. Copies share memory until one of them is written.
+public struct TrainableState: Sendable {
+  /// Which tensors every adapted map uses.
+  public private(set) var table: SiteTable
+  /// The head's tensors.
+  public let head: [HeadParameter]
+  /// Optimiser steps done, those that were skipped included.
+  public var step = 0
+  /// Steps that changed nothing because their numbers were not finite.
+  public var skippedSteps = 0
+  /// All numbers, in the order of `layout`.
+  public private(set) var values: FloatStorage
+  private var firstMoments: FloatStorage
+  private var secondMoments: FloatStorage
+  private var layout: StateLayout
+
+  /// A state of zeros, for tensors to be filled in.
+  public init(table: SiteTable, head: [HeadParameter]) {
+    self.table = table
+    self.head = head
+    layout = StateLayout(table, head)
+    values = FloatStorage(zeros: layout.storageCount)
+    firstMoments = FloatStorage(zeros: layout.trainedCount)
+    secondMoments = FloatStorage(zeros: layout.trainedCount)
+  }
+
+  /// Numbers that are trained. They come first in `values`.
+  public var parameterCount: Int { layout.trainedCount }
+  /// Numbers in `values`: those that are trained, those that are not, and what a method's form makes of them.
+  public var storageCount: Int { layout.storageCount }
+  /// Where the head's tensors lie, in the order of `head`.
+  public var headReferences: [ParameterReference] { layout.head }
+
+  /// Gives the adapter its start: as in PEFT, A is kaiming-uniform with a = √5 and B is zero, so that the first forward
+  /// pass equals the base model's. Each tensor's numbers depend on its name and the seed only.
+  public mutating func initializeAdapter(philox: Philox) {
+    for key in table.tensors {
+      let tensor = table.tensor(key), count = tensor.shape.reduce(1, *)
+      switch tensor.start {
+      case .zeros: continue
+      case .constant(let value): self[key] = [Float](repeating: value, count: count)
+      case .kaimingUniform:
+        let columns = tensor.shape[tensor.shape.count - 1]
+        self[key] = philox.uniform(
+          count, bound: 1 / Float(columns).squareRoot(), stream: table.initialisationKey(key))
+      case .normal(let deviation):
+        self[key] = philox.normal(count, deviation: deviation, stream: table.initialisationKey(key))
+      }
+    }
+  }
+
+  /// Where an adapter tensor lies in `values`; nil where it is not in the table.
+  public func reference(_ key: TensorKey) -> ParameterReference? { layout.tensors[key] }
+
+  /// The numbers of an adapter tensor, row by row.
+  public subscript(key: TensorKey) -> [Float] {
+    get { layout.tensors[key].map { values[$0.range] } ?? [] }
+    set {
+      guard let reference = layout.tensors[key] else { preconditionFailure("\(key) is not in the table") }
+      detach(&values)
+      values[reference.range] = newValue
+      makeProducts(at: table.users(of: key))
+    }
+  }
+
+  /// The numbers of the head's tensor number `index`.
+  public subscript(head index: Int) -> [Float] {
+    get { values[layout.head[index].range] }
+    set {
+      detach(&values)
+      values[layout.head[index].range] = newValue
+    }
+  }
+
+  /// Gives a storage of its own to this state where a copy shares it.
+  private func detach(_ storage: inout FloatStorage) {
+    if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
+  }
+
+  // MARK: - The optimiser
+
+  /// Lets `update` change the trained numbers and the moments.
+  public mutating func update(
+    _ update: (_ values: FloatStorage, _ firstMoments: FloatStorage, _ secondMoments: FloatStorage) -> Void
+  ) {
+    detach(&values)
+    detach(&firstMoments)
+    detach(&secondMoments)
+    update(values, firstMoments, secondMoments)
+    makeProducts(at: Array(table.sites.indices))
+  }
+
+  /// Ranges of trained numbers and whether weight decay acts on them: adapters and matrices yes, biases no.
+  public var decayRanges: [(range: Range<Int>, decays: Bool)] {
+    let adapter = layout.trainedAdapterCount
+    return (adapter > 0 ? [(0..<adapter, true)] : []) + zip(head, layout.head).map { ($1.range, $0.decays) }
+  }
+
+  /// A trained tensor's AdamW moments; nil for one that is not trained.
+  public func moments(_ key: TensorKey) -> (first: [Float], second: [Float])? {
+    guard let reference = layout.tensors[key], reference.offset < layout.trainedCount else { return nil }
+    return moments(reference)
+  }
+
+  /// The same of the head's tensor number `index`.
+  public func moments(head index: Int) -> (first: [Float], second: [Float]) { moments(layout.head[index]) }
+
+  private func moments(_ reference: ParameterReference) -> (first: [Float], second: [Float]) {
+    (firstMoments[reference.range], secondMoments[reference.range])
+  }
+
+  /// Puts back what `moments` gave.
+  public mutating func restoreMoments(_ key: TensorKey, first: [Float], second: [Float]) {
+    guard let reference = layout.tensors[key] else { preconditionFailure("\(key) is not in the table") }
+    restoreMoments(reference, first, second)
+  }
+
+  /// The same for the head's tensor number `index`.
+  public mutating func restoreMoments(head index: Int, first: [Float], second: [Float]) {
+    restoreMoments(layout.head[index], first, second)
+  }
+
+  private mutating func restoreMoments(_ reference: ParameterReference, _ first: [Float], _ second: [Float]) {
+    detach(&firstMoments)
+    detach(&secondMoments)
+    (firstMoments[reference.range], secondMoments[reference.range]) = (first, second)
+  }
+
+  /// Whether every number that is trained is finite.
+  public var isFinite: Bool {
+    UnsafeBufferPointer(start: values.base, count: parameterCount).allSatisfy(\.isFinite)
+  }
+
+  /// The name of a trained tensor with NaN or infinity in it.
+  public var nonFiniteTensor: String? {
+    table.tensors.first { !self[$0].allSatisfy(\.isFinite) }.map { table.name(of: $0) }
+      ?? head.indices.first { !self[head: $0].allSatisfy(\.isFinite) }.map { head[$0].name }
+  }
+
+  // MARK: - What the kernel multiplies
+
+  /// The adapter of every map of `sites` (a model's whole geometry), for the model's forward code.
+  public func adapters(sites: [Site], scale: Double, dropout: Double) -> [LowRankAdapter?] {
+    sites.enumerated().map { index, site in
+      guard let position = table.position(ofPath: site.path), let product = layout.product(position, table) else {
+        return nil
+      }
+      return LowRankAdapter(
+        a: product.a, b: product.b, rowScale: product.rowScale, scale: Float(scale), dropout: Float(dropout),
+        dropoutSite: DropoutPlace.adapter(site: index))
+    }
+  }
+
+  /// Makes the products of the sites at `positions` of their tensors, where the method has a form.
+  private mutating func makeProducts(at positions: [Int]) {
+    guard let form = table.method.form else { return }
+    for position in positions {
+      guard let product = layout.product(position, table) else { continue }
+      let made = form.build(tensors(ofSiteAt: position))
+      values[product.a.range] = made.a
+      values[product.b.range] = made.b
+      if let reference = product.rowScale, let rowScale = made.rowScale { values[reference.range] = rowScale }
+    }
+  }
+
+  /// Turns the gradients of products into those of the tensors that they are made of, in place.
+  ///
+  /// `gradients` has `storageCount` numbers; afterwards only the trained ones, which come first, may differ from 0.
+  public func pullBack(_ gradients: FloatStorage) {
+    guard let form = table.method.form else { return }
+    for position in table.sites.indices {
+      guard let product = layout.product(position, table) else { continue }
+      let gradient = SiteProduct(
+        rank: product.a.rows, a: gradients[product.a.range], b: gradients[product.b.range],
+        rowScale: product.rowScale.map { gradients[$0.range] })
+      for (role, values) in form.pullBack(tensors(ofSiteAt: position), gradient) {
+        guard let key = table.key(role, ofSiteAt: position), table.tensor(key).trains,
+          let reference = layout.tensors[key]
+        else { continue }
+        gradients[reference.range] = zip(gradients[reference.range], values).map { $0 + $1 }
+      }
+    }
+    gradients.clear(from: parameterCount)
+  }
+
+  /// The tensors of the site at `position`.
+  func tensors(ofSiteAt position: Int) -> SiteTensors {
+    SiteTensors(
+      site: table.sites[position], rank: table.rank,
+      values: Dictionary(table.keys(ofSiteAt: position).map { ($0.role, self[$0]) }) { first, _ in first })
+  }
+
+  // MARK: - Edits of the table
+
+  /// Lets the sites that use `lower` use `upper` from now on; the lower tensor, its moments included, is dropped.
+  public mutating func tie(_ pairs: [(lower: TensorKey, upper: TensorKey)]) {
+    table.tie(Dictionary(pairs.map { ($0.lower, $0.upper) }) { first, _ in first })
+    let old = layout
+    layout = StateLayout(table, head)
+    var moves = layout.tensors.compactMap { key, to in old.tensors[key].map { (from: $0.range, to: to.range) } }
+    moves += zip(old.head, layout.head).map { ($0.range, $1.range) }
+    func moved(_ storage: FloatStorage, _ count: Int) -> FloatStorage {
+      let new = FloatStorage(zeros: count)
+      for move in moves where move.to.upperBound <= count { new[move.to] = storage[move.from] }
+      return new
+    }
+    values = moved(values, layout.storageCount)
+    firstMoments = moved(firstMoments, layout.trainedCount)
+    secondMoments = moved(secondMoments, layout.trainedCount)
+    makeProducts(at: Array(table.sites.indices))
+  }
+}

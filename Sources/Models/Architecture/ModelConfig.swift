@@ -1,0 +1,133 @@
+import Diagnostics
+import Kernels
+import StrictJSON
+
+/// What a model's `config.json` says, in one vocabulary for all families.
+///
+///     let config = try ModelConfig(directory: "models/all-MiniLM-L6-v2")
+///
+/// Absent keys have transformers' defaults, unknown keys are no mistake, and every size has a bound, so that the bytes
+/// of all parameters together fit `Int`.
+public struct ModelConfig: Sendable {
+  /// The family.
+  public let architecture: Architecture
+  /// The file it was read from, as errors name it.
+  public let file: String
+  /// V: rows of the token embedding.
+  public var vocabularySize = 0
+  /// C: the width of the hidden states.
+  public var hiddenSize = 0
+  /// L: how many blocks.
+  public var layers = 0
+  /// H: attention heads.
+  public var heads = 0
+  /// Heads of keys and values; fewer than `heads` in grouped-query attention.
+  public var keyValueHeads = 0
+  /// D: the width of one head.
+  public var headSize = 0
+  /// The inner width of the feed-forward block.
+  public var intermediateSize = 0
+  /// Rows of the position embedding, as stored; of a model without one its longest sequence. See
+  /// `maximumSequenceLength`.
+  public var maxPositions = 0
+  /// Rows of the position embedding before the first token's: RoBERTa's positions begin after the padding token's
+  /// number.
+  public var positionOffset = 0
+  /// Rows of the token type embedding; 0 in decoders, which have none.
+  public var typeVocabularySize = 0
+  /// `hidden_act` or `activation_function`.
+  public var activation = Activation.gelu
+  /// The ε of LayerNorm or RMSNorm.
+  public var normEpsilon: Float = 0
+  /// On the embeddings: `embd_pdrop` in GPT-2, the hidden dropout in encoders.
+  public var embeddingDropout: Float = 0
+  /// On what each block adds to the hidden states.
+  public var hiddenDropout: Float = 0
+  /// On the attention probabilities.
+  public var attentionDropout: Float = 0
+  /// Before the classification head; nil means `hiddenDropout`.
+  public var classifierDropout: Float?
+  /// The token that fills short rows; nil where the model has none (GPT-2 and LLaMA by default).
+  public var padTokenID: Int?
+  /// The token that begins a text.
+  public var bosTokenID: Int?
+  /// The tokens that end a text; LLaMA may have several.
+  public var eosTokenIDs: [Int] = []
+  /// Whether the output layer of a language model is the token embedding.
+  public var tieWordEmbeddings = true
+  /// The standard deviation of fresh weights.
+  public var initializerRange: Float = 0.02
+  /// The class names in class order; nil where the config has none.
+  public var labels: [String]?
+  /// `num_labels`, or how many `labels` there are; nil where the config says neither (transformers then takes 2).
+  public var labelCount: Int?
+  /// `problem_type`: regression, single_label_classification or multi_label_classification.
+  public var problemType: String?
+  /// LLaMA: whether the attention's linear maps have biases.
+  public var attentionBias = false
+  /// LLaMA: whether the feed-forward's linear maps have biases.
+  public var mlpBias = false
+  /// LLaMA: the base wavelength of the rotary embedding.
+  public var ropeTheta = 10_000.0
+  /// LLaMA: `rope_scaling` or `rope_parameters` as written; nil where the rotary embedding is the plain one.
+  public var ropeScaling: JSONNode?
+
+  /// The first of `eosTokenIDs`.
+  public var eosTokenID: Int? { eosTokenIDs.first }
+
+  /// `model_type`.
+  public var modelType: String { architecture.modelType }
+
+  /// The longest row of tokens.
+  public var maximumSequenceLength: Int { maxPositions - positionOffset }
+
+  /// Reads `config.json` of the model directory `directory`. Throws `FileError` where there is none.
+  public init(directory: String, architectures: [Architecture] = Architecture.all) throws {
+    try self.init(file: directory + "/config.json", architectures: architectures)
+  }
+
+  /// Reads the config `file`. Throws `FileError`, `JSONSyntaxError`, `ModelConfigError` or a list of the latter.
+  public init(file: String, architectures: [Architecture] = Architecture.all) throws {
+    try self.init(json: MappedFile(path: file).text(), file: file, architectures)
+  }
+
+  /// Reads the config's text; `file` names it in errors.
+  public init(
+    json: String, file: String = "config.json", architectures: [Architecture] = Architecture.all
+  ) throws {
+    try self.init(json: Array(json.utf8), file: file, architectures)
+  }
+
+  private init(json: [UInt8], file: String, _ architectures: [Architecture]) throws {
+    var fields = ConfigFields(try JSONParser.parse(json, file: file), file: file)
+    guard let architecture = Self.architecture(&fields, architectures) else {
+      try fields.finish()
+      throw ModelConfigError(file: file, line: 1, problem: .missing(field: "model_type", expected: "a string"))
+    }
+    self.init(architecture: architecture, file: file)
+    architecture.readConfig(&self, &fields)
+    readCommon(&fields)
+    readLabels(&fields)
+    try fields.finish()
+  }
+
+  /// A config of nothing but zeros and defaults, for a reader to fill.
+  init(architecture: Architecture, file: String) { (self.architecture, self.file) = (architecture, file) }
+
+  private static func architecture(_ fields: inout ConfigFields, _ known: [Architecture]) -> Architecture? {
+    let names = known.map(\.modelType)
+    guard fields.node("model_type") != nil else {
+      fields.report("model_type", .missing(field: "model_type", expected: "one of \(names.joined(separator: ", "))"))
+      return nil
+    }
+    guard let name = fields.optionalString("model_type") else { return nil }
+    if let architecture = known.first(where: { $0.modelType == name }) { return architecture }
+    let nearest = nearestName(to: name, among: names).map { " (did you mean \($0)?)" } ?? ""
+    fields.report(
+      "model_type",
+      .unsupported(
+        field: "model_type", value: JSONWriter.quoted(name.clipped), supported: names.joined(separator: ", ") + nearest)
+    )
+    return nil
+  }
+}

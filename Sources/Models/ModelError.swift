@@ -1,0 +1,49 @@
+import Diagnostics
+
+/// What can be wrong between a model and what is asked of it.
+public enum ModelError: UserFacingError, Equatable {
+  /// A task for language models, and a family that is none.
+  case notALanguageModel(modelType: String, supported: [String], path: String)
+  /// A scaling of rotary embeddings that there is no code for.
+  case unsupportedRotaryScaling(String, file: String)
+  /// A scaling of rotary embeddings without one of its numbers.
+  case badRotaryScaling(type: String, missing: String, file: String)
+  /// A token id outside the embedding table.
+  case tokenOutsideVocabulary(id: Int, vocabulary: Int, path: String)
+  /// More tokens than there are positions.
+  case tooLong(tokens: Int, limit: Int, path: String)
+
+  /// The model of `config` in `path` cannot generate text.
+  public static func notADecoder(_ config: ModelConfig, path: String) -> ModelError {
+    .notALanguageModel(
+      modelType: config.modelType, supported: Architecture.all.filter(\.isDecoder).map(\.modelType), path: path)
+  }
+
+  /// What is wrong, where, and what would be right.
+  public var description: String {
+    switch self {
+    case .notALanguageModel(let type, let supported, let path):
+      "\(path): a \(type) model cannot generate text; supported: \(supported.joined(separator: ", "))"
+    case .unsupportedRotaryScaling(let type, let file):
+      "\(file): rope_type \(type) is not supported; supported: default, linear, llama3"
+    case .badRotaryScaling(let type, let missing, let file):
+      "\(file): rope_type \(type) needs \(missing), a number above 0"
+    case .tokenOutsideVocabulary(let id, let vocabulary, let path):
+      "\(path): the tokenizer gives the id \(id), but the model has embeddings for 0 to \(vocabulary - 1) only"
+    case .tooLong(let tokens, let limit, let path):
+      "task.max_seq_length: \(tokens) tokens are more than the \(limit) that the model in \(path) has positions for"
+    }
+  }
+
+  /// Bad input.
+  public var exitStatus: ExitStatus { .badInput }
+}
+
+extension ModelConfig {
+  /// Throws where an id lies outside the embedding table.
+  public func check(ids: [Int32], path: String) throws {
+    for id in ids where id < 0 || Int(id) >= vocabularySize {
+      throw ModelError.tokenOutsideVocabulary(id: Int(id), vocabulary: vocabularySize, path: path)
+    }
+  }
+}
