@@ -42,8 +42,11 @@ public enum ResultDirectory {
     try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
     let parent = (target as NSString).deletingLastPathComponent
     let temporary = temporaryName(in: parent)
-    let code = makeDirectory(temporary)
-    if code != 0 { throw OutputError.cannotCreate(path: path, code: code) }
+    do {
+      try DurableDirectory.create(temporary)
+    } catch {
+      throw OutputError.cannotCreate(path: path, code: error.code)
+    }
     do {
       try body(temporary)
       try AtomicFile.synchronize(directory: temporary)
@@ -92,16 +95,5 @@ public enum ResultDirectory {
   /// writes there, and process ids mean little on a disk that machines or containers share.
   private static func temporaryName(in parent: String) -> String {
     "\(parent)/.swift-peft-result-\(UUID().uuidString)"
-  }
-
-  /// Creates the directory and its parents. Returns 0 or the system's error number.
-  private static func makeDirectory(_ path: String) -> Int32 {
-    if mkdir(path, 0o777) == 0 || errno == EEXIST { return 0 }
-    guard errno == ENOENT else { return errno }
-    let parent = (path as NSString).deletingLastPathComponent
-    if parent == path { return ENOENT }
-    let code = makeDirectory(parent)
-    if code != 0 { return code }
-    return mkdir(path, 0o777) == 0 ? 0 : errno
   }
 }

@@ -1,4 +1,4 @@
-/// A place in a text file: the file, the line, and the path of a field where the file has fields.
+/// A place in a text file: file, line and, if the file has fields, the path of a field.
 public struct FilePlace: Sendable, Equatable, CustomStringConvertible {
   /// The file's path, or another name of the text.
   public let file: String

@@ -101,7 +101,7 @@ public struct Philox: Sendable {
     }
   }
 
-  /// Writes `count` dropout multipliers of `row`: 0 with probability p (to 1/65536), else 1 / (1 − p).
+  /// Writes `count` dropout multipliers of `row`: 0 with probability p (to 1/65536), otherwise 1 / (1 − p).
   public func dropout(_ row: Row, probability: Float, into multipliers: UnsafeMutablePointer<Float>, count: Int) {
     let threshold = UInt32((probability * 65536).rounded())
     let groups = (count + 127) / 128  // The C kernel makes 128 numbers from 16 blocks.

@@ -12,7 +12,7 @@ struct ByteLevel: Sendable {
         result.append(contentsOf: word)
       }
     }
-    if splitsWords { words.cut { Self.endOfWord(in: $0, from: $1) } }
+    if splitsWords { words.cut { WordPattern.gpt2.end(in: $0, from: $1) } }
     words.rewrite { word, result in
       for scalar in word {
         if scalar.value < 0x80 {
@@ -46,31 +46,4 @@ struct ByteLevel: Sendable {
     for (byte, scalar) in alphabet.enumerated() { bytes[Int(scalar.value)] = UInt8(byte) }
     return bytes
   }()
-
-  /// The end of the match at `start` of
-  /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`.
-  static func endOfWord(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int {
-    if text[start] == "'", let end = endOfContraction(in: text, from: start) { return end }
-    let first = text[start] == " " && start + 1 < text.endIndex ? start + 1 : start
-    let kind = ScalarKind(text[first])
-    if kind != .space {
-      var end = first + 1
-      while end < text.endIndex, ScalarKind(text[end]) == kind { end += 1 }
-      return end
-    }
-    var end = start + 1
-    while end < text.endIndex, ScalarKind(text[end]) == .space { end += 1 }
-    // The last space belongs to the next word; a single one is a word.
-    return end == text.endIndex || end == start + 1 ? end : end - 1
-  }
-
-  private static func endOfContraction(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int? {
-    guard start + 1 < text.endIndex else { return nil }
-    switch text[start + 1] {
-    case "s", "t", "m", "d": return start + 2
-    case "r", "v": return start + 2 < text.endIndex && text[start + 2] == "e" ? start + 3 : nil
-    case "l": return start + 2 < text.endIndex && text[start + 2] == "l" ? start + 3 : nil
-    default: return nil
-    }
-  }
 }

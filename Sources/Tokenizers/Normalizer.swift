@@ -120,7 +120,7 @@ struct BertNormalizer: Sendable {
 }
 
 extension Unicode.Scalar {
-  fileprivate var asciiLowercased: Unicode.Scalar {
+  var asciiLowercased: Unicode.Scalar {
     (0x41...0x5A).contains(value) ? Unicode.Scalar(UInt8(value) + 0x20) : self
   }
 }

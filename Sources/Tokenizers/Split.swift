@@ -1,3 +1,4 @@
+import Algorithms
 import StrictJSON
 
 /// The pre-tokenizer that splits at the matches of a pattern.
@@ -70,32 +71,16 @@ struct Split: Sendable {
   }
 
   private func cut(_ stretches: [Stretch]) -> [Range<Int>] {
-    var ranges: [Range<Int>] = []
-    switch behavior {
-    case .removed: return stretches.filter { !$0.isMatch }.map(\.range)
-    case .isolated: return stretches.map(\.range)
-    case .contiguous:
-      for (index, stretch) in stretches.enumerated() {
-        append(stretch.range, to: &ranges, joined: index > 0 && stretches[index - 1].isMatch == stretch.isMatch)
-      }
-    case .mergedWithPrevious:
-      for (index, stretch) in stretches.enumerated() {
-        append(stretch.range, to: &ranges, joined: stretch.isMatch && index > 0 && !stretches[index - 1].isMatch)
-      }
-    case .mergedWithNext:
-      for (index, stretch) in stretches.enumerated() {
-        append(stretch.range, to: &ranges, joined: !stretch.isMatch && index > 0 && stretches[index - 1].isMatch)
+    let kept = behavior == .removed ? stretches.filter { !$0.isMatch } : stretches
+    let words = kept.chunked { left, right in
+      switch behavior {
+      case .removed, .isolated: false
+      case .contiguous: left.isMatch == right.isMatch
+      case .mergedWithPrevious: !left.isMatch && right.isMatch
+      case .mergedWithNext: left.isMatch && !right.isMatch
       }
     }
-    return ranges
-  }
-
-  private func append(_ range: Range<Int>, to ranges: inout [Range<Int>], joined: Bool) {
-    if joined, let last = ranges.last {
-      ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
-    } else {
-      ranges.append(range)
-    }
+    return words.map { $0[$0.startIndex].range.lowerBound..<$0[$0.endIndex - 1].range.upperBound }
   }
 }
 

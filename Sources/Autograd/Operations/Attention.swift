@@ -288,8 +288,8 @@ private struct AttentionPass {
   private func target(_ tensor: Tensor, _ blocks: [Block]) -> Target? {
     guard tensor.needsGradient else { return nil }
     var sums: Buffer?
-    // Where several products add to the same keys, their sum is float32; so is it where a first block sees fewer keys
-    // than a later one, which must not add to what was there.
+    // Several products that add to the same keys are summed in float32. Sums also start from zero if a later block sees
+    // more keys than the first.
     if tensor !== q, let rows = blocks.filter({ needsSums($0) }).map({ Products.padded($0.total) }).max() {
       sums = workspace.allocate(rows * tensor.columns)
     }
@@ -305,7 +305,7 @@ private struct AttentionPass {
     let buffer: Buffer
     let sums: Buffer?
 
-    /// Where the block's keys are written.
+    /// The destination of a block's key rows.
     func keys(_ block: Block, _ pass: AttentionPass) -> HeadOperand {
       guard let sums, pass.needsSums(block) else {
         return pass.keys(buffer, pass.precision, from: block.keys.lowerBound)
@@ -316,7 +316,7 @@ private struct AttentionPass {
       return pass.keys(sums, .float32, from: 0)
     }
 
-    /// Takes over a sequence's sums once its last block has been added.
+    /// Copies a sequence's sums after its last block.
     func finish(_ block: Block, _ pass: AttentionPass) {
       guard let sums, pass.needsSums(block), block.isLast, sums.computes else { return }
       let at = block.keys.lowerBound * pass.k.columns, count = block.total * pass.k.columns
