@@ -24,6 +24,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], golden: Bool = f
     name: name, dependencies: dependencies, exclude: golden ? ["Golden"] : [], swiftSettings: swift)
 }
 
+let algorithms = Target.Dependency.product(name: "Algorithms", package: "swift-algorithms")
+
 let package = Package(
   name: "swift-peft",
   products: [
@@ -38,46 +40,45 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.1"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
   ],
   targets: [
-    // The base: errors with exit codes, JSON with line numbers.
-    library("Diagnostics"),
+    // The base: errors with exit codes, digests, JSON with line numbers.
+    .systemLibrary(name: "CCrypto", providers: [.apt(["libssl-dev"])]),
+    library("Diagnostics", ["CCrypto"]),
     library("StrictJSON", ["Diagnostics"]),
 
     // Computing: C kernels, GEMM, memory; differentiable operations.
     .systemLibrary(name: "COpenBLAS", providers: [.apt(["libopenblas-dev"])]),
     .target(name: "CKernels", cSettings: c),
-    library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics"] + (hasOneDNN ? ["COneDNN"] : [])),
-    library("Autograd", ["Kernels", "CKernels"]),
+    library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics", algorithms] + (hasOneDNN ? ["COneDNN"] : [])),
+    library("Autograd", ["Kernels", "CKernels", algorithms]),
 
     // Files in, values out.
-    library(
-      "Checkpoints",
-      ["Kernels", "CKernels", "StrictJSON", "Diagnostics", .product(name: "Crypto", package: "swift-crypto")]),
+    library("Checkpoints", ["Kernels", "CKernels", "StrictJSON", "Diagnostics", algorithms]),
     library("Hub", ["StrictJSON", "Diagnostics"]),
-    library("Tokenizers", ["StrictJSON", "Diagnostics"]),
+    library("Tokenizers", ["StrictJSON", "Diagnostics", algorithms]),
     library("Metrics"),
     library("RunStore", ["Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
-    library("Reports", ["RunStore", "Metrics", "StrictJSON", "Diagnostics"]),
+    library("Reports", ["RunStore", "Metrics", "StrictJSON", "Diagnostics", algorithms]),
 
     // The product.
     library("Models", ["Autograd", "Kernels", "Checkpoints", "StrictJSON", "Diagnostics"]),
-    library("Adapters", ["Models", "Autograd", "Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
+    library("Adapters", ["Models", "Autograd", "Checkpoints", "Kernels", "StrictJSON", "Diagnostics", algorithms]),
     library(
       "Tasks",
       [
         "Metrics", "Tokenizers", "Models", "Checkpoints", "Autograd", "Kernels", "StrictJSON",
-        "Diagnostics",
+        "Diagnostics", algorithms,
       ]),
     library("Configuration", ["Tasks", "Metrics", "Models", "Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
     library(
       "Training",
       [
         "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Metrics", "Configuration",
-        "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics",
+        "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics", algorithms,
       ]),
     .executableTarget(
       name: "swift-peft",
@@ -113,8 +114,8 @@ let package = Package(
       exclude: ["Corpus"], swiftSettings: swift),
 
     tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Metrics", "Tasks"]),
-    tests("DiagnosticsTests", ["Diagnostics", "StrictJSON"]),
-    tests("KernelsTests", ["Kernels", "CKernels"]),
+    tests("DiagnosticsTests", ["Diagnostics", "StrictJSON", algorithms]),
+    tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Models", "Kernels", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),

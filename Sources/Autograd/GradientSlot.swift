@@ -1,22 +1,22 @@
 import CKernels
 import Kernels
 
-/// Holds a tensor's gradient, apart from its value: an operation that keeps only the slot of its input lets the
-/// input's memory go. The gradient has the tensor's precision and layout.
+/// A tensor's gradient, apart from its values: an operation that keeps only the slot of its input does not keep the
+/// input's memory. The gradient has the tensor's precision and layout.
 final class GradientSlot {
   let shape: TensorShape
   private(set) var buffer: Buffer?
 
   init(_ shape: TensorShape) { self.shape = shape }
 
-  /// Numbers in the tensor.
+  /// The count of numbers.
   var count: Int { shape.count }
 
-  /// The gradient as a matrix; nil where none has flowed back.
+  /// The gradient as a matrix; nil if there is none yet.
   var operand: Operand? { buffer.map(shape.operand) }
 
-  /// The gradient to add to. Where `isFresh` it holds nothing yet but the zeros after the last row, so the first
-  /// writer overwrites.
+  /// The gradient to add to. If `isFresh`, only the rows after the last one are set, to zero; the caller must overwrite
+  /// the rest.
   func accumulator(in workspace: Workspace) -> (buffer: Buffer, isFresh: Bool) {
     if let buffer { return (buffer, false) }
     let fresh = shape.allocate(in: workspace)
@@ -24,14 +24,14 @@ final class GradientSlot {
     return (fresh, true)
   }
 
-  /// The gradient to add to, holding zeros where nothing has flowed back yet.
+  /// The gradient to add to, zeros at first.
   func zeroedAccumulator(in workspace: Workspace) -> Buffer {
     let (buffer, isFresh) = accumulator(in: workspace)
     if isFresh { buffer.clear() }
     return buffer
   }
 
-  /// Adds `source`, numbers of the same shape and precision, to the gradient.
+  /// Adds `source`, which has the same shape and precision.
   func add(_ source: Buffer, in workspace: Workspace) {
     let (target, isFresh) = accumulator(in: workspace)
     guard workspace.computes else { return }
@@ -40,23 +40,23 @@ final class GradientSlot {
       if isFresh {
         target.base.update(from: source.base, count: count)
       } else {
-        addFloats(target.base, source.base, count)
+        ck_add(target.base, source.base, count)
       }
     case .bfloat16:
       if isFresh {
-        target.halves.update(from: source.halves, count: count)
+        target.bf16.update(from: source.bf16, count: count)
       } else {
-        ck_half_add(target.halves, source.halves, count)
+        ck_bf16_add(target.bf16, source.bf16, count)
       }
     }
   }
 
-  /// Adds `source`, which the shape allocated, taking its memory over where there is none yet.
+  /// Adds `source`, which `shape` allocated. Its memory becomes the gradient if there is none yet.
   func add(moving source: Buffer, in workspace: Workspace) {
     if buffer == nil { buffer = source } else { add(source, in: workspace) }
   }
 
-  /// The gradient that has flowed back, handed over to be overwritten; nil where none has.
+  /// Removes and returns the gradient, which the caller may overwrite; nil if there is none.
   func take() -> Buffer? {
     defer { buffer = nil }
     return buffer

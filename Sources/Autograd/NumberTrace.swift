@@ -1,17 +1,17 @@
 import Kernels
 
-/// Watches a tape for the first operation that gives NaN or infinity. It keeps every tensor alive, so it is for
-/// searching after the fact only.
+/// Finds the first operation on a tape that gives NaN or infinity. It keeps every tensor alive, so use it only to repeat
+/// a step that went wrong.
 public final class NumberTrace {
-  /// What was found first.
+  /// A NaN or an infinity.
   public struct Finding: Sendable, Equatable {
-    /// The operation, by the name of its function on the tape.
+    /// The operation, named like its method of `Tape`.
     public let operation: String
     /// Its number in the forward pass, from 1; nil for a derivative.
     public let number: Int?
-    /// Whether the number came up in the derivative.
+    /// Whether it was in the derivative.
     public let isBackward: Bool
-    /// The examples whose rows hold such numbers; empty where the gradient of a parameter does.
+    /// The examples with such numbers in their rows; empty if they are in the gradient of a parameter.
     public let examples: [Int]
   }
 
@@ -21,17 +21,17 @@ public final class NumberTrace {
   }
 
   private var made: [Entry] = []
-  /// What was found first, forward before backward.
+  /// The first finding, forward before backward.
   public private(set) var finding: Finding?
 
-  /// Nothing watched yet.
+  /// An empty trace.
   public init() {}
 
   func note(_ operation: StaticString, _ tensor: Tensor) {
     made.append(Entry(operation: Self.name(operation), tensor: tensor))
   }
 
-  /// Looks through the tensors once the forward pass is complete.
+  /// Searches the tensors after the forward pass.
   public func forwardIsDone() {
     for (index, entry) in made.enumerated() where finding == nil {
       let tensor = entry.tensor
@@ -42,7 +42,7 @@ public final class NumberTrace {
     }
   }
 
-  /// Looks through all gradients after the derivative of `operation` has run.
+  /// Searches all gradients after the derivative of `operation`.
   func derivativeIsDone(_ operation: StaticString, gradients: FloatStorage?) {
     guard finding == nil else { return }
     let name = Self.name(operation)
@@ -58,7 +58,7 @@ public final class NumberTrace {
     }
   }
 
-  /// The examples in whose rows there is a number that is not finite.
+  /// The examples with numbers that are not finite.
   private static func examples(of tensor: Tensor, _ numbers: [Float]) -> [Int] {
     let layout = tensor.layout, columns = tensor.columns
     return (0..<layout.sequences).filter { sequence in

@@ -1,10 +1,10 @@
 import Kernels
 
-/// How the rows of a tensor form sequences: whole sequences end to end, no padding.
+/// How the rows of a tensor form sequences: one after the other, without padding.
 public final class PackedLayout: Sendable {
-  /// Row where each sequence starts, and the number of rows at the end: B + 1 numbers.
+  /// The first row of each sequence, then the number of rows: B + 1 numbers.
   public let offsets: [Int]
-  /// Each sequence's number within the optimiser step; dropout masks are keyed by it.
+  /// Each sequence's number in the optimiser step, which selects its dropout masks.
   public let examples: [Int]
 
   /// A layout of sequences with the given lengths.
@@ -18,12 +18,12 @@ public final class PackedLayout: Sendable {
 
   /// B.
   public var sequences: Int { examples.count }
-  /// N, all sequences' tokens.
+  /// N: the tokens of all sequences.
   public var rows: Int { offsets[offsets.count - 1] }
   /// N rounded up for matrix products.
   public var paddedRows: Int { Products.padded(rows) }
-  /// Rows that a tensor has memory for. Those beyond N hold zeros: products read up to `paddedRows` of them, products
-  /// inside a sequence up to 15 beyond its end.
+  /// The rows that a tensor has memory for. Those beyond N are zero, since products read up to `paddedRows`, and
+  /// products inside a sequence up to 15 rows beyond its end.
   public var allocatedRows: Int {
     (rows + Products.rowMultiple - 1) / Products.rowMultiple * Products.rowMultiple + Products.rowMultiple
   }

@@ -1,11 +1,11 @@
 import Kernels
 
 extension Tape {
-  /// What `body` makes of `inputs`, whose activations are not kept but made again when the derivatives are due (Chen et
-  /// al., arXiv 1604.06174). Randomness is counted, so dropout masks come out the same.
+  /// Runs `body` without keeping its activations, which the backward pass computes again (gradient checkpointing; Chen
+  /// et al., arXiv 1604.06174). Dropout masks are the same, since random numbers are a function of their place.
   ///
-  /// `body` gets the tape to record on and must not use this one, nor write to its inputs. `trains` says whether
-  /// anything inside is trained.
+  /// `body` must record on the tape it is given, not on this one, and must not write to its inputs. `trains` tells
+  /// whether anything inside is trained.
   public func recomputing(
     _ inputs: [Tensor], trains: Bool, _ body: @escaping (Tape, [Tensor]) -> [Tensor]
   ) -> [Tensor] {

@@ -1,12 +1,13 @@
+import CKernels
 import Kernels
 
-/// Where a trainable tensor lies in the flat storages of values, gradients and moments.
+/// The place of a trainable tensor in the flat storages of values, gradients and moments.
 public struct ParameterReference: Sendable, Equatable {
-  /// First element.
+  /// The first element.
   public let offset: Int
-  /// Length of the first dimension.
+  /// The length of the first dimension.
   public let rows: Int
-  /// Length of the second dimension; 1 for vectors.
+  /// The length of the second dimension; 1 for vectors.
   public let columns: Int
 
   /// A reference to `rows` × `columns` numbers at `offset`.
@@ -16,43 +17,42 @@ public struct ParameterReference: Sendable, Equatable {
     self.columns = columns
   }
 
-  /// How many numbers.
+  /// The count of numbers.
   public var count: Int { rows * columns }
-  /// Their places.
+  /// The range of elements.
   public var range: Range<Int> { offset..<(offset + count) }
 }
 
-/// Dropout's randomness for one optimiser step.
+/// The random numbers of dropout in one optimiser step.
 public struct DropoutSource: Sendable {
-  /// The run's counted randomness.
+  /// The run's random numbers.
   public let philox: Philox
-  /// Optimiser step, from 0.
+  /// The optimiser step, from 0.
   public let step: Int
 
-  /// Randomness of step `step`.
+  /// The random numbers of step `step`.
   public init(philox: Philox, step: Int) {
     self.philox = philox
     self.step = step
   }
 }
 
-/// Records operations while a shard goes forward and runs their derivatives backwards.
+/// Records the operations of a forward pass and runs their derivatives in reverse order.
 ///
-/// The operations are extensions in `Operations/`, each with its forward and its backward side by side. A tape serves
-/// one shard on one thread. What an operation's backward pass does not need is free again as soon as the forward code
-/// lets go of it.
+/// The operations are extensions in `Operations/`, each with its derivative beside it. A tape is for one shard on one
+/// thread. Memory that no derivative needs is free again as soon as the forward code drops it.
 public final class Tape {
   /// Memory for activations and their gradients.
   public let workspace: Workspace
   /// Values of all trainable tensors.
   public let parameters: FloatStorage
-  /// Where their gradients are added; nil for forward only.
+  /// Their gradients, to be added to; nil for a forward pass alone.
   public let gradients: FloatStorage?
-  /// Nil switches every dropout off, as in evaluation.
+  /// Nil switches dropout off, as in evaluation.
   public let dropoutSource: DropoutSource?
-  /// What products multiply and linear maps give.
+  /// The precision of products and of the outputs of linear maps.
   public let precision: Precision
-  /// Set before the forward pass to find where a number that is not finite comes from.
+  /// Set before the forward pass to find the origin of a number that is not finite.
   public var trace: NumberTrace?
   private var steps: [(operation: StaticString, run: () -> Void)] = []
 
@@ -71,7 +71,7 @@ public final class Tape {
   /// Whether a backward pass will follow.
   public var isRecording: Bool { gradients != nil }
 
-  /// Runs the recorded derivatives, last operation first; each is dropped, with what it kept, once it has run.
+  /// Runs the recorded derivatives, last operation first. Each is released with its memory once it has run.
   public func backward() {
     while let step = steps.popLast() {
       step.run()
@@ -79,12 +79,12 @@ public final class Tape {
     }
   }
 
-  /// Adds the derivative of an operation. It must not hold the tape, which holds it.
+  /// Records the derivative of an operation. It must not retain the tape.
   func record(operation: StaticString = #function, _ step: @escaping () -> Void) {
     if isRecording { steps.append((operation, step)) }
   }
 
-  /// A tensor with undefined contents; float32 unless said otherwise.
+  /// A tensor with undefined contents, by default float32.
   func make(
     _ layout: PackedLayout, columns: Int, needsGradient: Bool, precision: Precision = .float32,
     operation: StaticString = #function
@@ -100,13 +100,13 @@ public final class Tape {
       x.layout, columns: x.columns, needsGradient: x.needsGradient, precision: x.precision, operation: operation)
   }
 
-  /// `tensor`, shown to the trace.
+  /// `tensor`, added to the trace.
   func noted(_ tensor: Tensor, _ operation: StaticString = #function) -> Tensor {
     trace?.note(operation, tensor)
     return tensor
   }
 
-  /// A tensor with the given contents, for tests and for the edges of a model.
+  /// A tensor with the given values, for tests and for a model's inputs.
   public func constant(
     _ values: [Float], layout: PackedLayout, columns: Int, needsGradient: Bool = false, precision: Precision = .float32
   ) -> Tensor {
@@ -116,17 +116,17 @@ public final class Tape {
       guard let source = $0.baseAddress else { return }
       switch precision {
       case .float32: tensor.base.update(from: source, count: $0.count)
-      case .bfloat16: narrowFloats(tensor.halves, source, 1, $0.count)
+      case .bfloat16: ck_narrow_bfloat16(tensor.bf16, source, $0.count)
       }
     }
     return tensor
   }
 
-  /// Runs `body` with the numbers of `tensor` as float32: in place where they are, else widened into scratch memory.
+  /// Runs `body` with the numbers of `tensor` as float32, in place if possible, otherwise widened into scratch memory.
   func withFloats<Result>(_ tensor: FrozenTensor, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
     let bytes = tensor.bytes
     if tensor.elementType == .float32, Int(bitPattern: bytes) % 4 == 0 {
-      // The kernels take mutable pointers for inputs too; none writes to a weight.
+      // The kernels take mutable pointers for inputs too, but never write to a weight.
       let floats = UnsafeMutableRawPointer(mutating: bytes).assumingMemoryBound(to: Float.self)
       return withExtendedLifetime(tensor) { body(floats) }
     }
@@ -135,20 +135,20 @@ public final class Tape {
     return body(scratch.base)
   }
 
-  /// Runs `body` with a frozen matrix as products of this tape take it: in place where it is stored so.
+  /// Runs `body` with a frozen matrix in the precision of this tape, in place if it is stored so.
   func withOperand<Result>(_ weight: FrozenTensor, _ body: (Operand) -> Result) -> Result {
     switch precision {
     case .float32:
       return withFloats(weight) { body(Operand($0, stride: weight.columns)) }
     case .bfloat16:
-      let halves = workspace.computes ? weight.inBFloat16() : weight
-      return withExtendedLifetime(halves) {
-        body(Operand(UnsafeMutableRawPointer(mutating: halves.bytes), .bfloat16, stride: weight.columns))
+      let rounded = workspace.computes ? weight.inBFloat16() : weight
+      return withExtendedLifetime(rounded) {
+        body(Operand(UnsafeMutableRawPointer(mutating: rounded.bytes), .bfloat16, stride: weight.columns))
       }
     }
   }
 
-  /// Trained numbers [rows, columns] times `scale`, as products of this tape take them. The buffer keeps them.
+  /// Trained numbers [rows, columns] times `scale`, in the precision of this tape. `owner` keeps their memory.
   func operand(
     _ offset: Int, rows: Int, columns: Int, scale: Float = 1
   ) -> (operand: Operand, owner: Buffer?) {
@@ -158,13 +158,13 @@ public final class Tape {
     switch precision {
     case .float32:
       copy.base.update(from: source, count: count)
-      scaleFloats(copy.base, scale, count)
-    case .bfloat16: narrowFloats(copy.halves, source, scale, count)
+      ck_scale(copy.base, scale, count)
+    case .bfloat16: ck_narrow_scaled(copy.bf16, source, scale, count)
     }
     return (Operand(UnsafeMutableRawPointer(copy.base), precision, stride: columns), copy)
   }
 
-  /// `base` + matrices of this tape's precision.
+  /// A matrix in the precision of this tape.
   func operand(_ buffer: Buffer, stride: Int) -> Operand {
     Operand(UnsafeMutableRawPointer(buffer.base), precision, stride: stride)
   }

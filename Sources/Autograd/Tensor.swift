@@ -10,7 +10,7 @@ struct TensorShape {
   /// N · C.
   var count: Int { layout.rows * columns }
 
-  /// Memory for such a tensor: contents undefined, zeros after the last row.
+  /// Memory with undefined contents, but zeros after the last row.
   func allocate(in workspace: Workspace) -> Buffer {
     let buffer = workspace.allocate(layout.allocatedRows * columns, precision)
     clearPadding(buffer)
@@ -23,7 +23,7 @@ struct TensorShape {
     let all = layout.allocatedRows * columns
     switch precision {
     case .float32: (buffer.base + count).update(repeating: 0, count: all - count)
-    case .bfloat16: (buffer.halves + count).update(repeating: 0, count: all - count)
+    case .bfloat16: (buffer.bf16 + count).update(repeating: 0, count: all - count)
     }
   }
 
@@ -32,10 +32,10 @@ struct TensorShape {
   }
 }
 
-/// A tensor as a product has read it: its numbers in the product's precision, and where its gradient goes.
+/// The input of a product: its numbers in the product's precision, and the slot of its gradient.
 struct ProductSource {
   let operand: Operand
-  /// Keeps the numbers.
+  /// Keeps the memory of the numbers.
   let owner: Buffer?
   let layout: PackedLayout
   let columns: Int
@@ -43,14 +43,14 @@ struct ProductSource {
   let needsGradient: Bool
 }
 
-/// A matrix [N, C] on a tape, and its gradient once something has flowed back to it.
+/// A matrix [N, C] on a tape, with its gradient.
 public final class Tensor {
   let shape: TensorShape
-  /// Whether an adapter or a head lies below, so that gradients are wanted.
+  /// Whether its gradient is needed, because something below is trained.
   public let needsGradient: Bool
   let buffer: Buffer
   let slot: GradientSlot
-  /// A float32 tensor's numbers in bfloat16, once a product has asked for them.
+  /// The bfloat16 copy of a float32 tensor, made when a product first needs it.
   private(set) var image: Buffer?
 
   init(_ shape: TensorShape, buffer: Buffer, image: Buffer? = nil, needsGradient: Bool) {
@@ -65,7 +65,7 @@ public final class Tensor {
   public var layout: PackedLayout { shape.layout }
   /// C.
   public var columns: Int { shape.columns }
-  /// What the numbers are.
+  /// The type of the numbers.
   public var precision: Precision { shape.precision }
   /// N.
   public var rows: Int { layout.rows }
@@ -73,36 +73,36 @@ public final class Tensor {
   public var count: Int { shape.count }
   /// A copy of the numbers, row by row.
   public var values: [Float] { Self.floats(buffer, shape) }
-  /// A copy of the gradient, or nil before anything flowed back.
+  /// A copy of the gradient, or nil if there is none yet.
   public var gradient: [Float]? { slot.buffer.map { Self.floats($0, shape) } }
 
-  /// The numbers as float32, where that is what they are.
+  /// The numbers of a float32 tensor.
   var base: UnsafeMutablePointer<Float> {
     precondition(precision == .float32)
     return buffer.base
   }
-  /// The numbers as bfloat16, where that is what they are.
-  var halves: UnsafeMutablePointer<UInt16> {
+  /// The numbers of a bfloat16 tensor.
+  var bf16: UnsafeMutablePointer<UInt16> {
     precondition(precision == .bfloat16)
-    return buffer.halves
+    return buffer.bf16
   }
   func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * columns }
 
-  /// The numbers as a product in `precision` takes them; rounded once, for all products.
+  /// The numbers in `precision`. They are rounded once, for all products.
   func operand(_ precision: Precision, in workspace: Workspace) -> Operand {
     if precision == self.precision { return shape.operand(buffer) }
     precondition(precision == .bfloat16, "a bfloat16 tensor has no float32 numbers")
-    let half = TensorShape(layout: layout, columns: columns, precision: .bfloat16)
-    if let image { return half.operand(image) }
-    let made = half.allocate(in: workspace)
-    if workspace.computes { ck_narrow_bfloat16(made.halves, buffer.base, count) }
+    let rounded = TensorShape(layout: layout, columns: columns, precision: .bfloat16)
+    if let image { return rounded.operand(image) }
+    let made = rounded.allocate(in: workspace)
+    if workspace.computes { ck_narrow_bfloat16(made.bf16, buffer.base, count) }
     image = made
-    return half.operand(made)
+    return rounded.operand(made)
   }
 
   func clearPadding() { shape.clearPadding(buffer) }
 
-  /// What a product with adapters keeps of this tensor for its derivatives: the numbers that it read, no others.
+  /// What the derivatives of a product keep of this tensor: only the numbers that the product has read.
   func source(_ precision: Precision, in workspace: Workspace) -> ProductSource {
     let operand = operand(precision, in: workspace)
     return ProductSource(
@@ -110,7 +110,7 @@ public final class Tensor {
       slot: slot, needsGradient: needsGradient)
   }
 
-  /// Sets the gradient from outside, as the seed of a backward pass.
+  /// Sets the gradient that a backward pass starts from.
   public func seedGradient(_ values: [Float], in workspace: Workspace) {
     precondition(values.count == count)
     let seed = shape.allocate(in: workspace)
@@ -118,7 +118,7 @@ public final class Tensor {
       guard let source = $0.baseAddress else { return }
       switch precision {
       case .float32: seed.base.update(from: source, count: count)
-      case .bfloat16: ck_narrow_bfloat16(seed.halves, source, count)
+      case .bfloat16: ck_narrow_bfloat16(seed.bf16, source, count)
       }
     }
     slot.add(moving: seed, in: workspace)
@@ -129,7 +129,7 @@ public final class Tensor {
     case .float32: Array(UnsafeBufferPointer(start: buffer.base, count: shape.count))
     case .bfloat16:
       [Float](unsafeUninitializedCapacity: shape.count) { floats, initialized in
-        if let base = floats.baseAddress { ck_widen_bfloat16(base, buffer.halves, shape.count) }
+        if let base = floats.baseAddress { ck_widen_bfloat16(base, buffer.bf16, shape.count) }
         initialized = shape.count
       }
     }
@@ -137,6 +137,6 @@ public final class Tensor {
 }
 
 extension Buffer {
-  /// The block as a float32 matrix of `columns` columns.
+  /// The block as a float32 matrix.
   func view(_ columns: Int) -> MatrixView { MatrixView(base, stride: columns) }
 }

@@ -1,6 +1,6 @@
 #include "common.h"
 
-// Each activation is a pair f, f'; EACH names them all once.
+// Each activation is a pair f, f'; EACH lists all of them.
 INLINE float f_gelu(float x) { return 0.5f * x * (1.0f + verf(x * 0.70710678f)); }
 INLINE float d_gelu(float x) {
   return 0.5f * (1.0f + verf(x * 0.70710678f)) + x * 0.39894228f * vexp(-0.5f * x * x);
@@ -52,8 +52,8 @@ INLINE float d_identity(float x) { return (void)x, 1.0f; }
   CASE(gelu) CASE(gelu_tanh) CASE(quick_gelu) CASE(relu) CASE(silu) CASE(tanh) CASE(mish) CASE(relu2) CASE(sigmoid) \
   CASE(identity)
 
-// What is rounded to bfloat16 needs no more than its 8 bits: Abramowitz and Stegun's erfc (7.1.26, within 1.5e-7),
-// whose one exponential gives the density too.
+// A result that is rounded to bfloat16 needs only 8 bits: Abramowitz and Stegun's erfc (7.1.26, error below 1.5e-7),
+// whose exponential also gives the density.
 INLINE float half_tail(float x, float *density) {
   float magnitude = from_bits(to_bits(x) & 0x7FFFFFFFu);
   float t = 1.0f / (1.0f + 0.2316419f * magnitude);  // p / sqrt(2)
@@ -90,18 +90,18 @@ SAME(gelu_tanh) SAME(quick_gelu) SAME(relu) SAME(silu) SAME(tanh) SAME(mish) SAM
       if (bias) for (long c = 0; c < columns; c++) dy[c] *= d_##name(pre[c] + bias[c]); \
       else for (long c = 0; c < columns; c++) dy[c] *= d_##name(pre[c]); \
   } \
-  DISPATCHED static void half_rows_##name(const uint16_t *pre, const float *bias, uint16_t *y, long rows, \
+  DISPATCHED static void bf16_rows_##name(const uint16_t *pre, const float *bias, uint16_t *y, long rows, \
                                           long columns) { \
     for (long r = 0; r < rows; r++, pre += columns, y += columns) \
-      if (bias) for (long c = 0; c < columns; c++) y[c] = to_half(h_##name(from_half(pre[c]) + bias[c])); \
-      else for (long c = 0; c < columns; c++) y[c] = to_half(h_##name(from_half(pre[c]))); \
+      if (bias) for (long c = 0; c < columns; c++) y[c] = to_bf16(h_##name(from_bf16(pre[c]) + bias[c])); \
+      else for (long c = 0; c < columns; c++) y[c] = to_bf16(h_##name(from_bf16(pre[c]))); \
   } \
-  DISPATCHED static void half_backward_##name(const uint16_t *pre, const float *bias, uint16_t *dy, long rows, \
+  DISPATCHED static void bf16_backward_##name(const uint16_t *pre, const float *bias, uint16_t *dy, long rows, \
                                               long columns) { \
     for (long r = 0; r < rows; r++, pre += columns, dy += columns) \
       if (bias) \
-        for (long c = 0; c < columns; c++) dy[c] = to_half(from_half(dy[c]) * hd_##name(from_half(pre[c]) + bias[c])); \
-      else for (long c = 0; c < columns; c++) dy[c] = to_half(from_half(dy[c]) * hd_##name(from_half(pre[c]))); \
+        for (long c = 0; c < columns; c++) dy[c] = to_bf16(from_bf16(dy[c]) * hd_##name(from_bf16(pre[c]) + bias[c])); \
+      else for (long c = 0; c < columns; c++) dy[c] = to_bf16(from_bf16(dy[c]) * hd_##name(from_bf16(pre[c]))); \
   }
 EACH(ROWS)
 
@@ -117,15 +117,15 @@ EACH(ROWS)
       dy[i] = d * up[i] * d_##name(gate[i]); \
     } \
   } \
-  DISPATCHED static void half_gated_##name(const uint16_t *gate, const uint16_t *up, uint16_t *y, long count) { \
-    for (long i = 0; i < count; i++) y[i] = to_half(h_##name(from_half(gate[i])) * from_half(up[i])); \
+  DISPATCHED static void bf16_gated_##name(const uint16_t *gate, const uint16_t *up, uint16_t *y, long count) { \
+    for (long i = 0; i < count; i++) y[i] = to_bf16(h_##name(from_bf16(gate[i])) * from_bf16(up[i])); \
   } \
-  DISPATCHED static void half_gated_backward_##name(const uint16_t *gate, const uint16_t *up, uint16_t *dy, \
+  DISPATCHED static void bf16_gated_backward_##name(const uint16_t *gate, const uint16_t *up, uint16_t *dy, \
                                                     uint16_t *dup, long count) { \
     for (long i = 0; i < count; i++) { \
-      float d = from_half(dy[i]), g = from_half(gate[i]); \
-      dup[i] = to_half(d * h_##name(g)); \
-      dy[i] = to_half(d * from_half(up[i]) * hd_##name(g)); \
+      float d = from_bf16(dy[i]), g = from_bf16(gate[i]); \
+      dup[i] = to_bf16(d * h_##name(g)); \
+      dy[i] = to_bf16(d * from_bf16(up[i]) * hd_##name(g)); \
     } \
   }
 EACH(GATED)
@@ -144,15 +144,15 @@ void ck_activation_backward(enum ck_activation kind, const float *pre, const flo
 }
 #undef CALL
 
-#define CALL(name) case ck_##name: half_rows_##name(pre, bias, y, rows, columns); break;
-void ck_half_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
+#define CALL(name) case ck_##name: bf16_rows_##name(pre, bias, y, rows, columns); break;
+void ck_bf16_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
                              long columns) {
   switch (kind) { EACH(CALL) }
 }
 #undef CALL
 
-#define CALL(name) case ck_##name: half_backward_##name(pre, bias, dy, rows, columns); break;
-void ck_half_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
+#define CALL(name) case ck_##name: bf16_backward_##name(pre, bias, dy, rows, columns); break;
+void ck_bf16_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
                                  long rows, long columns) {
   switch (kind) { EACH(CALL) }
 }
@@ -171,14 +171,14 @@ void ck_gated_backward(enum ck_activation kind, const float *gate, const float *
 }
 #undef CALL
 
-#define CALL(name) case ck_##name: half_gated_##name(gate, up, y, count); break;
-void ck_half_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count) {
+#define CALL(name) case ck_##name: bf16_gated_##name(gate, up, y, count); break;
+void ck_bf16_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count) {
   switch (kind) { EACH(CALL) }
 }
 #undef CALL
 
-#define CALL(name) case ck_##name: half_gated_backward_##name(gate, up, dy, dup, count); break;
-void ck_half_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
+#define CALL(name) case ck_##name: bf16_gated_backward_##name(gate, up, dy, dup, count); break;
+void ck_bf16_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
                             uint16_t *dup, long count) {
   switch (kind) { EACH(CALL) }
 }

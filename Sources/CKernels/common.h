@@ -1,4 +1,4 @@
-// What the kernel files share: run-time dispatch and the elementary functions that the compiler can vectorise.
+// Shared by the kernel files: run-time dispatch and elementary functions that the compiler can vectorise.
 #ifndef SWIFT_PEFT_CKERNELS_COMMON_H
 #define SWIFT_PEFT_CKERNELS_COMMON_H
 #include <math.h>
@@ -9,7 +9,7 @@
 #define __has_feature(feature) 0
 #endif
 
-// The loader chooses among clones before the thread sanitizer, which watches all functions, is there.
+// The loader selects clones before the thread sanitizer, which instruments all functions, is initialised.
 #if defined(__x86_64__) && defined(__linux__) && !__has_feature(thread_sanitizer)
 #define DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
@@ -18,7 +18,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-// Sums run in 16 lanes, so that their order is the same whatever the vector width.
+// Sums have 16 lanes, so that their order does not depend on the vector width.
 #define LANES 16
 
 INLINE float from_bits(uint32_t bits) { union { uint32_t u; float f; } v = {bits}; return v.f; }
@@ -32,13 +32,13 @@ INLINE float lane_sum(const float *lanes) {
 }
 
 // bfloat16 is the upper half of a float's bits. Narrowing rounds to the nearest even number; NaN stays NaN.
-INLINE float from_half(uint16_t half) { return from_bits((uint32_t)half << 16); }
-INLINE uint16_t to_half(float x) {
+INLINE float from_bf16(uint16_t bits) { return from_bits((uint32_t)bits << 16); }
+INLINE uint16_t to_bf16(float x) {
   uint32_t bits = to_bits(x), rounded = bits + 0x7FFFu + (bits >> 16 & 1u);
   return (uint16_t)(((bits & 0x7FFFFFFFu) > 0x7F800000u ? bits | 0x400000u : rounded) >> 16);
 }
 
-// e^x to 1 ulp or so; infinite above 88.37, 0 below -87.33 (no subnormal results), NaN stays NaN. Cephes' polynomial,
+// e^x to about 1 ulp; infinite above 88.37, 0 below -87.33 (no subnormal results), NaN stays NaN. Cephes' polynomial,
 // Cody and Waite's reduction.
 INLINE float vexp(float x) {
   float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to the nearest whole number
@@ -57,7 +57,7 @@ INLINE float vexp(float x) {
   return x < -87.33f ? 0.0f : y;
 }
 
-// erf(x) to 1 ulp or so (N. Juffa's minimax polynomials).
+// erf(x) to about 1 ulp (N. Juffa's minimax polynomials).
 INLINE float verf(float a) {
   float t = from_bits(to_bits(a) & 0x7FFFFFFFu), s = a * a;
   float r = -1.72853470e-5f * t + 3.83197126e-4f, u = -3.88396438e-3f * t + 2.42546219e-2f;
@@ -77,7 +77,7 @@ INLINE float verf(float a) {
   return t > 0.927734375f ? large : small;
 }
 
-// The mean of a row and 1 / its deviation, in two passes.
+// The mean of a row and 1 / its standard deviation, in two passes.
 INLINE void statistics(const float *x, float epsilon, long columns, float *mean, float *reciprocal_deviation) {
   float sums[LANES] = {0}, squares[LANES] = {0};
   long whole = columns - columns % LANES;
@@ -94,7 +94,7 @@ INLINE void statistics(const float *x, float epsilon, long columns, float *mean,
 
 INLINE float vsigmoid(float x) { return 1.0f / (1.0f + vexp(-x)); }
 
-// tanh(x); near zero by its odd polynomial (Cephes), so that small values keep their relative accuracy.
+// tanh(x). Near zero an odd polynomial (Cephes) keeps the relative accuracy.
 INLINE float vtanh(float x) {
   float s = x * x;
   float p = -5.70498872745e-3f;

@@ -7,7 +7,7 @@
 
 typedef uint16_t __attribute__((aligned(1))) unaligned16;
 
-// `count` numbers of a weight from element `at` on: in place where they are aligned floats, else widened to `buffer`.
+// `count` numbers of a weight from element `at` on: in place if they are aligned floats, otherwise in `buffer`.
 INLINE const float *floats(const void *weight, enum ck_stored stored, long at, long count, float *buffer) {
   if (stored == ck_stored_float32) {
     const char *bytes = (const char *)weight + 4 * at;
@@ -24,11 +24,11 @@ INLINE const float *floats(const void *weight, enum ck_stored stored, long at, l
   return buffer;
 }
 
-// LANES numbers side by side: unlike an array, the compiler keeps them in registers.
+// LANES numbers, which the compiler keeps in registers, unlike an array.
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef float unaligned_lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 
-// No function: one that returned a vector would be called differently by processor.
+// A macro, since the calling convention for returned vectors depends on the processor.
 #define READ_LANES(x) (*(const unaligned_lanes *)(x))
 
 INLINE float dot(const float *w, const float *x, long count) {
@@ -50,7 +50,7 @@ INLINE float dot(const float *w, const float *x, long count) {
   return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
 
-// Row by row, so that the weight is read from its first byte to its last: memory is fastest so.
+// Row by row: memory is fastest when the weight is read from its first byte to its last.
 DISPATCHED void ck_few_times_rows(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
                                   enum ck_stored stored, long first, long rows, long columns) {
   float buffer[CHUNK];

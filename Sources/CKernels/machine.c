@@ -6,7 +6,7 @@
 
 #define CHAINS 20
 
-// Long dependent chains of multiply-adds, enough of them side by side to fill the pipelines.
+// Long chains of dependent multiply-adds, enough in parallel to fill the pipelines.
 #define PEAK(lanes) \
   typedef float vector __attribute__((ext_vector_type(lanes))); \
   vector sums[CHAINS], factor = (vector)(0.999f), term = (vector)(1e-3f); \

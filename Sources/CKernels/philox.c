@@ -41,7 +41,7 @@ DISPATCHED void ck_philox(uint32_t *out, long blocks, uint32_t first, uint32_t c
 }
 
 // A group of 16 blocks gives 128 numbers: number n is half (n / 16) % 2 of word n / 32 of block n % 16. So the
-// multipliers of a row are a function of its counters alone, and the loops below are straight vector code.
+// multipliers of a row depend only on its counters, and the loops below vectorise.
 DISPATCHED void ck_dropout_multipliers(float *out, long count, uint32_t threshold, float kept, uint32_t first,
                                        uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key) {
   uint32_t x[4][WIDTH];

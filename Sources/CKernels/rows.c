@@ -135,7 +135,7 @@ DISPATCHED void ck_widen_bfloat16(float *out, const void *in, long count) {
   for (long i = 0; i < count; i++) out[i] = from_bits((uint32_t)bits[i] << 16);
 }
 
-// The fields fit into a float's; 2^112 makes up for the other exponent bias, for subnormal numbers too.
+// The fields fit into those of a float; the factor 2^112 corrects the exponent bias, also for subnormal numbers.
 DISPATCHED void ck_widen_float16(float *out, const void *in, long count) {
   const unaligned16 *bits = in;
   for (long i = 0; i < count; i++) {

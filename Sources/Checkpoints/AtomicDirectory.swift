@@ -8,33 +8,24 @@ import Diagnostics
   import Darwin
 #endif
 
-/// Writes directories that are complete or absent, whenever the process or the power fails.
+/// Writes directories that are complete or absent, even if the process or the power fails.
 ///
-/// A directory is filled under a temporary name beside its own, put on the disk, and renamed. A directory that goes is
-/// renamed before it is emptied. What a killed process leaves is told by its name: `removeLeftovers`, which those call
-/// that hold the directory's lock.
+/// A directory is filled under a temporary name beside its own, flushed to disk, and renamed. A directory to be removed
+/// is renamed before it is emptied. `removeLeftovers` finds what killed processes left by its name; call it while holding
+/// the lock of the directory.
 public enum AtomicDirectory {
   private static let prefix = ".swift-peft-"
   private static let suffix = ".part"
 
-  /// Makes the directory `path` of what `body` writes into the one it is given, replacing an earlier one. The files
-  /// must be on the disk when `body` returns, as `AtomicFile` leaves them. Throws `OutputError`, or the error of `body`.
+  /// Creates or replaces the directory `path`. `body` is given a directory to write to; its files must be on disk when it
+  /// returns, as `AtomicFile` leaves them. Throws `OutputError`, or the error of `body`.
   public static func write(to path: String, _ body: (String) throws -> Void) throws {
     let parent = AtomicFile.directory(of: path)
     let temporary = try makeTemporary(in: parent, for: path)
     do {
       try body(temporary)
       try AtomicFile.synchronize(directory: temporary)
-      if rename(temporary, path) != 0 {
-        guard errno == ENOTEMPTY || errno == EEXIST else { throw OutputError.cannotCreate(path: path, code: errno) }
-        if exchange(temporary, path) {
-          try AtomicFile.synchronize(directory: parent)
-          removeTree(temporary)
-        } else {
-          try remove(path)
-          guard rename(temporary, path) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
-        }
-      }
+      try replace(path, by: temporary, aside: temporaryName(in: parent), shownAs: path)
     } catch {
       removeTree(temporary)
       throw error
@@ -42,7 +33,7 @@ public enum AtomicDirectory {
     try AtomicFile.synchronize(directory: parent)
   }
 
-  /// Removes the directory `path`, which is there as a whole or not at all at any instant. Throws `OutputError`.
+  /// Removes the directory `path`, which is complete until it is gone. Throws `OutputError`.
   public static func remove(_ path: String) throws {
     let parent = AtomicFile.directory(of: path)
     let grave = try makeTemporary(in: parent, for: path)
@@ -55,8 +46,8 @@ public enum AtomicDirectory {
     removeTree(grave)
   }
 
-  /// Removes what dead processes left in `directory`: temporary files and directories of writers that are no more.
-  /// Before this process writes there: in a container the dead one may have had its number.
+  /// Removes the temporary files and directories of dead processes from `directory`. Call it before this process writes
+  /// there, since in a container a dead process may have had the same id.
   public static func removeLeftovers(in directory: String) {
     for name in names(in: directory) {
       guard name.hasPrefix(prefix), name.hasSuffix(suffix) || name.hasSuffix(".tmp"),
@@ -67,11 +58,31 @@ public enum AtomicDirectory {
     }
   }
 
-  /// Lets two directories change places, so that there is no instant at which one is missing. False where the system or
-  /// its file system cannot.
+  /// Renames `temporary` to `path` and removes what was there, which is never emptied under its own name. If the system
+  /// cannot exchange directories, the old one is first renamed to `aside`. Errors call the directory `shown`.
+  static func replace(_ path: String, by temporary: String, aside: String, shownAs shown: String) throws {
+    func failure(_ code: Int32) -> OutputError { .cannotCreate(path: shown, code: code) }
+    // A rename replaces an empty directory.
+    if rename(temporary, path) == 0 { return }
+    guard errno == ENOTEMPTY || errno == EEXIST else { throw failure(errno) }
+    var old = temporary
+    if !exchange(temporary, path) {
+      guard rename(path, aside) == 0 else { throw failure(errno) }
+      guard rename(temporary, path) == 0 else {
+        let code = errno
+        rename(aside, path)
+        throw failure(code)
+      }
+      old = aside
+    }
+    try AtomicFile.synchronize(directory: AtomicFile.directory(of: path))
+    removeTree(old)
+  }
+
+  /// Exchanges two directories in one step. False if the system or the file system does not support that.
   static func exchange(_ one: String, _ other: String) -> Bool {
     #if os(Linux)
-      // The C library has it, its headers only for programs in C that ask for GNU's extensions.
+      // The C library exports it, but Swift does not see the declaration, which needs _GNU_SOURCE.
       typealias Function = @convention(c) (CInt, UnsafePointer<CChar>, CInt, UnsafePointer<CChar>, CUnsignedInt) -> CInt
       guard let symbol = dlsym(nil, "renameat2") else { return false }
       let renameExchange: CUnsignedInt = 2
@@ -81,20 +92,24 @@ public enum AtomicDirectory {
     #endif
   }
 
+  private static func temporaryName(in parent: String) -> String {
+    "\(parent)/\(prefix)\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36))\(suffix)"
+  }
+
   private static func makeTemporary(in parent: String, for path: String) throws -> String {
-    let temporary = "\(parent)/\(prefix)\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36))\(suffix)"
+    let temporary = temporaryName(in: parent)
     guard mkdir(temporary, 0o777) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
     return temporary
   }
 
-  /// Removes a file, or a directory with all that is in it, as far as that can be done. Links are not followed.
+  /// Removes a file, or a directory with its contents, as far as possible. Does not follow links.
   private static func removeTree(_ path: String) {
     if unlink(path) == 0 { return }
     for name in names(in: path) { removeTree("\(path)/\(name)") }
     rmdir(path)
   }
 
-  /// The names in a directory; none where it cannot be read.
+  /// The names in a directory; empty if it cannot be read.
   private static func names(in directory: String) -> [String] {
     guard let stream = opendir(directory) else { return [] }
     defer { closedir(stream) }

@@ -8,11 +8,11 @@ import Diagnostics
   import Darwin
 #endif
 
-/// A file that could not be written.
+/// Why a file could not be written.
 public enum OutputError: UserFacingError, Equatable {
-  /// The file cannot be created where it should be.
+  /// The file cannot be created.
   case cannotCreate(path: String, code: Int32)
-  /// Writing failed halfway: the disk is full, say.
+  /// Writing failed, for example because the disk is full.
   case writeFailed(path: String, code: Int32)
 
   /// `path: cannot be created: No such file or directory`.
@@ -23,7 +23,7 @@ public enum OutputError: UserFacingError, Equatable {
     }
   }
 
-  /// 73, or 74 where the place is fine and the disk is not.
+  /// 73, or 74 for a failure of the disk.
   public var exitStatus: ExitStatus {
     switch self {
     case .cannotCreate(_, let code): [ENOSPC, EDQUOT, EIO, EFBIG].contains(code) ? .ioError : .cannotCreate
@@ -32,10 +32,10 @@ public enum OutputError: UserFacingError, Equatable {
   }
 }
 
-/// Writes files that are complete or absent, never half-written, whenever the power fails.
+/// Writes files that are complete or absent, never half-written, even if the power fails.
 ///
-/// The bytes go to a temporary file in the same directory, to the disk, and only then to the name; a failure leaves
-/// an earlier file of that name as it was and the temporary file removed.
+/// The bytes go to a temporary file in the same directory, which is flushed to disk and then renamed. After a failure the
+/// temporary file is removed and an earlier file unchanged.
 public enum AtomicFile {
   /// Replaces the file `path` by `bytes`. Throws `OutputError`.
   public static func write(_ bytes: [UInt8], to path: String) throws {
@@ -49,8 +49,7 @@ public enum AtomicFile {
 
   /// Replaces the file `path` by what `body` writes piece by piece. Throws `OutputError`, or the error of `body`.
   ///
-  /// A symbolic link stays one: the file that it names is replaced. What is no file of the disk (a device, a pipe) is
-  /// never replaced but written to as it stands.
+  /// A symbolic link is kept: its target is replaced. A device or a pipe is not replaced but written to.
   public static func write(to path: String, _ body: (Destination) throws -> Void) throws {
     var status = stat()
     guard stat(path, &status) == 0 else { return try replace(path, body) }
@@ -89,18 +88,18 @@ public enum AtomicFile {
     try synchronize(directory: directory)
   }
 
-  /// Makes the names in `directory` durable: what was renamed stays renamed after a power failure.
+  /// Flushes the names in `directory` to disk, so that a rename survives a power failure.
   public static func synchronize(directory: String) throws {
     let descriptor = open(directory, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw OutputError.writeFailed(path: directory, code: errno) }
     defer { close(descriptor) }
-    // Some file systems know no fsync of directories.
+    // Some file systems do not support fsync of directories.
     guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else {
       throw OutputError.writeFailed(path: directory, code: errno)
     }
   }
 
-  /// The open file that `write(to:_:)` passes to its body.
+  /// The open file for the body of `write(to:_:)`.
   public struct Destination {
     let descriptor: Int32
     let path: String
@@ -124,7 +123,7 @@ public enum AtomicFile {
     }
   }
 
-  /// The directory that holds `path`: what stands before the last slash.
+  /// The directory of `path`: everything before the last slash.
   static func directory(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     return slash == path.startIndex ? "/" : String(path[..<slash])

@@ -26,7 +26,7 @@ public struct CheckpointDirectory: Sendable {
   private let fileOfTensor: [String: Int]
   private let basePrefix: String?
 
-  /// Maps the weights of the directory `path` and checks that they are whole. `basePrefix` is what task models of the
+  /// Maps the weights of the directory `path` and checks that they are complete. `basePrefix` is what task models of the
   /// family call their base model.
   ///
   /// Throws `CheckpointError`, `SafetensorsError`, `FileError`, or a list of them.
@@ -87,7 +87,7 @@ public struct CheckpointDirectory: Sendable {
     return CheckpointError.noWeights(directory: path)
   }
 
-  /// What the checkpoint calls the tensor `name`; nil where it has none such. `name` itself goes before all others.
+  /// The checkpoint's name for the tensor `name`, if possible `name` itself; nil if it has no such tensor.
   public func storedName(of name: String) -> String? {
     TensorNames.spellings(of: name, basePrefix: basePrefix).first { fileOfTensor[$0] != nil }
   }
@@ -95,10 +95,10 @@ public struct CheckpointDirectory: Sendable {
   /// Whether the checkpoint has the tensor `name`.
   public func contains(_ name: String) -> Bool { storedName(of: name) != nil }
 
-  /// Shape and type of the tensor `name`; nil where there is no such tensor.
+  /// The shape and type of the tensor `name`; nil if there is no such tensor.
   public func info(_ name: String) -> SafetensorsFile.Info? { locate(name).flatMap { $0.file.info($0.name) } }
 
-  /// The tensor `name`, not copied. Throws where it is missing, has another shape, or is not F32, F16 or BF16.
+  /// The tensor `name`, not copied. Throws if it is missing, has another shape, or is not F32, F16 or BF16.
   public func tensor(_ name: String, shape: [Int]) throws -> FrozenTensor {
     guard let (file, stored) = locate(name) else {
       throw CheckpointError.missingTensors(directory: path, tensors: [name])
@@ -127,7 +127,7 @@ public struct CheckpointDirectory: Sendable {
     return found
   }
 
-  /// Throws, with every tensor named, where a number of `tensors` is NaN or infinite. Their keys are names as asked for.
+  /// Throws if `tensors`, by their requested names, have a NaN or an infinity. Names three of the tensors.
   public func refuseNonFinite(_ tensors: [String: FrozenTensor]) throws {
     var errors: [any UserFacingError] = []
     for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
@@ -135,10 +135,10 @@ public struct CheckpointDirectory: Sendable {
       let (file, stored) = locate(name).map { ($0.file.path, $0.name) } ?? (path, name)
       errors.append(CheckpointError.nonFinite(file: file, tensor: stored, index: index))
     }
-    try ErrorList.throwIfAny(errors)
+    try ErrorList.throwIfAny(errors, showing: 3)
   }
 
-  /// Lets the memory of all pages go; they come from the files again when touched.
+  /// Drops the files' pages from memory (madvise). They are read again when needed.
   public func forgetPages() { files.forEach { $0.forgetPages() } }
 
   private func locate(_ name: String) -> (file: SafetensorsFile, name: String)? {

@@ -1,18 +1,18 @@
 import Diagnostics
 
-/// A model directory whose weights cannot be had, or are not what the model needs.
+/// Why the weights of a model directory cannot be used.
 public enum CheckpointError: UserFacingError, Equatable {
-  /// Neither one safetensors file nor an index.
+  /// There is neither a safetensors file nor an index.
   case noWeights(directory: String)
-  /// Weights that only Python's pickle can read.
+  /// The weights are in Python's pickle format.
   case onlyPickle(directory: String, file: String)
   case malformedIndex(file: String, line: Int, problem: String)
-  /// A path in the index that leads out of the directory.
+  /// A path in the index leads out of the directory.
   case shardOutside(index: String, line: Int, shard: String)
   case missingShard(index: String, shard: String)
-  /// Tensors that the index places in a shard that lacks them.
+  /// A shard lacks tensors that the index places there.
   case notInShard(index: String, shard: String, tensors: [String])
-  /// Tensors that the model needs and the checkpoint lacks.
+  /// The checkpoint lacks tensors that the model needs.
   case missingTensors(directory: String, tensors: [String])
   case wrongShape(file: String, tensor: String, found: [Int], expected: [Int])
   case nonFinite(file: String, tensor: String, index: Int)
@@ -21,9 +21,9 @@ public enum CheckpointError: UserFacingError, Equatable {
   public var description: String {
     switch self {
     case .noWeights(let directory):
-      "\(directory): no weights: neither model.safetensors nor model.safetensors.index.json is there"
+      "\(directory): no weights: neither model.safetensors nor model.safetensors.index.json exists"
     case .onlyPickle(let directory, let file):
-      "\(directory): the weights are only there as \(file), which cannot be read; convert them to model.safetensors "
+      "\(directory): the weights are only in \(file), which is not supported; convert them to model.safetensors "
         + "(in Python: AutoModel.from_pretrained(DIR).save_pretrained(DIR))"
     case .malformedIndex(let file, let line, let problem): "\(file):\(line): \(problem)"
     case .shardOutside(let index, let line, let shard):
@@ -36,7 +36,7 @@ public enum CheckpointError: UserFacingError, Equatable {
     case .wrongShape(let file, let tensor, let found, let expected):
       "\(file): tensor \(shown(tensor)) has the shape \(found), the model needs \(expected)"
     case .nonFinite(let file, let tensor, let index):
-      "\(file): tensor \(shown(tensor)) holds a NaN or an infinite number at index \(index)"
+      "\(file): tensor \(shown(tensor)) has a NaN or an infinity at index \(index)"
     }
   }
 
@@ -48,9 +48,9 @@ public enum CheckpointError: UserFacingError, Equatable {
     }
   }
 
-  /// `the tensor "a"`, or `2 tensors: "a", "b"`.
+  /// `the tensor "a"`, or `5 tensors: "a", "b", "c" and 2 more`.
   private func list(_ tensors: [String]) -> String {
-    let names = tensors.map(shown).joined(separator: ", ")
+    let names = tensors.map(shown).firstThree
     return tensors.count == 1 ? "the tensor \(names)" : "\(tensors.count) tensors: \(names)"
   }
 }

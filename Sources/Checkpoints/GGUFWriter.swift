@@ -15,7 +15,7 @@ public enum GGUFWriter {
     let shape: [Int]
     let values: [Float]
 
-    /// Lengths of the dimensions, slowest first; the file has them the other way round.
+    /// Lengths of the dimensions, slowest first (the file has the reverse order).
     public init(name: String, shape: [Int], _ values: [Float]) {
       precondition(shape.reduce(1, *) == values.count, "\(name): the numbers don't fill the shape")
       (self.name, self.shape, self.values) = (name, shape, values)

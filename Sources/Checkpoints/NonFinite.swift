@@ -1,11 +1,12 @@
+import Algorithms
 import CKernels
 import Kernels
 
 extension FrozenTensor {
-  /// Where the first NaN or infinite number stands, row by row; nil where all are finite.
+  /// The index of the first NaN or infinity; nil if all numbers are finite.
   ///
-  /// A number is not finite exactly where all bits of its exponent are set: blocks are scanned for the largest bit
-  /// pattern without sign. What was scanned need not stay in memory: of an embedding, few rows may be read again.
+  /// A number is finite unless all bits of its exponent are set, so blocks are scanned for the largest bit pattern without
+  /// its sign. Scanned pages are released, since few rows of an embedding may be read again.
   public func firstNonFinite() -> Int? {
     let bound: UInt32 =
       switch elementType {
@@ -14,14 +15,12 @@ extension FrozenTensor {
       case .bfloat16: 0x7F80
       }
     return withExtendedLifetime(self) {
-      let size = elementType.byteCount, block = 1 << 16
-      for start in stride(from: 0, to: count, by: block) {
-        let length = min(block, count - start)
-        if largest(bytes + start * size, length) < bound {
-          forget(start..<(start + length))
-          continue
+      let size = elementType.byteCount
+      for block in (0..<count).chunks(ofCount: 1 << 16) {
+        if largest(bytes + block.lowerBound * size, block.count) >= bound {
+          return block.first { largest(bytes + $0 * size, 1) >= bound }
         }
-        return (start..<(start + length)).first { largest(bytes + $0 * size, 1) >= bound }
+        forget(block)
       }
       return nil
     }

@@ -1,26 +1,26 @@
 import Diagnostics
 import Foundation
 
-/// A directory that must not be replaced.
+/// Why a directory must not be written.
 public enum OutputDirectoryError: UserFacingError, Equatable {
-  /// Something is in it already.
+  /// It is not empty.
   case taken(path: String, file: String)
-  /// It holds what no earlier call wrote, so that it is not replaced even on demand.
+  /// It has a file that no earlier call wrote, so it is not even replaced on demand.
   case foreign(path: String, file: String)
   /// It is a file.
   case isFile(path: String)
-  /// It is one of the inputs, or holds one.
+  /// It is one of the inputs, or contains one.
   case isInput(path: String, input: String)
 
   /// What is in the way.
   public var description: String {
     switch self {
     case .taken(let path, let file):
-      "\(path): already holds \(file); choose another directory, or pass --overwrite to replace it"
+      "\(path): already contains \(file); choose another directory, or pass --overwrite to replace it"
     case .foreign(let path, let file):
-      "\(path): holds \(file), which export and merge do not write; choose another directory"
+      "\(path): contains \(file), which export and merge do not write; choose another directory"
     case .isFile(let path): "\(path): cannot be created: a file is in the way"
-    case .isInput(let path, let input): "\(path): cannot be created there: \(input) is read from it"
+    case .isInput(let path, let input): "\(path): cannot be replaced: the input \(input) is in it"
     }
   }
 
@@ -28,12 +28,12 @@ public enum OutputDirectoryError: UserFacingError, Equatable {
   public var exitStatus: ExitStatus { .cannotCreate }
 }
 
-/// Writes directories of results, complete or absent, over an earlier result only where that is asked for.
+/// Writes directories of results, complete or absent, that replace an earlier result only on demand.
 public enum ResultDirectory {
-  /// Makes the directory `path` of what `body` writes into the directory that it is given.
+  /// Creates the directory `path`. `body` is given a directory to write to.
   ///
-  /// An empty directory of that name is replaced. One with files in it is only with `overwrite`, and only where
-  /// all of them satisfy `isOwn`. `inputs` are directories that `body` reads, which must not lie there.
+  /// An existing directory is replaced if it is empty, or with `overwrite` if all of its files satisfy `isOwn`. `inputs`
+  /// are directories that `body` reads; they must not be there.
   public static func write(
     to path: String, overwrite: Bool, inputs: [String] = [], isOwn: (String) -> Bool,
     _ body: (String) throws -> Void
@@ -42,12 +42,15 @@ public enum ResultDirectory {
     try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
     let parent = (target as NSString).deletingLastPathComponent
     let temporary = temporaryName(in: parent)
-    let code = makeDirectory(temporary)
-    if code != 0 { throw OutputError.cannotCreate(path: path, code: code) }
+    do {
+      try DurableDirectory.create(temporary)
+    } catch {
+      throw OutputError.cannotCreate(path: path, code: error.code)
+    }
     do {
       try body(temporary)
       try AtomicFile.synchronize(directory: temporary)
-      try replace(target, by: temporary, shownAs: path)
+      try AtomicDirectory.replace(target, by: temporary, aside: temporaryName(in: parent), shownAs: path)
     } catch {
       try? FileManager.default.removeItem(atPath: temporary)
       throw error
@@ -55,7 +58,7 @@ public enum ResultDirectory {
     try AtomicFile.synchronize(directory: parent)
   }
 
-  /// Throws what `write` would throw before it writes anything.
+  /// Throws if `write` would refuse the directory.
   public static func check(
     _ path: String, overwrite: Bool, inputs: [String] = [], isOwn: (String) -> Bool
   ) throws {
@@ -88,42 +91,9 @@ public enum ResultDirectory {
     return names.sorted()
   }
 
-  private static func replace(_ target: String, by temporary: String, shownAs path: String) throws {
-    // Takes the place of an empty directory as well as of none.
-    if rename(temporary, target) == 0 { return }
-    guard errno == ENOTEMPTY || errno == EEXIST else { throw OutputError.cannotCreate(path: path, code: errno) }
-    // What was there is emptied when nothing can bring its name back.
-    let parent = AtomicFile.directory(of: target)
-    if AtomicDirectory.exchange(temporary, target) {
-      try AtomicFile.synchronize(directory: parent)
-      try? FileManager.default.removeItem(atPath: temporary)
-      return
-    }
-    let old = temporaryName(in: parent)
-    guard rename(target, old) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
-    guard rename(temporary, target) == 0 else {
-      let code = errno
-      rename(old, target)
-      throw OutputError.cannotCreate(path: path, code: code)
-    }
-    try AtomicFile.synchronize(directory: parent)
-    try? FileManager.default.removeItem(atPath: old)
-  }
-
-  /// The name of a directory that a killed process leaves. Nobody removes it: no lock says that nobody writes there, and
-  /// on a disk that machines or containers share a number of a process says little.
+  /// A killed process leaves a directory of this name. Nothing removes it: there is no lock that tells whether someone
+  /// writes there, and process ids mean little on a disk that machines or containers share.
   private static func temporaryName(in parent: String) -> String {
     "\(parent)/.swift-peft-result-\(UUID().uuidString)"
-  }
-
-  /// Makes the directory and those that it lies in; returns 0 or the system's error number.
-  private static func makeDirectory(_ path: String) -> Int32 {
-    if mkdir(path, 0o777) == 0 || errno == EEXIST { return 0 }
-    guard errno == ENOENT else { return errno }
-    let parent = (path as NSString).deletingLastPathComponent
-    if parent == path { return ENOENT }
-    let code = makeDirectory(parent)
-    if code != 0 { return code }
-    return mkdir(path, 0o777) == 0 ? 0 : errno
   }
 }

@@ -1,7 +1,7 @@
 import Diagnostics
 import StrictJSON
 
-/// A file that is not safetensors, or a tensor that cannot be had from it.
+/// Why a safetensors file, or one of its tensors, cannot be used.
 public struct SafetensorsError: UserFacingError, Equatable {
   /// The file.
   public let path: String
@@ -11,18 +11,20 @@ public struct SafetensorsError: UserFacingError, Equatable {
   /// What can be wrong.
   public enum Problem: Sendable, Equatable {
     case tooShort(bytes: Int)
-    /// The text file that Git LFS leaves in the place of a large file.
+    /// The text file that Git LFS leaves in place of a large file.
     case gitLFSPointer
     case headerTooLong(UInt64)
     case headerBeyondFile(length: Int, available: Int)
     case headerNotJSON(String)
     case headerNotObject
     case metadataNotStrings
-    /// An entry of the header that is not an object.
+    /// A tensor whose entry in the header is not an object.
     case entryNotObject(tensor: String)
     case unknownType(tensor: String)
     case malformedShape(tensor: String)
     case shapeTooLarge(tensor: String)
+    /// Numbers of fewer than eight bits that do not fill whole bytes.
+    case partialByte(tensor: String)
     case malformedOffsets(tensor: String)
     case offsetsBeyondFile(tensor: String, end: Int, available: Int)
     case sizeMismatch(tensor: String, stored: Int, needed: Int)
@@ -32,35 +34,37 @@ public struct SafetensorsError: UserFacingError, Equatable {
     case missingTensor(String, nearest: String?)
     /// A tensor whose numbers are not F32, F16 or BF16.
     case unusableType(tensor: String, type: SafetensorsType)
-    /// Two tensors of one name, given to the writer.
+    /// The writer was given two tensors of the same name.
     case duplicateTensor(String)
   }
 
   /// `path: what is wrong`.
   public var description: String { "\(path): \(problem.sentence)" }
 
-  /// 65, bad input; what the writer was given is our own mistake.
+  /// 65, but 70 for what the writer was given.
   public var exitStatus: ExitStatus { if case .duplicateTensor = problem { .internalError } else { .badInput } }
 }
 
 extension SafetensorsError.Problem {
   fileprivate var sentence: String {
     switch self {
-    case .tooShort(let bytes): "not a safetensors file: \(bytes) bytes, at least 8 are needed"
-    case .gitLFSPointer: "a Git LFS pointer instead of the weights; run `git lfs pull` where it came from"
+    case .tooShort(let bytes): "not a safetensors file: \(bytes) bytes, fewer than 8"
+    case .gitLFSPointer: "a Git LFS pointer instead of the weights; run `git lfs pull` in its repository"
     case .headerTooLong(let length):
-      "not a safetensors file: a header of \(length) bytes, at most 100000000 are allowed"
+      "not a safetensors file: a header of \(length) bytes, more than 100000000"
     case .headerBeyondFile(let length, let available):
-      "cut short: a header of \(length) bytes, but only \(available) bytes follow"
+      "the file is cut off: a header of \(length) bytes, but only \(available) bytes follow"
     case .headerNotJSON(let problem): "the header is not JSON: \(problem)"
     case .headerNotObject: "the header is not a JSON object"
     case .metadataNotStrings: "__metadata__ is not an object of strings"
     case .entryNotObject(let tensor): "tensor \(shown(tensor)): its entry in the header is not an object"
     case .unknownType(let tensor): "tensor \(shown(tensor)): its dtype is missing or unknown"
-    case .malformedShape(let tensor): "tensor \(shown(tensor)): its shape is not a list of whole numbers from 0 up"
-    case .shapeTooLarge(let tensor): "tensor \(shown(tensor)): its shape is no size that memory can have"
+    case .malformedShape(let tensor):
+      "tensor \(shown(tensor)): its shape must be a list of whole numbers, none negative"
+    case .shapeTooLarge(let tensor): "tensor \(shown(tensor)): its shape overflows 64 bits"
+    case .partialByte(let tensor): "tensor \(shown(tensor)): its numbers do not fill whole bytes"
     case .malformedOffsets(let tensor):
-      "tensor \(shown(tensor)): its data_offsets are not two whole numbers from 0 up, in order"
+      "tensor \(shown(tensor)): its data_offsets must be two whole numbers in ascending order, none negative"
     case .offsetsBeyondFile(let tensor, let end, let available):
       "tensor \(shown(tensor)): its data ends at byte \(end), but the file has \(available) bytes of data"
     case .sizeMismatch(let tensor, let stored, let needed):
@@ -71,13 +75,13 @@ extension SafetensorsError.Problem {
     case .missingTensor(let tensor, let nearest):
       "no tensor \(shown(tensor))" + (nearest.map { "; did you mean \(shown($0))?" } ?? "")
     case .unusableType(let tensor, let type):
-      "tensor \(shown(tensor)): weights of type \(type.rawValue) cannot be used; F32, F16 and BF16 can"
+      "tensor \(shown(tensor)): weights of type \(type.rawValue) are not supported; supported: F32, F16, BF16"
     case .duplicateTensor(let tensor): "two tensors are named \(shown(tensor))"
     }
   }
 }
 
-/// `name` in quotes, on one line, and not longer than a message bears.
+/// `name` in quotes, on one line, and clipped if it is too long for a message.
 func shown(_ name: String) -> String {
   JSONWriter.quoted(name.count > 200 ? name.prefix(200) + "…" : name)
 }

@@ -1,26 +1,27 @@
+import Algorithms
 import Diagnostics
 import Kernels
 
-/// A memory-mapped safetensors file whose header has been checked whole.
+/// A memory-mapped safetensors file with a valid header.
 ///
 ///     let file = try SafetensorsFile(path: "model.safetensors")
 ///     let weight = try file.tensor("embeddings.word_embeddings.weight")
 public struct SafetensorsFile: Sendable {
-  /// What the header says about a tensor.
+  /// A tensor's entry in the header.
   public struct Info: Sendable, Equatable {
     /// Lengths of the dimensions, slowest first.
     public let shape: [Int]
     /// The type of its numbers.
     public let dtype: SafetensorsType
-    /// Bytes of its data.
+    /// The size of its data in bytes.
     public let byteCount: Int
   }
 
-  /// Where the file is.
+  /// The file's path.
   public let path: String
   /// The tensors, in the order of their data.
   public let names: [String]
-  /// The header's `__metadata__`; empty where there is none.
+  /// The header's `__metadata__`; empty if there is none.
   public let metadata: [String: String]
   private let file: MappedFile
   private let dataStart: Int
@@ -37,12 +38,12 @@ public struct SafetensorsFile: Sendable {
     entries = Dictionary(header.entries.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// Shape and type of the tensor `name`; nil where there is no such tensor.
+  /// The shape and type of the tensor `name`; nil if there is no such tensor.
   public func info(_ name: String) -> Info? {
     entries[name].map { Info(shape: $0.shape, dtype: $0.type, byteCount: $0.bytes.count) }
   }
 
-  /// The tensor `name`, not copied. Throws where it is missing or is not F32, F16 or BF16.
+  /// The tensor `name`, not copied. Throws if it is missing or not F32, F16 or BF16.
   public func tensor(_ name: String) throws -> FrozenTensor {
     let entry = try entry(name)
     guard let type = entry.type.elementType else {
@@ -52,34 +53,34 @@ public struct SafetensorsFile: Sendable {
       file: file, byteOffset: dataStart + entry.bytes.lowerBound, shape: entry.shape, elementType: type)
   }
 
-  /// A copy of the tensor's bytes as they are in the file, whatever its type.
+  /// A copy of the tensor's bytes, whatever its type.
   public func bytes(of name: String) throws -> [UInt8] {
-    let entry = try entry(name)
-    return file.copy((dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound))
+    file.copy(range(try entry(name)))
   }
 
-  /// Hands the tensor's bytes over piece by piece, whatever its type, and lets the file's pages go after each, so that
-  /// memory stays small whatever the tensor's size.
+  /// Calls `body` with the tensor's bytes piece by piece, whatever its type. Pages are released after each piece, so
+  /// memory stays small.
   public func forEachPiece(
     of name: String, size: Int = 1 << 22, _ body: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    let entry = try entry(name)
-    let end = dataStart + entry.bytes.upperBound
-    for start in stride(from: dataStart + entry.bytes.lowerBound, to: end, by: size) {
-      let range = start..<min(start + size, end)
+    for range in range(try entry(name)).chunks(ofCount: size) {
       try body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
       file.forget(range)
     }
   }
 
-  /// Lets the memory of the tensor's pages go; they come from the file again when touched.
+  /// Drops the tensor's pages from memory (madvise). They are read again when needed.
   public func forget(_ name: String) {
-    guard let entry = entries[name] else { return }
-    file.forget((dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound))
+    if let entry = entries[name] { file.forget(range(entry)) }
   }
 
   /// The same for all tensors.
   func forgetPages() { file.forget(0..<file.count) }
+
+  /// The bytes of a tensor in the file.
+  private func range(_ entry: SafetensorsHeader.Entry) -> Range<Int> {
+    (dataStart + entry.bytes.lowerBound)..<(dataStart + entry.bytes.upperBound)
+  }
 
   private func entry(_ name: String) throws -> SafetensorsHeader.Entry {
     if let entry = entries[name] { return entry }

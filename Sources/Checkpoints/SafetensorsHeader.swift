@@ -1,11 +1,11 @@
 import StrictJSON
 
-/// What a safetensors file says about itself, checked against the file's length.
+/// The header of a safetensors file, checked against the file's length.
 ///
 /// Source of the rules: https://github.com/huggingface/safetensors#format. Eight bytes hold the header's length
-/// (little-endian), then comes the header, a JSON object, then the data. The tensors cover the data without gap.
+/// (little-endian); the header, a JSON object, and the data follow. The tensors cover the data without gaps.
 struct SafetensorsHeader {
-  /// Where a tensor lies and how to read it.
+  /// A tensor: its place and type.
   struct Entry: Sendable, Equatable {
     let name: String
     let type: SafetensorsType
@@ -14,13 +14,13 @@ struct SafetensorsHeader {
     let bytes: Range<Int>
   }
 
-  /// The longest header that the reference implementation reads.
+  /// The limit of the reference implementation.
   static let maximumLength = 100_000_000
 
   /// In the order of their data.
   let entries: [Entry]
   let metadata: [String: String]
-  /// Where in the file the data begins.
+  /// The offset of the data in the file.
   let dataStart: Int
 
   private typealias Problem = SafetensorsError.Problem
@@ -62,7 +62,7 @@ struct SafetensorsHeader {
     }
   }
 
-  /// A problem on its way to the place that knows the file.
+  /// A problem, to be completed by the path of the file.
   private struct Failure: Error { let problem: Problem }
 
   private static func metadata(_ node: JSONNode?) throws -> [String: String] {
@@ -82,7 +82,9 @@ struct SafetensorsHeader {
       throw Failure(problem: .unknownType(tensor: name))
     }
     guard let shape = naturals(node["shape"]) else { throw Failure(problem: .malformedShape(tensor: name)) }
-    guard let needed = type.byteCount(shape: shape) else { throw Failure(problem: .shapeTooLarge(tensor: name)) }
+    guard let bits = type.bitCount(shape: shape) else { throw Failure(problem: .shapeTooLarge(tensor: name)) }
+    guard bits % 8 == 0 else { throw Failure(problem: .partialByte(tensor: name)) }
+    let needed = bits / 8
     guard let offsets = naturals(node["data_offsets"]), offsets.count == 2, offsets[0] <= offsets[1] else {
       throw Failure(problem: .malformedOffsets(tensor: name))
     }
@@ -96,7 +98,7 @@ struct SafetensorsHeader {
     return Entry(name: name, type: type, shape: shape, bytes: offsets[0]..<offsets[1])
   }
 
-  /// A list of whole numbers, none negative and none written as 2.0; nil for anything else.
+  /// A list of whole numbers, none negative, none written like 2.0; nil for anything else.
   private static func naturals(_ node: JSONNode?) -> [Int]? {
     guard let elements = node?.array else { return nil }
     var numbers: [Int] = []
@@ -107,7 +109,7 @@ struct SafetensorsHeader {
     return numbers
   }
 
-  /// Each tensor begins where the one before ends, and the last ends with the file.
+  /// Checks that each tensor begins where the one before ends, and that the last ends with the file.
   private static func checkCover(_ entries: [Entry], available: Int) throws {
     var end = 0
     var previous = ""

@@ -1,8 +1,8 @@
 import Kernels
 
-/// A number type of the safetensors format, by its name in the header.
+/// A number type of the safetensors format, named as in the header.
 ///
-/// The order is the reference implementation's: a file stores the tensors of later types first.
+/// In the order of the reference implementation: a file stores the tensors of later types first.
 public enum SafetensorsType: String, Sendable, CaseIterable {
   case bool = "BOOL"
   case float4 = "F4"
@@ -39,7 +39,7 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
     }
   }
 
-  /// The type as a `FrozenTensor` has it; nil for the types that are no weights of ours.
+  /// The type of a `FrozenTensor`; nil if it is not supported for weights.
   public var elementType: ElementType? { ElementType(rawValue: rawValue) }
 
   /// The type of a `FrozenTensor`.
@@ -51,10 +51,13 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
     }
   }
 
-  /// Bytes of a tensor of `shape`; nil where they are no whole number of bytes or don't fit `Int`.
-  ///
-  /// A zero among the lengths does not hide an overflow of the others.
+  /// The size of a tensor in bytes; nil if it is not a whole number or overflows `Int`.
   func byteCount(shape: [Int]) -> Int? {
+    bitCount(shape: shape).flatMap { $0 % 8 == 0 ? $0 / 8 : nil }
+  }
+
+  /// The size of a tensor in bits; nil if a length is negative, or if the others overflow `Int`, even beside a zero.
+  func bitCount(shape: [Int]) -> Int? {
     var count = 1
     for length in shape {
       let (product, overflow) = count.multipliedReportingOverflow(by: max(1, length))
@@ -63,7 +66,6 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
     }
     let (bits, overflow) = count.multipliedReportingOverflow(by: bitCount)
     if overflow { return nil }
-    if shape.contains(0) { return 0 }
-    return bits % 8 == 0 ? bits / 8 : nil
+    return shape.contains(0) ? 0 : bits
   }
 }

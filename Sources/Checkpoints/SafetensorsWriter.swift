@@ -1,16 +1,16 @@
 import Kernels
 import StrictJSON
 
-/// Writes safetensors files: the same tensors always give the same bytes, and the file is complete or absent.
+/// Writes safetensors files, complete or absent. The same tensors always give the same bytes.
 ///
 ///     try SafetensorsWriter.write(
 ///       [SafetensorsTensor(name: "query.lora_A", shape: [8, 384], values)], metadata: ["format": "pt"], to: path)
 public enum SafetensorsWriter {
   /// Replaces the file `path`. Throws `OutputError`.
   ///
-  /// Float32 tensors stand in the order of their names' bytes. As in the reference implementation, wider types come
-  /// first (which aligns them) and spaces fill the header up to a multiple of 8; metadata keys are sorted.
-  /// `onTensor` is called before each tensor and may throw to stop.
+  /// As in the reference implementation, tensors of wider types come first (which aligns them), then the order is that of
+  /// the names' bytes; spaces fill the header up to a multiple of 8. Metadata keys are sorted. `onTensor` is called before
+  /// each tensor and may throw to stop.
   public static func write(
     _ tensors: [SafetensorsTensor], metadata: [String: String] = [:], to path: String, onTensor: () throws -> Void = {}
   ) throws {
@@ -61,7 +61,7 @@ public enum SafetensorsWriter {
   }
 }
 
-/// A named tensor to be written.
+/// A named tensor to write.
 public struct SafetensorsTensor: Sendable {
   /// Its name in the file.
   public let name: String
@@ -84,7 +84,7 @@ public struct SafetensorsTensor: Sendable {
     self.init(name: name, shape: shape, type: .float32, .floats(values), byteCount: 4 * values.count)
   }
 
-  /// Numbers of 16 bits, `.float16` or `.bfloat16`, by their bit patterns.
+  /// Bit patterns of `.float16` or `.bfloat16` numbers.
   public init(name: String, shape: [Int], type: SafetensorsType, bits16: [UInt16]) {
     self.init(name: name, shape: shape, type: type, .bits16(bits16), byteCount: 2 * bits16.count)
   }
@@ -94,7 +94,7 @@ public struct SafetensorsTensor: Sendable {
     self.init(name: name, shape: shape, type: type, .bytes(bytes), byteCount: bytes.count)
   }
 
-  /// A checkpoint's tensor as it is.
+  /// A tensor of a checkpoint.
   public init(name: String, _ tensor: FrozenTensor) {
     let type = SafetensorsType(tensor.elementType)
     self.init(
@@ -102,7 +102,7 @@ public struct SafetensorsTensor: Sendable {
       byteCount: tensor.count * tensor.elementType.byteCount)
   }
 
-  /// Numbers that `stream` hands over piece by piece while the file is written: they are never in memory all at once.
+  /// Numbers that `stream` passes on piece by piece while the file is written, never all in memory.
   public init(
     name: String, shape: [Int], type: SafetensorsType,
     stream: @escaping @Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
@@ -110,7 +110,7 @@ public struct SafetensorsTensor: Sendable {
     self.init(name: name, shape: shape, type: type, .stream(stream), byteCount: type.byteCount(shape: shape) ?? 0)
   }
 
-  /// The tensor `stored` of `file` under another name, byte by byte, whatever its type. Nil where there is none.
+  /// The tensor `stored` of `file` under another name, whatever its type. Nil if there is none.
   public init?(name: String, copyOf stored: String, in file: SafetensorsFile) {
     guard let info = file.info(stored) else { return nil }
     self.init(name: name, shape: info.shape, type: info.dtype) { try file.forEachPiece(of: stored, $0) }
@@ -125,7 +125,7 @@ public struct SafetensorsTensor: Sendable {
     self.byteCount = byteCount
   }
 
-  /// Bytes of its data.
+  /// The size of its data in bytes.
   public let byteCount: Int
 
   /// Calls `body` with the bytes, in one or more pieces.

@@ -10,14 +10,14 @@ import StrictJSON
   import Darwin
 #endif
 
-/// `model.safetensors.index.json`: which file of the directory holds which tensor.
+/// `model.safetensors.index.json`: the file of every tensor.
 struct ShardIndex {
   /// The index itself.
   let path: String
   /// Tensors of each shard in the order of the index; shards in the order of their first tensor.
   let shards: [(file: String, tensors: [String])]
 
-  /// Reads the index. Every path that leaves the directory is reported.
+  /// Reads the index. Reports every path that leads out of the directory.
   init(path: String) throws {
     let file = try MappedFile(path: path)
     let root = try JSONParser.parse(file.text(), file: path)
@@ -25,7 +25,7 @@ struct ShardIndex {
       .malformedIndex(file: path, line: line, problem: problem)
     }
     guard let map = root["weight_map"], let members = map.object else {
-      throw malformed(root["weight_map"]?.line ?? root.line, "weight_map is not an object of tensor names and files")
+      throw malformed(root["weight_map"]?.line ?? root.line, "weight_map must be an object of tensor names and files")
     }
     var order: [String] = []
     var tensors: [String: [String]] = [:]
@@ -35,7 +35,7 @@ struct ShardIndex {
     for name in members.keys {
       guard let node = members[name] else { continue }
       guard let shard = node.string else {
-        errors.append(malformed(node.line, "the file of tensor \(shown(name)) is \(node.kind), expected a string"))
+        errors.append(malformed(node.line, "the file of tensor \(shown(name)) must be a string, not \(node.kind)"))
         continue
       }
       if tensors[shard] != nil {
@@ -51,20 +51,20 @@ struct ShardIndex {
       order.append(shard)
       tensors[shard] = [name]
     }
-    try ErrorList.throwIfAny(errors)
+    try ErrorList.throwIfAny(errors, showing: 3)
     self.path = path
     shards = order.map { ($0, tensors[$0] ?? []) }
   }
 
-  /// Whether the folder of `shard`, once links are followed, lies in `directory`. The file itself may be a link: the
-  /// Hub's cache is made of them.
+  /// Whether the folder of `shard`, after following links, is in `directory`. The file itself may be a link, as in the
+  /// Hub's cache.
   static func folderStaysInside(_ shard: String, of directory: String) -> Bool {
     guard let slash = shard.utf8.lastIndex(of: UInt8(ascii: "/")) else { return true }
     guard let root = resolved(directory), let folder = resolved("\(directory)/\(shard[..<slash])") else { return true }
     return folder.utf8.elementsEqual(root.utf8) || folder.utf8.starts(with: (root == "/" ? root : root + "/").utf8)
   }
 
-  /// The path without links; nil where it leads nowhere.
+  /// The path without links; nil if it does not exist.
   private static func resolved(_ path: String) -> String? {
     guard let pointer = realpath(path, nil) else { return nil }
     defer { free(pointer) }

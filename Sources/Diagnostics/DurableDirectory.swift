@@ -16,7 +16,7 @@ public enum DurableDirectory {
     public var description: String { String(cString: strerror(code)) }
   }
 
-  /// Creates the directory `path`, and those it lies in, where they are missing; each new name is synced to the disk.
+  /// Creates the directory `path` and its missing parents. Each new name is flushed to disk.
   public static func create(_ path: String) throws(Failure) {
     var status = stat()
     if stat(path, &status) == 0 {

@@ -6,10 +6,9 @@
   import Darwin
 #endif
 
-/// Reads whole files that someone else wrote, whatever they turn out to be: a device without end, a pipe that nobody
-/// writes to, a sparse file larger than memory.
+/// Reads whole files that may be anything: an endless device, a pipe without a writer, a sparse file larger than memory.
 public enum InputFile {
-  /// Why a file cannot be read whole.
+  /// Why a file cannot be read.
   public enum Failure: Error, Equatable, CustomStringConvertible {
     /// The system's error number.
     case system(Int32)
@@ -28,14 +27,14 @@ public enum InputFile {
     }
   }
 
-  /// The longest text that makes a JSON file or a vocabulary.
+  /// The size limit of JSON files and vocabularies.
   public static let textLimit = 100_000_000
-  /// The longest data file: what is read takes memory of several times its size.
+  /// The size limit of data files, which take several times their size in memory.
   public static let dataLimit = max(textLimit, sysconf(Int32(_SC_PHYS_PAGES)) / 4 * sysconf(Int32(_SC_PAGESIZE)))
 
-  /// The bytes of the file at `path`, or of a pipe where `allowsPipe`. A pipe that nobody writes to is empty.
+  /// The bytes of the file at `path`, or of a pipe if `allowsPipe`. A pipe without a writer is empty.
   public static func read(_ path: String, limit: Int, allowsPipe: Bool = false) throws(Failure) -> [UInt8] {
-    // Without O_NONBLOCK a pipe would keep `open` waiting for its writer.
+    // Without O_NONBLOCK, `open` would wait for the writer of a pipe.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .system(errno) }
     defer { close(descriptor) }
@@ -57,7 +56,7 @@ public enum InputFile {
     }
   }
 
-  /// `read`, which waits for a pipe's writer.
+  /// `read` that waits for the writer of a pipe.
   private static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Int {
     #if canImport(Glibc)
       let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
@@ -74,6 +73,6 @@ public enum InputFile {
 }
 
 extension String {
-  /// The text, cut where it is longer than a message bears.
+  /// The text, cut if it is too long for a message.
   public var clipped: String { utf8.count > 200 ? String(unicodeScalars.prefix(200)) + "…" : self }
 }

@@ -1,8 +1,8 @@
-/// The candidate that a person most likely meant by `name`, or nil where none is near.
+/// The candidate that a person most likely meant by `name`, or nil if none is near.
 ///
 /// Near means a Damerau–Levenshtein distance of at most a third of the longer name (at least 1).
 public func nearestName(to name: String, among candidates: some Sequence<String>) -> String? {
-  // Nobody mistypes a longer name, and the distance takes the product of the lengths.
+  // Names are shorter than this, and the time grows with the product of the lengths.
   let longest = 512
   if name.utf8.count > longest { return nil }
   let length = name.count
@@ -16,7 +16,7 @@ public func nearestName(to name: String, among candidates: some Sequence<String>
   return best?.name
 }
 
-/// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`.
+/// The number of insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`.
 func editDistance(_ a: String, _ b: String) -> Int {
   let a = Array(a), b = Array(b)
   var twoAgo = [Int](), previous = Array(0...b.count)

@@ -7,7 +7,7 @@ public enum ExitStatus: Int32, Sendable {
   case badInput = 65
   /// An input is missing or cannot be opened.
   case missingInput = 66
-  /// A defect of the program.
+  /// A bug in the program.
   case internalError = 70
   /// An output cannot be created.
   case cannotCreate = 73
@@ -19,10 +19,9 @@ public enum ExitStatus: Int32, Sendable {
   case terminated = 143
 }
 
-/// An error that a person can cause and mend.
+/// An error that a person can cause and fix.
 ///
-/// `description` is what the person reads: what is wrong, where, and what would be right, in one or a few lines
-/// without a trailing full stop being required. Each library module has its own enumeration of such errors.
+/// `description` tells what is wrong, where, and what would be right, in one or a few lines.
 public protocol UserFacingError: Error, Sendable, CustomStringConvertible {
   /// The status that the command line exits with.
   var exitStatus: ExitStatus { get }
@@ -30,18 +29,23 @@ public protocol UserFacingError: Error, Sendable, CustomStringConvertible {
 
 /// Several errors found in one pass, reported together.
 public struct ErrorList: UserFacingError {
-  /// The errors, in the order of the places they point at.
+  /// The errors, in the order of their places.
   public let errors: [any UserFacingError]
+  /// The number of errors in `description`, which only counts the rest.
+  let shown: Int
 
-  /// Throws `errors` if there are any: a single error as itself, several as one list.
-  public static func throwIfAny(_ errors: [any UserFacingError]) throws {
+  /// Throws `errors` if there are any: a single one as itself, several as a list.
+  ///
+  /// - Parameter showing: for errors that are all alike, the number to describe before counting the rest.
+  public static func throwIfAny(_ errors: [any UserFacingError], showing shown: Int = .max) throws {
     if errors.count == 1 { throw errors[0] }
-    if !errors.isEmpty { throw ErrorList(errors: errors) }
+    if !errors.isEmpty { throw ErrorList(errors: errors, shown: shown) }
   }
 
-  /// One line an error.
+  /// One line per error; after the first `shown` ones, a count.
   public var description: String {
-    errors.map(\.description).joined(separator: "\n")
+    let lines = errors.prefix(shown).map(\.description)
+    return (errors.count > shown ? lines + ["and \(errors.count - shown) more"] : lines).joined(separator: "\n")
   }
 
   /// The status of the first error.

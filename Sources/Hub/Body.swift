@@ -2,13 +2,15 @@ import Diagnostics
 import Foundation
 import Synchronization
 
-/// A small answer's body, in memory.
+/// The body of a small answer, in memory.
 final class Body: Sendable {
   private let data = Mutex(Data())
 
   var bytes: [UInt8] { data.withLock { Array($0) } }
+
   func clear() { data.withLock { $0 = Data() } }
-  /// False where that would be more than any list of files is.
+
+  /// Appends a piece. False if the body is longer than any list of files.
   func append(_ piece: Data) -> Bool {
     data.withLock {
       if $0.count + piece.count > InputFile.textLimit { return false }
@@ -18,7 +20,7 @@ final class Body: Sendable {
   }
 }
 
-/// A file that grows by the pieces of a download, and knows its checksum.
+/// A file that a download fills piece by piece, with its checksum.
 final class PartialFile: Sendable {
   let path: String
   private let state: Mutex<State>
@@ -26,45 +28,45 @@ final class PartialFile: Sendable {
   private struct State {
     let descriptor: Int32
     var size: Int
-    var hash: SHA256
-    /// Whether bytes of an earlier attempt's are in it.
+    var digest: Digest
+    /// Whether an earlier attempt left bytes in it.
     var isResumed: Bool
   }
 
-  /// Opens the file, with what an earlier attempt left in it.
+  /// Opens the file and reads what an earlier attempt left in it.
   init(path: String) throws {
     self.path = path
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw HubError.cache(path: path, reason: String(cString: strerror(errno))) }
-    var hash = SHA256(), size = 0
+    var digest = Digest(), size = 0
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     while true {
       let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
-      guard count > 0 else { break }
-      buffer.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[0..<count])) }
+      if count < 0 {
+        let error = HubError.cache(path: path, reason: String(cString: strerror(errno)))
+        close(descriptor)
+        throw error
+      }
+      if count == 0 { break }
+      buffer.withUnsafeBytes { digest.update(UnsafeRawBufferPointer(rebasing: $0[0..<count])) }
       size += count
     }
-    state = Mutex(State(descriptor: descriptor, size: size, hash: hash, isResumed: size > 0))
+    state = Mutex(State(descriptor: descriptor, size: size, digest: digest, isResumed: size > 0))
   }
 
   deinit { state.withLock { _ = close($0.descriptor) } }
 
   var size: Int { state.withLock { $0.size } }
   var isResumed: Bool { state.withLock { $0.isResumed } }
-  /// The checksum of all bytes.
-  var sha256: String {
-    state.withLock {
-      var hash = $0.hash
-      return hash.finish()
-    }
-  }
+  /// The digest of all bytes.
+  var sha256: String { state.withLock { $0.digest.text } }
 
-  /// Begins anew.
+  /// Empties the file.
   func clear() throws {
     try state.withLock { state in
       guard ftruncate(state.descriptor, 0) == 0, lseek(state.descriptor, 0, SEEK_SET) == 0 else { throw failure() }
-      (state.size, state.hash, state.isResumed) = (0, SHA256(), false)
+      (state.size, state.digest, state.isResumed) = (0, Digest(), false)
     }
   }
 
@@ -78,13 +80,13 @@ final class PartialFile: Sendable {
           guard written > 0 else { throw failure() }
           done += written
         }
-        state.hash.update(bytes)
+        state.digest.update(bytes)
       }
       state.size += piece.count
     }
   }
 
-  /// To the disk, and then to the name `path`.
+  /// Flushes the file to disk and renames it to `path`.
   func finish(as path: String) throws {
     try state.withLock { guard fsync($0.descriptor) == 0 else { throw failure() } }
     guard rename(self.path, path) == 0 else { throw failure() }

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// One file on its way into the cache: in pieces, from where an earlier attempt ended, with its checksum checked.
+/// Downloads one file into the cache: in pieces, resuming an earlier attempt, and checks its checksum.
 struct FileDownload {
   let client: HubClient
   let id: HubModelID
@@ -10,7 +10,7 @@ struct FileDownload {
   let pieceSize: Int
   let onEvent: @Sendable (Hub.Event) -> Void
 
-  /// Downloads the file to `path`; returns the bytes that came.
+  /// Downloads the file to `path`. Returns the number of bytes received.
   func run(_ info: HubFileInfo, to path: String) throws -> Int {
     let partial = try PartialFile(path: path + ".incomplete")
     let kept = partial.size
@@ -21,8 +21,8 @@ struct FileDownload {
         unlink(partial.path)
         throw problem
       }
-      // The damage may be in what an earlier attempt left.
-      onEvent(.notice("\(file): the part that was there does not fit; it is downloaded again"))
+      // The part from the earlier attempt may be damaged.
+      onEvent(.notice("\(file): the partial download is damaged; starting again"))
       try partial.clear()
       bytes += try fill(partial, info)
       if let problem = self.problem(partial, info) {
@@ -34,12 +34,12 @@ struct FileDownload {
     return bytes
   }
 
-  /// A server that knows no ranges sends all of it.
+  /// Prepares for the body. A server without ranges sends the whole file.
   private static func begin(_ partial: PartialFile, _ answer: HTTPAnswer, at start: Int) throws {
     if answer.status == 200 {
       if start > 0 { try partial.clear() }
     } else if let range = answer.headers["content-range"], !range.hasPrefix("bytes \(start)-") {
-      throw HTTPFailure(url: answer.url, reason: "it sends \(range), asked for bytes \(start)-")
+      throw HTTPFailure(url: answer.url, reason: "the server sent \(range) instead of bytes \(start)-")
     }
   }
 
@@ -53,7 +53,7 @@ struct FileDownload {
     return found == expected ? nil : .wrongChecksum(file: name, found: found, expected: expected)
   }
 
-  /// Appends what is missing, piece by piece; every piece that brings bytes renews the right to try again.
+  /// Appends what is missing, piece by piece. Each piece that makes progress resets the count of attempts.
   private func fill(_ partial: PartialFile, _ info: HubFileInfo) throws -> Int {
     var location = info.location, attempt = 0, bytes = 0
     while info.size.map({ partial.size < $0 }) ?? true {
@@ -91,7 +91,7 @@ struct FileDownload {
       if attempt >= HubClient.attempts { throw failure }
       if let status = answer?.status, status == 404 { throw HubError.noFile(model: id.description, file: file) }
       client.wait(attempt: attempt, answer: answer)
-      // Addresses in large-file storage are signed for a while only.
+      // Signed addresses in large-file storage expire.
       if let status = answer?.status, status == 401 || status == 403 {
         location = try client.info(id, commit: commit, file: file).location
       }

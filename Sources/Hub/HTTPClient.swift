@@ -9,31 +9,30 @@ import Synchronization
 struct HTTPAnswer: Sendable {
   let url: URL
   let status: Int
-  /// By names in lower case.
+  /// Names are in lower case.
   let headers: [String: String]
 
-  /// Where a redirection leads.
+  /// The target of a redirection.
   var location: URL? {
     guard (300..<400).contains(status) else { return nil }
     return headers["location"].flatMap { URL(string: $0, relativeTo: url)?.absoluteURL }
   }
 }
 
-/// No answer, or one that broke off.
+/// There was no answer, or it broke off.
 struct HTTPFailure: Error {
   let url: URL
   let reason: String
 }
 
-/// Blocking HTTP over URLSession: the body goes piece by piece to whoever asks, redirections are the caller's business.
+/// Blocking HTTP over URLSession. Bodies arrive piece by piece; redirections are left to the caller.
 final class HTTPClient: Sendable {
-  /// Made by the first request: most runs have their model and send none, and to get ready for the network takes
-  /// longer than some predictions.
+  /// Made by the first request: most runs need none, and the set-up takes longer than some predictions.
   private let session = Mutex<URLSession?>(nil)
   private let delegate = TransferDelegate()
   private let timeout: Double
 
-  /// `timeout` in seconds without a byte.
+  /// - Parameter timeout: the longest wait for the next byte, in seconds.
   init(timeout: Double) {
     self.timeout = timeout
   }
@@ -49,15 +48,15 @@ final class HTTPClient: Sendable {
     return URLSession(configuration: configuration, delegate: delegate, delegateQueue: nil)
   }
 
-  /// Sends a request and waits for the end of its answer. `onBody` gets the pieces of a body whose status is 2xx, and
-  /// may throw to break off.
+  /// Sends a request and waits for the end of the answer. `onBody` receives the pieces of the body if the status is 2xx;
+  /// it may throw to stop the transfer.
   func send(
     _ method: String, _ url: URL, headers: [String: String] = [:],
     onBody: @escaping @Sendable (HTTPAnswer, Data) throws -> Void = { _, _ in }
   ) throws -> HTTPAnswer {
     var request = URLRequest(url: url)
     request.httpMethod = method
-    // Compressed files have another length than the one announced, and no ranges.
+    // A compressed file would differ in length from the one announced, and have no ranges.
     for (name, value) in headers.merging(["Accept-Encoding": "identity"], uniquingKeysWith: { first, _ in first }) {
       request.setValue(value, forHTTPHeaderField: name)
     }
@@ -74,7 +73,7 @@ final class HTTPClient: Sendable {
   }
 }
 
-/// One request at work.
+/// A request in progress.
 private final class Transfer: Sendable {
   let url: URL
   let finished = DispatchSemaphore(value: 0)
@@ -101,7 +100,7 @@ private final class Transfer: Sendable {
     state.withLock { if $0.answer == nil { $0.answer = answer } }
   }
 
-  /// Whether the transfer goes on.
+  /// Returns whether to continue the transfer.
   func received(_ data: Data) -> Bool {
     state.withLock { state in
       guard state.error == nil, let answer = state.answer else { return false }
@@ -124,7 +123,7 @@ private final class Transfer: Sendable {
   func result() throws -> HTTPAnswer {
     try state.withLock { state in
       if let error = state.error { throw error }
-      guard let answer = state.answer else { throw HTTPFailure(url: url, reason: "an answer that is not HTTP") }
+      guard let answer = state.answer else { throw HTTPFailure(url: url, reason: "the answer is not HTTP") }
       return answer
     }
   }
@@ -134,16 +133,16 @@ private final class Transfer: Sendable {
     guard let code = (error as? URLError)?.code else { return text }
     switch code {
     case .cannotConnectToHost: return "cannot connect"
-    case .cannotFindHost, .dnsLookupFailed: return "the host is not known"
+    case .cannotFindHost, .dnsLookupFailed: return "unknown host"
     case .timedOut: return "timed out"
-    case .networkConnectionLost: return "the connection broke off"
-    case .secureConnectionFailed, .serverCertificateUntrusted: return "no secure connection"
+    case .networkConnectionLost: return "connection lost"
+    case .secureConnectionFailed, .serverCertificateUntrusted: return "no secure connection could be made"
     default: return text
     }
   }
 }
 
-/// Passes URLSession's calls on to the transfers.
+/// Forwards URLSession's callbacks to the transfers.
 private final class TransferDelegate: NSObject, URLSessionDataDelegate {
   private let transfers = Mutex<[Int: Transfer]>([:])
 

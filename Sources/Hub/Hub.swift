@@ -1,37 +1,37 @@
 import Foundation
 import Synchronization
 
-/// Gets models from a Hugging Face Hub into the cache that Python's library has too.
+/// Downloads models from a Hugging Face Hub into the cache that Python's `huggingface_hub` uses too.
 ///
 ///     let model = try Hub().fetch("owner/name") { print($0) }
 ///     let config = try ModelConfig(directory: model.directory)
 public struct Hub: Sendable {
   /// A model in the cache.
   public struct Snapshot: Sendable, Equatable {
-    /// Its directory, as the Hub lays it out.
+    /// Its directory.
     public let directory: String
     /// The commit.
     public let commit: String
-    /// Bytes that this call downloaded.
+    /// The number of bytes that this call downloaded.
     public let downloadedBytes: Int
   }
 
-  /// What happens meanwhile.
+  /// Progress and notices.
   public enum Event: Sendable, Equatable {
-    /// So many bytes of a file are there; `total` is nil where the server does not say.
+    /// `bytes` of a file have arrived; `total` is nil if the server does not tell.
     case progress(file: String, bytes: Int, total: Int?)
-    /// Something a person should know.
+    /// A message for the user.
     case notice(String)
   }
 
-  /// Where models come from and where they are kept.
+  /// The server and the cache.
   public let environment: HubEnvironment
   private let client: HubClient
   private var cache: HubCache { HubCache(root: environment.cache) }
-  /// Bytes of one request: what has come but is not yet written is never more.
+  /// The bytes per request, which bounds what is received but not yet written.
   private let pieceSize: Int
 
-  /// The Hub and the cache that the environment names.
+  /// A Hub in `environment`.
   public init(_ environment: HubEnvironment = HubEnvironment()) {
     self.init(environment, firstDelay: 0.5, timeout: 30)
   }
@@ -44,9 +44,7 @@ public struct Hub: Sendable {
 
   // MARK: - Without the network
 
-  /// The directory that a config's `model` means: itself, or the last download of a model on the Hub.
-  ///
-  /// What is no model's name, or begins with the name of a directory that is there, stays a path.
+  /// The directory of `model` in a config: a path, or the cached copy of a model on the Hub (see `id`).
   public func directory(of model: String, files: ModelFiles = .all) throws -> String {
     guard let id = Self.id(model) else { return model }
     let found = cached(id, files)
@@ -55,7 +53,8 @@ public struct Hub: Sendable {
     throw HubError.notCached(model: model, cache: environment.cache, missing: found.missing)
   }
 
-  /// The model on the Hub that `model` means; nil where it is a path.
+  /// The Hub id that `model` is. Nil if it is a path: an existing file, a text that cannot be an id, or one whose first
+  /// part is an existing directory.
   public static func id(_ model: String) -> HubModelID? {
     guard !FileManager.default.fileExists(atPath: model), let id = HubModelID(model) else { return nil }
     return FileManager.default.fileExists(atPath: String(id.name.prefix { $0 != "/" })) ? nil : id
@@ -70,10 +69,10 @@ public struct Hub: Sendable {
 
   // MARK: - With the network
 
-  /// Sees that the newest state of a model is in the cache. Nil where `model` is a path.
+  /// Brings the newest version of a model into the cache. Nil if `model` is a path.
   ///
-  /// A commit that is there whole, and `HF_HUB_OFFLINE`, need no network. Where no server answers, or not to us, what
-  /// the cache has of the model is used, with a notice.
+  /// A cached commit, or `HF_HUB_OFFLINE`, needs no network. If the server does not answer or denies access, a cached
+  /// copy is used, with a notice.
   public func fetch(
     _ model: String, files: ModelFiles = .all, onEvent: @escaping @Sendable (Event) -> Void = { _ in }
   ) throws -> Snapshot? {
@@ -88,12 +87,12 @@ public struct Hub: Sendable {
       return try download(id, files, onEvent)
     } catch let error as HubError {
       guard error.allowsCache, let known = known(id, files) else { throw error }
-      onEvent(.notice("\(error); the copy in the cache is used"))
+      onEvent(.notice("\(error); using the cached copy"))
       return known
     }
   }
 
-  /// The model in the cache, where it is whole.
+  /// The model in the cache, if it is complete.
   private func known(_ id: HubModelID, _ files: ModelFiles) -> Snapshot? {
     let found = cached(id, files)
     guard let directory = found.directory, found.missing == nil, let commit = cache.commit(of: id) else { return nil }
@@ -114,12 +113,12 @@ public struct Hub: Sendable {
         bytes += try get(shard, of: id, commit: commit, onEvent)
       }
     }
-    // Last, so that the revision never points at a part of a model.
+    // Last, so that the revision never points to an incomplete model.
     try cache.setRef(id, commit: commit)
     return Snapshot(directory: directory, commit: commit, downloadedBytes: bytes)
   }
 
-  /// Sees that one file is there; returns the bytes that had to be downloaded.
+  /// Downloads one file unless it is cached. Returns the number of bytes downloaded.
   private func get(
     _ file: String, of id: HubModelID, commit: String, _ onEvent: @escaping @Sendable (Event) -> Void
   ) throws -> Int {
@@ -142,7 +141,7 @@ public struct Hub: Sendable {
 }
 
 extension HubError {
-  /// Whether an earlier download may stand in: the Hub did not answer, or not to us.
+  /// Whether a cached copy may be used instead: the Hub does not answer or denies access.
   fileprivate var allowsCache: Bool {
     switch self {
     case .unreachable, .status, .notAHub, .unauthorized, .forbidden: true

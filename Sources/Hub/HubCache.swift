@@ -1,11 +1,11 @@
 import Diagnostics
 import Foundation
 
-/// The cache of Hugging Face, as Python's huggingface_hub lays it out.
+/// The cache of Python's `huggingface_hub`.
 ///
-///     models--owner--name/blobs/ETAG                 the files' contents
+///     models--owner--name/blobs/ETAG                 contents of files
 ///     models--owner--name/snapshots/COMMIT/FILE      links to them
-///     models--owner--name/refs/main                  the commit that a branch or tag was at
+///     models--owner--name/refs/main                  the commit of a branch or tag
 ///     .locks/models--owner--name/ETAG.lock
 struct HubCache: Sendable {
   let root: String
@@ -18,22 +18,22 @@ struct HubCache: Sendable {
 
   // MARK: - Reading
 
-  /// The commit that the revision was at when it was last asked for.
+  /// The commit of the revision when it was last downloaded.
   func commit(of id: HubModelID) -> String? {
     if id.isCommit { return id.wanted }
     let stored = try? InputFile.read("\(storage(id))/refs/\(id.wanted)", limit: 1000)
     return stored.map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines) }
   }
 
-  /// The directory with the files of a commit, which may lack some or all.
+  /// The directory of a commit, which may be incomplete or absent.
   func snapshot(_ id: HubModelID, commit: String) -> String { "\(storage(id))/snapshots/\(commit)" }
 
-  /// Where the contents of a file go.
+  /// The path of the contents `tag`.
   func blob(_ id: HubModelID, _ tag: String) -> String { "\(storage(id))/blobs/\(tag)" }
 
   // MARK: - Writing
 
-  /// Lets a branch or tag point at `commit`.
+  /// Sets the commit of a branch or tag.
   func setRef(_ id: HubModelID, commit: String) throws {
     guard id.wanted != commit, self.commit(of: id) != commit else { return }
     let path = "\(storage(id))/refs/\(id.wanted)"
@@ -43,7 +43,7 @@ struct HubCache: Sendable {
     guard rename(temporary, path) == 0 else { throw failure(path) }
   }
 
-  /// Links `file` of a snapshot to the contents `tag`, by a relative path as Python does, so that the cache can move.
+  /// Links `file` of a snapshot to the contents `tag`. The link is relative, so that the cache can be moved.
   func link(_ id: HubModelID, commit: String, file: String, to tag: String) throws {
     let path = "\(snapshot(id, commit: commit))/\(file)"
     try makeDirectory(of: path)
@@ -55,7 +55,7 @@ struct HubCache: Sendable {
     guard symlink(target, temporary) == 0, rename(temporary, path) == 0 else { throw failure(path) }
   }
 
-  /// Runs `body` while no other process, Python's library included, writes the contents `tag`.
+  /// Runs `body` while holding the lock of the contents `tag`, which Python's library respects too.
   func withLock<Result>(_ id: HubModelID, _ tag: String, _ body: () throws -> Result) throws -> Result {
     let path = "\(root)/.locks/\(folder(id))/\(tag).lock"
     try makeDirectory(of: path)
@@ -63,7 +63,7 @@ struct HubCache: Sendable {
     guard descriptor >= 0 else { throw failure(path) }
     defer { close(descriptor) }
     while flock(descriptor, LOCK_EX) != 0 {
-      // Some file systems know no locks; the rename at the end keeps the cache right all the same.
+      // Some file systems have no locks. The rename at the end keeps the cache correct anyway.
       guard errno == EINTR else { break }
     }
     return try body()

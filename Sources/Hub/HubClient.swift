@@ -2,25 +2,25 @@ import Diagnostics
 import Foundation
 import StrictJSON
 
-/// What a Hub says about a file before it gives it.
+/// A file on the Hub.
 struct HubFileInfo: Sendable {
-  /// The name of its contents: the SHA-256 of large files, a Git hash of others.
+  /// The ETag: the SHA-256 of a large file, the Git hash of another.
   let tag: String
   let size: Int?
-  /// Where it is, the Hub itself or another server.
+  /// Its address, on the Hub or on another server.
   let location: URL
 
-  /// The checksum, for files in large-file storage.
+  /// The SHA-256, known for files in large-file storage.
   var sha256: String? { tag.utf8.count == 64 && tag.utf8.allSatisfy(HubModelID.isHexDigit) ? tag : nil }
 }
 
-/// The requests to a Hub, with retries.
+/// Sends requests to a Hub, with retries.
 struct HubClient: Sendable {
   let environment: HubEnvironment
   let http: HTTPClient
-  /// Seconds before the first of the retries; each waits twice as long as the one before.
+  /// The delay before the first retry, in seconds. It doubles with every retry.
   let firstDelay: Double
-  /// Requests that fail without any progress, before it is given up.
+  /// The number of requests without progress before giving up.
   static let attempts = 5
 
   init(_ environment: HubEnvironment, firstDelay: Double = 0.5, timeout: Double = 30) {
@@ -29,7 +29,7 @@ struct HubClient: Sendable {
     http = HTTPClient(timeout: timeout)
   }
 
-  /// The commit of a revision, and the names of its files.
+  /// The commit of a revision and the names of its files.
   func info(_ id: HubModelID) throws -> (commit: String, files: [String]) {
     let url = try url("api/models/\(id.name)/revision/\(Self.escaped(id.wanted, keeping: ""))")
     let body = Body()
@@ -37,34 +37,38 @@ struct HubClient: Sendable {
       body.clear()
       return try following(url, "GET") { answer, piece in
         guard body.append(piece) else {
-          throw HubError.notAHub(url: answer.url.absoluteString, reason: "its answer does not end")
+          throw HubError.notAHub(url: answer.url.absoluteString, reason: "the answer is too long")
         }
       }
     }
     try check(answer, id, file: nil)
-    guard let node = try? JSONParser.parse(body.bytes, file: url.absoluteString), let commit = node["sha"]?.string,
-      HubModelID.isCommit(commit), let siblings = node["siblings"]?.array
-    else { throw HubError.notAHub(url: url.absoluteString, reason: "its answer names no commit and files") }
-    let files = siblings.compactMap { $0["rfilename"]?.string }
+    let commit: String, files: [String]
+    do {
+      let model = try JSONField(parsing: body.bytes, file: "the answer")
+      commit = try model.member("sha").value("a commit") { $0.string.flatMap { HubModelID.isCommit($0) ? $0 : nil } }
+      files = try model.member("siblings").elements().map { try $0.member("rfilename").string() }
+    } catch {
+      throw HubError.notAHub(url: url.absoluteString, reason: "\(error)")
+    }
     if let file = files.first(where: { !$0.isPathInside }) {
-      throw HubError.notAHub(url: url.absoluteString, reason: "it names the file \(file.clipped)")
+      throw HubError.notAHub(url: url.absoluteString, reason: "it lists the file \(file.clipped)")
     }
     return (commit, files)
   }
 
-  /// What the Hub says about a file of a commit.
+  /// Asks for a file of a commit.
   func info(_ id: HubModelID, commit: String, file: String) throws -> HubFileInfo {
     let url = try url("\(id.name)/resolve/\(commit)/\(Self.escaped(file, keeping: "/"))")
     let answer = try retrying(url) { try following(url, "HEAD") }
     try check(answer, id, file: file)
     guard let tag = Self.tag(answer.headers["x-linked-etag"] ?? answer.headers["etag"]) else {
-      throw HubError.notAHub(url: url.absoluteString, reason: "its answer has no usable ETag")
+      throw HubError.notAHub(url: url.absoluteString, reason: "the answer has no usable ETag")
     }
     let length = answer.headers["x-linked-size"] ?? (answer.location == nil ? answer.headers["content-length"] : nil)
     return HubFileInfo(tag: tag, size: length.flatMap { Int($0) }, location: answer.location ?? answer.url)
   }
 
-  /// One request for the bytes `range` of a file; `onBody` gets the pieces. The token stays with the Hub.
+  /// Requests the bytes `range` of a file. The token is sent only to the Hub itself.
   func get(_ url: URL, range: String, onBody: @escaping @Sendable (HTTPAnswer, Data) throws -> Void) throws
     -> HTTPAnswer
   {
@@ -78,13 +82,13 @@ struct HubClient: Sendable {
     }
   }
 
-  /// Waits before attempt number `attempt`, from 1, as long as the server says or twice as long as before.
+  /// Waits after attempt number `attempt` (from 1), as long as the server demands or twice as long as the last time.
   func wait(attempt: Int, answer: HTTPAnswer?) {
     let asked = answer?.headers["retry-after"].flatMap { Double($0) }.map { $0 >= 0 ? min($0, 60) : 0 }
     Thread.sleep(forTimeInterval: asked ?? firstDelay * Double(1 << (attempt - 1)))
   }
 
-  /// Whether asking again may help.
+  /// Whether a retry may help.
   static func isPassing(_ status: Int) -> Bool { status == 408 || status == 429 || (500..<600).contains(status) }
 
   // MARK: -
@@ -106,7 +110,7 @@ struct HubClient: Sendable {
     throw HubError.unreachable(url: url.absoluteString, reason: "no answer")
   }
 
-  /// Follows redirections inside the Hub (renamed models); one to another server is the answer.
+  /// Follows redirections within the Hub, as for renamed models. A redirection to another server is returned.
   private func following(
     _ url: URL, _ method: String, onBody: @escaping @Sendable (HTTPAnswer, Data) throws -> Void = { _, _ in }
   ) throws -> HTTPAnswer {
@@ -114,11 +118,11 @@ struct HubClient: Sendable {
     for _ in 0..<5 {
       let answer = try http.send(method, target, headers: headers(for: target), onBody: onBody)
       guard let location = answer.location, isHub(location) else { return answer }
-      // What a large file's storage is asked for stands in the headers of the redirection.
+      // The redirection to large-file storage has the headers to read.
       if answer.headers["x-linked-etag"] != nil { return answer }
       target = location
     }
-    throw HubError.notAHub(url: url.absoluteString, reason: "it redirects in circles")
+    throw HubError.notAHub(url: url.absoluteString, reason: "too many redirections")
   }
 
   private func headers(for url: URL) -> [String: String] {
@@ -135,7 +139,7 @@ struct HubClient: Sendable {
   private func url(_ path: String) throws -> URL {
     guard let url = URL(string: "\(environment.endpoint)/\(path)"), url.host != nil,
       ["http", "https"].contains(url.scheme)
-    else { throw HubError.notAHub(url: environment.endpoint, reason: "HF_ENDPOINT is no web address") }
+    else { throw HubError.notAHub(url: environment.endpoint, reason: "HF_ENDPOINT must be an http or https address") }
     return url
   }
 
@@ -157,7 +161,7 @@ struct HubClient: Sendable {
     }
   }
 
-  /// An ETag as a file's name: without `W/` and quotes. Nil for what could lead out of the directory.
+  /// An ETag as a file name, without `W/` and quotes. Nil if it could lead out of the directory.
   private static func tag(_ header: String?) -> String? {
     guard var tag = header else { return nil }
     if tag.hasPrefix("W/") { tag.removeFirst(2) }

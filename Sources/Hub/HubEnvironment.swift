@@ -1,19 +1,18 @@
 import Foundation
 
-/// Where models come from and where they are kept, as Python's huggingface_hub reads it from the environment.
-///
-/// `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, and the older names of some.
+/// The server and the cache of models, from the environment variables of Python's `huggingface_hub`:
+/// `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, and some older names.
 public struct HubEnvironment: Sendable, Equatable {
-  /// The cache, `~/.cache/huggingface/hub` unless told otherwise.
+  /// The cache; `~/.cache/huggingface/hub` by default.
   public var cache: String
-  /// The server, without a slash at its end.
+  /// The server, without a slash at the end.
   public var endpoint: String
-  /// What gives access to private models.
+  /// The access token, for private models.
   public var token: String?
-  /// Whether nothing is asked of the network.
+  /// Whether to use the cache only.
   public var isOffline: Bool
 
-  /// Read once from `variables`.
+  /// Reads `variables`.
   public init(_ variables: [String: String] = ProcessInfo.processInfo.environment) {
     func value(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
     let userHome = value("HOME") ?? NSHomeDirectory()
@@ -30,7 +29,7 @@ public struct HubEnvironment: Sendable, Equatable {
       .lazy.compactMap { $0?.filter { !$0.isNewline }.trimmingCharacters(in: .whitespaces) }.first { !$0.isEmpty }
   }
 
-  /// `~`, `$NAME` and `${NAME}`; what is not set stays as it is written.
+  /// Expands `~`, `$NAME` and `${NAME}`. Unset names are left as they are.
   private static func expand(_ text: String, _ variables: [String: String], home: String) -> String {
     var text = text
     if text == "~" || text.hasPrefix("~/") { text = home + text.dropFirst() }

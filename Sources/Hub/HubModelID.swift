@@ -4,10 +4,10 @@ import Foundation
 public struct HubModelID: Sendable, Equatable, CustomStringConvertible {
   /// `owner/name`.
   public let name: String
-  /// What stands after the `@`.
+  /// The text after `@`.
   public let revision: String?
 
-  /// Nil where `text` cannot be the name of a model.
+  /// Nil if `text` cannot be the name of a model.
   public init?(_ text: String) {
     let halves = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     let parts = halves[0].split(separator: "/", omittingEmptySubsequences: false)
@@ -17,18 +17,18 @@ public struct HubModelID: Sendable, Equatable, CustomStringConvertible {
     if let revision, !Self.isRevision(revision) { return nil }
   }
 
-  /// As it was written.
+  /// As written.
   public var description: String { revision.map { "\(name)@\($0)" } ?? name }
 
-  /// The revision asked for; `main` where none is.
+  /// The revision, by default `main`.
   public var wanted: String { revision ?? "main" }
 
-  /// Whether the revision is a whole commit, which never changes.
+  /// Whether the revision is a full commit hash, which never changes.
   public var isCommit: Bool { Self.isCommit(wanted) }
 
   static func isCommit(_ text: String) -> Bool { text.utf8.count == 40 && text.utf8.allSatisfy(isHexDigit) }
 
-  /// The rules of huggingface_hub: letters, digits, `-`, `_` and `.`; no `--` and `..`, none of them at an end.
+  /// The rules of huggingface_hub: letters, digits, `-`, `_` and `.`; no `--`, no `..`, no `-` or `.` at an end.
   private static func isName(_ part: Substring) -> Bool {
     guard let first = part.utf8.first, let last = part.utf8.last, isAlphanumeric(first) || first == UInt8(ascii: "_"),
       isAlphanumeric(last) || last == UInt8(ascii: "_"), !part.contains("--"), !part.contains(".."),
@@ -37,7 +37,7 @@ public struct HubModelID: Sendable, Equatable, CustomStringConvertible {
     return part.utf8.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) }
   }
 
-  /// A path component of `refs`: nothing that leads out of it.
+  /// Whether `text` is a safe path inside `refs`.
   private static func isRevision(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     return parts.allSatisfy { part in

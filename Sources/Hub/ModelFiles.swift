@@ -2,13 +2,13 @@ import Diagnostics
 import Foundation
 import StrictJSON
 
-/// Which files of a model this program reads.
+/// Which files of a model are needed.
 public enum ModelFiles: String, Sendable {
-  /// Sizes only.
+  /// The config.
   case config
-  /// Sizes and tokenizer.
+  /// The config and the tokenizer.
   case tokenizer
-  /// Those and the weights.
+  /// Also the weights.
   case all
 
   private static let tokenizerFiles = [
@@ -18,7 +18,7 @@ public enum ModelFiles: String, Sendable {
   static let single = "model.safetensors"
   static let index = "model.safetensors.index.json"
 
-  /// Those among the repository's `files` that come first; the shards are known from the index only.
+  /// The files to download first, among those of the repository. The index then names the shards.
   func wanted(among files: [String]) -> [String] {
     let present = Set(files)
     var wanted = ["config.json"]
@@ -29,12 +29,17 @@ public enum ModelFiles: String, Sendable {
 
   /// The shards that an index names.
   static func shards(index: String) throws -> [String] {
-    let bytes = (try? InputFile.read(index, limit: InputFile.textLimit)) ?? []
-    let map = try JSONParser.parse(bytes, file: index)["weight_map"]?.object
-    return Set((map?.keys ?? []).compactMap { map?[$0]?.string }).sorted()
+    let bytes: [UInt8]
+    do {
+      bytes = try InputFile.read(index, limit: InputFile.textLimit)
+    } catch {
+      throw HubError.cache(path: index, reason: error.description)
+    }
+    let map = try JSONField(parsing: bytes, file: index).member("weight_map")
+    return Set(try map.members().map { try $0.field.string() }).sorted()
   }
 
-  /// Throws where the repository's `files` are no model that can be read.
+  /// Throws if the repository's `files` lack something that is needed.
   func requireUsable(_ files: [String], model: String) throws {
     let present = Set(files)
     guard present.contains("config.json") else { throw HubError.noFile(model: model, file: "config.json") }
@@ -44,7 +49,7 @@ public enum ModelFiles: String, Sendable {
     throw HubError.noSafetensors(model: model, found: other)
   }
 
-  /// A file that the directory lacks, or nil where the model is whole.
+  /// A needed file that the directory lacks, or nil.
   func missing(in directory: String) -> String? {
     func has(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(directory)/\(name)") }
     if !has("config.json") { return "config.json" }

@@ -2,46 +2,49 @@ import CKernels
 import COpenBLAS
 import Foundation
 
-/// The BLAS that was loaded, and what it gives on this machine.
+/// OpenBLAS as it was loaded.
 public struct BLASLibrary: Sendable {
-  /// Version and build options, as the library tells them.
+  /// Version and build options.
   public let configuration: String
-  /// The kernel set it chose: `Cooperlake`, `Haswell`, `Zen`, …
+  /// The kernels it chose for this processor: `Cooperlake`, `Haswell`, `Zen`, …
   public let core: String
   /// The value of `OPENBLAS_CORETYPE` that pinned the choice, if any.
   public let pin: String?
 
-  /// Makes OpenBLAS single-threaded (the workers are the threads) and asks what it is.
+  /// Describes the library. Nothing needs to be prepared: the first product makes OpenBLAS single-threaded.
   public static func prepare() -> BLASLibrary {
-    openblas_set_num_threads(1)
+    makeSingleThreaded
     let pin = ProcessInfo.processInfo.environment["OPENBLAS_CORETYPE"]
     return BLASLibrary(
       configuration: String(cString: openblas_get_config()), core: String(cString: openblas_get_corename()),
       pin: pin.flatMap { $0.isEmpty ? nil : $0 })
   }
 
-  /// The name of the instruction set that our own vector kernels use: `avx512`, `avx2` or `portable`.
+  /// Evaluated once, before the first product, whichever thread needs it first: the workers are the threads.
+  static let makeSingleThreaded: Void = openblas_set_num_threads(1)
+
+  /// The instruction set of our own vector kernels: `avx512`, `avx2` or `portable`.
   public static var instructionSet: String { String(cString: ck_instruction_set()) }
 }
 
 /// Rates of one core in GFLOP/s (10⁹ floating-point operations a second).
 public struct MachineRates: Sendable {
-  /// Fused multiply-adds out of registers: what the hardware can do at most.
+  /// Fused multiply-adds in registers: the most that the hardware can do.
   public let instructionPeak: Double
-  /// A 512×768×768 product in float32, the commonest shape of RoBERTa-base.
+  /// A 512×768×768 product in float32, the most common shape in RoBERTa-base.
   public let gemm: Double
 
-  /// The product's share of the peak, 0 … 1.
+  /// The product's share of the peak, from 0 to 1.
   public var efficiency: Double { gemm / instructionPeak }
 
-  /// Measures both; takes about `seconds`. Each figure is the best of several tries, since others share the machine.
+  /// Measures both in about `seconds`. Each figure is the best of several tries, since the machine may be busy.
   public static func measure(seconds: Double = 0.05) -> MachineRates {
     MachineRates(
       instructionPeak: measurePeak(seconds: seconds / 4), gemm: measureProduct(512, 768, 768, seconds: seconds))
   }
 
-  /// GFLOP/s of an m×k by k×n product with the second matrix transposed, as linear maps use it, through the library
-  /// that models use.
+  /// GFLOP/s of an m×k by k×n product with the second matrix transposed, as in linear maps, in the library that models
+  /// use.
   public static func measureProduct(
     _ m: Int, _ n: Int, _ k: Int, _ precision: Precision = .float32, seconds: Double
   ) -> Double {
@@ -59,7 +62,7 @@ public struct MachineRates: Sendable {
     }
   }
 
-  /// The same through OpenBLAS.
+  /// The same in OpenBLAS.
   public static func measureOpenBLAS(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
     let workspace = Workspace()
     let (a, b, c) = (

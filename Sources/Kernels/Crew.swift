@@ -2,15 +2,15 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Threads that help the one that calls `run`, for work so short that to wake a sleeping thread would take as long.
+/// Threads that help the caller of `run`, for work that takes no longer than waking a sleeping thread.
 ///
-/// A helper that has nothing to do looks for work for a while before it sleeps; one that comes too late, since the
-/// machine is busy with something else, is not waited for.
+/// An idle helper spins for a while before it sleeps. A helper that arrives too late, because the machine is busy, is
+/// not waited for.
 final class Crew: Sendable {
   private let board = Board()
   private let helpers: Int
 
-  /// Starts `helpers` threads; they end with the crew.
+  /// Starts `helpers` threads, which end with the crew.
   init(helpers: Int) {
     self.helpers = helpers
     for _ in 0..<helpers { Thread.detachNewThread { [board] in board.help() } }
@@ -18,31 +18,30 @@ final class Crew: Sendable {
 
   deinit { board.dismiss(helpers) }
 
-  /// Calls `body(0)` here, and beside it `body` with numbers from 1 to `helpers`, each at most once, on helpers that have
-  /// time; returns when all that were begun have ended. One call at a time.
+  /// Calls `body(0)` here while idle helpers call `body` with numbers from 1 to `helpers`, each at most once. Returns
+  /// when all calls have ended. Only one `run` at a time.
   func run(helpers wanted: Int, _ body: (_ member: Int) -> Void) {
     withoutActuallyEscaping(body) { board.share(min(helpers, wanted), $0) }
   }
 }
 
-/// What a crew and its helpers tell each other.
+/// The state that a crew shares with its helpers.
 private final class Board: @unchecked Sendable {
-  /// Nanoseconds of looking before a thread sleeps: some operations of a model that are not shared, and little beside
-  /// a time slice.
+  /// Nanoseconds of spinning before a thread sleeps: longer than the operations between two shared ones, and short
+  /// beside a time slice.
   private static let patience: UInt64 = 200_000
 
-  /// Places at the work that are still free; `body` is written before they are offered, and they are taken back before
-  /// it is written again.
+  /// Calls of `body` that no helper has taken. `body` changes only while this is zero.
   private let places = Atomic(0)
   private var body: ((_ member: Int) -> Void)?
-  /// Helpers that have ended their part of the present work.
+  /// Helpers that have finished the current work.
   private let ended = Atomic(0)
   private let dismissed = Atomic(false)
 
-  /// Helpers that sleep or are about to.
+  /// Helpers that sleep or are about to sleep.
   private let sleeping = Atomic(0)
   private let wake = DispatchSemaphore(value: 0)
-  /// Whether the caller sleeps, or is about to.
+  /// Whether the caller sleeps or is about to sleep.
   private let awaited = Atomic(false)
   private let finished = DispatchSemaphore(value: 0)
 
@@ -84,7 +83,7 @@ private final class Board: @unchecked Sendable {
     places.load(ordering: .sequentiallyConsistent) > 0 || dismissed.load(ordering: .sequentiallyConsistent)
   }
 
-  /// Takes back that this helper sleeps; false where the caller has seen it and wakes it, which must not be left over.
+  /// Withdraws this helper from `sleeping`. False if the caller has already counted it; its signal must then be consumed.
   private func isUncounted() -> Bool {
     var count = sleeping.load(ordering: .relaxed)
     while count > 0 {
@@ -100,7 +99,7 @@ private final class Board: @unchecked Sendable {
     for _ in 0..<sleeping.exchange(0, ordering: .sequentiallyConsistent) { wake.signal() }
   }
 
-  /// A place of its own at the work, counted from 1.
+  /// Takes a call of `body`: its number from 1, or nil.
   private func takePlace() -> Int? {
     var free = places.load(ordering: .relaxed)
     while free > 0 {
@@ -112,10 +111,10 @@ private final class Board: @unchecked Sendable {
     return nil
   }
 
-  /// Apart, so that the closure is let go before the end is reported.
+  /// A function of its own, so that it releases the closure before the end is reported.
   @inline(never) private func work(_ member: Int) { body?(member) }
 
-  /// Looks until `condition` holds; false when it did not in time.
+  /// Spins until `condition` holds. False if that takes too long.
   private static func watch(_ condition: () -> Bool) -> Bool {
     if condition() { return true }
     let end = DispatchTime.now().uptimeNanoseconds + patience

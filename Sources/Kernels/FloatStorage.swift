@@ -1,12 +1,11 @@
-/// A run of floats that outlives steps: parameters, their gradients, an optimiser's moments.
+/// Floats that outlive a step: parameters, gradients, the optimiser's moments.
 ///
-/// Aligned to cache lines. It may be read from several threads; only one may write, and none may read meanwhile.
-/// The trainer keeps that rule by phases: workers read parameters and each writes its own gradients, then one thread
-/// alone adds and updates.
+/// Aligned to cache lines. Several threads may read it at once, but none while another writes. The trainer works in
+/// phases: workers read parameters and write to their own gradients, then a single thread adds and updates.
 public final class FloatStorage: @unchecked Sendable {
-  /// How many floats.
+  /// The number of floats.
   public let count: Int
-  /// The first one.
+  /// The first float.
   public let base: UnsafeMutablePointer<Float>
 
   /// `count` zeros.
@@ -38,7 +37,7 @@ public final class FloatStorage: @unchecked Sendable {
 }
 
 extension FloatStorage {
-  /// A storage of its own with the same numbers.
+  /// A copy of the numbers.
   public func copy() -> FloatStorage {
     let copy = FloatStorage(zeros: count)
     copy.base.update(from: base, count: count)

@@ -1,3 +1,4 @@
+import Algorithms
 import CKernels
 
 /// How a number is stored.
@@ -10,9 +11,9 @@ public enum ElementType: String, Sendable, CaseIterable {
   public var byteCount: Int { self == .float32 ? 4 : 2 }
 }
 
-/// A read-only tensor: a checkpoint's weight in the type it has on disk, memory-mapped, or an array of our own.
+/// A read-only tensor: a checkpoint's weight, memory-mapped in its type on disk, or an array.
 ///
-/// Row-major. Matrices of linear maps have the shape [out, in] as in PyTorch.
+/// Row-major. Matrices of linear maps have the shape [out, in], as in PyTorch.
 public struct FrozenTensor: Sendable {
   /// Lengths of the dimensions, slowest first.
   public let shape: [Int]
@@ -27,7 +28,7 @@ public struct FrozenTensor: Sendable {
     case resident(ResidentMemory)
   }
 
-  /// The tensor that starts at `byteOffset` of `file`. The caller has checked that it lies inside.
+  /// The tensor at `byteOffset` of `file`. The caller has checked that it lies inside the file.
   public init(file: MappedFile, byteOffset: Int, shape: [Int], elementType: ElementType) {
     self.shape = shape
     self.elementType = elementType
@@ -45,8 +46,8 @@ public struct FrozenTensor: Sendable {
     storage = .floats(OwnedFloats(values))
   }
 
-  /// Tensors of the given shapes without numbers, for forward code that runs on shapes alone: they share address space,
-  /// and take memory only where they are read.
+  /// Tensors without numbers, for forward code that runs on shapes alone. They share address space and take memory only
+  /// if they are read.
   public static func absent(_ tensors: [(shape: [Int], elementType: ElementType)]) -> [FrozenTensor] {
     let sizes = tensors.map { $0.shape.reduce(1, *) * $0.elementType.byteCount }
     let memory = ResidentMemory(byteCount: sizes.max() ?? 0)
@@ -55,14 +56,14 @@ public struct FrozenTensor: Sendable {
     }
   }
 
-  /// Whether products in bfloat16 can read the numbers where they are.
+  /// Whether products in bfloat16 can read the numbers in place.
   public var isBFloat16: Bool { elementType == .bfloat16 && Int(bitPattern: bytes) % 2 == 0 }
 
-  /// The same numbers rounded to bfloat16; itself where `isBFloat16`.
+  /// The numbers rounded to bfloat16, or the tensor itself if `isBFloat16`.
   public func inBFloat16() -> FrozenTensor { isBFloat16 ? self : Self.bfloat16Copies([self])[0] }
 
-  /// Copies of `tensors`, rounded to bfloat16, in one block of memory with large pages, which products read faster than
-  /// a file's small ones. The pages of the file that held them may go: they are not needed again.
+  /// Copies of `tensors`, rounded to bfloat16, in one block of large pages, which products read faster than a file's
+  /// small ones. The file's pages are released.
   public static func bfloat16Copies(_ tensors: [FrozenTensor]) -> [FrozenTensor] {
     let line = 64
     var offsets: [Int] = [], bytes = 0
@@ -79,14 +80,13 @@ public struct FrozenTensor: Sendable {
     }
   }
 
-  private func round(to halves: UnsafeMutablePointer<UInt16>) {
+  private func round(to bf16: UnsafeMutablePointer<UInt16>) {
     let piece = 1 << 14
     withUnsafeTemporaryAllocation(of: Float.self, capacity: piece) { floats in
       guard let scratch = floats.baseAddress else { return }
-      for start in stride(from: 0, to: count, by: piece) {
-        let range = start..<min(start + piece, count)
+      for range in (0..<count).chunks(ofCount: piece) {
         widen(range: range, into: scratch)
-        ck_narrow_bfloat16(halves + start, scratch, range.count)
+        ck_narrow_bfloat16(bf16 + range.lowerBound, scratch, range.count)
       }
     }
   }
@@ -98,14 +98,14 @@ public struct FrozenTensor: Sendable {
     self.byteOffset = byteOffset
   }
 
-  /// How many numbers there are.
+  /// The number of numbers.
   public var count: Int { shape.reduce(1, *) }
-  /// The first dimension's length.
+  /// The length of the first dimension.
   public var rows: Int { shape.first ?? 1 }
   /// Numbers in each row.
   public var columns: Int { shape.dropFirst().reduce(1, *) }
 
-  /// The stored bytes, valid while the tensor lives. They may not be aligned for their element type.
+  /// The stored bytes, valid as long as the tensor. They may be unaligned.
   public var bytes: UnsafeRawPointer {
     switch storage {
     case .file(let file): file.bytes.baseAddress.unsafelyUnwrapped + byteOffset
@@ -114,7 +114,7 @@ public struct FrozenTensor: Sendable {
     }
   }
 
-  /// Lets the memory of the numbers in `range` go where they are a file's; they come from it again when touched.
+  /// Releases the memory of the numbers in `range` if they are mapped from a file. They are read again when needed.
   public func forget(_ range: Range<Int>) {
     guard case .file(let file) = storage else { return }
     let size = elementType.byteCount
@@ -123,7 +123,7 @@ public struct FrozenTensor: Sendable {
 
   /// All numbers, widened to float32.
   public func floats() -> [Float] {
-    // Made of no numbers, an array would have its count written into the empty array that all threads share.
+    // Initialising an array of no numbers would write its count into the empty array that all threads share.
     guard count > 0 else { return [] }
     return [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       if let base = buffer.baseAddress { widen(range: 0..<count, into: base) }
@@ -142,7 +142,7 @@ public struct FrozenTensor: Sendable {
   }
 }
 
-/// Heap memory that is written once, in `init`.
+/// Heap memory that only `init` writes.
 private final class OwnedFloats: Sendable {
   nonisolated(unsafe) let base: UnsafeMutablePointer<Float>
 

@@ -8,7 +8,7 @@ import Diagnostics
   import Darwin
 #endif
 
-/// A file that cannot be opened or mapped.
+/// Why a file cannot be opened or mapped.
 public struct FileError: UserFacingError, Equatable {
   /// The file.
   public let path: String
@@ -21,16 +21,16 @@ public struct FileError: UserFacingError, Equatable {
     self.code = code
   }
 
-  /// The `code` of a device, a pipe or a socket in place of a file.
+  /// The `code` for a device, a pipe or a socket.
   public static let notAFile: Int32 = -1
-  /// The `code` of a file that is longer than `InputFile.textLimit`.
+  /// The `code` for a file longer than `InputFile.textLimit`.
   public static let tooLarge: Int32 = -2
 
   /// `path: No such file or directory`.
   public var description: String {
     switch code {
     case Self.notAFile: "\(path): not a regular file"
-    case Self.tooLarge: "\(path): larger than \(InputFile.textLimit) bytes, which no file of its kind is"
+    case Self.tooLarge: "\(path): larger than \(InputFile.textLimit) bytes, the limit for files of this kind"
     default: "\(path): \(String(cString: strerror(code)))"
     }
   }
@@ -38,13 +38,11 @@ public struct FileError: UserFacingError, Equatable {
   public var exitStatus: ExitStatus { .missingInput }
 }
 
-/// A read-only file in memory; its pages come from disk as they are touched.
-///
-/// The bytes never change through this object, so sharing it between threads is safe.
+/// A memory-mapped, read-only file. Threads may share it.
 public final class MappedFile: Sendable {
-  /// Where the file is.
+  /// The file's path.
   public let path: String
-  /// Bytes in the file when it was mapped.
+  /// The size in bytes when it was mapped.
   public let count: Int
   private nonisolated(unsafe) let base: UnsafeRawPointer?
 
@@ -73,10 +71,10 @@ public final class MappedFile: Sendable {
     if let base { munmap(UnsafeMutableRawPointer(mutating: base), count) }
   }
 
-  /// The mapped bytes, valid while `self` lives.
+  /// The bytes, valid as long as `self`.
   public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
-  /// Lets the memory of whole pages inside `range` go; they come from the file again when touched.
+  /// Drops the pages inside `range` from memory (madvise). They are read again when needed.
   public func forget(_ range: Range<Int>) {
     guard let base else { return }
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
@@ -84,7 +82,7 @@ public final class MappedFile: Sendable {
     if end > first { madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED) }
   }
 
-  /// A copy of all bytes of what must be a text. Throws where it is longer than any such text is.
+  /// A copy of all bytes of a text file. Throws `FileError` if it is longer than `InputFile.textLimit`.
   public func text() throws -> [UInt8] {
     if count > InputFile.textLimit { throw FileError(path: path, code: FileError.tooLarge) }
     return copy(0..<count)

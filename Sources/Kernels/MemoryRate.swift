@@ -1,8 +1,8 @@
 import Dispatch
 
 extension MachineRates {
-  /// GB/s (10⁹ bytes a second) at which `threads` threads together read memory that no cache holds: the best of several
-  /// passes over `bytes` bytes.
+  /// GB/s (10⁹ bytes a second) at which `threads` threads together read uncached memory: the best of several passes over
+  /// `bytes` bytes.
   public static func measureReading(bytes: Int = 1 << 30, threads: Int, seconds: Double) -> Double {
     let workspace = Workspace()
     let count = bytes / 4 / (64 * threads) * 64
@@ -18,11 +18,11 @@ extension MachineRates {
   }
 }
 
-/// Numbers that several threads read and none writes.
+/// Numbers that no thread writes.
 private struct ReadOnlyFloats: @unchecked Sendable {
   let base: UnsafeMutablePointer<Float>
 
-  /// Four sums side by side, so that additions do not wait for one another; `count` is a multiple of 64.
+  /// Four independent sums, so that additions do not wait for each other. `count` is a multiple of 64.
   @inline(never)
   func sum(from start: Int, count: Int) -> Float {
     let rows = UnsafeRawPointer(base + start)

@@ -1,13 +1,13 @@
 import CKernels
 import Foundation
 
-/// What a random number is for. Numbers for different purposes never meet.
+/// What a random number is for. Different purposes have independent numbers.
 public enum RandomPurpose: Sendable, Equatable {
   case initialization
   case shuffle
   /// Tokens drawn while text is generated.
   case sampling
-  /// Dropout at place `site` of the model; sites are numbered by the model's forward code.
+  /// Dropout at `site`, as the model's forward code numbers them.
   case dropout(site: Int)
 
   var counter: UInt32 {
@@ -20,14 +20,14 @@ public enum RandomPurpose: Sendable, Equatable {
   }
 }
 
-/// Counted randomness: Philox4x32-10, a function from (seed, purpose, stream, index) to numbers, without state.
+/// Counter-based random numbers (Philox4x32-10): a function of seed, purpose, stream and index, without state.
 ///
 /// J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 public struct Philox: Sendable {
   /// The run's seed.
   public let seed: UInt64
 
-  /// Randomness of a run.
+  /// The random numbers of a run.
   public init(seed: UInt64) { self.seed = seed }
 
   /// The stream of the tensor called `name`: the 64-bit FNV-1a hash of its UTF-8, the same in every process.
@@ -35,7 +35,7 @@ public struct Philox: Sendable {
     name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 
-  /// `count` words of the stream named by `purpose` and the 64-bit `stream` number.
+  /// The first `count` words of a stream.
   public func words(_ count: Int, purpose: RandomPurpose, stream: UInt64) -> [UInt32] {
     let blocks = (count + 3) / 4
     var words = [UInt32](repeating: 0, count: 4 * blocks)
@@ -53,7 +53,7 @@ public struct Philox: Sendable {
     }
   }
 
-  /// `count` numbers of N(0, deviation²), by Box and Muller's transformation.
+  /// `count` numbers of N(0, deviation²), by the Box–Muller transform.
   public func normal(_ count: Int, deviation: Double, stream: UInt64) -> [Float] {
     let words = words(2 * ((count + 1) / 2), purpose: .initialization, stream: stream)
     var numbers: [Float] = []
@@ -68,28 +68,28 @@ public struct Philox: Sendable {
     return numbers
   }
 
-  /// A permutation of 0 ..< count: Fisher and Yates's shuffle, for the given epoch.
+  /// A permutation of 0 ..< count for an epoch, by the Fisher–Yates shuffle.
   public func permutation(_ count: Int, epoch: Int) -> [Int] {
     var order = Array(0..<count)
     let words = words(2 * max(0, count - 1), purpose: .shuffle, stream: UInt64(epoch))
     for last in stride(from: count - 1, to: 0, by: -1) {
       let place = 2 * (count - 1 - last)
       let random = UInt64(words[place]) << 32 | UInt64(words[place + 1])
-      // The high half of a 128-bit product: uniform to 2^-64 without rejection.
+      // The high half of a 128-bit product is uniform to 2^-64 without rejection.
       order.swapAt(last, Int(random.multipliedFullWidth(by: UInt64(last) + 1).high))
     }
     return order
   }
 
-  /// Names one row of a dropout mask.
+  /// The key of a row of a dropout mask.
   public struct Row {
-    /// Place in the model.
+    /// The place in the model.
     public let site: Int
     /// Optimiser step, from 0.
     public let step: Int
-    /// The example's number within the step, so that a mask does not depend on how the batch was cut into shards.
+    /// The example's number in the step, which makes masks independent of how the batch is cut into shards.
     public let example: Int
-    /// Row within the example (token, or head · tokens + token).
+    /// The row in the example (token, or head · tokens + token).
     public let row: Int
 
     /// A row.
@@ -101,10 +101,10 @@ public struct Philox: Sendable {
     }
   }
 
-  /// Writes `count` dropout multipliers of `row`: 0 with probability p (to 1/65536), else 1 / (1 − p).
+  /// Writes `count` dropout multipliers of `row`: 0 with probability p (to 1/65536), otherwise 1 / (1 − p).
   public func dropout(_ row: Row, probability: Float, into multipliers: UnsafeMutablePointer<Float>, count: Int) {
     let threshold = UInt32((probability * 65536).rounded())
-    let groups = (count + 127) / 128  // the C kernel makes 128 numbers from 16 blocks
+    let groups = (count + 127) / 128  // The C kernel makes 128 numbers from 16 blocks.
     ck_dropout_multipliers(
       multipliers, count, threshold, 65536 / Float(65536 - threshold),
       UInt32(truncatingIfNeeded: row.row * groups * 16), UInt32(truncatingIfNeeded: row.example),

@@ -1,10 +1,10 @@
 import CKernels
 
-/// Element-wise functions between linear maps; Hugging Face's names are parsed in `Checkpoints`.
+/// Element-wise functions between linear maps.
 public enum ActivationKind: Sendable, CaseIterable {
   /// x Φ(x), exact.
   case gelu
-  /// GELU by the tanh approximation.
+  /// The tanh approximation of GELU.
   case geluTanh
   /// x σ(1.702 x).
   case quickGELU
@@ -45,7 +45,7 @@ public enum ActivationKind: Sendable, CaseIterable {
   public func forward(
     pre: UnsafePointer<UInt16>, bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<UInt16>, rows: Int, columns: Int
   ) {
-    ck_half_bias_activation(kernel, pre, bias, y, rows, columns)
+    ck_bf16_bias_activation(kernel, pre, bias, y, rows, columns)
   }
 
   /// dy ← dy · f'(pre + bias).
@@ -59,7 +59,7 @@ public enum ActivationKind: Sendable, CaseIterable {
   public func backward(
     pre: UnsafePointer<UInt16>, bias: UnsafePointer<Float>?, dy: UnsafeMutablePointer<UInt16>, rows: Int, columns: Int
   ) {
-    ck_half_activation_backward(kernel, pre, bias, dy, rows, columns)
+    ck_bf16_activation_backward(kernel, pre, bias, dy, rows, columns)
   }
 
   /// y ← f(gate) · up.
@@ -73,7 +73,7 @@ public enum ActivationKind: Sendable, CaseIterable {
   public func gated(
     gate: UnsafePointer<UInt16>, up: UnsafePointer<UInt16>, y: UnsafeMutablePointer<UInt16>, count: Int
   ) {
-    ck_half_gated(kernel, gate, up, y, count)
+    ck_bf16_gated(kernel, gate, up, y, count)
   }
 
   /// dUp ← dy · f(gate), then dy ← dy · up · f'(gate).
@@ -89,13 +89,13 @@ public enum ActivationKind: Sendable, CaseIterable {
     gate: UnsafePointer<UInt16>, up: UnsafePointer<UInt16>, dy: UnsafeMutablePointer<UInt16>,
     dUp: UnsafeMutablePointer<UInt16>, count: Int
   ) {
-    ck_half_gated_backward(kernel, gate, up, dy, dUp, count)
+    ck_bf16_gated_backward(kernel, gate, up, dy, dUp, count)
   }
 }
 
 /// Hyper-parameters of one AdamW step (Loshchilov & Hutter, arXiv 1711.05101), as torch.optim.AdamW applies them.
 public struct AdamWStep: Sendable {
-  /// Learning rate of this step.
+  /// The learning rate of this step.
   public var learningRate: Double
   /// Decay of the first moment.
   public var beta1: Double
@@ -105,7 +105,7 @@ public struct AdamWStep: Sendable {
   public var epsilon: Double
   /// Decoupled weight decay.
   public var weightDecay: Double
-  /// 1-based count of steps, for the bias correction.
+  /// The number of this step, from 1, for the bias correction.
   public var step: Int
   /// Factor on the gradient (clipping).
   public var gradientScale: Double
@@ -161,6 +161,6 @@ extension FloatStorage {
   /// The Euclidean norm, summed in double precision.
   public var norm: Double { ck_sum_of_squares(base, count).squareRoot() }
 
-  /// How many numbers are NaN or infinite.
+  /// The number of NaNs and infinities.
   public var nonFiniteCount: Int { ck_count_non_finite(base, count) }
 }

@@ -6,46 +6,49 @@
   import Darwin
 #endif
 
-/// One worker's memory for activations: address space reserved once, handed out lowest address first.
+/// One worker's memory for activations: an arena that hands out the lowest free address.
 ///
-/// A block returns to the workspace when the last reference to its `Buffer` goes, so what an operation does not keep
-/// for its backward pass is used again at once, while it is still in the core's cache. The steady state calls no
-/// allocator of the system. A workspace belongs to one thread at a time.
+/// A block is free again when the last reference to its `Buffer` is gone, so memory that an operation does not keep for
+/// its backward pass is reused at once, while it is still in the cache. No system allocator is called. A workspace
+/// belongs to one thread at a time.
 public final class Workspace {
   private let base: UnsafeMutablePointer<Float>
   private let capacity: Int
-  /// Free blocks in order of address; neighbours are joined.
+  /// Free blocks by address; neighbours are merged.
   private var free: [(offset: Int, count: Int)]
-  /// False for a workspace that only counts memory: operations allocate as they would and compute nothing.
+  /// False for a workspace that only counts memory: operations allocate but compute nothing.
   public let computes: Bool
-  /// The most bytes that were in use at any time, counted to the end of the highest block.
+  /// The highest end of a block so far, in bytes.
   public private(set) var peakBytes = 0
 
   /// The worker's matrix products.
   public private(set) lazy var products = Products(computes: computes)
 
-  /// Threads that share this worker's operations; nil where other workers have the other cores.
+  /// Threads that share this worker's operations; nil if other workers use the other cores.
   public var team: Team? {
     didSet { products.team = team }
   }
 
-  private static let alignment = 16  // floats: one cache line
+  private static let alignment = 16  // Floats in a cache line.
 
-  /// Reserves address space, 64 GiB or the largest power of two below it that the system allows; pages are taken as
-  /// they are touched.
-  public init(computes: Bool = true) {
+  /// Reserves address space: as much as the machine has memory, at least 64 GiB, or the largest power of two below
+  /// that the system allows. Memory is taken only as pages are touched.
+  ///
+  /// Without `computes`, the workspace only counts memory, of which it can have any amount.
+  public convenience init(computes: Bool = true) {
+    self.init(bytes: computes ? Self.wantedBytes : 1 << 46, computes: computes)
+  }
+
+  /// Reserves `wanted` bytes of address space, or the largest half, quarter, … of it that the system allows.
+  init(bytes wanted: Int, computes: Bool = true) {
     self.computes = computes
-    var bytes = 1 << 36
-    var mapped: UnsafeMutableRawPointer?
-    while bytes >= 1 << 20 {
-      let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-      if let region = mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0), region != MAP_FAILED {
-        mapped = region
-        break
-      }
+    var bytes = wanted
+    var region = Self.reserve(bytes)
+    while region == nil, bytes > 1 << 20 {
       bytes >>= 1
+      region = Self.reserve(bytes)
     }
-    guard let mapped else { preconditionFailure("no address space left for activations") }
+    guard let mapped = region else { WorkspaceError(needed: 1 << 20, available: 0).endProcess() }
     #if os(Linux)
       madvise(mapped, bytes, 14)  // MADV_HUGEPAGE
     #endif
@@ -56,21 +59,52 @@ public final class Workspace {
 
   deinit { munmap(base, capacity * 4) }
 
-  /// Runs `body` for every piece of an operation, side by side where there is a team and `work`, the numbers that are
-  /// gone through, is worth it. `member` is below `members`, and no two calls with the same one overlap. Pieces must not
-  /// depend on each other, and must not allocate here.
+  private static var wantedBytes: Int {
+    let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+    var bytes = 1 << 36
+    while bytes < memory { bytes <<= 1 }
+    return bytes
+  }
+
+  private static func reserve(_ bytes: Int) -> UnsafeMutableRawPointer? {
+    let region = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    return region == MAP_FAILED ? nil : region
+  }
+
+  /// Throws `WorkspaceError` if `workers` workspaces of `bytes` bytes each cannot be reserved. To be called before a
+  /// run: once it has begun, a workspace that is too small ends the process (see `allocate`).
+  public static func requireSpace(_ bytes: Int, workers: Int = 1) throws {
+    let (needed, overflow) = bytes.multipliedReportingOverflow(by: workers)
+    if !overflow, let region = reserve(max(1, needed)) {
+      munmap(region, max(1, needed))
+      return
+    }
+    var available = 1 << 46
+    while available > 0 {
+      if let region = reserve(available) {
+        munmap(region, available)
+        break
+      }
+      available >>= 1
+    }
+    throw WorkspaceError(needed: overflow ? .max : needed, available: available)
+  }
+
+  /// Runs `body` for every piece of an operation, in parallel if there is a team and `work`, the count of numbers to
+  /// process, is large enough. `member` is below `members`; calls with the same member never overlap. Pieces must be
+  /// independent and must not allocate here.
   public func forEach(_ pieces: Int, work: Int, _ body: (_ piece: Int, _ member: Int) -> Void) {
     guard computes else { return }
     guard let team, work >= Self.smallestSharedWork else { return (0..<pieces).forEach { body($0, 0) } }
     team.forEach(pieces, body)
   }
 
-  /// Runs `body` for ranges that make up 0..<count, all at once, or some side by side like `forEach`. What is done to
-  /// one element, which is `numbers` long, must not depend on the range it is in.
+  /// Runs `body` for ranges that make up 0..<count, in parallel like `forEach`. The result for an element, which has
+  /// `numbers` numbers, must not depend on its range.
   public func forEachRange(of count: Int, numbers: Int = 1, _ body: (Range<Int>) -> Void) {
     guard computes else { return }
     guard team != nil, count * numbers >= Self.smallestSharedWork else { return body(0..<count) }
-    // Whole vectors, also where an element is a single number.
+    // If elements are single numbers, pieces are whole vectors.
     let multiple = numbers == 1 ? 64 : 1
     let size = max(1, (count / ProductPieces.most + multiple - 1) / multiple) * multiple
     forEach((count + size - 1) / size, work: count * numbers) { piece, _ in
@@ -78,17 +112,20 @@ public final class Workspace {
     }
   }
 
-  /// Numbers for whose sake threads are not called.
+  /// Less work than this is not shared.
   private static let smallestSharedWork = 1 << 14
 
-  /// Threads that `forEach` uses at the most.
+  /// The most threads that `forEach` uses.
   public var members: Int { team?.threads ?? 1 }
 
   /// A block of `count` floats with undefined contents.
+  ///
+  /// If the reserved address space is used up, the process ends with a message and status 74: an operation in the
+  /// middle of a step has no way to go on. `requireSpace` finds that out before the run.
   public func allocate(_ count: Int) -> Buffer {
     let rounded = max(1, (count + Self.alignment - 1) / Self.alignment) * Self.alignment
     guard let index = free.firstIndex(where: { $0.count >= rounded }) else {
-      preconditionFailure("activations need more than \(capacity * 4) bytes")
+      WorkspaceError(needed: peakBytes + rounded * 4, available: capacity * 4).endProcess()
     }
     let offset = free[index].offset
     if free[index].count == rounded {
@@ -129,15 +166,15 @@ public final class Workspace {
   }
 }
 
-/// A block of a workspace, given back when the last reference goes.
+/// A block of a workspace, free again when the last reference is gone.
 public final class Buffer {
   /// The first float.
   public let base: UnsafeMutablePointer<Float>
   /// The same block as bfloat16 numbers.
-  public var halves: UnsafeMutablePointer<UInt16> {
+  public var bf16: UnsafeMutablePointer<UInt16> {
     UnsafeMutableRawPointer(base).assumingMemoryBound(to: UInt16.self)
   }
-  /// Floats that were asked for.
+  /// The number of floats requested.
   public let count: Int
   private let reserved: Int
   private let workspace: Workspace

@@ -31,7 +31,7 @@ extension JSONValue: ExpressibleByArrayLiteral {
 }
 
 extension JSONValue: ExpressibleByDictionaryLiteral {
-  /// An object whose members have the order of the literal; of a key that occurs twice the last value counts.
+  /// An object with the members in the order of the literal. If a key occurs twice, the last value wins.
   public init(dictionaryLiteral elements: (String, JSONValue)...) { self = .members(elements) }
 }
 
@@ -46,7 +46,7 @@ extension JSONValue {
     list(elements.map { .string($0) })
   }
 
-  /// An object with `members` in their order; of a key that occurs twice the last value counts.
+  /// An object with `members` in their order. If a key occurs twice, the last value wins.
   public static func members(_ members: some Sequence<(String, JSONValue)>) -> JSONValue {
     var object = JSONObject()
     for (key, value) in members { object[key] = JSONNode(value) }

@@ -1,14 +1,14 @@
 import Diagnostics
 
-/// A text that is not JSON, with the place where it stops being so.
+/// Why a text is not JSON.
 public struct JSONSyntaxError: UserFacingError, Equatable {
-  /// The file, or another name of the text.
+  /// The file's path, or another name of the text.
   public let file: String
   /// 1-based.
   public let line: Int
   /// 1-based, in bytes.
   public let column: Int
-  /// What is wrong there.
+  /// What is wrong.
   public let problem: String
 
   /// `file:line:column: problem`.
@@ -17,29 +17,29 @@ public struct JSONSyntaxError: UserFacingError, Equatable {
   public var exitStatus: ExitStatus { .badInput }
 }
 
-/// What a parser accepts beyond RFC 8259.
+/// Extensions of RFC 8259 that a parser accepts.
 public struct JSONDialect: OptionSet, Sendable {
-  /// The set of flags.
+  /// The flags.
   public let rawValue: Int
-  /// A set from its flags.
+  /// A set of flags.
   public init(rawValue: Int) { self.rawValue = rawValue }
 
   /// `//` and `/* */` comments.
   public static let comments = JSONDialect(rawValue: 1)
   /// A comma before `]` or `}`.
   public static let trailingCommas = JSONDialect(rawValue: 2)
-  /// What people write by hand: comments and trailing commas.
+  /// For files written by hand: comments and trailing commas.
   public static let config: JSONDialect = [.comments, .trailingCommas]
 }
 
-/// A strict JSON parser: UTF-8 only, no duplicate keys, bounded depth, every value with its line.
+/// A strict JSON parser: UTF-8 only, no duplicate keys, limited depth. Every value has its line.
 ///
 ///     let config = try JSONParser.parse(bytes, file: "run.json", dialect: .config)
 public struct JSONParser {
-  /// Nesting beyond this is refused, so that hostile input can't exhaust the stack.
+  /// The deepest nesting, so that hostile input cannot exhaust the stack.
   public static let maximumDepth = 128
 
-  /// Parses `bytes` whole. `file` names the text in errors. A UTF-8 byte order mark is skipped.
+  /// Parses all of `bytes`. `file` names the text in errors. A UTF-8 byte order mark is skipped.
   public static func parse(_ bytes: [UInt8], file: String, dialect: JSONDialect = []) throws -> JSONNode {
     try bytes.withUnsafeBufferPointer { buffer in
       var scanner = Scanner(bytes: buffer, file: file, dialect: dialect)
@@ -47,7 +47,7 @@ public struct JSONParser {
     }
   }
 
-  /// Parses `text` whole.
+  /// Parses all of `text`.
   public static func parse(_ text: String, file: String = "text", dialect: JSONDialect = []) throws -> JSONNode {
     try parse(Array(text.utf8), file: file, dialect: dialect)
   }
@@ -130,7 +130,7 @@ private struct Scanner {
     return array
   }
 
-  /// Passes the comma between two members; stops before the closing bracket.
+  /// Skips the comma between two members; stops before the closing bracket.
   private mutating func separator(closing: UInt8) throws {
     try skipSpace()
     if peek == closing { return }

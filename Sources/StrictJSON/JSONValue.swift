@@ -1,8 +1,8 @@
-/// A JSON value with the line it starts on, so that an error about its meaning can point at it.
+/// A JSON value with its line, for errors about its meaning.
 public struct JSONNode: Sendable, Equatable {
-  /// The value itself.
+  /// The value.
   public let value: JSONValue
-  /// 1-based line in the parsed text.
+  /// The line in the parsed text, from 1.
   public let line: Int
 
   /// A node at `line`.
@@ -16,7 +16,7 @@ public struct JSONNode: Sendable, Equatable {
 public enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)
-  /// A number written without fraction and exponent that fits `Int`.
+  /// A number without fraction and exponent that fits `Int`.
   case integer(Int)
   case number(Double)
   case string(String)
@@ -24,10 +24,10 @@ public enum JSONValue: Sendable, Equatable {
   case object(JSONObject)
 }
 
-/// The members of a JSON object, in file order; no key occurs twice.
+/// The members of a JSON object, in file order. Keys are unique.
 ///
-/// Keys are the same where their scalars are: a vocabulary may hold both a precomposed and a decomposed `é`,
-/// which Swift's `String` takes for equal.
+/// Keys are compared by their scalars, because a vocabulary may contain both a precomposed and a decomposed `é`, which are
+/// equal as `String`.
 public struct JSONObject: Sendable, Equatable {
   /// Keys in file order.
   public private(set) var keys: [String]
@@ -39,7 +39,7 @@ public struct JSONObject: Sendable, Equatable {
     members = [:]
   }
 
-  /// The member `key`, or nil. Assigning a new key appends it; assigning nil removes.
+  /// The member `key`, or nil. Assigning to a new key appends it; assigning nil removes the member.
   public subscript(key: String) -> JSONNode? {
     get { members[ExactKey(text: key)] }
     set {
@@ -51,11 +51,11 @@ public struct JSONObject: Sendable, Equatable {
     }
   }
 
-  /// How many members there are.
+  /// The number of members.
   public var count: Int { keys.count }
 }
 
-/// A string that equals another scalar by scalar only.
+/// A string that is compared scalar by scalar.
 private struct ExactKey: Hashable {
   var text: String
 
@@ -71,15 +71,15 @@ extension JSONNode {
   /// The member `key` of an object; nil for other values.
   public subscript(key: String) -> JSONNode? { object?[key] }
 
-  /// The members, where this is an object.
+  /// The members if this is an object.
   public var object: JSONObject? { if case .object(let object) = value { object } else { nil } }
-  /// The elements, where this is an array.
+  /// The elements if this is an array.
   public var array: [JSONNode]? { if case .array(let array) = value { array } else { nil } }
-  /// The text, where this is a string.
+  /// The text if this is a string.
   public var string: String? { if case .string(let string) = value { string } else { nil } }
-  /// The truth value, where this is one.
+  /// The value if this is true or false.
   public var bool: Bool? { if case .bool(let bool) = value { bool } else { nil } }
-  /// The number, where this is a whole one (2 and 2.0 alike).
+  /// The number if it is a whole one (2 or 2.0).
   public var integer: Int? {
     switch value {
     case .integer(let integer): integer
@@ -87,7 +87,7 @@ extension JSONNode {
     default: nil
     }
   }
-  /// The number, whole or not.
+  /// The number if this is one, whole or not.
   public var number: Double? {
     switch value {
     case .integer(let integer): Double(integer)
@@ -98,7 +98,7 @@ extension JSONNode {
   /// Whether this is `null`.
   public var isNull: Bool { value == .null }
 
-  /// What kind of value this is, for messages: "a string", "null", …
+  /// The kind of value, for messages: "a string", "null", …
   public var kind: String {
     switch value {
     case .null: "null"

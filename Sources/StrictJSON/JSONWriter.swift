@@ -1,11 +1,12 @@
-/// Deterministic JSON text: members in the object's own order, numbers in their shortest form that reads back the same.
+/// Writes JSON, always the same for the same value: members in their order, numbers in the shortest form that reads back
+/// the same.
 ///
 ///     JSONWriter.text(["r": 8, "target_modules": ["query", "value"]], pretty: true)
 public enum JSONWriter {
-  /// `value` as JSON. `pretty` puts every member and element on its own line, indented by two spaces, and ends the
-  /// text with a line feed; otherwise the text is a single line without any spaces.
+  /// `value` as JSON. `pretty` puts every member and element on its own line, indented by two spaces, and ends with a line
+  /// feed; otherwise the text is one line without spaces.
   ///
-  /// JSON has no NaN and no infinity: such numbers are written as `null`.
+  /// NaN and infinity, which JSON lacks, become `null`.
   public static func text(_ value: JSONValue, pretty: Bool) -> String {
     var text = ""
     write(value, to: &text, indent: pretty ? 0 : nil)
@@ -13,7 +14,7 @@ public enum JSONWriter {
     return text
   }
 
-  /// `text` as a JSON string, quotes included. Only what JSON demands is escaped: quotes, backslashes, controls.
+  /// `text` as a JSON string in quotes. Escapes only what JSON demands: quotes, backslashes and control characters.
   public static func quoted(_ text: String) -> String {
     var quoted = "\""
     for scalar in text.unicodeScalars {
@@ -33,7 +34,7 @@ public enum JSONWriter {
     return quoted + "\""
   }
 
-  /// `indent` is the depth of the enclosing value, or nil for text on one line.
+  /// - Parameter indent: the depth of the enclosing value, or nil for text on one line.
   private static func write(_ value: JSONValue, to text: inout String, indent: Int?) {
     switch value {
     case .null: text += "null"

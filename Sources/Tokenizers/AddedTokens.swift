@@ -1,27 +1,27 @@
-/// A token found in the text itself, before the model sees it.
+/// A token that is searched for in the text before the model splits it.
 struct AddedToken: Sendable {
   var content: String
   var id: Int32
   var isSpecial = true
-  /// Match against the normalised text rather than the text as given.
+  /// Search the normalised text instead of the original.
   var isNormalized = false
-  /// Match only where neither neighbour belongs to a word.
+  /// Match whole words only.
   var isSingleWord = false
-  /// Take the white space on the left along.
+  /// The match includes the white space on its left.
   var stripsLeft = false
-  /// Take the white space on the right along.
+  /// The match includes the white space on its right.
   var stripsRight = false
 }
 
-/// The added tokens of a tokenizer, and the search for them.
+/// Finds the added tokens of a tokenizer in texts.
 struct AddedTokens: Sendable {
-  /// A stretch of text, or the token found there.
+  /// A part of a text: an added token, or what lies between two.
   enum Piece: Equatable {
     case text(ArraySlice<Unicode.Scalar>)
     case token(Int32)
   }
 
-  /// Tokens, and the search for what is written for them; of tokens that are written alike the first holds.
+  /// Tokens with the search for their spellings. If two are spelled alike, the first wins.
   private struct Patterns: Sendable {
     let tokens: [AddedToken]
     let search: LongestMatch
@@ -42,23 +42,23 @@ struct AddedTokens: Sendable {
     verbatim = Patterns(ordered.filter { !$0.isNormalized }) { Array($0.content.unicodeScalars) }
     normalized = Patterns(ordered.filter(\.isNormalized)) { token in
       let scalars = Array(token.content.unicodeScalars)
-      // SentencePiece's symbols are spelt as in normalised text.
+      // SentencePiece's symbols are already spelled as in normalised text.
       guard let normalizer, !normalizer.isSentencePiece else { return scalars }
       return normalizer.normalize(scalars)
     }
   }
 
-  /// The tokens that are matched in the text as given, and the text between them.
+  /// Splits the original text at the tokens that are searched for there.
   func splitVerbatim(_ text: [Unicode.Scalar]) -> [Piece] { split(text, verbatim) }
 
-  /// The tokens that are matched in the normalised text, and the text between them.
+  /// Splits normalised text at the tokens that are searched for there.
   func splitNormalized(_ text: [Unicode.Scalar]) -> [Piece] { split(text, normalized) }
 
   private func split(_ text: [Unicode.Scalar], _ patterns: Patterns) -> [Piece] {
     if text.isEmpty { return [] }
     if patterns.search.isEmpty { return [.text(text[...])] }
     var pieces: [Piece] = []
-    // What the matches so far cover reaches to `covered`; the search goes on at `position`, which may lie before it.
+    // The matches so far, white space included, end at `covered`; the search may resume before it.
     var covered = 0
     var position = 0
     while position < text.count {
@@ -80,7 +80,7 @@ struct AddedTokens: Sendable {
         start = max(start, covered)
       }
       if token.stripsRight {
-        // What is covered beyond this match is white space that an earlier one took along.
+        // An earlier match may have included white space beyond this one.
         end = max(end, covered)
         while end < text.count, text[end].isSpace { end += 1 }
       }

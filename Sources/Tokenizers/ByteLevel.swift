@@ -1,8 +1,8 @@
-/// GPT-2's pre-tokenizer: words found by a pattern, each written as one printable scalar per byte of its UTF-8.
+/// GPT-2's pre-tokenizer: splits words by a pattern and writes each UTF-8 byte as one printable scalar.
 struct ByteLevel: Sendable {
-  /// Put a space before a text that does not begin with one.
+  /// Put a space before each text that does not begin with one.
   var addsPrefixSpace: Bool
-  /// Split by the pattern; otherwise the text is one word.
+  /// Split words by the pattern.
   var splitsWords: Bool
 
   func apply(to words: inout Words) {
@@ -12,7 +12,7 @@ struct ByteLevel: Sendable {
         result.append(contentsOf: word)
       }
     }
-    if splitsWords { words.cut { Self.endOfWord(in: $0, from: $1) } }
+    if splitsWords { words.cut { WordPattern.gpt2.end(in: $0, from: $1) } }
     words.rewrite { word, result in
       for scalar in word {
         if scalar.value < 0x80 {
@@ -24,7 +24,7 @@ struct ByteLevel: Sendable {
     }
   }
 
-  /// The scalar that stands for each byte: itself where it is printable, else one from U+0100 on.
+  /// The scalar of each byte: the byte itself if it is printable, otherwise one from U+0100 on.
   static let alphabet: [Unicode.Scalar] = {
     var scalars: [Unicode.Scalar] = []
     var next: UInt16 = 0x100
@@ -36,7 +36,7 @@ struct ByteLevel: Sendable {
     return scalars
   }()
 
-  /// The byte that a scalar stands for, or nil.
+  /// The byte of a scalar, or nil.
   static func byte(of scalar: Unicode.Scalar) -> UInt8? {
     scalar.value < bytes.count ? bytes[Int(scalar.value)] : nil
   }
@@ -46,31 +46,4 @@ struct ByteLevel: Sendable {
     for (byte, scalar) in alphabet.enumerated() { bytes[Int(scalar.value)] = UInt8(byte) }
     return bytes
   }()
-
-  /// The end of the match of
-  /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+` at `start`.
-  static func endOfWord(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int {
-    if text[start] == "'", let end = endOfContraction(in: text, from: start) { return end }
-    let first = text[start] == " " && start + 1 < text.endIndex ? start + 1 : start
-    let kind = ScalarKind(text[first])
-    if kind != .space {
-      var end = first + 1
-      while end < text.endIndex, ScalarKind(text[end]) == kind { end += 1 }
-      return end
-    }
-    var end = start + 1
-    while end < text.endIndex, ScalarKind(text[end]) == .space { end += 1 }
-    // All spaces but the last, which goes with the word that follows; alone it is a word.
-    return end == text.endIndex || end == start + 1 ? end : end - 1
-  }
-
-  private static func endOfContraction(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int? {
-    guard start + 1 < text.endIndex else { return nil }
-    switch text[start + 1] {
-    case "s", "t", "m", "d": return start + 2
-    case "r", "v": return start + 2 < text.endIndex && text[start + 2] == "e" ? start + 3 : nil
-    case "l": return start + 2 < text.endIndex && text[start + 2] == "l" ? start + 3 : nil
-    default: return nil
-    }
-  }
 }

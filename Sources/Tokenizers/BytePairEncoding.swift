@@ -1,32 +1,32 @@
+import Algorithms
 import Synchronization
 
-/// Byte-pair encoding: a word starts as single scalars, and the pair that was merged earliest in training is merged
-/// again and again, the leftmost first.
+/// Byte-pair encoding: a word starts as single scalars; the neighbours whose merge has the lowest rank are merged,
+/// leftmost first, until none is left.
 ///
-/// Words seen before are taken from a cache behind a lock.
+/// A cache, guarded by a lock, keeps the words encoded before.
 struct BytePairEncoding: Sendable {
   let vocabulary: Vocabulary
   private let merges: MergeTable
   private let options: Options
-  /// Ids of the first scalars, -1 where there is none.
+  /// Ids of the scalars below U+0180; -1 if the vocabulary lacks one.
   private let singles: [Int32]
   private let cutsAtMarks: Bool
   private let cache = WordCache()
 
-  /// What tokenizer.json may set.
+  /// Settings of tokenizer.json.
   struct Options: Sendable {
-    /// The id of scalars that are not in the vocabulary; without it they vanish.
+    /// The id of scalars outside the vocabulary, which are dropped if it is nil.
     var unknownID: Int32?
     /// Whether a run of unknown scalars is one token.
     var fusesUnknown = false
-    /// The ids of the tokens `<0x00>` to `<0xFF>`, -1 for those that are missing, where they stand for the bytes of
-    /// scalars that are not in the vocabulary.
+    /// The ids of the tokens `<0x00>` to `<0xFF>` (-1: missing), if scalars outside the vocabulary fall back to bytes.
     var byteIDs: [Int32]?
-    /// Whether a word that is in the vocabulary is taken whole, merges or not.
+    /// Whether a word of the vocabulary is one token whatever the merges say.
     var ignoresMerges = false
-    /// What every scalar but a word's first is looked up with in front.
+    /// Put before every scalar but a word's first, to look it up.
     var prefix: [Unicode.Scalar] = []
-    /// What a word's last scalar is looked up with behind.
+    /// Put after a word's last scalar, to look it up.
     var suffix: [Unicode.Scalar] = []
   }
 
@@ -38,13 +38,12 @@ struct BytePairEncoding: Sendable {
     cutsAtMarks = !options.ignoresMerges && Self.canCutAtMarks(vocabulary, merges, options)
   }
 
-  /// Whether no merge reaches over the beginning of a run of `▁`: then the parts of a text between them can be encoded
-  /// one by one, and found in the cache.
+  /// Whether no merge crosses the start of a run of `▁`. Then a text can be cut there, and its parts be cached.
   private static func canCutAtMarks(_ vocabulary: Vocabulary, _ merges: MergeTable, _ options: Options) -> Bool {
     guard vocabulary.id([mark]) != nil, options.prefix.isEmpty, options.suffix.isEmpty else { return false }
     return merges.results.allSatisfy { id in
       let token = vocabulary.scalars(id)
-      return zip(token, token.dropFirst()).allSatisfy { $0 == mark || $1 != mark }
+      return token.adjacentPairs().allSatisfy { $0 == mark || $1 != mark }
     }
   }
 
@@ -74,11 +73,11 @@ struct BytePairEncoding: Sendable {
     }
   }
 
-  /// The ids of the single scalars of `word`.
+  /// The ids of the scalars of `word`.
   private func symbols(of word: ArraySlice<Unicode.Scalar>) -> [Int32] {
     var symbols: [Int32] = []
     symbols.reserveCapacity(word.count)
-    // As in `tokenizers`, an unknown scalar is written only when a known one or the end follows.
+    // Like `tokenizers`, write an unknown scalar only when a known one or the end follows.
     var hasUnknown = false
     for index in word.indices {
       if let id = id(ofScalarAt: index, in: word) {
@@ -103,7 +102,7 @@ struct BytePairEncoding: Sendable {
     return vocabulary.id(word[index...index])
   }
 
-  /// The ids of a scalar's bytes, where the vocabulary has every one of them.
+  /// The ids of a scalar's bytes, if the vocabulary has all of them.
   private func bytes(ofScalarAt index: Int, in word: ArraySlice<Unicode.Scalar>) -> [Int32]? {
     guard let byteIDs = options.byteIDs else { return nil }
     var ids: [Int32] = []
@@ -116,7 +115,7 @@ struct BytePairEncoding: Sendable {
     return ids
   }
 
-  /// What the vocabulary calls a scalar of `word`.
+  /// The spelling of a scalar of `word` in the vocabulary.
   private func key(ofScalarAt index: Int, in word: ArraySlice<Unicode.Scalar>) -> ArraySlice<Unicode.Scalar> {
     var key = word[index...index]
     if index != word.startIndex, !options.prefix.isEmpty { key = (options.prefix + key)[...] }
@@ -127,7 +126,7 @@ struct BytePairEncoding: Sendable {
   private var hasAffixes: Bool { !options.prefix.isEmpty || !options.suffix.isEmpty }
 }
 
-/// The ids of words encoded before, shared by all threads.
+/// The ids of words encoded before, for all threads.
 private final class WordCache: Sendable {
   private struct State: Sendable {
     var words = ScalarTable()
@@ -139,7 +138,7 @@ private final class WordCache: Sendable {
   private static let maximumLength = 64
   private let state = Mutex(State())
 
-  /// Appends the ids of `word` if they are known.
+  /// Appends the ids of `word` if it is in the cache.
   func find(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) -> Bool {
     if word.count > Self.maximumLength { return false }
     return state.withLock { state in
@@ -149,7 +148,7 @@ private final class WordCache: Sendable {
     }
   }
 
-  /// Keeps the ids of `word`, where it is short and there is room.
+  /// Keeps the ids of `word` if it is short and there is room.
   func insert(_ word: ArraySlice<Unicode.Scalar>, _ ids: ArraySlice<Int32>) {
     if word.count > Self.maximumLength { return }
     state.withLock { state in

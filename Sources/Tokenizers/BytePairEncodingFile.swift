@@ -1,12 +1,15 @@
+import Diagnostics
+import StrictJSON
+
 extension BytePairEncoding {
-  /// Reads a `model` of tokenizer.json.
-  init(_ field: Field) throws {
-    try field.refuseOtherMembers(than: [
+  /// Reads `model` of tokenizer.json.
+  init(_ field: JSONField) throws {
+    try field.requireOnly([
       "type", "vocab", "merges", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
       "byte_fallback", "ignore_merges",
     ])
     if let dropout = try field.optional("dropout"), dropout.node.number != 0 {
-      throw TokenizerError.unsupported(dropout.place, value: "dropout of merges", supported: ["null"])
+      throw dropout.unsupported("dropout of merges", ["null"])
     }
     let vocabulary = try Vocabulary(field.member("vocab"))
     var options = Options()
@@ -21,19 +24,19 @@ extension BytePairEncoding {
       options.byteIDs = (0...UInt8.max).map { vocabulary.id(byteToken($0)) ?? -1 }
     }
     options.ignoresMerges = try field.optional("ignore_merges")?.bool() ?? false
-    options.prefix = Array((try field.optional("continuing_subword_prefix")?.affix() ?? "").unicodeScalars)
-    options.suffix = Array((try field.optional("end_of_word_suffix")?.affix() ?? "").unicodeScalars)
+    options.prefix = try field.optional("continuing_subword_prefix")?.affix() ?? []
+    options.suffix = try field.optional("end_of_word_suffix")?.affix() ?? []
     let merges = try Self.merges(field.member("merges"), vocabulary: vocabulary, prefix: options.prefix)
     self.init(vocabulary: vocabulary, merges: merges, options: options)
   }
 
-  /// Reads merges written as `"a b"` or as `["a", "b"]`.
-  private static func merges(_ field: Field, vocabulary: Vocabulary, prefix: [Unicode.Scalar]) throws -> MergeTable {
-    let elements = field.node.array ?? []
-    if field.node.array == nil { _ = try field.elements() }
+  /// Reads merges, either `"a b"` or `["a", "b"]`.
+  private static func merges(_ field: JSONField, vocabulary: Vocabulary, prefix: [Unicode.Scalar]) throws -> MergeTable
+  {
+    let elements = try field.value("a list") { $0.array }
     var table = MergeTable(capacity: elements.count)
     for (index, node) in elements.enumerated() {
-      let place = { TokenizerPlace(file: field.file, line: node.line, field: "\(field.path)[\(index)]") }
+      let place = { FilePlace(file: field.file, line: node.line, field: "\(field.path)[\(index)]") }
       if let text = node.string {
         try add(text, rank: index, to: &table, vocabulary: vocabulary, prefix: prefix, place: place)
       } else if let pair = node.array, pair.count == 2, let left = pair[0].string, let right = pair[1].string {
@@ -41,19 +44,20 @@ extension BytePairEncoding {
           Array(left.unicodeScalars)[...], Array(right.unicodeScalars)[...], rank: index, to: &table,
           vocabulary: vocabulary, prefix: prefix, place: place)
       } else {
-        throw TokenizerError.wrongKind(
-          place(), expected: "\"a b\" or [\"a\", \"b\"]", found: node.array == nil ? node.kind : "another list")
+        let found = node.array == nil ? node.kind : "another list"
+        throw JSONFieldError(
+          place: place(), problem: .wrongValue(expected: #""a b" or ["a", "b"]"#, found: found))
       }
     }
     return table
   }
 
-  /// Reads a merges.txt: two tokens a line; lines that begin with `#version` are skipped.
+  /// Reads merges.txt: two tokens a line. Lines that begin with `#version` are skipped.
   static func merges(lines: [String], file: String, vocabulary: Vocabulary) throws -> MergeTable {
     var table = MergeTable(capacity: lines.count)
     var rank = 0
     for (index, line) in lines.enumerated() where !line.hasPrefix("#version") {
-      let place = { TokenizerPlace(file: file, line: index + 1) }
+      let place = { FilePlace(file: file, line: index + 1) }
       try add(line, rank: rank, to: &table, vocabulary: vocabulary, prefix: [], place: place)
       rank += 1
     }
@@ -62,7 +66,7 @@ extension BytePairEncoding {
 
   private static func add(
     _ text: String, rank: Int, to table: inout MergeTable, vocabulary: Vocabulary, prefix: [Unicode.Scalar],
-    place: () -> TokenizerPlace
+    place: () -> FilePlace
   ) throws {
     let scalars = Array(text.unicodeScalars)
     guard let space = scalars.firstIndex(of: " "), !scalars[(space + 1)...].contains(" ") else {
@@ -75,7 +79,7 @@ extension BytePairEncoding {
 
   private static func add(
     _ left: ArraySlice<Unicode.Scalar>, _ right: ArraySlice<Unicode.Scalar>, rank: Int, to table: inout MergeTable,
-    vocabulary: Vocabulary, prefix: [Unicode.Scalar], place: () -> TokenizerPlace
+    vocabulary: Vocabulary, prefix: [Unicode.Scalar], place: () -> FilePlace
   ) throws {
     guard right.starts(with: prefix) else {
       throw TokenizerError.malformed(
@@ -92,7 +96,7 @@ extension BytePairEncoding {
   }
 }
 
-/// What SentencePiece calls a byte: `<0x0A>`.
+/// SentencePiece's token for a byte, such as `<0x0A>`.
 func byteToken(_ byte: UInt8) -> String {
   "<0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))>"
 }

@@ -1,8 +1,8 @@
 extension Tokenizer {
-  /// The text of the template by which a model was taught to chat, or nil where its directory holds none:
-  /// `chat_template.jinja`, else `chat_template` of tokenizer_config.json (of several the one named `default`).
+  /// The model's chat template, or nil if its directory has none: `chat_template.jinja`, otherwise `chat_template` of
+  /// tokenizer_config.json (if there are several, the one named `default`).
   public static func chatTemplate(modelDirectory: String) throws -> String? {
-    let files = ModelFiles(directory: modelDirectory)
+    let files = TokenizerFiles(directory: modelDirectory)
     if files.exists("chat_template.jinja") { return try files.lines("chat_template.jinja").joined(separator: "\n") }
     guard files.exists("tokenizer_config.json"),
       let field = try files.json("tokenizer_config.json").optional("chat_template")

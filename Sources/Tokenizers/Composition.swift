@@ -5,9 +5,9 @@ extension Unicode.Scalar {
   var combiningClass: UInt8 { value < 0x300 ? 0 : properties.canonicalCombiningClass.rawValue }
 }
 
-/// Canonical composition, as of Unicode 9.
+/// Canonical composition of Unicode 9.
 struct Composition: Sendable {
-  /// The pairs that compose, found out once.
+  /// Built once.
   static let shared = Composition()
 
   private struct Pair: Hashable {
@@ -17,9 +17,9 @@ struct Composition: Sendable {
 
   private var composites: [Pair: Unicode.Scalar] = [:]
 
-  /// Decomposes everything that may have a composition, all in one string, and notes the way back.
+  /// Decomposes all candidates, in one string, and records the reverse.
   private init() {
-    // Every canonical composite up to Unicode 9 (Hangul aside, which is reckoned) lies in these ranges.
+    // These ranges hold every canonical composite of Unicode 9 but Hangul, which is computed.
     let candidates = [0xC0...0x33FF, 0x11000...0x11FFF].joined().compactMap { Unicode.Scalar(UInt32($0)) }
       .filter { $0.combiningClass == 0 && !$0.properties.isFullCompositionExclusion && $0.isAssigned(inUnicode: 9) }
     let separator: Unicode.Scalar = "\n"
@@ -33,7 +33,7 @@ struct Composition: Sendable {
     }
   }
 
-  /// Composes decomposed text, whose marks are in order.
+  /// Composes decomposed text whose marks are in canonical order.
   func compose(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     var result: [Unicode.Scalar] = []
     result.reserveCapacity(text.count)
@@ -58,7 +58,7 @@ struct Composition: Sendable {
     hangul(first.value, second.value) ?? composites[Pair(first: first, second: second)]
   }
 
-  /// A leading and a vowel jamo, or such a syllable and a trailing jamo.
+  /// Composes a leading and a vowel jamo, or such a syllable and a trailing jamo.
   private func hangul(_ first: UInt32, _ second: UInt32) -> Unicode.Scalar? {
     if (0x1100..<0x1113).contains(first), (0x1161..<0x1176).contains(second) {
       return Unicode.Scalar(0xAC00 + ((first - 0x1100) * 21 + (second - 0x1161)) * 28)

@@ -1,10 +1,12 @@
-/// The merges of a byte-pair encoding: which neighbours become which token, and in which order.
+import Algorithms
+
+/// The merges of a byte-pair encoding: which two tokens become which, at what rank.
 ///
-/// An open-addressing hash table, since looking up pairs is the inner loop of encoding.
+/// An open-addressing hash table, since the inner loop of encoding looks up pairs.
 struct MergeTable: Sendable {
-  /// What two neighbours become.
+  /// The merge of two neighbours.
   struct Merge: Sendable {
-    /// Lower goes first; of equal ranks the leftmost.
+    /// The lowest rank is merged first; among equal ones the leftmost.
     var rank: Int32
     var result: Int32
   }
@@ -26,7 +28,7 @@ struct MergeTable: Sendable {
     slots = [Slot](repeating: Self.free, count: size)
   }
 
-  /// Sets the merge of two tokens; of the same two given twice, the later holds.
+  /// Sets the merge of two tokens, replacing an earlier one.
   mutating func add(left: Int32, right: Int32, rank: Int32, result: Int32) {
     if (count + 1) * 2 > slots.count { grow() }
     let pair = Self.pair(left, right), slot = slot(of: pair)
@@ -37,19 +39,19 @@ struct MergeTable: Sendable {
   /// The tokens that merges make.
   var results: [Int32] { slots.filter { $0.pair != .max }.map(\.merge.result) }
 
-  /// The tokens that `symbols` become.
+  /// Merges `symbols`.
   func apply(to symbols: [Int32]) -> [Int32] {
     symbols.count <= Self.shortest ? applyToShort(symbols) : applyToLong(symbols)
   }
 
-  /// Up to so many symbols, looking through all pairs anew after each merge is faster than a queue.
+  /// Up to this length, scanning all pairs after each merge is faster than a queue.
   private static let shortest = 24
 
   private func applyToShort(_ word: [Int32]) -> [Int32] {
     if word.count < 2 { return word }
     var symbols = word
-    // `merges[i]` is that of symbols i and i + 1.
-    var merges = zip(symbols, symbols.dropFirst()).map { merge($0, $1) }
+    // `merges[i]` merges symbols i and i + 1.
+    var merges = symbols.adjacentPairs().map { merge($0, $1) }
     while true {
       var best = 0
       for index in merges.indices where merges[index].rank < merges[best].rank { best = index }
@@ -63,7 +65,7 @@ struct MergeTable: Sendable {
   }
 
   private func applyToLong(_ word: [Int32]) -> [Int32] {
-    // Merged symbols stay in place: the left one takes the result, the right one is skipped by its neighbours' links.
+    // A merge writes its result over the left symbol and unlinks the right one.
     var symbols = word
     var next = Array(1...symbols.count)
     var previous = Array(-1..<(symbols.count - 1))
@@ -74,7 +76,7 @@ struct MergeTable: Sendable {
     }
     while let top = queue.pop() {
       let left = top.position, right = next[left]
-      // An entry is stale where one of its symbols has since become part of another.
+      // An entry is stale if one of its symbols has been merged meanwhile.
       guard symbols[left] != removed, right < symbols.count,
         merge(symbols[left], symbols[right]).result == top.result
       else { continue }
@@ -97,14 +99,14 @@ struct MergeTable: Sendable {
     }
   }
 
-  /// The merge of two tokens, of rank `Int32.max` where they have none.
+  /// The merge of two tokens; its rank is `Int32.max` if there is none.
   private func merge(_ left: Int32, _ right: Int32) -> Merge { slots[slot(of: Self.pair(left, right))].merge }
 
   private static func pair(_ left: Int32, _ right: Int32) -> UInt64 {
     UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
   }
 
-  /// The slot that holds `pair`, or the free one where it belongs.
+  /// The slot of `pair`, or the free slot to put it in.
   private func slot(of pair: UInt64) -> Int {
     let mask = slots.count - 1
     var hash = pair &* 0x9E37_79B9_7F4A_7C15
@@ -121,7 +123,7 @@ struct MergeTable: Sendable {
   }
 }
 
-/// A heap of possible merges: lowest rank first, of equal ranks the leftmost.
+/// A heap of possible merges: the lowest rank first, among equal ones the leftmost.
 private struct MergeQueue {
   struct Entry {
     var rank: Int32

@@ -1,15 +1,17 @@
-/// The pre-tokenizer of SentencePiece models in tokenizer.json: spaces become `▁`, and one is put in front.
+import StrictJSON
+
+/// The pre-tokenizer of SentencePiece models in tokenizer.json: replaces spaces by `▁` and puts one in front.
 struct Metaspace: Sendable {
-  /// Which words get a `▁` in front, unless they begin with one.
+  /// Which words get a `▁` in front if they do not begin with one.
   enum Prefix: String, Sendable, CaseIterable {
     case always, never
-    /// Only what begins the text: not what follows an added token.
+    /// Only at the start of the text, not after an added token.
     case first
   }
 
   var replacement: Unicode.Scalar = "▁"
   var prefix = Prefix.always
-  /// Whether a word ends before every `▁`.
+  /// Whether words are split before every `▁`.
   var splits = true
 
   /// - Parameter isStart: whether the first word begins the whole text.
@@ -30,28 +32,18 @@ struct Metaspace: Sendable {
 }
 
 extension Metaspace {
-  /// The members of a `Metaspace` of tokenizer.json, as pre-tokenizer and as decoder.
+  /// The members of `Metaspace` in tokenizer.json, both pre-tokenizer and decoder.
   static let members = ["replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep", "_str_rep"]
 
-  /// Reads a `Metaspace` of tokenizer.json; old files say `add_prefix_space` instead of `prepend_scheme`.
-  init(_ field: Field) throws {
-    let text = try field.member("replacement")
-    guard let scalar = try text.string().unicodeScalars.first, try text.string().unicodeScalars.count == 1 else {
-      throw TokenizerError.malformed(text.place, problem: "must be one character")
-    }
-    replacement = scalar
+  /// Reads `Metaspace` of tokenizer.json. Old files have `add_prefix_space` instead of `prepend_scheme`.
+  init(_ field: JSONField) throws {
+    replacement = try field.member("replacement").scalar()
     splits = try field.optional("split")?.bool() ?? true
     let scheme = try field.optional("prepend_scheme")
-    if let scheme {
-      guard let known = Prefix(rawValue: try scheme.string()) else {
-        throw TokenizerError.unsupported(
-          scheme.place, value: try scheme.string(), supported: Prefix.allCases.map(\.rawValue))
-      }
-      prefix = known
-    }
+    if let scheme { prefix = try scheme.choice() }
     if let adds = try field.optional("add_prefix_space"), try !adds.bool() {
       if scheme != nil, prefix != .never {
-        throw TokenizerError.malformed(adds.place, problem: "false contradicts prepend_scheme \(prefix.rawValue)")
+        throw adds.error("false contradicts prepend_scheme \(prefix.rawValue)")
       }
       prefix = .never
     }

@@ -1,4 +1,6 @@
-/// The third step of encoding: words in, ids out.
+import StrictJSON
+
+/// The third step of encoding, from words to ids.
 enum Model: Sendable {
   case wordPiece(WordPiece)
   case bytePairs(BytePairEncoding)
@@ -23,11 +25,11 @@ enum Model: Sendable {
 }
 
 extension Model {
-  /// The types in tokenizer.json that are supported.
+  /// Supported types of tokenizer.json.
   static let types = ["WordPiece", "BPE"]
 
-  /// Reads the `model` of tokenizer.json. Old files do not name its type: what has merges is BPE.
-  init(_ field: Field) throws {
+  /// Reads `model` of tokenizer.json. Old files have no type; a model with merges is BPE.
+  init(_ field: JSONField) throws {
     if try field.optional("type") == nil, try field.optional("merges") != nil {
       self = .bytePairs(try BytePairEncoding(field))
       return
@@ -36,7 +38,7 @@ extension Model {
     switch try type.string() {
     case "WordPiece": self = .wordPiece(try WordPiece(field))
     case "BPE": self = .bytePairs(try BytePairEncoding(field))
-    case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
+    case let other: throw type.unsupported(other, Self.types)
     }
   }
 }

@@ -1,13 +1,15 @@
-/// The first step of encoding: text in, text as the model was trained on out.
+import StrictJSON
+
+/// The first step of encoding: brings text into the form that the model was trained on.
 enum Normalizer: Sendable {
   case bert(BertNormalizer)
   case form(UnicodeForm)
   case lowercase
   case stripAccents
-  /// Puts a text in front, unless there is nothing to put it in front of.
+  /// Puts a prefix before a text that is not empty.
   case prepend([Unicode.Scalar])
   case replace([Unicode.Scalar], with: [Unicode.Scalar])
-  /// Takes white space off the ends.
+  /// Removes white space at the ends.
   case strip(left: Bool, right: Bool)
   case sentencePiece(SentencePieceNormalizer)
   case sequence([Normalizer])
@@ -29,17 +31,17 @@ enum Normalizer: Sendable {
 }
 
 extension Normalizer {
-  /// Whether this is the normalisation of a tokenizer.model.
+  /// Whether this comes from a tokenizer.model.
   var isSentencePiece: Bool { if case .sentencePiece = self { true } else { false } }
 
-  /// The types in tokenizer.json that are supported.
+  /// Supported types of tokenizer.json.
   static let types = [
     "BertNormalizer", "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents",
     "Prepend", "Replace", "Strip",
   ]
 
-  /// Reads a `normalizer` of tokenizer.json.
-  init(_ field: Field) throws {
+  /// Reads `normalizer` of tokenizer.json.
+  init(_ field: JSONField) throws {
     let type = try field.member("type")
     var known = ["type"]
     switch try type.string() {
@@ -71,21 +73,21 @@ extension Normalizer {
     case "Strip":
       known += ["strip_left", "strip_right"]
       self = .strip(left: try field.member("strip_left").bool(), right: try field.member("strip_right").bool())
-    case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
+    case let other: throw type.unsupported(other, Self.types)
     }
-    try field.refuseOtherMembers(than: known)
+    try field.requireOnly(known)
   }
 }
 
 /// BERT's clean-up.
 struct BertNormalizer: Sendable {
-  /// Remove control characters; write every white space as a space.
+  /// Remove control characters and turn white space into spaces.
   var cleansText: Bool
-  /// Put spaces around ideographs, so that each becomes a word.
+  /// Put spaces around ideographs, which makes each a word.
   var isolatesIdeographs: Bool
-  /// Decompose, and drop the nonspacing marks.
+  /// Decompose, then drop nonspacing marks.
   var stripsAccents: Bool
-  /// Map to lower case, scalar by scalar (a final sigma is none).
+  /// Map to lower case scalar by scalar, without the rule for a final sigma.
   var lowercases: Bool
 
   func normalize(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
@@ -118,12 +120,12 @@ struct BertNormalizer: Sendable {
 }
 
 extension Unicode.Scalar {
-  fileprivate var asciiLowercased: Unicode.Scalar {
+  var asciiLowercased: Unicode.Scalar {
     (0x41...0x5A).contains(value) ? Unicode.Scalar(UInt8(value) + 0x20) : self
   }
 }
 
-/// `text` in lower case, every scalar by its own full mapping.
+/// `text` in lower case, each scalar by its full mapping.
 private func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
   var result: [Unicode.Scalar] = []
   result.reserveCapacity(text.count)
@@ -137,17 +139,16 @@ private func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
   return result
 }
 
-/// The text that a `Replace` of tokenizer.json looks for; expressions are not supported.
-func replacedText(_ field: Field) throws -> [Unicode.Scalar] {
-  try field.refuseOtherMembers(than: ["String", "Regex"])
+/// The pattern of `Replace` in tokenizer.json, which must be a text: regular expressions are not supported.
+func replacedText(_ field: JSONField) throws -> [Unicode.Scalar] {
+  try field.requireOnly(["String", "Regex"])
   if let expression = try field.optional("Regex") {
-    throw TokenizerError.unsupported(
-      expression.place, value: "the pattern \(try expression.string())", supported: ["String"])
+    throw expression.unsupported("the pattern \(try expression.string())", ["String"])
   }
   return Array(try field.member("String").string().unicodeScalars)
 }
 
-/// `text` with every `pattern` replaced, from the left.
+/// `text` with every `pattern` replaced, from left to right.
 func replaced(
   _ text: [Unicode.Scalar], _ pattern: [Unicode.Scalar], by replacement: [Unicode.Scalar]
 ) -> [Unicode.Scalar] {

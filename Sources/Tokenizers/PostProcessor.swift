@@ -1,4 +1,4 @@
-/// The last step of encoding: the ids of one or two texts in, special tokens put around them out.
+/// The last step of encoding: puts special tokens around the ids of one or two texts.
 struct PostProcessor: Sendable {
   /// A part of the result.
   enum Part: Sendable, Equatable {
@@ -10,17 +10,17 @@ struct PostProcessor: Sendable {
   var single: [Part]
   var pair: [Part]
 
-  /// The texts one after the other, the second of type 1, nothing added.
+  /// Adds nothing; the second text has type 1.
   static let none = PostProcessor(
     single: [.text(0, typeID: 0)], pair: [.text(0, typeID: 0), .text(1, typeID: 1)])
 
-  /// BERT's: `[CLS] A [SEP]` and `[CLS] A [SEP] B [SEP]`, type 1 from B on.
+  /// BERT: `[CLS] A [SEP]` and `[CLS] A [SEP] B [SEP]`, type 1 from B on.
   static func bert(cls: Int32, sep: Int32) -> PostProcessor {
     let single: [Part] = [.special([cls], typeID: 0), .text(0, typeID: 0), .special([sep], typeID: 0)]
     return PostProcessor(single: single, pair: single + [.text(1, typeID: 1), .special([sep], typeID: 1)])
   }
 
-  /// RoBERTa's: `<s> A </s>` and `<s> A </s></s> B </s>`, all of type 0.
+  /// RoBERTa: `<s> A </s>` and `<s> A </s></s> B </s>`, all type 0.
   static func roberta(cls: Int32, sep: Int32) -> PostProcessor {
     let single: [Part] = [.special([cls], typeID: 0), .text(0, typeID: 0), .special([sep], typeID: 0)]
     return PostProcessor(
@@ -28,14 +28,14 @@ struct PostProcessor: Sendable {
       pair: single + [.special([sep], typeID: 0), .text(1, typeID: 0), .special([sep], typeID: 0)])
   }
 
-  /// How many special tokens are added to one text, or to two.
+  /// The number of special tokens added to one text, or to two.
   func addedCount(isPair: Bool) -> Int {
     (isPair ? pair : single).reduce(0) { count, part in
       if case .special(let ids, _) = part { count + ids.count } else { count }
     }
   }
 
-  /// Puts the texts together.
+  /// Encodes one text or two.
   func process(_ first: ArraySlice<Int32>, _ second: ArraySlice<Int32>?) -> Encoding {
     var encoding = Encoding(ids: [], typeIDs: [])
     for part in second == nil ? single : pair {
@@ -51,8 +51,8 @@ struct PostProcessor: Sendable {
   }
 }
 
-/// The lengths that `longest_first` truncation leaves of two texts: the shorter keeps what it has up to half the room,
-/// and of two that are cut the longer gets the odd token.
+/// The lengths of two texts after `longest_first` truncation. The shorter is cut only to half the room; if both are cut,
+/// the longer gets the odd token.
 func truncatedLengths(_ first: Int, _ second: Int, room: Int) -> (first: Int, second: Int) {
   if first + second <= room { return (first, second) }
   let shorter = min(first, second)

@@ -1,4 +1,6 @@
-/// The second step of encoding: text in, the words that the model splits on their own out.
+import StrictJSON
+
+/// The second step of encoding: splits text into the words that the model encodes one by one.
 enum PreTokenizer: Sendable {
   case bert
   case byteLevel(ByteLevel)
@@ -6,9 +8,9 @@ enum PreTokenizer: Sendable {
   case split(Split)
   case sequence([PreTokenizer])
 
-  /// Cuts and rewrites `words`.
+  /// Splits and rewrites `words`.
   ///
-  /// - Parameter isStart: whether the first of them begins the whole text.
+  /// - Parameter isStart: whether the first word begins the whole text.
   func apply(to words: inout Words, isStart: Bool) {
     switch self {
     case .bert: words.replaceRanges(bertWords)
@@ -22,13 +24,13 @@ enum PreTokenizer: Sendable {
 }
 
 extension PreTokenizer {
-  /// The types in tokenizer.json that are supported.
+  /// Supported types of tokenizer.json.
   static let types = [
     "BertPreTokenizer", "ByteLevel", "Metaspace", "Split", "Digits", "Punctuation", "Sequence",
   ]
 
-  /// Reads a `pre_tokenizer` of tokenizer.json.
-  init(_ field: Field) throws {
+  /// Reads `pre_tokenizer` of tokenizer.json.
+  init(_ field: JSONField) throws {
     let type = try field.member("type")
     var known = ["type"]
     switch try type.string() {
@@ -55,27 +57,27 @@ extension PreTokenizer {
     case "Sequence":
       known.append("pretokenizers")
       self = .sequence(try field.member("pretokenizers").elements().map { try PreTokenizer($0) })
-      // Each step would write every byte of the one before as two.
+      // Each would turn every byte of the one before into two.
       if count(where: { if case .byteLevel = $0 { true } else { false } }) > 1 {
-        throw TokenizerError.unsupported(field.place, value: "a second ByteLevel", supported: ["one ByteLevel"])
+        throw field.unsupported("a second ByteLevel", ["one ByteLevel"])
       }
-      // With steps between that split off what each puts in front, they would double the words again and again.
+      // With a step between that splits off each prefix, the number of words would double every time.
       if count(where: { if case .metaspace = $0 { true } else { false } }) > 1 {
-        throw TokenizerError.unsupported(field.place, value: "a second Metaspace", supported: ["one Metaspace"])
+        throw field.unsupported("a second Metaspace", ["one Metaspace"])
       }
-    case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Self.types)
+    case let other: throw type.unsupported(other, Self.types)
     }
-    try field.refuseOtherMembers(than: known)
+    try field.requireOnly(known)
   }
 
-  /// How many steps are of a kind.
+  /// The number of steps of a kind.
   private func count(where isKind: (PreTokenizer) -> Bool) -> Int {
     guard case .sequence(let steps) = self else { return isKind(self) ? 1 : 0 }
     return steps.reduce(0) { $0 + $1.count(where: isKind) }
   }
 }
 
-/// Splits at white space, which goes, and around every punctuation mark, which stays.
+/// Splits at white space, which is dropped, and around every punctuation mark.
 private func bertWords(in text: ArraySlice<Unicode.Scalar>, into words: inout [Range<Int>]) {
   var start = text.startIndex
   for index in text.indices {

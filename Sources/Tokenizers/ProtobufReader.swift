@@ -1,6 +1,6 @@
-/// Takes the fields off a protocol buffer message.
+/// Reads the fields of a protocol buffer message, one after the other.
 struct ProtobufReader {
-  /// A field's value as it stands on the wire.
+  /// A field's value by its wire type.
   enum Value {
     case varint(UInt64)
     case bytes(ArraySlice<UInt8>)
@@ -8,14 +8,14 @@ struct ProtobufReader {
     case fixed64(UInt64)
   }
 
-  /// The message breaks off, or holds what the format does not know.
+  /// The message is cut off or malformed.
   struct Malformed: Error {}
 
   private var rest: ArraySlice<UInt8>
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
-  /// The next field's number and value; nil at the end.
+  /// The next field, or nil at the end.
   mutating func next() throws -> (number: UInt64, value: Value)? {
     if rest.isEmpty { return nil }
     let key = try varint()

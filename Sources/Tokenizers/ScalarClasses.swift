@@ -1,11 +1,10 @@
-/// The classes of scalars that tokenizers look at, as the PyPI `tokenizers` library has them.
+/// The classes of scalars that tokenizers distinguish, as in the PyPI library `tokenizers`.
 ///
-/// Its parts follow different versions of Unicode: BERT's crate is of version 8, normalisation of version 9, the
-/// regular expressions of version 16. Scalars younger than a part's version are unassigned to it. The few scalars whose
-/// category has changed since are named one by one. All of it was compared over every scalar with `tokenizers` 0.23
-/// (`scripts/golden/tokenizers.py`).
+/// That library mixes versions of Unicode: 8 for BERT, 9 for normalisation, 16 for regular expressions. Scalars that a
+/// version does not have yet count as unassigned; the few whose category has changed since are listed. Compared with
+/// `tokenizers` 0.23 over all scalars (`scripts/golden/tokenizers.py`).
 extension Unicode.Scalar {
-  /// Whether the scalar was assigned in Unicode `major`.0 (scalars for private use are).
+  /// Whether Unicode `major`.0 assigns the scalar; private use counts as assigned.
   func isAssigned(inUnicode major: Int) -> Bool {
     guard let age = properties.age else { return properties.generalCategory == .privateUse }
     return age.major < major || (age.major == major && age.minor == 0)
@@ -14,7 +13,7 @@ extension Unicode.Scalar {
   /// Rust's `char::is_whitespace`, and `\s` of the regular expressions.
   var isSpace: Bool { value < 0x80 ? value == 0x20 || (0x09...0x0D).contains(value) : properties.isWhitespace }
 
-  /// What BERT's cleaning removes: controls, formats, private use; not tab and line ends.
+  /// What BERT's clean-up removes: controls, formats and private use, but not tabs and line ends.
   var isBertControl: Bool {
     if value < 0x80 { return value < 0x20 ? value != 0x09 && value != 0x0A && value != 0x0D : value == 0x7F }
     switch properties.generalCategory {
@@ -24,7 +23,7 @@ extension Unicode.Scalar {
     }
   }
 
-  /// What BERT isolates: ASCII symbols and all punctuation.
+  /// What BERT makes words of their own: ASCII symbols and all punctuation.
   var isBertPunctuation: Bool {
     if value < 0x80 {
       return (0x21...0x2F).contains(value) || (0x3A...0x40).contains(value) || (0x5B...0x60).contains(value)

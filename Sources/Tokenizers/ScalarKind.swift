@@ -1,4 +1,4 @@
-/// What the patterns of pre-tokenizers tell apart.
+/// The kinds of scalars that the patterns of pre-tokenizers distinguish.
 enum ScalarKind: UInt8, Sendable {
   case other, letter, number, space
 
@@ -25,7 +25,7 @@ enum ScalarKind: UInt8, Sendable {
     scalar.isLetter ? .letter : scalar.isNumber ? .number : scalar.isSpace ? .space : .other
   }
 
-  /// Every scalar below U+10000, since properties are slow to look up.
+  /// The kind of every scalar below U+10000, since properties are slow to look up.
   private static let basicPlane: [ScalarKind] = (0..<0x10000).map { value in
     Unicode.Scalar(UInt16(value)).map(lookedUp) ?? .other
   }

@@ -1,15 +1,15 @@
-/// Distinct scalar strings, numbered from 0 in the order they came, found by slice without allocating.
+/// A set of scalar strings, numbered from 0 in the order of insertion. Lookups take a slice and allocate nothing.
 ///
-/// An open-addressing hash table over one flat array: a vocabulary's lookups are the inner loop of encoding, and
-/// `String` keys would compare by canonical equivalence, which a vocabulary must not.
+/// An open-addressing hash table over one flat array, since the inner loop of encoding looks up tokens. `String` keys
+/// would compare by canonical equivalence, which is wrong for a vocabulary.
 struct ScalarTable: Sendable {
   private var scalars: [Unicode.Scalar] = []
-  /// `ends[i]` is where string i ends in `scalars`; it starts where the one before ends.
+  /// String i of `scalars` ends at `ends[i]` and starts where the one before ends.
   private var ends: [Int] = []
   private var hashes: [UInt64] = []
-  /// Scalars of the longest string.
+  /// The length of the longest string.
   private(set) var longest = 0
-  /// Numbers of strings, or -1; the count is a power of two.
+  /// Numbers of strings, or -1. The size is a power of two.
   private var slots: [Int32]
 
   /// A table with room for about `capacity` strings.
@@ -21,7 +21,7 @@ struct ScalarTable: Sendable {
     hashes.reserveCapacity(capacity)
   }
 
-  /// How many strings there are.
+  /// The number of strings.
   var count: Int { ends.count }
 
   /// String number `index`.
@@ -34,8 +34,8 @@ struct ScalarTable: Sendable {
     return found < 0 ? nil : Int(found)
   }
 
-  /// Calls `found` with the number of every string that is `prefix` and a beginning of `text`, and the end of that
-  /// beginning, from the shortest on. The time is that of looking up the longest one.
+  /// Calls `found` for every string that is `prefix` plus a beginning of `text`, shortest first, with its number and the
+  /// end of that beginning. Takes as long as looking up the longest one.
   func findBeginnings(
     of text: ArraySlice<Unicode.Scalar>, after prefix: [Unicode.Scalar] = [],
     _ found: (_ index: Int, _ end: Int) -> Void
@@ -60,7 +60,7 @@ struct ScalarTable: Sendable {
     }
   }
 
-  /// Adds `key` unless it is there; its number, and whether it is new.
+  /// Adds `key` if it is new. Returns its number and whether it was.
   @discardableResult
   mutating func insert(_ key: ArraySlice<Unicode.Scalar>) -> (index: Int, isNew: Bool) {
     let hash = Self.hash(key)
@@ -78,7 +78,7 @@ struct ScalarTable: Sendable {
 
   private func start(_ index: Int) -> Int { index == 0 ? 0 : ends[index - 1] }
 
-  /// The slot that holds `key`, or the free one where it belongs.
+  /// The slot of `key`, or the free slot to put it in.
   private func slot(of key: ArraySlice<Unicode.Scalar>, _ hash: UInt64) -> Int {
     let mask = slots.count - 1
     var slot = Int(truncatingIfNeeded: hash) & mask

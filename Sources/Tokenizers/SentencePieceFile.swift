@@ -1,6 +1,6 @@
 import Diagnostics
 
-/// What SentencePiece's tokenizer.model says, as far as encoding and decoding need it.
+/// The parts of SentencePiece's tokenizer.model that encoding and decoding need.
 struct SentencePieceFile {
   /// A token.
   struct Piece {
@@ -17,10 +17,10 @@ struct SentencePieceFile {
     case unigram = 1, bytePairs, word, character
   }
 
-  /// The file's name, for errors.
+  /// The file's path, for errors.
   let file: String
   private(set) var pieces: [Piece] = []
-  // What the format leaves out has these values.
+  // The defaults of the format.
   private(set) var kind = Kind.unigram
   private(set) var fallsBackToBytes = false
   private(set) var marksWordEnds = false
@@ -33,7 +33,7 @@ struct SentencePieceFile {
   private(set) var removesExtraSpaces = true
   private(set) var escapesSpaces = true
 
-  /// The most that SentencePiece's trainer can be told to make.
+  /// The limit of SentencePiece's trainer.
   private static let longestPiece = 512
 
   /// Parses the bytes of `file`.
@@ -56,7 +56,7 @@ struct SentencePieceFile {
     for piece in pieces {
       guard piece.score.isFinite else {
         throw TokenizerError.badModelFile(
-          file: file, problem: "the score of the piece \"\(piece.text.clipped)\" is no number")
+          file: file, problem: "the score of the piece \"\(piece.text.clipped)\" is not a number")
       }
       guard piece.text.unicodeScalars.count <= Self.longestPiece else {
         throw TokenizerError.badModelFile(
@@ -125,7 +125,7 @@ struct SentencePieceFile {
     return Int32(index)
   }
 
-  /// The ids of the tokens that stand for bytes, -1 for those that are missing; nil where there are none.
+  /// The ids of the byte tokens (-1: missing); nil if the model does not fall back to bytes.
   func byteIDs() -> [Int32]? {
     guard fallsBackToBytes else { return nil }
     var ids = [Int32](repeating: -1, count: 256)
@@ -136,7 +136,7 @@ struct SentencePieceFile {
   }
 }
 
-/// The byte that a token such as `<0x0A>` stands for, or nil.
+/// The byte of a token such as `<0x0A>`, or nil.
 func byteValue(ofToken token: String) -> UInt8? {
   let text = Array(token.utf8)
   guard text.count == 6, token.hasPrefix("<0x"), text[5] == UInt8(ascii: ">") else { return nil }

@@ -1,14 +1,14 @@
-/// SentencePiece's normalisation: replacements, then spaces to `▁` and one in front.
+/// SentencePiece's normalisation: applies the model's rules, turns spaces into `▁` and puts one in front.
 struct SentencePieceNormalizer: Sendable {
-  /// The rules of the model, longest match first.
+  /// The replacements of the model; the longest match wins.
   private let rules: ReplacementRules?
-  /// What stays as it is.
+  /// The symbols that no rule changes.
   private let userDefined: LongestMatch
   private let addsPrefix: Bool
   private let marksWordEnds: Bool
   private let removesExtraSpaces: Bool
   private let space: Unicode.Scalar
-  /// Put a `▁` also in front of text that follows an added token.
+  /// Also put a `▁` before text that follows an added token.
   var addsPrefixAfterTokens = true
 
   init(_ file: SentencePieceFile) throws {
@@ -51,7 +51,7 @@ struct SentencePieceNormalizer: Sendable {
     return result
   }
 
-  /// What stands for the scalars at `position`, and how many they are.
+  /// The replacement at `position` and the number of scalars it replaces.
   private func rewritten(_ text: [Unicode.Scalar], at position: Int) -> (ArraySlice<Unicode.Scalar>, Int) {
     if let (_, count) = userDefined.find(in: text, at: position) { return (text[position..<(position + count)], count) }
     if let rules, let (part, length) = rules.match(in: text, at: position) { return (part, length) }
@@ -59,12 +59,12 @@ struct SentencePieceNormalizer: Sendable {
   }
 }
 
-/// SentencePiece's `precompiled_charsmap`: a double-array trie of byte strings, and what stands for each.
+/// SentencePiece's `precompiled_charsmap`: a double-array trie of byte strings with their replacements.
 struct ReplacementRules: Sendable {
   private let units: [UInt32]
   private let texts: [UInt8]
 
-  /// The number of the trie's bytes, the trie, and texts that end in NUL.
+  /// Parses the size of the trie in bytes, the trie, and the replacements, which end in NUL.
   init(_ bytes: [UInt8], file: String) throws {
     let numbers = stride(from: 0, to: bytes.count - 3, by: 4).map { index in
       bytes[index..<(index + 4)].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
@@ -80,12 +80,12 @@ struct ReplacementRules: Sendable {
     }
   }
 
-  /// Unicode's own rules write at most 33 bytes. Without a limit a short text could fill the memory.
+  /// Unicode's rules write at most 33 bytes. Without a limit, a short text could fill the memory.
   private static let longestText = 256
-  /// Unicode's own rules read a few. A trie that leads into itself would read to the text's end at every position.
+  /// Unicode's rules read a few scalars. A trie with a cycle would read to the end of the text at every position.
   private static let longestMatch = 256
 
-  /// The longest rule at `position`: what it writes, and how many scalars it reads.
+  /// The replacement by the longest rule that matches at `position`, and the number of scalars it replaces.
   func match(in text: [Unicode.Scalar], at position: Int) -> (ArraySlice<Unicode.Scalar>, Int)? {
     var found: (offset: Int, length: Int)?
     var node = Self.offset(units[0])

@@ -1,15 +1,16 @@
-/// The tokenizer of a tokenizer.model alone (LLaMA): ids as SentencePiece's, the begin token in front.
+import Diagnostics
+
+/// The tokenizer of a tokenizer.model alone (LLaMA): SentencePiece's ids after the begin token.
 extension TokenizerParts {
-  /// Reads tokenizer.model, and of tokenizer_config.json the tokens to find in the text (`added_tokens_decoder`,
-  /// `additional_special_tokens`), `add_bos_token` (true unless it says otherwise), `add_eos_token` and `legacy`.
+  /// Reads tokenizer.model, and from tokenizer_config.json the tokens to find in texts (`added_tokens_decoder`,
+  /// `additional_special_tokens`), `add_bos_token` (default: true), `add_eos_token` and `legacy`.
   ///
-  /// SentencePiece itself takes `<s>` in a text for three characters; so does this where the configuration lists no
-  /// tokens.
-  init(sentencePiece files: ModelFiles) throws {
+  /// If the configuration lists no tokens, `<s>` in a text is three characters, as in SentencePiece itself.
+  init(sentencePiece files: TokenizerFiles) throws {
     let file = try SentencePieceFile(try files.bytes("tokenizer.model"), file: files.path("tokenizer.model"))
     let special = try SpecialTokens(files)
     var vocabulary = Vocabulary(capacity: file.pieces.count)
-    let place = TokenizerPlace(file: file.file, line: 1)
+    let place = FilePlace(file: file.file, line: 1)
     for (id, piece) in file.pieces.enumerated() { try vocabulary.add(piece.text, id: Int32(id), place: place) }
     if file.pieces.contains(where: { $0.kind == .unused }) {
       throw TokenizerError.badModelFile(file: file.file, problem: "unused pieces are not supported")
@@ -31,7 +32,7 @@ extension TokenizerParts {
     try addEnds(file, special)
   }
 
-  private mutating func addTokens(_ file: SentencePieceFile, _ special: SpecialTokens, place: TokenizerPlace) throws {
+  private mutating func addTokens(_ file: SentencePieceFile, _ special: SpecialTokens, place: FilePlace) throws {
     for (token, place) in try special.listed() { try add(token, place: place) }
     for (token, place) in try special.additional() where !hasAdded(token.content) {
       guard let id = model.vocabulary.id(token.content) else {
@@ -41,7 +42,7 @@ extension TokenizerParts {
       token.id = id
       try add(token, place: place)
     }
-    // Byte pairs never merge into or out of a user's symbol; a unigram model weighs it like its other pieces.
+    // Byte pairs never merge across a user-defined symbol. A unigram model treats it like its other pieces.
     guard file.kind == .bytePairs else { return }
     let known = Set(added.map(\.id))
     for (id, piece) in file.pieces.enumerated() where piece.kind == .userDefined && !known.contains(Int32(id)) {
@@ -70,7 +71,7 @@ extension TokenizerParts {
 }
 
 extension BytePairEncoding {
-  /// SentencePiece's: two neighbours merge where the vocabulary has what they spell, the highest score first.
+  /// SentencePiece's byte pairs: two neighbours merge if the vocabulary has their concatenation, highest score first.
   init(_ file: SentencePieceFile, vocabulary: Vocabulary) throws {
     let normal = file.pieces.enumerated().filter { $1.kind == .normal }
     let ranks = Dictionary(
@@ -91,7 +92,7 @@ extension BytePairEncoding {
         throw TokenizerError.badModelFile(
           file: file.file,
           problem: "the piece \"\(String(scalars: part.scalars))\" has the character "
-            + "\"\(character)\", which is no piece")
+            + "\"\(character)\", which is not a piece")
       }
     }
     var options = Options()

@@ -1,25 +1,28 @@
-/// What tokenizer_config.json and special_tokens_map.json say of tokens and options; either file may be absent.
-struct SpecialTokens {
-  /// Of the two files the one that names a token first holds.
-  private var sources: [Field] = []
-  private let config: Field?
+import Diagnostics
+import StrictJSON
 
-  init(_ files: ModelFiles) throws {
+/// The tokens and options of tokenizer_config.json and special_tokens_map.json, which may both be absent.
+struct SpecialTokens {
+  /// The first file that names a token decides.
+  private var sources: [JSONField] = []
+  private let config: JSONField?
+
+  init(_ files: TokenizerFiles) throws {
     config = files.exists("tokenizer_config.json") ? try files.json("tokenizer_config.json") : nil
     sources = [config].compactMap { $0 }
     if files.exists("special_tokens_map.json") { sources.append(try files.json("special_tokens_map.json")) }
   }
 
-  /// The token under `key` (such as `pad_token`), its id still to be found, or nil where none is named.
-  func token(_ key: String) throws -> (token: AddedToken, place: TokenizerPlace)? {
+  /// The token under `key` (such as `pad_token`), without its id, or nil if none is named.
+  func token(_ key: String) throws -> (token: AddedToken, place: FilePlace)? {
     for source in sources {
       if let field = try source.optional(key) { return (try AddedToken(config: field), field.place) }
     }
     return nil
   }
 
-  /// The further special tokens.
-  func additional() throws -> [(token: AddedToken, place: TokenizerPlace)] {
+  /// The additional special tokens.
+  func additional() throws -> [(token: AddedToken, place: FilePlace)] {
     for source in sources {
       if let field = try source.optional("additional_special_tokens") {
         return try field.elements().map { (try AddedToken(config: $0), $0.place) }
@@ -28,9 +31,9 @@ struct SpecialTokens {
     return []
   }
 
-  /// The tokens that the configuration lists with their ids, by ascending id.
-  func listed() throws -> [(token: AddedToken, place: TokenizerPlace)] {
-    var tokens: [(token: AddedToken, place: TokenizerPlace)] = []
+  /// The tokens listed with their ids, by ascending id.
+  func listed() throws -> [(token: AddedToken, place: FilePlace)] {
+    var tokens: [(token: AddedToken, place: FilePlace)] = []
     for (key, field) in try config?.optional("added_tokens_decoder")?.members() ?? [] {
       var token = try AddedToken(config: field)
       guard let id = Int32(key), id >= 0 else {
@@ -45,18 +48,18 @@ struct SpecialTokens {
   /// An option of tokenizer_config.json.
   func flag(_ key: String) throws -> Bool? { try config?.optional(key)?.bool() }
 
-  /// The class that tokenizer_config.json names.
+  /// The class in tokenizer_config.json.
   func tokenizerClass() throws -> String? { try config?.optional("tokenizer_class")?.string() }
 }
 
 extension AddedToken {
-  /// Reads a token of the configuration: its text, or an object with its text and its flags.
-  fileprivate init(config field: Field) throws {
+  /// Reads a token: its text, or an object with text and flags.
+  fileprivate init(config field: JSONField) throws {
     if let text = field.node.string {
       self.init(content: text, id: -1)
       return
     }
-    try field.refuseOtherMembers(than: [
+    try field.requireOnly([
       "__type", "content", "single_word", "lstrip", "rstrip", "normalized", "special",
     ])
     self.init(content: try field.member("content").string(), id: -1)

@@ -1,16 +1,19 @@
-/// The pre-tokenizer that cuts at the matches of a pattern.
+import Algorithms
+import StrictJSON
+
+/// The pre-tokenizer that splits at the matches of a pattern.
 struct Split: Sendable {
-  /// What is looked for.
+  /// What to split at.
   enum Pattern: Sendable {
     case text([Unicode.Scalar])
     case words(WordPattern)
-    /// Digits of any script, and other numbers.
+    /// Digits and other numbers of any script.
     case number
     /// ASCII symbols and all punctuation.
     case punctuation
   }
 
-  /// What becomes of the matches.
+  /// What to do with the matches.
   enum Behavior: String, Sendable, CaseIterable {
     case removed = "Removed"
     case isolated = "Isolated"
@@ -21,7 +24,7 @@ struct Split: Sendable {
 
   var pattern: Pattern
   var behavior: Behavior
-  /// Whether the matches are what the pattern does not match.
+  /// Whether to split at everything that the pattern does not match.
   var isInverted = false
 
   func apply(to words: inout Words) {
@@ -34,13 +37,13 @@ struct Split: Sendable {
     }
   }
 
-  /// A stretch of a word.
+  /// A part of a word.
   private struct Stretch {
     var range: Range<Int>
     var isMatch: Bool
   }
 
-  /// All of `word`: the matches and the stretches between them.
+  /// The matches in `word` and the parts between them.
   private func matches(in word: ArraySlice<Unicode.Scalar>) -> [Stretch] {
     var stretches: [Stretch] = []
     var start = word.startIndex, position = word.startIndex
@@ -68,63 +71,41 @@ struct Split: Sendable {
   }
 
   private func cut(_ stretches: [Stretch]) -> [Range<Int>] {
-    var ranges: [Range<Int>] = []
-    switch behavior {
-    case .removed: return stretches.filter { !$0.isMatch }.map(\.range)
-    case .isolated: return stretches.map(\.range)
-    case .contiguous:
-      for (index, stretch) in stretches.enumerated() {
-        append(stretch.range, to: &ranges, joined: index > 0 && stretches[index - 1].isMatch == stretch.isMatch)
-      }
-    case .mergedWithPrevious:
-      for (index, stretch) in stretches.enumerated() {
-        append(stretch.range, to: &ranges, joined: stretch.isMatch && index > 0 && !stretches[index - 1].isMatch)
-      }
-    case .mergedWithNext:
-      for (index, stretch) in stretches.enumerated() {
-        append(stretch.range, to: &ranges, joined: !stretch.isMatch && index > 0 && stretches[index - 1].isMatch)
+    let kept = behavior == .removed ? stretches.filter { !$0.isMatch } : stretches
+    let words = kept.chunked { left, right in
+      switch behavior {
+      case .removed, .isolated: false
+      case .contiguous: left.isMatch == right.isMatch
+      case .mergedWithPrevious: !left.isMatch && right.isMatch
+      case .mergedWithNext: left.isMatch && !right.isMatch
       }
     }
-    return ranges
-  }
-
-  private func append(_ range: Range<Int>, to ranges: inout [Range<Int>], joined: Bool) {
-    if joined, let last = ranges.last {
-      ranges[ranges.count - 1] = last.lowerBound..<range.upperBound
-    } else {
-      ranges.append(range)
-    }
+    return words.map { $0[$0.startIndex].range.lowerBound..<$0[$0.endIndex - 1].range.upperBound }
   }
 }
 
 extension Split {
-  /// Reads a `Split` of tokenizer.json.
-  init(_ field: Field) throws {
+  /// Reads `Split` of tokenizer.json.
+  init(_ field: JSONField) throws {
     let pattern = try field.member("pattern")
-    try pattern.refuseOtherMembers(than: ["String", "Regex"])
+    try pattern.requireOnly(["String", "Regex"])
     let behavior = try field.member("behavior")
     self.init(
       pattern: try Self.pattern(pattern), behavior: try Self.behavior(behavior),
       isInverted: try field.optional("invert")?.bool() ?? false)
   }
 
-  private static func pattern(_ field: Field) throws -> Pattern {
+  private static func pattern(_ field: JSONField) throws -> Pattern {
     if let text = try field.optional("String") { return .text(Array(try text.string().unicodeScalars)) }
     let expression = try field.member("Regex")
     guard let known = WordPattern(try expression.string()) else {
-      throw TokenizerError.unsupported(
-        expression.place, value: "the pattern \(try expression.string())", supported: WordPattern.expressions)
+      throw expression.unsupported("the pattern \(try expression.string())", WordPattern.expressions)
     }
     return .words(known)
   }
 
-  /// Reads a behavior; none is `Isolated`.
-  static func behavior(_ field: Field?) throws -> Behavior {
-    guard let field else { return .isolated }
-    guard let behavior = Behavior(rawValue: try field.string()) else {
-      throw TokenizerError.unsupported(
-        field.place, value: try field.string(), supported: Behavior.allCases.map(\.rawValue))
-    }
-    return behavior
+  /// Reads a behavior; the default is `Isolated`.
+  static func behavior(_ field: JSONField?) throws -> Behavior {
+    try field?.choice() ?? .isolated
   }
 }

@@ -1,21 +1,23 @@
-/// The most that steps one after the other can make of a text: `factor` times its scalars, and `added` more.
+import Diagnostics
+
+/// How long a chain of steps can make a text: `factor` times its scalars plus `added`.
 ///
-/// Each replacement of `a` by `aa` doubles a text, so a chain of a few dozen could ask for more memory than there is.
+/// A few dozen replacements of `a` by `aa` would fill the memory, since each doubles the text.
 struct TextGrowth {
   private(set) var factor = 1.0
   private(set) var added = 0.0
-  // What forms have taken apart, put into lower case or spaced out stays so until a replacement writes it anew.
+  // Decomposing, lowercasing and spacing lengthen a text only once, unless a replacement comes between.
   private var decomposed = 1.0, lowercased = 1.0, spaced = 1.0
 
-  /// A sequence may begin like this, but no tokenizer that people use comes near it.
+  /// Far above what real tokenizers need.
   private static let limits = (factor: 256.0, added: 4096.0)
 
-  /// Throws where the growth is none that any text needs.
-  func check(_ place: TokenizerPlace) throws {
+  /// Throws if texts could grow beyond the limits.
+  func check(_ place: FilePlace) throws {
     if factor <= Self.limits.factor, added <= Self.limits.added { return }
     throw TokenizerError.malformed(
       place,
-      problem: "could make texts too long (\(factor) times and \(added) characters more; "
+      problem: "could make texts too long (\(factor) times plus \(added) characters; "
         + "at most \(Self.limits.factor) and \(Self.limits.added))")
   }
 
@@ -57,7 +59,7 @@ struct TextGrowth {
     }
   }
 
-  fileprivate mutating func decode(_ decoder: Decoder) {
+  fileprivate mutating func decode(_ decoder: TokenDecoder) {
     switch decoder {
     case .spaced, .byteLevel, .sentencePiece, .metaspace: break
     case .wordPiece: add(1)
@@ -75,7 +77,7 @@ struct TextGrowth {
 }
 
 extension Normalizer {
-  /// How long it can make a text.
+  /// How long this can make a text.
   var growth: TextGrowth {
     var growth = TextGrowth()
     growth.normalize(self)
@@ -83,8 +85,8 @@ extension Normalizer {
   }
 }
 
-extension Decoder {
-  /// How long it can make the text of a token.
+extension TokenDecoder {
+  /// How long this can make a token's text.
   var growth: TextGrowth {
     var growth = TextGrowth()
     growth.decode(self)

@@ -1,13 +1,15 @@
+import StrictJSON
+
 extension TokenizerParts {
-  /// Reads tokenizer.json. What it says of truncation and padding is not used.
-  init(tokenizerJSON files: ModelFiles) throws {
+  /// Reads tokenizer.json. Its truncation and padding are ignored.
+  init(tokenizerJSON files: TokenizerFiles) throws {
     let root = try files.json("tokenizer.json")
-    try root.refuseOtherMembers(than: [
+    try root.requireOnly([
       "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder",
       "model",
     ])
     if let version = try root.optional("version"), try version.string() != "1.0" {
-      throw TokenizerError.unsupported(version.place, value: try version.string(), supported: ["1.0"])
+      throw version.unsupported(try version.string(), ["1.0"])
     }
     self.init(model: try Model(root.member("model")))
     if let field = try root.optional("normalizer") {
@@ -22,7 +24,7 @@ extension TokenizerParts {
     }
     postProcessor = try root.optional("post_processor").map { try PostProcessor($0, idOf: id) } ?? .none
     if let field = try root.optional("decoder") {
-      decoder = try Decoder(field)
+      decoder = try TokenDecoder(field)
       try decoder.growth.check(field.place)
     }
     let special = try SpecialTokens(files)
@@ -31,7 +33,7 @@ extension TokenizerParts {
     endToken = try token("eos_token", special, usual: ["</s>", "<|end_of_text|>", "<|endoftext|>"])
   }
 
-  /// The token that the configuration names for a role, else an added one by its usual name.
+  /// The token that the configuration names for a role, otherwise the added token with a usual name.
   private func token(_ role: String, _ special: SpecialTokens, usual: [String]) throws -> String? {
     if let named = try special.token(role) {
       guard id(named.token.content) != nil else {
@@ -44,9 +46,9 @@ extension TokenizerParts {
 }
 
 extension AddedToken {
-  /// Reads an element of `added_tokens` of tokenizer.json.
-  init(tokenizerJSON field: Field) throws {
-    try field.refuseOtherMembers(than: ["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])
+  /// Reads an element of `added_tokens` in tokenizer.json.
+  init(tokenizerJSON field: JSONField) throws {
+    try field.requireOnly(["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])
     let content = try field.member("content").string()
     self.init(content: content, id: try field.member("id").id(of: content))
     isSpecial = try field.member("special").bool()

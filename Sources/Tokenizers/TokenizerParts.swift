@@ -1,32 +1,28 @@
 import Diagnostics
-import Foundation
-import StrictJSON
 
-/// What a tokenizer is made of, as read from the files of a model directory.
+/// The parts of a tokenizer, read from the files of a model directory.
 struct TokenizerParts {
   private(set) var added: [AddedToken] = []
   var normalizer: Normalizer?
   var preTokenizer: PreTokenizer?
   var model: Model
   var postProcessor = PostProcessor.none
-  var decoder = Decoder.spaced
-  /// Tokens that stand for no text, besides added ones that are special.
+  var decoder = TokenDecoder.spaced
+  /// Special tokens that are not among `added`.
   var specialIDs: Set<Int32> = []
-  /// The token that pads; it is in the vocabulary.
+  // These are in the vocabulary.
   var padToken: String?
-  /// The token that begins a text; it is in the vocabulary.
   var beginToken: String?
-  /// The token that ends a text; it is in the vocabulary.
   var endToken: String?
-  /// The contents of `added`, by position.
+  /// The contents of `added`, numbered by position.
   private var addedTable = ScalarTable()
   private var highestAddedID: Int32 = -1
 
   init(model: Model) { self.model = model }
 
-  /// Reads the first set of files that `directory` has.
+  /// Reads the first kind of tokenizer that `directory` has.
   init(directory: String, modelType: String?) throws {
-    let files = ModelFiles(directory: directory)
+    let files = TokenizerFiles(directory: directory)
     if files.exists("tokenizer.json") {
       self = try TokenizerParts(tokenizerJSON: files)
     } else if files.exists("tokenizer.model") {
@@ -53,8 +49,8 @@ struct TokenizerParts {
   /// The token with an id, or nil.
   func token(_ id: Int32) -> String? { added.first { $0.id == id }?.content ?? model.vocabulary.token(id) }
 
-  /// What an added token is decoded as: in `tokenizers` normalised, if it is found in normalised text. Special tokens
-  /// stay as they are, so that they can be skipped.
+  /// The text that an added token decodes to. Like `tokenizers`, this normalises tokens that are searched for in
+  /// normalised text, except special ones.
   func spelling(_ token: AddedToken) -> String {
     guard token.isNormalized, !token.isSpecial, let normalizer, !normalizer.isSentencePiece else {
       return token.content
@@ -62,11 +58,11 @@ struct TokenizerParts {
     return String(scalars: normalizer.normalize(Array(token.content.unicodeScalars)))
   }
 
-  /// Adds a token with the id given, which must be the one that `tokenizers` gives it: that of the vocabulary, else the
-  /// next after those given so far.
-  mutating func add(_ token: AddedToken, place: TokenizerPlace) throws {
+  /// Adds a token, whose id must be the one that `tokenizers` gives it: that of the vocabulary, otherwise the next free
+  /// one.
+  mutating func add(_ token: AddedToken, place: FilePlace) throws {
     if token.content.isEmpty { throw TokenizerError.malformed(place, problem: "an added token cannot be empty") }
-    // The search for tokens looks so far ahead at every position of a text.
+    // The search may look this far ahead at every position of a text.
     guard token.content.unicodeScalars.count <= Self.longestToken else {
       throw TokenizerError.malformed(
         place, problem: "an added token cannot be longer than \(Self.longestToken) characters")
@@ -88,39 +84,5 @@ struct TokenizerParts {
     added.append(token)
     addedTable.insert(scalars)
     highestAddedID = max(highestAddedID, token.id)
-  }
-}
-
-/// The files of a model directory, read whole.
-struct ModelFiles {
-  let directory: String
-
-  func path(_ name: String) -> String { directory.hasSuffix("/") ? directory + name : directory + "/" + name }
-
-  func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
-
-  func bytes(_ name: String) throws -> [UInt8] {
-    do {
-      return try InputFile.read(path(name), limit: InputFile.textLimit)
-    } catch {
-      throw TokenizerError.unreadable(file: path(name), reason: error.description)
-    }
-  }
-
-  /// A JSON file.
-  func json(_ name: String) throws -> Field {
-    Field(file: path(name), path: "", node: try JSONParser.parse(try bytes(name), file: path(name)))
-  }
-
-  /// The lines of a text file; only LF ends a line, CRLF is tolerated.
-  func lines(_ name: String) throws -> [String] {
-    var lines = try bytes(name).split(separator: 0x0A, omittingEmptySubsequences: false)
-    if lines.last?.isEmpty == true { lines.removeLast() }
-    return try lines.enumerated().map { index, line in
-      guard let text = String(validating: line.last == 0x0D ? line.dropLast() : line, as: UTF8.self) else {
-        throw TokenizerError.notUTF8(file: path(name), line: index + 1)
-      }
-      return text
-    }
   }
 }

@@ -1,20 +1,22 @@
-/// Tokenizers without a tokenizer.json: the vocabulary alone, everything else by the model family's rules and
-/// `tokenizer_config.json`, as transformers sets them up.
+import Diagnostics
+
+/// Tokenizers without a tokenizer.json: a vocabulary, plus the rules of the model family and `tokenizer_config.json`, as
+/// in transformers.
 extension TokenizerParts {
-  /// Reads BERT's vocab.txt, one token a line.
-  init(vocabText files: ModelFiles) throws {
+  /// Reads BERT's vocab.txt: one token a line.
+  init(vocabText files: TokenizerFiles) throws {
     let special = try Self.special(files)
     let lines = try files.lines("vocab.txt")
     var vocabulary = Vocabulary(capacity: lines.count)
     for (index, line) in lines.enumerated() {
       try vocabulary.add(
-        line, id: Int32(clamping: index), place: TokenizerPlace(file: files.path("vocab.txt"), line: index + 1))
+        line, id: Int32(clamping: index), place: FilePlace(file: files.path("vocab.txt"), line: index + 1))
     }
     let unknown = try special.token("unk_token")
     let unknownToken = unknown?.token.content ?? "[UNK]"
     guard let unknownID = vocabulary.id(unknownToken) else {
       throw TokenizerError.unknownToken(
-        unknown?.place ?? TokenizerPlace(file: files.path("vocab.txt"), line: 1), token: unknownToken)
+        unknown?.place ?? FilePlace(file: files.path("vocab.txt"), line: 1), token: unknownToken)
     }
     self.init(model: .wordPiece(WordPiece(vocabulary: vocabulary, unknownID: unknownID)))
     let lowercases = try special.flag("do_lower_case") ?? true
@@ -24,15 +26,15 @@ extension TokenizerParts {
         stripsAccents: try special.flag("strip_accents") ?? lowercases, lowercases: lowercases))
     preTokenizer = .bert
     decoder = .wordPiece(prefix: "##", cleansUp: true)
-    let place = TokenizerPlace(file: files.path("vocab.txt"), line: 1)
+    let place = FilePlace(file: files.path("vocab.txt"), line: 1)
     let ids = try add(
       special, ["unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]"],
       optional: ["mask_token": "[MASK]"], place: place)
     if let cls = ids["cls_token"], let sep = ids["sep_token"] { postProcessor = .bert(cls: cls, sep: sep) }
   }
 
-  /// Reads vocab.json and merges.txt (or vocab.bpe) of RoBERTa or GPT-2.
-  init(vocabJSON files: ModelFiles, modelType: String?) throws {
+  /// Reads RoBERTa's or GPT-2's vocab.json and merges.txt (or vocab.bpe).
+  init(vocabJSON files: TokenizerFiles, modelType: String?) throws {
     let special = try Self.special(files)
     let isRoberta = try Self.isRoberta(files, special, modelType)
     let vocabulary = try Vocabulary(try files.json("vocab.json"))
@@ -45,7 +47,7 @@ extension TokenizerParts {
     preTokenizer = .byteLevel(
       ByteLevel(addsPrefixSpace: try special.flag("add_prefix_space") ?? false, splitsWords: true))
     decoder = .byteLevel
-    let place = TokenizerPlace(file: files.path("vocab.json"), line: 1)
+    let place = FilePlace(file: files.path("vocab.json"), line: 1)
     guard isRoberta else {
       let end = "<|endoftext|>"
       _ = try add(
@@ -61,17 +63,18 @@ extension TokenizerParts {
     if let cls = ids["cls_token"], let sep = ids["sep_token"] { postProcessor = .roberta(cls: cls, sep: sep) }
   }
 
-  /// The configuration; tokens that stand in a file nothing here reads are refused.
-  private static func special(_ files: ModelFiles) throws -> SpecialTokens {
+  /// The configuration. added_tokens.json is refused, since nothing here reads it.
+  private static func special(_ files: TokenizerFiles) throws -> SpecialTokens {
     if files.exists("added_tokens.json") {
       throw TokenizerError.unsupported(
-        TokenizerPlace(file: files.path("added_tokens.json"), line: 1), value: "added_tokens.json",
+        FilePlace(file: files.path("added_tokens.json"), line: 1), value: "added_tokens.json",
         supported: ["tokenizer.json", "added_tokens_decoder in tokenizer_config.json"])
     }
     return try SpecialTokens(files)
   }
 
-  private static func isRoberta(_ files: ModelFiles, _ special: SpecialTokens, _ modelType: String?) throws -> Bool {
+  private static func isRoberta(_ files: TokenizerFiles, _ special: SpecialTokens, _ modelType: String?) throws -> Bool
+  {
     let config = files.exists("config.json") ? try files.json("config.json").optional("model_type") : nil
     let type = try modelType ?? special.tokenizerClass() ?? config?.string()
     switch type?.lowercased() {
@@ -79,15 +82,15 @@ extension TokenizerParts {
     case "gpt2", "gpt2tokenizer", "gpt2tokenizerfast": return false
     default:
       throw TokenizerError.unsupported(
-        TokenizerPlace(file: files.path("vocab.json"), line: 1), value: "the model type \(type ?? "(none given)")",
+        FilePlace(file: files.path("vocab.json"), line: 1), value: "the model type \(type ?? "(none given)")",
         supported: ["roberta", "gpt2"])
     }
   }
 
-  /// Adds the tokens that the configuration lists, then the special tokens by role, `required` and `optional` giving
-  /// their usual names; the ids by role.
+  /// Adds the tokens listed in the configuration, then the special tokens by role; `required` and `optional` give their
+  /// default names. Returns the ids by role.
   private mutating func add(
-    _ special: SpecialTokens, _ required: [String: String], optional: [String: String], place: TokenizerPlace
+    _ special: SpecialTokens, _ required: [String: String], optional: [String: String], place: FilePlace
   ) throws -> [String: Int32] {
     for (token, place) in try special.listed() { try add(token, place: place) }
     var ids: [String: Int32] = [:]
@@ -120,7 +123,7 @@ extension TokenizerParts {
     return ids
   }
 
-  private mutating func addUnlessThere(_ token: AddedToken, place: TokenizerPlace) throws {
+  private mutating func addUnlessThere(_ token: AddedToken, place: FilePlace) throws {
     if !added.contains(where: { $0.id == token.id }) { try add(token, place: place) }
   }
 }

@@ -1,9 +1,9 @@
 import Foundation
 
-/// The four normalisation forms, as of Unicode 9: younger scalars stay as they are.
+/// The four normalisation forms of Unicode 9. Later scalars do not change.
 ///
-/// To Unicode 9 a younger scalar is a starter that neither decomposes nor composes, so the stretches between such
-/// scalars can be normalised one by one.
+/// For Unicode 9 a later scalar is a starter that neither decomposes nor composes, so the parts between such scalars can
+/// be normalised one by one.
 enum UnicodeForm: Sendable {
   case nfc, nfd, nfkc, nfkd
 
@@ -21,7 +21,7 @@ enum UnicodeForm: Sendable {
     return result
   }
 
-  /// Text below this scalar is in the form already.
+  /// Scalars below this one do not change.
   private var firstAffected: UInt32 {
     switch self {
     case .nfc: 0x300
@@ -36,7 +36,7 @@ enum UnicodeForm: Sendable {
       return
     }
     let string = String(scalars: text)
-    // Foundation decomposes rightly, but leaves some marks out of order, and composes too little.
+    // Foundation decomposes correctly but leaves some marks out of order, and it misses some compositions.
     let decomposed =
       switch self {
       case .nfc, .nfd: string.decomposedStringWithCanonicalMapping
@@ -48,7 +48,7 @@ enum UnicodeForm: Sendable {
   }
 }
 
-/// Sorts every run of marks by combining class, marks of one class staying as they are.
+/// Sorts every run of marks by combining class; the sort is stable.
 private func orderMarks(_ scalars: inout [Unicode.Scalar]) {
   var start = 0
   while start < scalars.count {

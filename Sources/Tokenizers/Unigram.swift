@@ -1,6 +1,6 @@
-/// SentencePiece's unigram model: of all ways to cut a text into pieces the one with the highest sum of scores.
+/// SentencePiece's unigram model: cuts a text into the pieces with the highest sum of scores.
 ///
-/// Sums are rounded as in SentencePiece (`EncodeOptimized`), so that equal ones fall alike.
+/// Sums are rounded as in SentencePiece (`EncodeOptimized`), so that ties are decided alike.
 struct Unigram: Sendable {
   let vocabulary: Vocabulary
   private let pieces: ScalarTable
@@ -63,14 +63,14 @@ struct Unigram: Sendable {
   }
 
   private func bestPath(_ text: ArraySlice<Unicode.Scalar>) -> [(start: Int, end: Int, id: Int32)] {
-    // `nodes[i]` is the best way to reach the i-th position.
+    // `nodes[i]` is the best way to position i.
     var nodes = [Node](repeating: Node(), count: text.count + 1)
     let first = text.startIndex
     for start in 0..<text.count {
       var hasSingle = false
       pieces.findBeginnings(of: text[(first + start)...]) { index, end in
         let end = end - first, entry = entries[index]
-        // SentencePiece counts a user's symbol by its bytes.
+        // SentencePiece scores a user-defined symbol by its bytes.
         let score =
           entry.isUserDefined
           ? Double(Float(text[(first + start)..<(first + end)].reduce(0) { $0 + UTF8.width($1) }) * highestScore) - 0.1

@@ -1,4 +1,7 @@
-/// Tokens and their ids, both ways.
+import Diagnostics
+import StrictJSON
+
+/// Tokens by id and ids by token.
 struct Vocabulary: Sendable {
   private var table: ScalarTable
   private var ids: [Int32] = []
@@ -11,15 +14,15 @@ struct Vocabulary: Sendable {
     indices = Dictionary(minimumCapacity: capacity)
   }
 
-  /// The tokens of `field`, an object of ids by token.
-  init(_ field: Field) throws {
+  /// Reads an object of ids by token.
+  init(_ field: JSONField) throws {
     let members = try field.members(named: false)
     self.init(capacity: members.count)
     for (token, field) in members { try add(token, id: field.id(of: token), place: field.place) }
   }
 
-  /// Adds a token with an id that is not taken.
-  mutating func add(_ token: String, id: Int32, place: @autoclosure () -> TokenizerPlace) throws {
+  /// Adds a token; both it and its id must be new.
+  mutating func add(_ token: String, id: Int32, place: @autoclosure () -> FilePlace) throws {
     let (index, isNew) = table.insert(Array(token.unicodeScalars)[...])
     guard isNew else { throw TokenizerError.duplicateToken(place(), token: token) }
     ids.append(id)
@@ -28,19 +31,19 @@ struct Vocabulary: Sendable {
     }
   }
 
-  /// How many tokens there are.
+  /// The number of tokens.
   var count: Int { ids.count }
 
   /// Scalars of the longest token.
   var longest: Int { table.longest }
 
-  /// The highest id, or -1 where there are no tokens.
+  /// The highest id; -1 if there are no tokens.
   var highestID: Int32 { ids.max() ?? -1 }
 
   /// The id of a token, or nil.
   func id(_ token: ArraySlice<Unicode.Scalar>) -> Int32? { table.find(token).map { ids[$0] } }
 
-  /// The longest token that `text` begins with after `prefix`: its id, and where it ends in `text`.
+  /// The longest token that is `prefix` plus a beginning of `text`: its id and the end of that beginning.
   func longestBeginning(
     of text: ArraySlice<Unicode.Scalar>, after prefix: [Unicode.Scalar]
   ) -> (id: Int32, end: Int)? {
@@ -55,12 +58,12 @@ struct Vocabulary: Sendable {
   /// The token with an id, or nil.
   func token(_ id: Int32) -> String? { indices[id].map { String(scalars: table[Int($0)]) } }
 
-  /// The scalars of the token with an id; empty where there is none.
+  /// The scalars of the token with an id; empty if there is none.
   func scalars(_ id: Int32) -> ArraySlice<Unicode.Scalar> { indices[id].map { table[Int($0)] } ?? [] }
 }
 
 extension String {
-  /// The string of `scalars`, one after the other.
+  /// The string of `scalars`.
   init(scalars: some Sequence<Unicode.Scalar>) {
     var view = String.UnicodeScalarView()
     view.append(contentsOf: scalars)

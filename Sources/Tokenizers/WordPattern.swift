@@ -1,13 +1,13 @@
-/// The regular expressions that split text in known tokenizers, each as a scanner.
+/// The regular expressions by which known tokenizers split text, written as scanners.
 ///
-/// `tokenizers` runs them by Oniguruma, where `\s`, `\p{L}` and `\p{N}` are Unicode's. Every one of them matches at
-/// every position, so the words cover the text.
+/// As in Oniguruma, which `tokenizers` uses, `\s`, `\p{L}` and `\p{N}` are Unicode's. Each expression matches at every
+/// position, so the words cover the text.
 enum WordPattern: Sendable, Equatable {
   case gpt2
-  /// GPT-4's and LLaMA-3's, and with single digits Qwen2's.
+  /// GPT-4 and LLaMA 3 (three digits), Qwen2 (one).
   case gpt4(maximumDigits: Int)
 
-  /// The scanner for a regular expression, or nil where it is not a known one.
+  /// The scanner for a regular expression, or nil if it is not known.
   init?(_ expression: String) {
     switch expression {
     case Self.gpt2Expression: self = .gpt2
@@ -17,7 +17,7 @@ enum WordPattern: Sendable, Equatable {
     }
   }
 
-  /// The expressions that are known.
+  /// The known expressions.
   static let expressions = [
     gpt2Expression, gpt4Expression(digits: #"\p{N}{1,3}"#), gpt4Expression(digits: #"\p{N}"#),
   ]
@@ -33,31 +33,37 @@ enum WordPattern: Sendable, Equatable {
   /// The end of the match at `start`, which is before the end of `text`.
   func end(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int {
     switch self {
-    case .gpt2: ByteLevel.endOfWord(in: text, from: start)
+    case .gpt2: Self.gpt2End(in: text, from: start)
     case .gpt4(let maximumDigits): Self.gpt4End(in: text, from: start, maximumDigits: maximumDigits)
     }
   }
 
+  private static func gpt2End(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int {
+    if text[start] == "'", let end = endOfContraction(in: text, from: start, folding: { $0 }) { return end }
+    let first = text[start] == " " && start + 1 < text.endIndex ? start + 1 : start
+    let kind = ScalarKind(text[first])
+    return kind == .space ? endOfSpaces(in: text, from: start) : endOfRun(of: kind, in: text, from: first + 1)
+  }
+
   private static func gpt4End(in text: ArraySlice<Unicode.Scalar>, from start: Int, maximumDigits: Int) -> Int {
     let first = text[start], kind = ScalarKind(first)
-    if first == "'", let end = endOfContraction(in: text, from: start) { return end }
-    if kind == .letter { return endOfRun(of: .letter, in: text, from: start + 1, atMost: .max) }
+    if first == "'", let end = endOfContraction(in: text, from: start, folding: \.caseFolded) { return end }
+    if kind == .letter { return endOfRun(of: .letter, in: text, from: start + 1) }
     if kind == .number { return endOfRun(of: .number, in: text, from: start + 1, atMost: maximumDigits - 1) }
     let next = start + 1 < text.endIndex ? ScalarKind(text[start + 1]) : nil
-    if next == .letter, !first.isLineEnd { return endOfRun(of: .letter, in: text, from: start + 2, atMost: .max) }
+    if next == .letter, !first.isLineEnd { return endOfRun(of: .letter, in: text, from: start + 2) }
     if kind == .other || (first == " " && next == .other) {
-      var end = endOfRun(of: .other, in: text, from: start + 1, atMost: .max)
+      var end = endOfRun(of: .other, in: text, from: start + 1)
       while end < text.endIndex, text[end].isLineEnd { end += 1 }
       return end
     }
-    let end = endOfRun(of: .space, in: text, from: start + 1, atMost: .max)
+    let end = endOfRun(of: .space, in: text, from: start + 1)
     if let last = text[start..<end].lastIndex(where: \.isLineEnd) { return last + 1 }
-    // All spaces but the last, which goes with the word that follows; alone it is a word.
-    return end == text.endIndex || end == start + 1 ? end : end - 1
+    return endOfSpaces(in: text, from: start)
   }
 
   private static func endOfRun(
-    of kind: ScalarKind, in text: ArraySlice<Unicode.Scalar>, from start: Int, atMost count: Int
+    of kind: ScalarKind, in text: ArraySlice<Unicode.Scalar>, from start: Int, atMost count: Int = .max
   ) -> Int {
     var end = start
     let limit = count < text.endIndex - start ? start + count : text.endIndex
@@ -65,14 +71,21 @@ enum WordPattern: Sendable, Equatable {
     return end
   }
 
-  /// In any case; `ſ` is an `s` then.
-  private static func endOfContraction(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int? {
+  /// `\s+(?!\S)|\s+`: the last space belongs to the next word, unless it is the only one.
+  private static func endOfSpaces(in text: ArraySlice<Unicode.Scalar>, from start: Int) -> Int {
+    let end = endOfRun(of: .space, in: text, from: start + 1)
+    return end == text.endIndex || end == start + 1 ? end : end - 1
+  }
+
+  private static func endOfContraction(
+    in text: ArraySlice<Unicode.Scalar>, from start: Int, folding fold: (Unicode.Scalar) -> Unicode.Scalar
+  ) -> Int? {
     guard start + 1 < text.endIndex else { return nil }
-    let second: Unicode.Scalar? = start + 2 < text.endIndex ? text[start + 2] : nil
-    switch text[start + 1] {
-    case "s", "S", "ſ", "t", "T", "m", "M", "d", "D": return start + 2
-    case "r", "R", "v", "V": return second == "e" || second == "E" ? start + 3 : nil
-    case "l", "L": return second == "l" || second == "L" ? start + 3 : nil
+    let second = start + 2 < text.endIndex ? fold(text[start + 2]) : nil
+    switch fold(text[start + 1]) {
+    case "s", "t", "m", "d": return start + 2
+    case "r", "v": return second == "e" ? start + 3 : nil
+    case "l": return second == "l" ? start + 3 : nil
     default: return nil
     }
   }
@@ -80,4 +93,7 @@ enum WordPattern: Sendable, Equatable {
 
 extension Unicode.Scalar {
   fileprivate var isLineEnd: Bool { self == "\n" || self == "\r" }
+
+  /// Without case, where `ſ` is an `s`.
+  fileprivate var caseFolded: Unicode.Scalar { self == "ſ" ? "s" : asciiLowercased }
 }

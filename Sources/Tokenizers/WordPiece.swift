@@ -1,24 +1,27 @@
-/// BERT's model: a word is cut into the longest known pieces from the left, or is unknown as a whole.
+import StrictJSON
+
+/// BERT's model: cuts a word into the longest known pieces from the left; if a piece is missing, the whole word is
+/// unknown.
 struct WordPiece: Sendable {
   let vocabulary: Vocabulary
   private let unknownID: Int32
-  /// What a piece that continues a word begins with, `##`.
+  /// The prefix of pieces that continue a word, `##`.
   private let prefix: [Unicode.Scalar]
   private let maximumWordLength: Int
 
-  init(vocabulary: Vocabulary, unknownID: Int32, prefix: String = "##", maximumWordLength: Int = 100) {
+  init(vocabulary: Vocabulary, unknownID: Int32, prefix: [Unicode.Scalar] = ["#", "#"], maximumWordLength: Int = 100) {
     self.vocabulary = vocabulary
     self.unknownID = unknownID
-    self.prefix = Array(prefix.unicodeScalars)
+    self.prefix = prefix
     self.maximumWordLength = maximumWordLength
   }
 
-  /// Usual are 100. The time for a word grows with its square.
+  /// 100 is usual. The time for a word grows with the square of its length.
   private static let maximumWordLength = 10_000
 
-  /// Reads a `model` of tokenizer.json.
-  init(_ field: Field) throws {
-    try field.refuseOtherMembers(than: [
+  /// Reads `model` of tokenizer.json.
+  init(_ field: JSONField) throws {
+    try field.requireOnly([
       "type", "vocab", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word",
     ])
     let vocabulary = try Vocabulary(field.member("vocab"))
@@ -26,15 +29,9 @@ struct WordPiece: Sendable {
     guard let unknownID = vocabulary.id(try unknown.string()) else {
       throw TokenizerError.unknownToken(unknown.place, token: try unknown.string())
     }
-    let longest = try field.member("max_input_chars_per_word")
-    let maximumWordLength = try longest.integer()
-    guard (0...Self.maximumWordLength).contains(maximumWordLength) else {
-      throw TokenizerError.malformed(
-        longest.place, problem: "\(maximumWordLength) is not from 0 to \(Self.maximumWordLength)")
-    }
     self.init(
       vocabulary: vocabulary, unknownID: unknownID, prefix: try field.member("continuing_subword_prefix").affix(),
-      maximumWordLength: maximumWordLength)
+      maximumWordLength: try field.member("max_input_chars_per_word").integer(in: 0...Self.maximumWordLength))
   }
 
   /// Appends the ids of `word`.

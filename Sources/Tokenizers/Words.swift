@@ -1,18 +1,18 @@
-/// A text on its way through the pre-tokenizers: its scalars, and the stretches of them that are its words.
+/// The words of a text in pre-tokenization: ranges of its scalars.
 ///
-/// One array for the whole text: a step that only cuts leaves the scalars alone.
+/// One array holds the whole text, so a step that only splits words copies no scalars.
 struct Words: Sendable {
   var scalars: [Unicode.Scalar]
-  /// The words from left to right; none is empty, and none overlap.
+  /// The words from left to right; not empty, not overlapping.
   var ranges: [Range<Int>]
 
-  /// All of `text` as one word.
+  /// `text` as one word.
   init(_ text: [Unicode.Scalar]) {
     scalars = text
     ranges = text.isEmpty ? [] : [0..<text.count]
   }
 
-  /// Cuts every word: `end` gives the end of the piece that begins at a position of a word, beyond that position.
+  /// Splits every word. `end` returns the end of the piece that begins at `start`, which must be beyond `start`.
   mutating func cut(end: (_ word: ArraySlice<Unicode.Scalar>, _ start: Int) -> Int) {
     var pieces: [Range<Int>] = []
     pieces.reserveCapacity(max(ranges.count, scalars.count / 4))
@@ -28,14 +28,14 @@ struct Words: Sendable {
     ranges = pieces
   }
 
-  /// Replaces every word by what `pieces` makes of it.
+  /// Replaces every word by the pieces that `pieces` appends.
   mutating func replaceRanges(_ pieces: (_ word: ArraySlice<Unicode.Scalar>, inout [Range<Int>]) -> Void) {
     var result: [Range<Int>] = []
     for range in ranges { pieces(scalars[range], &result) }
     ranges = result
   }
 
-  /// Rewrites every word: `write` appends what stands for it.
+  /// Rewrites every word: `write` appends its replacement.
   mutating func rewrite(_ write: (ArraySlice<Unicode.Scalar>, inout [Unicode.Scalar]) -> Void) {
     var rewritten: [Unicode.Scalar] = []
     rewritten.reserveCapacity(scalars.count + scalars.count / 8)

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// Measurements that are no tests: `scripts/bench.sh` runs the steps beside the peer.
+/// Benchmarks. `scripts/bench.sh` compares the steps with PyTorch.
 @main
 struct Benchmarks: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,7 +10,7 @@ struct Benchmarks: ParsableCommand {
   )
 }
 
-/// How long this process has run, by the kernel's count.
+/// The age of this process, measured by the kernel.
 enum SystemClock {
   static var secondsSinceStart: Double {
     let fields = (try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8))?.split(separator: " ") ?? []

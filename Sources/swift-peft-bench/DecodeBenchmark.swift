@@ -6,19 +6,18 @@ import Kernels
 import Models
 import Training
 
-/// Tokens a second of one text that a real model continues greedily, beside what reading its weights allows.
+/// Tokens per second in continuing a text greedily, compared with the limit that memory bandwidth sets.
 struct DecodeBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "decode", abstract: "Time the continuation of one text, as a share of memory bandwidth.")
+    commandName: "decode", abstract: "Time text generation and compare it with memory bandwidth.")
 
   @Argument(help: "A directory with a language model.") var model: String
-  @Option(help: "Tokens that count, after the first eight.") var tokens = 128
+  @Option(help: "Tokens to time, after the first eight.") var tokens = 128
   @Option(help: "Workers.") var threads = ProcessorCount.available
 
   func run() throws {
-    _ = BLASLibrary.prepare()
     let config = try ModelConfig(directory: model)
-    // What every token needs: each linear map and the head once, held in float32. Norms and the cache are less than 1 %.
+    // Every token reads each linear map and the head once, in float32. Norms and the cache are below 1 %.
     let sites = ModelGeometry(config).sites.map { $0.inFeatures * $0.outFeatures }.reduce(0, +)
     let bytes = Double(4 * (sites + config.vocabularySize * config.hiddenSize))
     let reading = MachineRates.measureReading(threads: threads, seconds: 2)
@@ -32,7 +31,7 @@ struct DecodeBenchmark: ParsableCommand {
       return true
     }
     let gaps = zip(times.dropFirst(), times).map { ($0 - $1).inSeconds }.dropFirst(8).sorted()
-    guard !gaps.isEmpty else { throw ValidationError("the model ends the text after \(times.count) tokens") }
+    guard !gaps.isEmpty else { throw ValidationError("the model ended the text after \(times.count) tokens") }
     let median = gaps[gaps.count / 2]
     print(
       """

@@ -3,16 +3,15 @@ import CKernels
 import Foundation
 import Kernels
 
-/// Rates of single kernels on one core, beside what the machine can do.
+/// Rates of single kernels on one core.
 struct KernelBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "kernels", abstract: "Rates of products and of vector kernels on one core.")
+    commandName: "kernels", abstract: "Time matrix products and vector kernels on one core.")
 
   @Option(help: "Only kernels whose name contains this.") var only: String?
   @Option(help: "Seconds for each.") var seconds = 0.3
 
   func run() throws {
-    _ = BLASLibrary.prepare()
     let rates = MachineRates.measure(seconds: 0.3)
     print(
       "instruction peak, float32: \(fixed(rates.instructionPeak)) GFLOP/s; products through \(Products.libraryName)")
@@ -25,13 +24,13 @@ struct KernelBenchmark: ParsableCommand {
         print("product \(precision.rawValue) \(m)x\(k) by \(k)x\(n): \(fixed(rate)) GFLOP/s")
       }
     }
-    // Rows of RoBERTa-base's inner layer: more than a second-level cache holds, as in a step.
+    // The size of RoBERTa-base's inner layer, more than a second-level cache holds, as in a step.
     let rows = 512, columns = 3072, count = rows * columns
     let workspace = Workspace()
     let x = workspace.allocateZeros(count), y = workspace.allocateZeros(count), bias = workspace.allocateZeros(columns)
     for i in 0..<count { x.base[i] = Float(i % 97) * 0.05 - 2.4 }
     let a = workspace.allocateZeros(count), b = workspace.allocateZeros(count)
-    ck_narrow_bfloat16(a.halves, x.base, count)
+    ck_narrow_bfloat16(a.bf16, x.base, count)
     report("copy float32", bytes: 8 * count) { y.base.update(from: x.base, count: count) }
     report("GELU float32", bytes: 8 * count) {
       ActivationKind.gelu.forward(pre: x.base, bias: bias.base, y: y.base, rows: rows, columns: columns)
@@ -40,12 +39,12 @@ struct KernelBenchmark: ParsableCommand {
       ActivationKind.gelu.backward(pre: x.base, bias: bias.base, dy: y.base, rows: rows, columns: columns)
     }
     report("GELU bfloat16", bytes: 4 * count) {
-      ActivationKind.gelu.forward(pre: a.halves, bias: bias.base, y: b.halves, rows: rows, columns: columns)
+      ActivationKind.gelu.forward(pre: a.bf16, bias: bias.base, y: b.bf16, rows: rows, columns: columns)
     }
     report("GELU derivative bfloat16", bytes: 6 * count) {
-      ActivationKind.gelu.backward(pre: a.halves, bias: bias.base, dy: b.halves, rows: rows, columns: columns)
+      ActivationKind.gelu.backward(pre: a.bf16, bias: bias.base, dy: b.bf16, rows: rows, columns: columns)
     }
-    report("float32 to bfloat16", bytes: 6 * count) { ck_narrow_bfloat16(b.halves, x.base, count) }
+    report("float32 to bfloat16", bytes: 6 * count) { ck_narrow_bfloat16(b.bf16, x.base, count) }
     report("softmax, rows of 128", bytes: 8 * count) {
       for row in 0..<(count / 128) { _ = ck_softmax(y.base + 128 * row, 0.125, 128) }
     }

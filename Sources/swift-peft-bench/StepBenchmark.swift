@@ -8,7 +8,8 @@ import Models
 import Tasks
 import Training
 
-/// Seconds of one training step on random tokens: our side of `scripts/bench.sh`, with the peer's shapes and output.
+/// Seconds per training step on random tokens, in the shapes and the output format of PyTorch's side of
+/// `scripts/bench.sh`.
 struct StepBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step",
@@ -17,7 +18,7 @@ struct StepBenchmark: ParsableCommand {
   enum Shape: String, ExpressibleByArgument, CaseIterable {
     case base, minilm
 
-    /// A `config.json` of this shape, as transformers' `RobertaConfig` has it: dropouts 0.1.
+    /// A `config.json` of this shape, with the dropout 0.1 of `RobertaConfig`.
     var config: String {
       let sizes =
         switch self {
@@ -34,13 +35,13 @@ struct StepBenchmark: ParsableCommand {
   }
 
   @Option(help: "Sizes of the model.") var shape: Shape
-  @Option(help: "Sequences of a step.") var batch = 16
-  @Option(help: "Tokens of a sequence, or their upper limit.") var length = 128
-  @Option(help: "A file with one sequence length a line; each step takes the next ones.") var lengths: String?
+  @Option(help: "Sequences per step.") var batch = 16
+  @Option(help: "Tokens per sequence, or their upper limit.") var length = 128
+  @Option(help: "A file with one sequence length per line, used in order.") var lengths: String?
   @Option(help: "How A and B are shared.") var strategy = "lora"
-  @Option(help: "What products multiply: float32 or bfloat16.") var precision = Precision.float32
-  @Flag(help: "Make activations again in the backward pass.") var gradientCheckpointing = false
-  @Option(help: "Steps that count, after two that don't.") var steps = 8
+  @Option(help: "float32 or bfloat16.") var precision = Precision.float32
+  @Flag(help: "Recompute activations in the backward pass.") var gradientCheckpointing = false
+  @Option(help: "Steps to time, after two to warm up.") var steps = 8
   @Option(help: "Workers.") var threads = ProcessorCount.available
 
   func run() throws {
@@ -96,7 +97,7 @@ struct StepBenchmark: ParsableCommand {
 
   private func rounded(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
-  /// Writes a random checkpoint of the shape once; later runs find it.
+  /// Writes a random checkpoint of the shape, unless an earlier run has.
   private func makeModel(in directory: String) throws -> ModelConfig {
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     try AtomicFile.write(shape.config, to: "\(directory)/config.json")
@@ -133,7 +134,7 @@ struct StepBenchmark: ParsableCommand {
       })
   }
 
-  /// The most memory the process ever held, as the kernel counts it (VmHWM).
+  /// The peak memory of the process (VmHWM).
   private var peakMegabytes: Double {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }

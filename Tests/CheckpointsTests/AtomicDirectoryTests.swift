@@ -90,25 +90,12 @@ import Testing
   }
 }
 
-@Suite struct DigestTests {
+@Suite struct DigestOfFileTests {
   @Test func isSHA256() throws {
     let scratch = try Scratch()
     #expect(
       try Digest.ofFile(scratch.file("a", "abc")) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     #expect(
       try Digest.ofFile(scratch.file("b", "")) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
-    var digest = Digest()
-    digest.update([UInt8](Array("ab".utf8)))
-    digest.update([UInt8](Array("c".utf8)))
-    #expect(digest.text == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
-  }
-
-  @Test func textsDoNotRunTogether() {
-    func digest(_ texts: String...) -> String {
-      var digest = Digest()
-      for text in texts { digest.update(text) }
-      return digest.text
-    }
-    #expect(digest("ab", "c") != digest("a", "bc"))
   }
 }

@@ -69,7 +69,7 @@ import Testing
     _ = try scratch.file("model.safetensors", pythonFixture)
     let weights = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
     #expect(weights.contains("embeddings.position_ids"))
-    let message = #"tensor "embeddings.position_ids": weights of type I64 cannot be used; F32, F16 and BF16 can"#
+    let message = #"tensor "embeddings.position_ids": weights of type I64 are not supported; supported: F32, F16, BF16"#
     expectError("model.safetensors: " + message, dropping: scratch.path) {
       _ = try weights.tensors([("bert.embeddings.position_ids", [1, 3])])
     }
@@ -91,7 +91,7 @@ import Testing
     let message = """
       model.safetensors.index.json: the shard "1" lacks 2 tensors: "a", "c"
       model.safetensors.index.json: the shard "2" is missing
-      3: not a safetensors file: 5 bytes, at least 8 are needed
+      3: not a safetensors file: 5 bytes, fewer than 8
       """
     expectError(message, dropping: scratch.path) { _ = try CheckpointDirectory(path: scratch.path, basePrefix: prefix) }
   }
@@ -107,10 +107,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("{}", "1: weight_map is not an object of tensor names and files"),
-    ("\n[]", "2: weight_map is not an object of tensor names and files"),
-    ("{\n\"weight_map\":[]}", "2: weight_map is not an object of tensor names and files"),
-    (#"{"weight_map":{"a":3}}"#, #"1: the file of tensor "a" is a whole number, expected a string"#),
+    ("{}", "1: weight_map must be an object of tensor names and files"),
+    ("\n[]", "2: weight_map must be an object of tensor names and files"),
+    ("{\n\"weight_map\":[]}", "2: weight_map must be an object of tensor names and files"),
+    (#"{"weight_map":{"a":3}}"#, #"1: the file of tensor "a" must be a string, not a whole number"#),
     ("{", "1:2: expected a key in double quotes, or }"),
   ]) func aMalformedIndexIsRefused(_ index: String, _ problem: String) throws {
     let scratch = try directory([:], index: index)
@@ -122,12 +122,12 @@ import Testing
   @Test func aDirectoryWithoutSafetensorsSaysWhatToDo() throws {
     let scratch = try Scratch()
     expectError(
-      scratch.path + ": no weights: neither model.safetensors nor model.safetensors.index.json is there",
+      scratch.path + ": no weights: neither model.safetensors nor model.safetensors.index.json exists",
       status: .missingInput
     ) { _ = try CheckpointDirectory(path: scratch.path, basePrefix: prefix) }
     let file = try scratch.file("pytorch_model.bin", "")
     expectError(
-      scratch.path + ": the weights are only there as pytorch_model.bin, which cannot be read; convert them to "
+      scratch.path + ": the weights are only in pytorch_model.bin, which is not supported; convert them to "
         + "model.safetensors (in Python: AutoModel.from_pretrained(DIR).save_pretrained(DIR))"
     ) { _ = try CheckpointDirectory(path: scratch.path, basePrefix: prefix) }
     expectError(file + ": Not a directory", status: .missingInput) { _ = try CheckpointDirectory(path: file) }
@@ -147,8 +147,8 @@ import Testing
     let weights = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
     let found = try weights.tensors([("a", [2, 2]), ("b", [1]), ("c", [2])])
     let message = """
-      model.safetensors: tensor "bert.a" holds a NaN or an infinite number at index 2
-      model.safetensors: tensor "c" holds a NaN or an infinite number at index 1
+      model.safetensors: tensor "bert.a" has a NaN or an infinity at index 2
+      model.safetensors: tensor "c" has a NaN or an infinity at index 1
       """
     expectError(message, dropping: scratch.path) { try weights.refuseNonFinite(found) }
     try weights.refuseNonFinite(found.filter { $0.key == "b" })

@@ -21,55 +21,55 @@ import Testing
     (#"{"a":{"dtype":"f32","shape":[1],"data_offsets":[0,4]}}"#, 4, #"tensor "a": its dtype is missing or unknown"#),
     (
       #"{"a":{"dtype":"F32","data_offsets":[0,4]}}"#, 4,
-      #"tensor "a": its shape is not a list of whole numbers from 0 up"#
+      #"tensor "a": its shape must be a list of whole numbers, none negative"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4,
-      #"tensor "a": its shape is not a list of whole numbers from 0 up"#
+      #"tensor "a": its shape must be a list of whole numbers, none negative"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[1.0],"data_offsets":[0,4]}}"#, 4,
-      #"tensor "a": its shape is not a list of whole numbers from 0 up"#
+      #"tensor "a": its shape must be a list of whole numbers, none negative"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}}"#, 4,
-      #"tensor "a": its shape is not a list of whole numbers from 0 up"#
+      #"tensor "a": its shape must be a list of whole numbers, none negative"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#, 0,
-      #"tensor "a": its shape is no size that memory can have"#
+      #"tensor "a": its shape overflows 64 bits"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[4294967296,4294967296,0],"data_offsets":[0,0]}}"#, 0,
-      #"tensor "a": its shape is no size that memory can have"#
+      #"tensor "a": its shape overflows 64 bits"#
     ),
     (
       #"{"a":{"dtype":"F64","shape":[1152921504606846976],"data_offsets":[0,0]}}"#, 0,
-      #"tensor "a": its shape is no size that memory can have"#
+      #"tensor "a": its shape overflows 64 bits"#
     ),
     (
       #"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}}"#, 1,
-      #"tensor "a": its shape is no size that memory can have"#
+      #"tensor "a": its numbers do not fill whole bytes"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[1]}}"#, 4,
-      #"tensor "a": its data_offsets are not two whole numbers from 0 up, in order"#
+      #"tensor "a": its data_offsets must be two whole numbers in ascending order, none negative"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0]}}"#, 4,
-      #"tensor "a": its data_offsets are not two whole numbers from 0 up, in order"#
+      #"tensor "a": its data_offsets must be two whole numbers in ascending order, none negative"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,4]}}"#, 4,
-      #"tensor "a": its data_offsets are not two whole numbers from 0 up, in order"#
+      #"tensor "a": its data_offsets must be two whole numbers in ascending order, none negative"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4,
-      #"tensor "a": its data_offsets are not two whole numbers from 0 up, in order"#
+      #"tensor "a": its data_offsets must be two whole numbers in ascending order, none negative"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4,
-      #"tensor "a": its data_offsets are not two whole numbers from 0 up, in order"#
+      #"tensor "a": its data_offsets must be two whole numbers in ascending order, none negative"#
     ),
     (
       #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,5]}}"#, 4,
@@ -110,21 +110,21 @@ import Testing
 
   /// The whole file.
   static let notSafetensors: [([UInt8], String)] = [
-    ([], "not a safetensors file: 0 bytes, at least 8 are needed"),
-    ([1, 2, 3, 4, 5, 6, 7], "not a safetensors file: 7 bytes, at least 8 are needed"),
-    ([3, 0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7D], "cut short: a header of 3 bytes, but only 2 bytes follow"),
+    ([], "not a safetensors file: 0 bytes, fewer than 8"),
+    ([1, 2, 3, 4, 5, 6, 7], "not a safetensors file: 7 bytes, fewer than 8"),
+    ([3, 0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7D], "the file is cut off: a header of 3 bytes, but only 2 bytes follow"),
     (
       [0x01, 0xE1, 0xF5, 0x05, 0, 0, 0, 0],
-      "not a safetensors file: a header of 100000001 bytes, at most 100000000 are allowed"
+      "not a safetensors file: a header of 100000001 bytes, more than 100000000"
     ),
     (
       [UInt8](repeating: 255, count: 9),
-      "not a safetensors file: a header of 18446744073709551615 bytes, at most 100000000 are allowed"
+      "not a safetensors file: a header of 18446744073709551615 bytes, more than 100000000"
     ),
     ([2, 0, 0, 0, 0, 0, 0, 0, 0xC3, 0x28], "the header is not JSON: line 1, column 1: expected a value"),
     (
       Array("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 90868376\n".utf8),
-      "a Git LFS pointer instead of the weights; run `git lfs pull` where it came from"
+      "a Git LFS pointer instead of the weights; run `git lfs pull` in its repository"
     ),
   ]
 

@@ -76,6 +76,6 @@ import Testing
     #expect(try refused("model", "--prompt", "a").contains("eos_token_id"))
     let bert = try Sandbox.trainable()
     let outcome = try bert.run("generate", "model", "--prompt", "a")
-    #expect(outcome.status == 65 && outcome.err.contains("a model of type bert is no language model"))
+    #expect(outcome.status == 65 && outcome.err.contains("a bert model cannot generate text"))
   }
 }

@@ -111,7 +111,7 @@ import Testing
     let bert = try Sandbox.trainable()
     try sandbox.write("model/config.json", bert.text("model/config.json"))
     let outcome = try sandbox.run("train", "config.json")
-    #expect(outcome.status == 65 && outcome.err.contains("a model of type bert is no language model"), "\(outcome.err)")
+    #expect(outcome.status == 65 && outcome.err.contains("a bert model cannot generate text"), "\(outcome.err)")
   }
 
   @Test func aDryRunNeedsNoWeights() throws {

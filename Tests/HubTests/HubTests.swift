@@ -16,9 +16,9 @@ final class HubSandbox {
     path = NSTemporaryDirectory() + "swift-peft-hub-" + UUID().uuidString
     server = try FakeHub()
     environment = HubEnvironment(["HF_HUB_CACHE": path, "HF_ENDPOINT": server.endpoint, "HOME": path])
-    var hash = SHA256()
-    weights.withUnsafeBytes { hash.update($0) }
-    let file = FakeHub.File(bytes: weights, sha256: hash.finish())
+    var digest = Digest()
+    digest.update(weights)
+    let file = FakeHub.File(bytes: weights, sha256: digest.text)
     server.change {
       $0.files = [
         "config.json": FakeHub.File(bytes: Array(#"{"model_type": "bert"}"#.utf8)),
@@ -46,9 +46,9 @@ final class HubSandbox {
   var downloads: [FakeHub.Request] { server.requests.filter { $0.method == "GET" && !$0.path.hasPrefix("/api/") } }
   var partial: String { "\(storage)/blobs/\(sha256).incomplete" }
   var sha256: String {
-    var hash = SHA256()
-    weights.withUnsafeBytes { hash.update($0) }
-    return hash.finish()
+    var digest = Digest()
+    digest.update(weights)
+    return digest.text
   }
 }
 

@@ -3,7 +3,7 @@ import Kernels
 import Testing
 
 @Suite struct FrozenTensorTests {
-  @Test func everyHalfIsWidenedExactly() throws {
+  @Test func everySixteenBitNumberIsWidenedExactly() throws {
     let tensor = try everyPattern(.float16)
     let floats = tensor.floats()
     for bits in 0..<65536 {

@@ -1,4 +1,5 @@
 import Foundation
+import StrictJSON
 import Testing
 import Tokenizers
 
@@ -20,6 +21,6 @@ import Tokenizers
     #expect(try template([config: several, "chat_template.jinja": "one\ntwo"]) == "one\ntwo")
     #expect(try template([config: "{}"]) == nil)
     #expect(try template([:]) == nil)
-    #expect(throws: TokenizerError.self) { try template([config: #"{"chat_template": 7}"#]) }
+    #expect(throws: JSONFieldError.self) { try template([config: #"{"chat_template": 7}"#]) }
   }
 }

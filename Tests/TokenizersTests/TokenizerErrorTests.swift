@@ -15,12 +15,12 @@ import Testing
   }
 
   static let jsonCases: [(String, String)] = [
-    (#""modle": {}"#, #"1: modle is not a known field (did you mean model?)"#),
-    (#""normalizer": null"#, "1: model is missing"),
+    (#""modle": {}"#, #"1: modle: unknown key, did you mean "model"?"#),
+    (#""normalizer": null"#, "1: model: is missing"),
     (#""version": "2.0", \#(wordPiece)"#, "1: version: 2.0 is not supported (supported: 1.0)"),
-    (#""model": 7"#, "1: model must be an object, not a whole number"),
+    (#""model": 7"#, "1: model: must be an object, not a whole number"),
     (#""model": {"type": "Unigram"}"#, "1: model.type: Unigram is not supported (supported: WordPiece, BPE)"),
-    ("\n\"model\": {\"vocab\": {}}", "2: model.type is missing"),
+    ("\n\"model\": {\"vocab\": {}}", "2: model.type: is missing"),
     (
       #""normalizer": {"type": "Nmt"}, \#(wordPiece)"#,
       "1: normalizer.type: Nmt is not supported (supported: BertNormalizer, Sequence, NFC, NFD, NFKC, NFKD, "
@@ -28,7 +28,7 @@ import Testing
     ),
     (
       #""normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC", "x": 1}]}, \#(wordPiece)"#,
-      "1: normalizer.normalizers[0].x is not a known field"
+      "1: normalizer.normalizers[0].x: unknown key"
     ),
     (
       #""pre_tokenizer": {"type": "Whitespace"}, \#(wordPiece)"#,
@@ -55,7 +55,7 @@ import Testing
     ),
     (bpe(#""a": 2147483648"#, #""merges": []"#), #"1: model.vocab: the id of "a" must be between 0 and 2147483647"#),
     (bpe(#""a": -1"#, #""merges": []"#), #"1: model.vocab: the id of "a" must be between 0 and 2147483647"#),
-    (bpe(#""a": "x""#, #""merges": []"#), "1: model.vocab must be a whole number, not a string"),
+    (bpe(#""a": "x""#, #""merges": []"#), "1: model.vocab: must be a whole number, not a string"),
     (bpe("\n\"a\": 1,\n\"b\": 1", #""merges": []"#), #"3: model.vocab: "a" and "b" have the same id 1"#),
     (bpe(#""a": 0, "b": 1"#, #""merges": ["a b"]"#), #"1: model.merges[0]: "ab" is not in the vocabulary"#),
     (bpe(#""a": 0, "ab": 1"#, #""merges": [["a", "b"]]"#), #"1: model.merges[0]: "b" is not in the vocabulary"#),
@@ -65,9 +65,9 @@ import Testing
     ),
     (
       bpe(#""a": 0"#, #""merges": [7]"#),
-      #"1: model.merges[0] must be "a b" or ["a", "b"], not a whole number"#
+      #"1: model.merges[0]: must be "a b" or ["a", "b"], not a whole number"#
     ),
-    (bpe(#""a": 0"#, #""merges": {}"#), "1: model.merges must be a list, not an object"),
+    (bpe(#""a": 0"#, #""merges": {}"#), "1: model.merges: must be a list, not an object"),
     (bpe(#""a": 0"#, #""merges": [], "unk_token": "u""#), #"1: model.unk_token: "u" is not in the vocabulary"#),
     (
       bpe(#""a": 0"#, #""merges": [], "dropout": 0.1"#),
@@ -110,7 +110,7 @@ import Testing
     ),
     (
       #""decoder": {"type": "Strip", "content": " ", "start": -1, "stop": 0}, \#(wordPiece)"#,
-      "1: decoder.start: cannot be negative"
+      "1: decoder.start: must be at least 0, not -1"
     ),
   ]
 
@@ -172,7 +172,7 @@ import Testing
     try check("tokenizer.model: a SentencePiece model without an unknown token", piece)
     let unknown: [UInt8] = [0x0A, 0x05, 0x0A, 0x01, 0x75, 0x18, 0x02], bytePairs: [UInt8] = [0x12, 0x02, 0x18, 0x02]
     try check(
-      #"tokenizer.model: the piece "ab" has the character "a", which is no piece"#, unknown + piece + bytePairs)
+      #"tokenizer.model: the piece "ab" has the character "a", which is not a piece"#, unknown + piece + bytePairs)
     try check(
       "tokenizer.model: models of words or characters are not supported (supported: unigram, bpe)",
       unknown + piece + [0x12, 0x02, 0x18, 0x04])

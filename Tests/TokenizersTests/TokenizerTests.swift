@@ -48,7 +48,7 @@ import Testing
     var found: [String] = []
     var start = 0
     while start < scalars.count {
-      let end = ByteLevel.endOfWord(in: scalars, from: start)
+      let end = WordPattern.gpt2.end(in: scalars, from: start)
       found.append(String(scalars: scalars[start..<end]))
       start = end
     }

@@ -9,7 +9,7 @@ extension Tape {
         let at = range.lowerBound * columns, rows = range.count
         switch x.precision {
         case .float32: kind.forward(pre: x.base + at, bias: bias, y: y.base + at, rows: rows, columns: columns)
-        case .bfloat16: kind.forward(pre: x.halves + at, bias: bias, y: y.halves + at, rows: rows, columns: columns)
+        case .bfloat16: kind.forward(pre: x.bf16 + at, bias: bias, y: y.bf16 + at, rows: rows, columns: columns)
         }
       }
     }
@@ -22,7 +22,7 @@ extension Tape {
             switch x.precision {
             case .float32: kind.backward(pre: x.base + at, bias: bias, dy: dy.base + at, rows: rows, columns: columns)
             case .bfloat16:
-              kind.backward(pre: x.halves + at, bias: bias, dy: dy.halves + at, rows: rows, columns: columns)
+              kind.backward(pre: x.bf16 + at, bias: bias, dy: dy.bf16 + at, rows: rows, columns: columns)
             }
           }
         }
@@ -32,7 +32,7 @@ extension Tape {
     return y
   }
 
-  /// `withFloats`, or `body` of nil.
+  /// Like `withFloats`; passes nil on.
   func withOptionalFloats(_ tensor: FrozenTensor?, _ body: (UnsafeMutablePointer<Float>?) -> Void) {
     if let tensor { withFloats(tensor) { body($0) } } else { body(nil) }
   }

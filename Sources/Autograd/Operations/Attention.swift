@@ -1,15 +1,17 @@
+import Algorithms
 import CKernels
 import Kernels
 
 extension Tape {
   /// Softmax attention inside each sequence: O = dropout(softmax(scale · Q Kᵀ)) V per head (Vaswani et al.,
-  /// arXiv 1706.03762, section 3.2: scale = 1 / √D), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side in the columns. Where
-  /// there are fewer key and value heads K than H, H / K neighbouring queries' heads share one (arXiv 2305.13245).
+  /// arXiv 1706.03762, section 3.2, where scale is 1 / √D), q [M, H·D], k and v [N, K·D] → [M, H·D], heads side by side
+  /// in the columns. If K is less than H, each H / K neighbouring query heads share a key and value head (arXiv
+  /// 2305.13245).
   ///
-  /// q may have fewer rows a sequence than k and v: the first tokens (only the classification token in the last layer),
-  /// or with `causal`, where a token sees itself and those before it, the last. Scores exist for one block of queries
-  /// at a time, and are computed again in the backward pass from the saved log-sums, so memory grows with the length
-  /// and not with its square. Scores and probabilities are float32.
+  /// With `causal`, a token sees only itself and earlier ones. q may have fewer rows per sequence than k and v: the first
+  /// tokens (in an encoder's last layer, the classification token), or if causal the last ones. Scores are computed for
+  /// one block of queries at a time, and again in the backward pass from saved log-sums, so memory is linear in the
+  /// length. Scores and probabilities are float32.
   public func attention(
     q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, scale: Float? = nil,
     dropout: Float, site: Int
@@ -45,77 +47,74 @@ private struct AttentionPass {
 
   var columns: Int { q.columns }
   var headSize: Int { q.columns / heads }
-  /// Queries' heads that share a head of keys and values.
+  /// The number of query heads that share a key and value head.
   var sharing: Int { heads / keyValueHeads }
   var precision: Precision { q.precision }
   var workspace: Workspace { tape.workspace }
 
-  /// Some queries of one sequence, with all heads.
+  /// Some queries of one sequence, for all heads.
   struct Block {
     let example: Int
-    /// The first query's place in its sequence.
+    /// The first query's position in its sequence.
     let position: Int
-    /// Rows in q.
+    /// Rows of q.
     let queries: Range<Int>
-    /// Rows in k and v that any of the queries sees.
+    /// Rows of k and v that the queries see.
     let keys: Range<Int>
-    /// Keys of the whole sequence.
+    /// The number of keys of the sequence.
     let total: Int
-    /// Whether a query sees no later key.
+    /// Whether queries do not see later keys.
     let causal: Bool
     let isFirst: Bool, isLast: Bool
 
     var isOnly: Bool { isFirst && isLast }
-    /// Rows and columns of the scores: more than there are queries and keys, as products need them.
+    /// Rows and columns of the scores, padded for products.
     var rows: Int { Products.padded(queries.count) }
     var columns: Int { Products.padded(keys.count) }
-    /// How many of `keys` query number `index` sees.
+    /// The number of keys that query `index` sees.
     func visible(_ index: Int) -> Int { causal ? position + index + 1 : keys.count }
   }
 
-  /// Scores that are held at once, all heads together: they should stay in a core's second-level cache.
+  /// The most scores of a block, all heads together: they should fit the second-level cache.
   static let blockScores = 1 << 19
 
-  /// Queries of a block for so many keys.
+  /// The number of queries per block for a number of keys.
   func capacity(keys: Int) -> Int {
     let wanted = Self.blockScores / (heads * Products.padded(keys)) / Products.rowMultiple * Products.rowMultiple
     return min(128, max(Products.rowMultiple, wanted))
   }
 
-  /// All blocks; those of a sequence one after the other.
+  /// All blocks, sequence by sequence.
   var blocks: [Block] {
     (0..<q.layout.sequences).flatMap { sequence in
       let queries = q.layout.range(sequence), keys = k.layout.range(sequence)
-      // Fewer queries than keys are the sequence's last ones where a token sees only what came before.
+      // If causal, fewer queries than keys are the last ones of the sequence.
       let skipped = causal ? keys.count - queries.count : 0
-      let capacity = capacity(keys: keys.count)
-      return stride(from: queries.lowerBound, to: queries.upperBound, by: capacity).map { start in
-        let end = min(start + capacity, queries.upperBound)
-        let seen = causal ? skipped + end - queries.lowerBound : keys.count
+      return queries.chunks(ofCount: capacity(keys: keys.count)).map { part in
+        let seen = causal ? skipped + part.upperBound - queries.lowerBound : keys.count
         return Block(
-          example: q.layout.examples[sequence], position: skipped + start - queries.lowerBound, queries: start..<end,
-          keys: keys.prefix(seen), total: keys.count, causal: causal, isFirst: start == queries.lowerBound,
-          isLast: end == queries.upperBound)
+          example: q.layout.examples[sequence], position: skipped + part.lowerBound - queries.lowerBound,
+          queries: part, keys: keys.prefix(seen), total: keys.count, causal: causal,
+          isFirst: part.lowerBound == queries.lowerBound, isLast: part.upperBound == queries.upperBound)
       }
     }
   }
 
-  /// The matrices of the heads that are number `member` of those that share a head of keys and values, from row `row`
-  /// on; of all heads where none share.
+  /// The query heads that are number `member` among those that share a key and value head, from row `row` on.
   func queries(_ buffer: Buffer, from row: Int, _ member: Int) -> HeadOperand {
     HeadOperand(
       UnsafeMutableRawPointer(buffer.base) + (row * columns + member * headSize) * precision.byteCount, precision,
       stride: columns, headStride: sharing * headSize)
   }
 
-  /// The matrices of the keys' and values' heads from row `row` on.
+  /// The key or value heads from row `row` on.
   func keys(_ buffer: Buffer, _ precision: Precision, from row: Int) -> HeadOperand {
     HeadOperand(
       UnsafeMutableRawPointer(buffer.base) + row * k.columns * precision.byteCount, precision, stride: k.columns,
       headStride: headSize)
   }
 
-  /// The scores [H, rows, columns] of the same heads as in `queries`.
+  /// The scores of the heads of `queries`, in [H, rows, columns].
   func scores(_ buffer: Buffer, _ precision: Precision, _ block: Block, _ member: Int) -> HeadOperand {
     let size = block.rows * block.columns
     return HeadOperand(
@@ -123,7 +122,7 @@ private struct AttentionPass {
       headStride: sharing * size)
   }
 
-  /// s [H, rows, columns] = A Bᵀ for queries' rows A and keys' rows B.
+  /// s [H, rows, columns] = A Bᵀ for query rows A and key rows B.
   func multiply(_ block: Block, _ a: Buffer, _ b: Tensor, into s: Buffer) {
     workspace.products.multiply(groups: sharing, heads: keyValueHeads, block.rows, block.columns, headSize) { member in
       (
@@ -133,7 +132,7 @@ private struct AttentionPass {
     }
   }
 
-  /// Queries' rows = S B for scores S and keys' rows B.
+  /// Query rows = S B for scores S and key rows B.
   func multiply(_ block: Block, _ s: Buffer, _ b: Tensor, intoQueries c: Buffer) {
     workspace.products.multiply(groups: sharing, heads: keyValueHeads, block.rows, headSize, block.columns) { member in
       (
@@ -143,7 +142,7 @@ private struct AttentionPass {
     }
   }
 
-  /// Keys' rows = Sᵀ A, or += where the block is not the first of its sequence, for scores S and queries' rows A.
+  /// Key rows = Sᵀ A, or += after the first block of a sequence, for scores S and query rows A.
   func multiply(_ block: Block, transposed s: Buffer, _ a: Buffer, into c: HeadOperand) {
     for member in 0..<sharing {
       workspace.products.multiply(
@@ -154,18 +153,18 @@ private struct AttentionPass {
     }
   }
 
-  /// Calls `body` for every query of every head, several heads at a time where there is a team, with the place of its row in the scores, its row in q, how many keys it
-  /// sees and its dropout multipliers.
+  /// Calls `body` for every query of every head, several heads at a time if there is a team, with the offset of its row
+  /// in the scores, its row in q, the number of keys it sees, and its dropout multipliers.
   ///
-  /// Sixteen queries of a head share a row of random numbers, so that short sequences waste none; their place in the
-  /// sequence names it, whatever the block.
+  /// Sixteen queries of a head share a row of random numbers, so that short sequences waste few. The row depends on their
+  /// position in the sequence, not on the block.
   func forEachRow(
     _ block: Block, _ mask: Buffer?,
     _ body: (_ head: Int, _ at: Int, _ row: Int, _ visible: Int, _ mask: UnsafePointer<Float>?) -> Void
   ) {
     let tile = Self.maskTile, width = Products.padded(block.total)
     workspace.forEach(heads, work: heads * block.rows * block.columns) { head, member in
-      // Every thread has multipliers of its own.
+      // Every thread has its own multipliers.
       let mask = mask.map { $0.base + member * tile * width }
       for (index, row) in block.queries.enumerated() {
         let place = block.position + index
@@ -181,10 +180,10 @@ private struct AttentionPass {
     }
   }
 
-  /// Queries that share a row of dropout multipliers.
+  /// The number of queries that share a row of dropout multipliers.
   static let maskTile = 16
 
-  /// Sets the rows of [H, rows, columns] that are no queries to zero.
+  /// Zeroes the padding rows of [H, rows, columns].
   func clearSurplus(_ block: Block, _ buffer: Buffer, _ precision: Precision) {
     let surplus = (block.rows - block.queries.count) * block.columns
     guard surplus > 0, buffer.computes else { return }
@@ -192,12 +191,12 @@ private struct AttentionPass {
       let at = (head * block.rows + block.queries.count) * block.columns
       switch precision {
       case .float32: (buffer.base + at).update(repeating: 0, count: surplus)
-      case .bfloat16: (buffer.halves + at).update(repeating: 0, count: surplus)
+      case .bfloat16: (buffer.bf16 + at).update(repeating: 0, count: surplus)
       }
     }
   }
 
-  /// Memory for the multipliers of a tile, for each thread; nil without dropout.
+  /// Memory for the multipliers of a tile per thread; nil without dropout.
   func makeMask(_ blocks: [Block]) -> Buffer? {
     guard dropout > 0 else { return nil }
     return workspace.allocate(workspace.members * Self.maskTile * (blocks.map { Products.padded($0.total) }.max() ?? 0))
@@ -214,8 +213,8 @@ private struct AttentionPass {
         hide(s.base + at, count, after: visible)
         logSums.base[row * heads + head] = ck_softmax(s.base + at, scale, count)
         switch precision {
-        case .float32: if let mask { multiplyFloats(s.base + at, mask, count) }
-        case .bfloat16: ck_narrow_product(p.halves + at, s.base + at, mask, count)
+        case .float32: if let mask { ck_multiply(s.base + at, mask, count) }
+        case .bfloat16: ck_narrow_product(p.bf16 + at, s.base + at, mask, count)
         }
       }
       clearSurplus(block, p, precision)
@@ -224,18 +223,18 @@ private struct AttentionPass {
     output.clearPadding()
   }
 
-  /// Keys that a query does not see get no probability.
+  /// Gives keys that a query does not see the probability 0.
   private func hide(_ row: UnsafeMutablePointer<Float>, _ count: Int, after visible: Int) {
     if visible < count { (row + visible).update(repeating: -.infinity, count: count - visible) }
   }
 
-  /// With P the probabilities, M dropout's multipliers and δ = Σ dO ∘ O of a row: dV = (P ∘ M)ᵀ dO,
+  /// With P the probabilities, M the dropout multipliers and δ = Σ dO ∘ O of a row: dV = (P ∘ M)ᵀ dO,
   /// dS = P ∘ (M ∘ (dO Vᵀ) − δ) / √D, dQ = dS K, dK = dSᵀ Q.
   func backward(from output: Tensor) {
     guard let dO = output.slot.take() else { return }
     let blocks = blocks, largest = heads * (blocks.map { $0.rows * $0.columns }.max() ?? 0)
     let p = workspace.allocate(largest), ds = workspace.allocate(largest), mask = makeMask(blocks)
-    // What products read: the same buffers in float32, rounded copies in bfloat16.
+    // Products read these: the same buffers in float32, rounded copies in bfloat16.
     let dropped = precision == .bfloat16 || dropout > 0 ? workspace.allocate(largest, precision) : p
     let derivative = precision == .bfloat16 ? workspace.allocate(largest, .bfloat16) : ds
     let needsScores = q.needsGradient || k.needsGradient
@@ -251,14 +250,14 @@ private struct AttentionPass {
         case .float32:
           if let mask {
             (dropped.base + at).update(from: p.base + at, count: count)
-            multiplyFloats(dropped.base + at, mask, count)
+            ck_multiply(dropped.base + at, mask, count)
           }
-        case .bfloat16: ck_narrow_product(dropped.halves + at, p.base + at, mask, count)
+        case .bfloat16: ck_narrow_product(dropped.bf16 + at, p.base + at, mask, count)
         }
         guard needsScores else { return }
         let delta = dot(dO, output, at: row * columns + head * headSize)
         ck_softmax_backward(p.base + at, ds.base + at, mask, delta, scale, count)
-        if precision == .bfloat16 { ck_narrow_bfloat16(derivative.halves + at, ds.base + at, count) }
+        if precision == .bfloat16 { ck_narrow_bfloat16(derivative.bf16 + at, ds.base + at, count) }
       }
       clearSurplus(block, dropped, precision)
       if needsScores { clearSurplus(block, derivative, precision) }
@@ -281,16 +280,16 @@ private struct AttentionPass {
   private func dot(_ a: Buffer, _ b: Tensor, at: Int) -> Float {
     switch precision {
     case .float32: ck_dot(a.base + at, b.base + at, headSize)
-    case .bfloat16: ck_half_dot(a.halves + at, b.halves + at, headSize)
+    case .bfloat16: ck_bf16_dot(a.bf16 + at, b.bf16 + at, headSize)
     }
   }
 
-  /// A gradient in the making; nil where none is wanted.
+  /// A new gradient; nil if it is not needed.
   private func target(_ tensor: Tensor, _ blocks: [Block]) -> Target? {
     guard tensor.needsGradient else { return nil }
     var sums: Buffer?
-    // Where several products add to the same keys, their sum is float32; so is it where a first block sees fewer keys
-    // than a later one, which must not add to what was there.
+    // Several products that add to the same keys are summed in float32. Sums also start from zero if a later block sees
+    // more keys than the first.
     if tensor !== q, let rows = blocks.filter({ needsSums($0) }).map({ Products.padded($0.total) }).max() {
       sums = workspace.allocate(rows * tensor.columns)
     }
@@ -306,7 +305,7 @@ private struct AttentionPass {
     let buffer: Buffer
     let sums: Buffer?
 
-    /// Where the block's keys are written.
+    /// The destination of a block's key rows.
     func keys(_ block: Block, _ pass: AttentionPass) -> HeadOperand {
       guard let sums, pass.needsSums(block) else {
         return pass.keys(buffer, pass.precision, from: block.keys.lowerBound)
@@ -317,13 +316,13 @@ private struct AttentionPass {
       return pass.keys(sums, .float32, from: 0)
     }
 
-    /// Takes over a sequence's sums once its last block has been added.
+    /// Copies a sequence's sums after its last block.
     func finish(_ block: Block, _ pass: AttentionPass) {
       guard let sums, pass.needsSums(block), block.isLast, sums.computes else { return }
       let at = block.keys.lowerBound * pass.k.columns, count = block.total * pass.k.columns
       switch pass.precision {
       case .float32: (buffer.base + at).update(from: sums.base, count: count)
-      case .bfloat16: ck_narrow_bfloat16(buffer.halves + at, sums.base, count)
+      case .bfloat16: ck_narrow_bfloat16(buffer.bf16 + at, sums.base, count)
       }
     }
   }

@@ -1,9 +1,9 @@
 import CKernels
 import Kernels
 
-/// Keys and values of the tokens that a decoder has seen, for every layer and sequence, while text is generated.
+/// The keys and values of the tokens that a decoder has seen while it generates text, for every layer and sequence.
 public final class KeyValueCache {
-  /// Numbers in a token's keys of one layer, and in its values.
+  /// The length of a token's keys in one layer, and of its values.
   let columns: Int
   private let layers: Int
   private var sequences: [Sequence]
@@ -11,7 +11,7 @@ public final class KeyValueCache {
   private final class Sequence {
     var keys: [FloatStorage]
     var values: [FloatStorage]
-    /// Tokens that each layer holds.
+    /// The number of tokens in each layer.
     var counts: [Int]
 
     init(layers: Int) {
@@ -21,22 +21,22 @@ public final class KeyValueCache {
     }
   }
 
-  /// An empty cache for `sequences` sequences. `columns` is key and value heads times their size.
+  /// An empty cache for `sequences` sequences. `columns` is the number of key and value heads times their size.
   public init(layers: Int, sequences: Int, columns: Int) {
     self.layers = layers
     self.columns = columns
     self.sequences = (0..<sequences).map { _ in Sequence(layers: layers) }
   }
 
-  /// Tokens of sequence `index` that every layer has seen.
+  /// The number of tokens of sequence `index` that all layers have seen.
   public func length(_ index: Int) -> Int { sequences[index].counts.last ?? 0 }
 
-  /// Bytes held.
+  /// The size in bytes.
   public var byteCount: Int {
     sequences.reduce(0) { $0 + $1.keys.reduce(0) { $0 + 8 * $1.count } }
   }
 
-  /// Appends the rows of k and v [N, K·D] to their sequences, in layer `layer`.
+  /// Appends the rows of k and v [N, K·D] to their sequences in a layer.
   public func append(layer: Int, k: Tensor, v: Tensor) {
     precondition(k.layout.sequences == sequences.count && k.columns == columns)
     for (index, sequence) in sequences.enumerated() {
@@ -50,7 +50,7 @@ public final class KeyValueCache {
   private static func append(
     _ source: UnsafePointer<Float>, _ count: Int, after used: Int, to storage: inout FloatStorage
   ) {
-    // A storage may go as soon as its pointer has been read, so its life is extended over the copy.
+    // Swift may release a storage as soon as its pointer has been read.
     if used + count > storage.count {
       let old = storage, larger = FloatStorage(zeros: max(used + count, 2 * storage.count))
       withExtendedLifetime(old) { larger.base.update(from: old.base, count: used) }
@@ -59,7 +59,7 @@ public final class KeyValueCache {
     withExtendedLifetime(storage) { (storage.base + used).update(from: source, count: count) }
   }
 
-  /// Goes on with the sequences `kept` alone, in this order; one that is named twice is copied.
+  /// Keeps only the sequences `kept`, in this order. One that occurs twice is copied.
   public func select(_ kept: [Int]) {
     var taken: Set<Int> = []
     sequences = kept.map { index in
@@ -80,8 +80,8 @@ public final class KeyValueCache {
 }
 
 extension Tape {
-  /// Causal attention of q [M, H·D] over the cached keys and values of its sequences, whose last ones are those of q's
-  /// own tokens. As `attention`; nothing flows back.
+  /// Causal `attention` of q [M, H·D] over the cached keys and values, of which the last belong to q's own tokens. It has
+  /// no derivative.
   public func cachedAttention(
     q: Tensor, cache: KeyValueCache, layer: Int, heads: Int, scale: Float? = nil
   ) -> Tensor {

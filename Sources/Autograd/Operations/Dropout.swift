@@ -2,8 +2,8 @@ import CKernels
 import Kernels
 
 extension Tape {
-  /// y = x ∘ m with m = 0 with probability p, else 1 / (1 − p). The mask is made again, not kept, for the backward
-  /// pass. `site` numbers the place in the model. Without dropout this is x itself.
+  /// y = x ∘ m, where m is 0 with probability p, otherwise 1 / (1 − p). The backward pass makes the mask again. `site` is
+  /// the number of this dropout in the model. Returns x itself if dropout is off.
   public func dropout(_ x: Tensor, probability: Float, site: Int) -> Tensor {
     guard probability > 0, dropoutSource != nil else { return x }
     let y = make(like: x)
@@ -30,8 +30,8 @@ extension Tape {
       for (position, row) in layout.range(sequence).enumerated() {
         dropoutSource.row(site, layout.examples[sequence], position, probability, multipliers.base, columns)
         switch shape.precision {
-        case .float32: multiplyFloats(buffer.base + row * columns, multipliers.base, columns)
-        case .bfloat16: ck_half_multiply(buffer.halves + row * columns, multipliers.base, columns)
+        case .float32: ck_multiply(buffer.base + row * columns, multipliers.base, columns)
+        case .bfloat16: ck_bf16_multiply(buffer.bf16 + row * columns, multipliers.base, columns)
         }
       }
     }

@@ -1,8 +1,9 @@
+import CKernels
 import Kernels
 
 extension Tape {
-  /// y_t = scale · table_0[ids_0[t]] + Σ_k table_k[ids_k[t]]: the sum of rows of frozen tables [V, C] → [N, C]. Ids are
-  /// checked by the caller.
+  /// y_t = scale · table_0[ids_0[t]] + Σ_k table_k[ids_k[t]]: sums rows of frozen tables [V, C] → [N, C]. The caller
+  /// has checked the ids.
   public func embedding(
     _ layout: PackedLayout, _ tables: [(table: FrozenTensor, ids: [Int32])], scale: Float = 1
   ) -> Tensor {
@@ -17,10 +18,10 @@ extension Tape {
         precondition(id >= 0 && start + columns <= table.count)
         if index == 0 {
           table.widen(range: start..<(start + columns), into: y.row(token))
-          if scale != 1 { scaleFloats(y.row(token), scale, columns) }
+          if scale != 1 { ck_scale(y.row(token), scale, columns) }
         } else {
           table.widen(range: start..<(start + columns), into: row.base)
-          addFloats(y.row(token), row.base, columns)
+          ck_add(y.row(token), row.base, columns)
         }
       }
     }

@@ -11,13 +11,13 @@ extension Tape {
       let at = range.lowerBound, count = range.count
       switch gate.precision {
       case .float32: kind.gated(gate: gate.base + at, up: up.base + at, y: y.base + at, count: count)
-      case .bfloat16: kind.gated(gate: gate.halves + at, up: up.halves + at, y: y.halves + at, count: count)
+      case .bfloat16: kind.gated(gate: gate.bf16 + at, up: up.bf16 + at, y: y.bf16 + at, count: count)
       }
     }
     if y.needsGradient {
       record { [workspace, output = y.slot] in
         guard let dy = output.take() else { return }
-        // dy becomes the gate's gradient.
+        // dy is overwritten by the gate's gradient.
         let dUp = up.shape.allocate(in: workspace)
         workspace.forEachRange(of: count) { range in
           let at = range.lowerBound, count = range.count
@@ -27,7 +27,7 @@ extension Tape {
               gate: gate.base + at, up: up.base + at, dy: dy.base + at, dUp: dUp.base + at, count: count)
           case .bfloat16:
             kind.gatedBackward(
-              gate: gate.halves + at, up: up.halves + at, dy: dy.halves + at, dUp: dUp.halves + at, count: count)
+              gate: gate.bf16 + at, up: up.bf16 + at, dy: dy.bf16 + at, dUp: dUp.bf16 + at, count: count)
           }
         }
         if up.needsGradient { up.slot.add(moving: dUp, in: workspace) }

@@ -1,15 +1,16 @@
+import Algorithms
 import CKernels
 import Kernels
 
 extension Tape {
-  /// Cross-entropy of the next tokens: −log softmax(h Wᵀ)[target] for every row of `hidden` [N, C] that has a target
-  /// (−1: none), with the head's weight W [V, C].
+  /// Cross-entropy of the next tokens: −log softmax(h Wᵀ)[target] for every row of `hidden` [N, C] with a target
+  /// (−1: none), where W [V, C] is the head's weight.
   ///
-  /// Logits exist for a slice of the rows at a time, and for none without a target: the gradient of Σ weight · loss
-  /// with respect to h is formed with them, in the forward pass, and starts the backward one. With `smoothing` ε the
-  /// loss is (1 − ε) · that + ε · the mean of −log softmax(h Wᵀ) over the vocabulary, as torch's `label_smoothing`.
+  /// Logits are computed for a slice of the rows at a time, and only for rows with a target. The forward pass also
+  /// computes the gradient of Σ weight · loss with respect to h from them. With `smoothing` ε, the loss is (1 − ε) times
+  /// the above plus ε times the mean of −log softmax(h Wᵀ) over the vocabulary, like torch's `label_smoothing`.
   ///
-  /// Returns the loss of every row, not weighted; 0 for rows without a target.
+  /// Returns the unweighted loss of every row; 0 for rows without a target.
   public func languageModelLoss(
     _ hidden: Tensor, head: FrozenTensor, targets: [Int32], weights: [Float], smoothing: Float = 0
   ) -> [Double] {
@@ -21,12 +22,12 @@ extension Tape {
     let states = workspace.allocate(sliceRows * columns, precision)
     let logits = workspace.allocate(sliceRows * vocabulary)
     let source = hidden.operand(precision, in: workspace), bytes = columns * precision.byteCount
-    // In bfloat16 the gradients of logits are rounded for the product with W.
+    // In bfloat16, the gradients of the logits are rounded for the product with W.
     let slopes = precision == .bfloat16 ? workspace.allocate(sliceRows * vocabulary, .bfloat16) : logits
     let gradient = hidden.needsGradient ? hidden.slot.zeroedAccumulator(in: workspace) : nil
     let derivatives = workspace.allocate(sliceRows * columns)
-    for start in stride(from: 0, to: rows.count, by: sliceRows) {
-      let slice = rows[start..<min(start + sliceRows, rows.count)], padded = Products.padded(slice.count)
+    for slice in rows.chunks(ofCount: sliceRows) {
+      let padded = Products.padded(slice.count)
       let target = UnsafeMutableRawPointer(states.base)
       for (index, row) in slice.enumerated() where workspace.computes {
         (target + index * bytes).copyMemory(from: source.base + row * bytes, byteCount: bytes)
@@ -42,7 +43,7 @@ extension Tape {
       }
       let first = slice.startIndex
       losses.withUnsafeMutableBufferPointer { losses in
-        // Every row's loss has a place of its own.
+        // Every row writes only its own loss.
         nonisolated(unsafe) let losses = losses
         workspace.forEachRange(of: slice.count, numbers: vocabulary) { range in
           for index in range {
@@ -55,7 +56,7 @@ extension Tape {
       guard let gradient else { continue }
       if precision == .bfloat16 {
         workspace.forEachRange(of: padded * vocabulary) {
-          ck_narrow_bfloat16(slopes.halves + $0.lowerBound, logits.base + $0.lowerBound, $0.count)
+          ck_narrow_bfloat16(slopes.bf16 + $0.lowerBound, logits.base + $0.lowerBound, $0.count)
         }
       }
       forEachPart(of: head) { first, part, w in
@@ -66,17 +67,17 @@ extension Tape {
       for (index, row) in slice.enumerated() where workspace.computes {
         let from = derivatives.base + index * columns
         switch hidden.precision {
-        case .float32: addFloats(gradient.base + row * columns, from, columns)
+        case .float32: ck_add(gradient.base + row * columns, from, columns)
         case .bfloat16:
-          ck_narrow_bfloat16(states.halves, from, columns)
-          ck_half_add(gradient.halves + row * columns, states.halves, columns)
+          ck_narrow_bfloat16(states.bf16, from, columns)
+          ck_bf16_add(gradient.bf16 + row * columns, states.bf16, columns)
         }
       }
     }
     return losses
   }
 
-  /// The logits h Wᵀ [N, V] of the rows of `hidden`; nothing flows back.
+  /// The logits h Wᵀ [N, V] of the rows of `hidden`. It has no derivative.
   public func languageModelLogits(_ hidden: Tensor, head: FrozenTensor) -> Tensor {
     if hidden.rows <= Self.fewRows {
       let map = AdaptedLinear(FrozenLinear(weight: head, bias: nil), adapter: nil)
@@ -92,7 +93,7 @@ extension Tape {
     return logits
   }
 
-  /// A row of logits z becomes weight · ∂loss/∂z; returns the loss.
+  /// Replaces a row of logits z by weight · ∂loss/∂z and returns the loss.
   private func softmaxGradient(
     _ z: UnsafeMutablePointer<Float>, _ vocabulary: Int, target: Int, weight: Float, _ smoothing: Float
   ) -> Double {
@@ -105,28 +106,27 @@ extension Tape {
     return (1 - epsilon) * (logSum - wanted) + (smoothing > 0 ? epsilon * (logSum - mean) : 0)
   }
 
-  /// Runs `body` with rows of the head's weight as products take them: all at once where they are stored so, else
-  /// widened a part at a time. It gets the first row's number and how many there are.
+  /// Runs `body` with the rows of the head's weight in the precision of the tape: all of them if they are stored so,
+  /// otherwise a part at a time.
   private func forEachPart(of head: FrozenTensor, _ body: (_ first: Int, _ count: Int, Operand) -> Void) {
     if precision == .bfloat16 || head.elementType == .float32 {
       return withOperand(head) { body(0, head.rows, $0) }
     }
     let part = min(head.rows, HeadSlices.widenedRows(columns: head.columns))
     let scratch = workspace.allocate(part * head.columns)
-    for first in stride(from: 0, to: head.rows, by: part) {
-      let count = min(part, head.rows - first)
+    for rows in (0..<head.rows).chunks(ofCount: part) {
       if workspace.computes {
-        head.widen(range: (first * head.columns)..<((first + count) * head.columns), into: scratch.base)
+        head.widen(range: (rows.lowerBound * head.columns)..<(rows.upperBound * head.columns), into: scratch.base)
       }
-      body(first, count, Operand(scratch.base, stride: head.columns))
+      body(rows.lowerBound, rows.count, Operand(scratch.base, stride: head.columns))
     }
   }
 }
 
-/// How much of the head's work is done at once.
+/// The size of the slices that a language model's head works on.
 enum HeadSlices {
-  /// Rows of logits: 32 MB of them, enough for products at full rate.
+  /// Rows of logits: 32 MB, enough for products at full rate.
   static func rows(vocabulary: Int) -> Int { max(16, min(512, (1 << 23) / vocabulary / 16 * 16)) }
-  /// Rows of a weight widened to float32: 8 MB of them.
+  /// Rows of a weight widened to float32: 8 MB.
   static func widenedRows(columns: Int) -> Int { max(64, (1 << 21) / columns) }
 }

@@ -19,9 +19,9 @@ public struct LayerNormWeights: Sendable {
 }
 
 extension Tape {
-  /// y = LayerNorm(dropout(x + bias) + residual), row by row (Ba et al., arXiv 1607.06450): float32, whatever x is.
+  /// y = LayerNorm(dropout(x + bias) + residual), row by row, always in float32 (Ba et al., arXiv 1607.06450).
   ///
-  /// The sum is formed in x's memory: x may not be used afterwards. One pass over the row while it is in the cache.
+  /// Overwrites x, which must not be used afterwards.
   public func residualLayerNorm(
     _ x: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, residual: Tensor?, _ norm: LayerNormWeights
   ) -> Tensor {
@@ -39,9 +39,9 @@ extension Tape {
 
 private struct LayerNormPass {
   unowned let tape: Tape
-  /// After the forward pass: the sum that was normalised (float32), or the normalised input (bfloat16).
+  /// After the forward pass, the sum before the norm (float32) or the normalised sum (bfloat16).
   let x: Tensor
-  /// The output's.
+  /// The shape of the output.
   let shape: TensorShape
   /// Mean and 1 / standard deviation of every row.
   let statistics: Buffer
@@ -51,8 +51,8 @@ private struct LayerNormPass {
 
   func forward(bias: FrozenTensor?, residual: Tensor?) -> Tensor {
     let workspace = tape.workspace, columns = shape.columns
-    let half = TensorShape(layout: shape.layout, columns: columns, precision: .bfloat16)
-    let image = x.precision == .bfloat16 ? half.allocate(in: workspace) : nil
+    let imageShape = TensorShape(layout: shape.layout, columns: columns, precision: .bfloat16)
+    let image = x.precision == .bfloat16 ? imageShape.allocate(in: workspace) : nil
     let y = Tensor(
       shape, buffer: shape.allocate(in: workspace), image: image,
       needsGradient: tape.isRecording && (x.needsGradient || residual?.needsGradient == true))
@@ -67,9 +67,9 @@ private struct LayerNormPass {
             }
             let at = row * columns, residual = residual.map { $0.base + at }
             if let image {
-              statistics.base[2 * row + 1] = ck_half_residual_layer_norm(
-                x.halves + at, bias, multipliers?.base, residual, gamma, beta, norm.epsilon, y.base + at,
-                image.halves + at, sum.base, columns)
+              statistics.base[2 * row + 1] = ck_bf16_residual_layer_norm(
+                x.bf16 + at, bias, multipliers?.base, residual, gamma, beta, norm.epsilon, y.base + at,
+                image.bf16 + at, sum.base, columns)
             } else {
               ck_residual_layer_norm(
                 x.base + at, bias, multipliers?.base, residual, gamma, beta, norm.epsilon, y.base + at,
@@ -85,7 +85,7 @@ private struct LayerNormPass {
   func backward(_ gradient: GradientSlot, through: GradientSlot?) {
     guard let dy = gradient.take() else { return }
     let workspace = tape.workspace, columns = shape.columns
-    let half = x.precision == .bfloat16 && x.needsGradient ? x.shape.allocate(in: workspace) : nil
+    let narrow = x.precision == .bfloat16 && x.needsGradient ? x.shape.allocate(in: workspace) : nil
     let multipliers = dropout > 0 ? workspace.allocate(columns) : nil
     tape.withFloats(norm.gamma) { gamma in
       forEachRow { example, position, row in
@@ -95,17 +95,17 @@ private struct LayerNormPass {
         case .float32:
           ck_layer_norm_backward(dx, x.base + at, gamma, statistics.base[2 * row], reciprocal, dx, columns)
         case .bfloat16:
-          ck_half_layer_norm_backward(dx, x.halves + at, gamma, reciprocal, dx, columns)
-          guard let half else { return }
+          ck_bf16_layer_norm_backward(dx, x.bf16 + at, gamma, reciprocal, dx, columns)
+          guard let narrow else { return }
           if let multipliers {
             tape.dropoutSource?.row(site, example, position, dropout, multipliers.base, columns)
           }
-          ck_narrow_product(half.halves + at, dx, multipliers?.base, columns)
+          ck_narrow_product(narrow.bf16 + at, dx, multipliers?.base, columns)
         }
       }
     }
-    if let half {
-      x.slot.add(moving: half, in: workspace)
+    if let narrow {
+      x.slot.add(moving: narrow, in: workspace)
       through?.add(moving: dy, in: workspace)
       return
     }

@@ -1,3 +1,4 @@
+import CKernels
 import Kernels
 
 /// A frozen linear map: x Wᵀ + b, with W [out, in] and b [out].
@@ -6,7 +7,7 @@ public struct FrozenLinear: Sendable {
   public let weight: FrozenTensor
   /// b in float32.
   public let bias: FrozenTensor?
-  /// How W lies in `weight`.
+  /// The layout of W in `weight`.
   public let layout: WeightLayout
 
   /// A map.
@@ -28,9 +29,9 @@ public struct LowRankAdapter: Sendable {
   public let rowScale: ParameterReference?
   /// alpha / r, or alpha / √r.
   public let scale: Float
-  /// Dropout's probability on A's input.
+  /// The dropout probability on A's input.
   public let dropout: Float
-  /// Numbers the dropout's place.
+  /// The number of this dropout in the model.
   public let dropoutSite: Int
 
   /// An adapter.
@@ -47,16 +48,16 @@ public struct LowRankAdapter: Sendable {
   }
 }
 
-/// A linear map with the adapter it has at present, if any.
+/// A linear map with its adapter, if any.
 public struct AdaptedLinear {
   let linear: FrozenLinear
   let adapter: LowRankAdapter?
   let addsBias: Bool
 
-  /// The bias that the product adds; with a row scale it comes after that.
+  /// The bias that the product adds. With a row scale, the bias is added after it.
   var productBias: FrozenTensor? { addsBias && adapter?.rowScale == nil ? linear.bias : nil }
 
-  /// `addsBias` false leaves the bias to the next operation, which adds it in passing.
+  /// - Parameter addsBias: false leaves the bias to the next operation.
   public init(_ linear: FrozenLinear, adapter: LowRankAdapter?, addsBias: Bool = true) {
     self.linear = linear
     self.adapter = adapter
@@ -68,9 +69,9 @@ extension Tape {
   /// y_i = g_i ∘ (x W_iᵀ + s_i (x A_iᵀ) B_iᵀ) + b_i for several maps of one x [N, in] → [N, out_i], in the tape's
   /// precision.
   ///
-  /// A's without dropout that lie one after the other in memory are multiplied as one matrix, and an A that several maps
-  /// name is multiplied once, since products of rank 8 run at a fraction of the machine's rate. The base product is
-  /// added to the adapter's, so that bfloat16 rounds the large sum once. Frozen weights get no gradient.
+  /// Without dropout, A's that are adjacent in memory are multiplied as one matrix, and an A that several maps share only
+  /// once, because products of rank 8 run at a fraction of the machine's rate. The base product is added to the
+  /// adapter's, so that bfloat16 rounds the large sum once.
   public func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     zip(maps, linear(x, unscaled: maps)).map { map, y in
       guard let rowScale = map.adapter?.rowScale else { return y }
@@ -99,10 +100,10 @@ extension Tape {
             accumulate: map.adapter != nil, bias: bias)
         }
       }
-      // The bias has filled the rows that must stay zero.
+      // The bias was also added to the padding rows.
       if map.productBias != nil { y.clearPadding() }
     }
-    // The derivatives hold the outputs' slots, not their values.
+    // The derivatives keep the outputs' slots, not their values.
     let slots = outputs.map(\.slot)
     if x.needsGradient {
       record { [unowned self, slot = x.slot] in
@@ -125,7 +126,7 @@ extension Tape {
     return outputs
   }
 
-  /// One map of x.
+  /// `linear` for one map.
   public func linear(_ x: Tensor, _ map: AdaptedLinear) -> Tensor {
     linear(x, [map])[0]
   }
@@ -168,12 +169,12 @@ extension Tape {
     for part in stack.parts {
       let out = part.adapter.b.rows, r = part.adapter.a.rows
       guard let dy = outputs[part.map].operand else { continue }
-      // dBᵀ = hᵀ dy: products with few rows run faster than products with few columns.
+      // dBᵀ = hᵀ dy, since products with few rows are faster than those with few columns.
       let db = workspace.allocate(r * out)
       products.multiply(
         r, out, rows, hidden.advanced(columns: part.column).transposed, dy, into: Operand(db.base, stride: out))
       if workspace.computes {
-        addTransposed(gradients.base + part.adapter.b.offset, db.base, part.adapter.scale, rows: r, columns: out)
+        ck_add_transposed(gradients.base + part.adapter.b.offset, db.base, part.adapter.scale, r, out)
       }
       let b = operand(part.adapter.b.offset, rows: out, columns: r, scale: part.adapter.scale)
       withExtendedLifetime(b.owner) {
@@ -205,7 +206,7 @@ extension Tape {
     }
   }
 
-  /// A copy of x in the tape's precision with dropout applied, or nil where there is none.
+  /// A copy of x in the tape's precision with dropout applied; nil without dropout.
   private func dropped(_ x: ProductSource, _ stack: AdapterStack) -> Buffer? {
     guard stack.dropout > 0, dropoutSource != nil else { return nil }
     let shape = TensorShape(layout: x.layout, columns: x.columns, precision: precision)
@@ -223,7 +224,7 @@ private struct AdapterStack {
   struct Part {
     let map: Int
     let adapter: LowRankAdapter
-    /// First of the adapter's columns in h.
+    /// The first column of the adapter in h.
     let column: Int
   }
 
@@ -248,7 +249,8 @@ private struct AdapterStack {
     return stacks
   }
 
-  /// Whether the adapter's A is one of these or follows them in memory. Dropout gives each adapter an input of its own.
+  /// Whether the adapter's A is among these or directly after them in memory. With dropout, every adapter has its own
+  /// input.
   private func takes(_ adapter: LowRankAdapter) -> Bool {
     guard dropout == 0, adapter.dropout == 0 else { return false }
     return column(of: adapter.a) != nil || offset + rank * adapter.a.columns == adapter.a.offset

@@ -5,8 +5,8 @@ extension Tape {
   /// The most rows that `linearOfFew` takes.
   public static var fewRows: Int { Int(CK_FEW) }
 
-  /// `linear` for a few rows, as when text is made token by token: the time goes into reading the weights, so each is
-  /// read once, as it is stored, by all threads of the workspace's team. Nothing flows back.
+  /// `linear` for a few rows, as in generating text token by token. Reading the weights takes the time, so each is read
+  /// once, in its stored type, by all threads of the workspace's team. It has no derivative.
   public func linearOfFew(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     precondition(x.rows <= Self.fewRows)
     return maps.map { map in
@@ -14,7 +14,7 @@ extension Tape {
       precondition(linear.inFeatures == x.columns)
       let y = make(x.layout, columns: linear.outFeatures, needsGradient: false)
       FewRowsProduct(x: x.base, y: y.base, rows: x.rows, linear: linear).run(in: workspace)
-      if let bias = map.productBias { withFloats(bias) { addBias(y.base, $0, rows: y.rows, columns: y.columns) } }
+      if let bias = map.productBias { withFloats(bias) { ck_add_bias(y.base, $0, y.rows, y.columns) } }
       if let adapter = map.adapter { add(adapter, x, to: y) }
       guard let rowScale = map.adapter?.rowScale else { return y }
       return scaledColumns(y, rowScale, bias: map.addsBias ? linear.bias : nil)
@@ -31,19 +31,19 @@ extension Tape {
       update.base, y.columns, h.base, rank, rows, parameters.base + adapter.b.offset, ck_stored_float32, 0, y.columns,
       rank)
     ck_scale(update.base, adapter.scale, y.count)
-    addFloats(y.base, update.base, y.count)
+    ck_add(y.base, update.base, y.count)
   }
 }
 
-/// One product of a few rows, whose outputs threads share out: each writes its own.
+/// One product of a few rows, whose outputs the threads divide among themselves.
 private struct FewRowsProduct {
   let x: UnsafePointer<Float>
   let y: UnsafeMutablePointer<Float>
   let rows: Int
   let linear: FrozenLinear
 
-  /// Pieces that each thread has on average: where a row is an output, several, so that a thread that was kept busy
-  /// elsewhere leaves them to the others; where it is an input, its part in a piece must not be short.
+  /// Pieces per thread. If a stored row is an output, several balance the load. If it is an input, each piece reads a
+  /// part of every row, which must not be short.
   private var piecesEach: Int {
     switch linear.layout {
     case .rows: 4
@@ -51,8 +51,8 @@ private struct FewRowsProduct {
     }
   }
 
-  /// Outputs of the smallest piece, and what sizes are a multiple of: whole blocks of the kernels, so that sums have the
-  /// same bits at any number of threads.
+  /// Pieces have a multiple of this many outputs, whole blocks of the kernels, so that sums have the same bits at any
+  /// number of threads.
   private static let smallestPiece = 64
 
   func run(in workspace: Workspace) {

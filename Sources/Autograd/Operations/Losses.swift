@@ -4,7 +4,7 @@ import Kernels
 extension Tape {
   /// Cross-entropy −log softmax(logits)[label] of each row of logits [B, n].
   ///
-  /// Returns every row's loss, and starts the backward pass with the gradient of `weight` · Σ losses.
+  /// Returns the loss of every row and seeds the backward pass with the gradient of `weight` · Σ losses.
   public func crossEntropy(_ logits: Tensor, labels: [Int], weight: Double) -> [Double] {
     precondition(labels.count == logits.rows)
     let n = logits.columns
@@ -23,7 +23,7 @@ extension Tape {
     }
   }
 
-  /// (logit − target)² of each row of logits [B, 1]; otherwise as `crossEntropy`.
+  /// (logit − target)² of each row of logits [B, 1]; otherwise like `crossEntropy`.
   public func squaredError(_ logits: Tensor, targets: [Float], weight: Double) -> [Double] {
     precondition(targets.count == logits.count)
     let gradient = isRecording ? logits.slot.zeroedAccumulator(in: workspace).base : nil

@@ -22,11 +22,10 @@ public enum NormWeights: Sendable {
 }
 
 extension Tape {
-  /// s = residual + dropout(branch + bias), y = norm(s), row by row: the step from one block of a pre-norm
-  /// transformer to the next. s goes on as the residual stream, in float32; y, in the tape's precision, into the next
-  /// block.
+  /// s = residual + dropout(branch + bias), y = norm(s), row by row: the step between two blocks of a pre-norm
+  /// transformer. s is the residual stream, in float32; y is the next block's input, in the tape's precision.
   ///
-  /// A float32 branch's memory takes the sum: `branch` may not be used afterwards.
+  /// A float32 `branch` is overwritten and must not be used afterwards.
   public func addNorm(
     _ branch: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, to residual: Tensor, _ norm: NormWeights
   ) -> (sum: Tensor, normed: Tensor) {
@@ -36,16 +35,16 @@ extension Tape {
       Tensor(
         shape, buffer: branch.precision == .float32 ? branch.buffer : shape.allocate(in: workspace),
         needsGradient: needs))
-    if branch.precision == .bfloat16, workspace.computes { ck_widen_bfloat16(sum.base, branch.halves, sum.count) }
+    if branch.precision == .bfloat16, workspace.computes { ck_widen_bfloat16(sum.base, branch.bf16, sum.count) }
     let y = make(branch.layout, columns: branch.columns, needsGradient: needs, precision: precision)
     let pass = NormPass(tape: self, x: sum, norm: norm, statistics: workspace.allocate(2 * sum.rows))
     pass.forward(into: y, bias: bias, dropout: dropout, site: site, residual: residual)
     guard needs else { return (sum, y) }
-    // The residual's values are not needed again, so only its slot is held.
+    // Keeps only the residual's slot, since its values are not needed again.
     let through = residual.needsGradient ? residual.slot : nil, below = branch.needsGradient ? branch.slot : nil
     record { [unowned self, normed = y.slot] in
       let dy = pass.backward(normed), ds = sum.slot.take()
-      if let dy, let ds, workspace.computes { addFloats(dy.base, ds.base, sum.count) }
+      if let dy, let ds, workspace.computes { ck_add(dy.base, ds.base, sum.count) }
       guard let total = dy ?? ds else { return }
       guard let below else {
         through?.add(moving: total, in: workspace)
@@ -57,17 +56,17 @@ extension Tape {
         applyDropout(total, shape, probability: dropout, site: site)
         below.add(moving: total, in: workspace)
       case .bfloat16:
-        let half = below.shape.allocate(in: workspace)
-        if workspace.computes { ck_narrow_bfloat16(half.halves, total.base, sum.count) }
-        applyDropout(half, below.shape, probability: dropout, site: site)
-        below.add(moving: half, in: workspace)
+        let narrow = below.shape.allocate(in: workspace)
+        if workspace.computes { ck_narrow_bfloat16(narrow.bf16, total.base, sum.count) }
+        applyDropout(narrow, below.shape, probability: dropout, site: site)
+        below.add(moving: narrow, in: workspace)
         through?.add(moving: total, in: workspace)
       }
     }
     return (sum, y)
   }
 
-  /// y = norm(x), row by row, of a float32 x, in the tape's precision.
+  /// y = norm(x), row by row, for a float32 x; y is in the tape's precision.
   public func norm(_ x: Tensor, _ norm: NormWeights) -> Tensor {
     let y = make(x.layout, columns: x.columns, needsGradient: x.needsGradient, precision: precision)
     let pass = NormPass(tape: self, x: x, norm: norm, statistics: workspace.allocate(2 * x.rows))
@@ -83,13 +82,13 @@ extension Tape {
 
 private struct NormPass {
   unowned let tape: Tape
-  /// What is normalised: float32.
+  /// The input of the norm, float32.
   let x: Tensor
   let norm: NormWeights
-  /// Two numbers a row for the backward pass.
+  /// Two numbers per row for the backward pass.
   let statistics: Buffer
 
-  /// Forms the sum in `x` and its norm in `y`.
+  /// Computes the sum in `x` and its norm in `y`.
   func forward(into y: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, residual: Tensor?) {
     let layout = x.layout, columns = x.columns, workspace = tape.workspace
     let masks = dropout > 0 ? tape.dropoutSource : nil
@@ -113,7 +112,7 @@ private struct NormPass {
                 ck_residual_rms_norm(
                   x.row(row), bias, multipliers?.base, residual?.row(row), gamma, norm.epsilon, output, kept, columns)
               }
-              if let scratch { ck_narrow_bfloat16(y.halves + row * columns, scratch.base, columns) }
+              if let scratch { ck_narrow_bfloat16(y.bf16 + row * columns, scratch.base, columns) }
             }
           }
         }
@@ -121,13 +120,13 @@ private struct NormPass {
     }
   }
 
-  /// The gradient with respect to x, in memory of its own or the output's; nil where none has flowed back.
+  /// The gradient with respect to x, in its own memory or the output's; nil if there is none.
   func backward(_ normed: GradientSlot) -> Buffer? {
     guard let dy = normed.take() else { return nil }
     var dx = dy
     if normed.shape.precision == .bfloat16 {
       dx = x.shape.allocate(in: tape.workspace)
-      if dy.computes { ck_widen_bfloat16(dx.base, dy.halves, x.count) }
+      if dy.computes { ck_widen_bfloat16(dx.base, dy.bf16, x.count) }
     }
     tape.withFloats(norm.gamma) { gamma in
       tape.workspace.forEachRange(of: x.rows, numbers: x.columns) { range in

@@ -2,18 +2,18 @@ import CKernels
 import Foundation
 import Kernels
 
-/// Cosines and sines of a shard's rotary embedding: D/2 angles for every row.
+/// The cosines and sines of a shard's rotary embedding: D/2 angles per row.
 public struct RotaryAngles {
   let cosines: Buffer
   let sines: Buffer
-  /// Half of a head.
+  /// Half the size of a head.
   let half: Int
 }
 
 extension Tape {
-  /// The angles position · frequency of rows at `positions`, in float32 as transformers computes them.
+  /// The angles position · frequency of rows at `positions`, in float32 like transformers.
   ///
-  /// - Parameter amplitude: a factor on cosines and sines, 1 for the plain embedding.
+  /// - Parameter amplitude: a factor on cosines and sines; 1 for the plain embedding.
   public func rotaryAngles(positions: [Int32], frequencies: [Float], amplitude: Float = 1) -> RotaryAngles {
     let half = frequencies.count
     let angles = RotaryAngles(
@@ -29,10 +29,10 @@ extension Tape {
     return angles
   }
 
-  /// Turns every head of x [N, H·D] by its row's angles (Su et al., arXiv 2104.09864), in the half-split layout of
-  /// transformers: number i of a head's first half pairs with number i of its second.
+  /// Rotates every head of x [N, H·D] by the angles of its row (Su et al., arXiv 2104.09864). As in transformers, number
+  /// i of a head's first half pairs with number i of its second.
   ///
-  /// Happens in x's memory: x may not be used afterwards.
+  /// Overwrites x, which must not be used afterwards.
   public func rotary(_ x: Tensor, _ angles: RotaryAngles) -> Tensor {
     precondition(x.columns % (2 * angles.half) == 0 && angles.cosines.count == x.rows * angles.half)
     let y = noted(Tensor(x.shape, buffer: x.buffer, needsGradient: x.needsGradient))
@@ -57,9 +57,9 @@ extension Tape {
       case .float32:
         ck_rotate(buffer.base + row * columns, cosines, sines, direction, columns / (2 * half), half)
       case .bfloat16:
-        ck_widen_bfloat16(scratch.base, buffer.halves + row * columns, columns)
+        ck_widen_bfloat16(scratch.base, buffer.bf16 + row * columns, columns)
         ck_rotate(scratch.base, cosines, sines, direction, columns / (2 * half), half)
-        ck_narrow_bfloat16(buffer.halves + row * columns, scratch.base, columns)
+        ck_narrow_bfloat16(buffer.bf16 + row * columns, scratch.base, columns)
       }
     }
   }

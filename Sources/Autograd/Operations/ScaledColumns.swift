@@ -2,8 +2,8 @@ import CKernels
 import Kernels
 
 extension Tape {
-  /// z = y ∘ g + b, with trained g [C] and frozen b [C] the same in every row of y [N, C]: the row scale of an adapted
-  /// map, whose outputs are the columns here.
+  /// z = y ∘ g + b for every row of y [N, C], with trained g [C] and frozen b [C]: the row scale of an adapted map, whose
+  /// outputs are the columns here.
   ///
   /// dy = dz ∘ g; dg += Σ over the rows of dz ∘ y.
   func scaledColumns(_ y: Tensor, _ scale: ParameterReference, bias: FrozenTensor?) -> Tensor {
@@ -13,8 +13,8 @@ extension Tape {
     withOptionalFloats(bias) { bias in
       for row in 0..<rows where workspace.computes {
         copyRow(y, row, to: scratch.base)
-        multiplyFloats(scratch.base, parameters.base + scale.offset, columns)
-        if let bias { addFloats(scratch.base, bias, columns) }
+        ck_multiply(scratch.base, parameters.base + scale.offset, columns)
+        if let bias { ck_add(scratch.base, bias, columns) }
         storeRow(scratch.base, z.buffer, row, z.shape)
       }
     }
@@ -25,9 +25,9 @@ extension Tape {
       for row in 0..<rows where workspace.computes {
         copyRow(dz, row, output.shape, to: upstream.base)
         copyRow(y, row, to: own.base)
-        multiplyFloats(own.base, upstream.base, columns)
-        addFloats(dg, own.base, columns)
-        multiplyFloats(upstream.base, parameters.base + scale.offset, columns)
+        ck_multiply(own.base, upstream.base, columns)
+        ck_add(dg, own.base, columns)
+        ck_multiply(upstream.base, parameters.base + scale.offset, columns)
         storeRow(upstream.base, dz, row, output.shape)
       }
       if y.needsGradient { y.slot.add(moving: dz, in: workspace) }
@@ -43,7 +43,7 @@ extension Tape {
     let at = row * shape.columns
     switch shape.precision {
     case .float32: floats.update(from: buffer.base + at, count: shape.columns)
-    case .bfloat16: ck_widen_bfloat16(floats, buffer.halves + at, shape.columns)
+    case .bfloat16: ck_widen_bfloat16(floats, buffer.bf16 + at, shape.columns)
     }
   }
 
@@ -51,7 +51,7 @@ extension Tape {
     let at = row * shape.columns
     switch shape.precision {
     case .float32: (buffer.base + at).update(from: floats, count: shape.columns)
-    case .bfloat16: ck_narrow_bfloat16(buffer.halves + at, floats, shape.columns)
+    case .bfloat16: ck_narrow_bfloat16(buffer.bf16 + at, floats, shape.columns)
     }
   }
 }

@@ -2,7 +2,7 @@ import CKernels
 import Kernels
 
 extension Tape {
-  /// The last row of every sequence: [N, C] → [B, C]. A decoder's classifier reads it, since it has seen all tokens.
+  /// The last row of every sequence, which in a decoder has seen all tokens: [N, C] → [B, C].
   public func selectLast(_ x: Tensor) -> Tensor {
     select(x, rows: x.layout.offsets.dropFirst().map { $0 - 1 })
   }
@@ -22,8 +22,8 @@ extension Tape {
         let dx = input.zeroedAccumulator(in: workspace)
         for (sequence, row) in rows.enumerated() where workspace.computes {
           switch input.shape.precision {
-          case .float32: addFloats(dx.base + row * columns, dy.base + sequence * columns, columns)
-          case .bfloat16: ck_half_add(dx.halves + row * columns, dy.halves + sequence * columns, columns)
+          case .float32: ck_add(dx.base + row * columns, dy.base + sequence * columns, columns)
+          case .bfloat16: ck_bf16_add(dx.bf16 + row * columns, dy.bf16 + sequence * columns, columns)
           }
         }
       }

@@ -1,7 +1,8 @@
+import CKernels
 import Kernels
 
 extension Tape {
-  /// y = x Wᵀ + b with trained W [out, in] and b [out], or without b: a layer of the task's head.
+  /// y = x Wᵀ + b with trained W [out, in] and optional b [out]: a layer of the task's head.
   public func trainableLinear(_ x: Tensor, weight: ParameterReference, bias: ParameterReference?) -> Tensor {
     precondition(weight.columns == x.columns && bias.map { $0.count == weight.rows } ?? true)
     let x = widened(x), y = make(x.layout, columns: weight.rows, needsGradient: true)
@@ -9,7 +10,7 @@ extension Tape {
     multiply(
       x.rows, y.columns, x.columns, MatrixView(x.base, stride: x.columns), w.transposed,
       MatrixView(y.base, stride: y.columns))
-    if let bias { addBias(y.base, parameters.base + bias.offset, rows: y.rows, columns: y.columns) }
+    if let bias { ck_add_bias(y.base, parameters.base + bias.offset, y.rows, y.columns) }
     let rows = y.rows, columns = y.columns
     record { [unowned self, output = y.slot] in
       guard let gradients, let dy = output.take() else { return }
@@ -17,7 +18,7 @@ extension Tape {
       let dw = MatrixView(gradients.base + weight.offset, stride: x.columns)
       multiply(columns, x.columns, rows, dyView.transposed, MatrixView(x.base, stride: x.columns), beta: 1, dw)
       if let bias {
-        for row in 0..<rows { addFloats(gradients.base + bias.offset, dy.base + row * columns, columns) }
+        for row in 0..<rows { ck_add(gradients.base + bias.offset, dy.base + row * columns, columns) }
       }
       guard x.needsGradient else { return }
       let (dx, isFresh) = x.slot.accumulator(in: workspace)

@@ -1,20 +1,20 @@
 import Kernels
 
-/// How a linear map's W lies in a checkpoint's tensor.
+/// The layout of a linear map's W in a checkpoint's tensor.
 public enum WeightLayout: Sendable, Equatable {
   /// [out, in], as in `nn.Linear`.
   case rows
-  /// [in, all outputs], as in GPT-2's `Conv1D`; these columns of it are the map.
+  /// [in, all outputs], as in GPT-2's `Conv1D`; the map has these columns.
   case columns(Range<Int>)
 }
 
 extension FrozenLinear {
-  /// The length of the map's input.
+  /// The size of the input.
   public var inFeatures: Int { layout == .rows ? weight.columns : weight.rows }
-  /// The length of its output.
+  /// The size of the output.
   public var outFeatures: Int { if case .columns(let range) = layout { range.count } else { weight.rows } }
 
-  /// W [out, in] in the numbers of `weight`.
+  /// W [out, in], given the stored `weight`.
   func matrix(_ stored: Operand) -> Operand {
     switch layout {
     case .rows: stored
@@ -24,7 +24,7 @@ extension FrozenLinear {
 }
 
 extension LowRankAdapter {
-  /// The adapter of some of the map's outputs: the same A, these rows of B.
+  /// The adapter of some of the map's outputs: the same A and these rows of B.
   public func outputs(_ range: Range<Int>) -> LowRankAdapter {
     precondition(range.upperBound <= b.rows)
     let rows = ParameterReference(

@@ -1,5 +1,4 @@
-// Vector kernels that need run-time CPU dispatch. Everything is row-major, float32 unless
-// said otherwise; `long` counts elements.
+// Vector kernels with run-time CPU dispatch. Row-major; float32 unless noted; `long` counts elements.
 #ifndef SWIFT_PEFT_CKERNELS_H
 #define SWIFT_PEFT_CKERNELS_H
 #include <stdint.h>
@@ -25,22 +24,22 @@ void ck_add_bias(float *y, const float *bias, long rows, long columns);
 // y = f(pre + bias); bias [columns] may be null
 void ck_bias_activation(enum ck_activation kind, const float *pre, const float *bias, float *y, long rows,
                         long columns);
-void ck_half_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
+void ck_bf16_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
                              long columns);
 
 // dy *= f'(pre + bias)
 void ck_activation_backward(enum ck_activation kind, const float *pre, const float *bias, float *dy, long rows,
                             long columns);
-void ck_half_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
+void ck_bf16_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
                                  long rows, long columns);
 
 // y = f(gate) up
 void ck_gated(enum ck_activation kind, const float *gate, const float *up, float *y, long count);
-void ck_half_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count);
+void ck_bf16_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count);
 
 // dup = dy f(gate), then dy *= up f'(gate)
 void ck_gated_backward(enum ck_activation kind, const float *gate, const float *up, float *dy, float *dup, long count);
-void ck_half_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
+void ck_bf16_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
                             uint16_t *dup, long count);
 
 // x = multiplier ∘ (x + bias) + residual (bias, multiplier, residual may be null), y = norm(x) gamma + beta, one row.
@@ -53,20 +52,20 @@ void ck_residual_layer_norm(float *x, const float *bias, const float *multiplier
 void ck_layer_norm_backward(const float *dy, const float *x, const float *gamma, float mean,
                             float reciprocal_deviation, float *dx, long columns);
 
-// The same with x in bfloat16: it becomes the normalised input, image is y in bfloat16, sum is scratch [columns].
-// Returns 1 / standard deviation.
-float ck_half_residual_layer_norm(uint16_t *x, const float *bias, const float *multiplier, const float *residual,
+// The same with x in bfloat16, which is replaced by the normalised sum. image is y in bfloat16, sum is scratch
+// [columns]. Returns 1 / standard deviation.
+float ck_bf16_residual_layer_norm(uint16_t *x, const float *bias, const float *multiplier, const float *residual,
                                   const float *gamma, const float *beta, float epsilon, float *y, uint16_t *image,
                                   float *sum, long columns);
 
-// The gradient from dy and the normalised input; dx may be dy.
-void ck_half_layer_norm_backward(const float *dy, const uint16_t *normal, const float *gamma,
+// Its gradient, from dy and the normalised sum; dx may be dy.
+void ck_bf16_layer_norm_backward(const float *dy, const uint16_t *normal, const float *gamma,
                                  float reciprocal_deviation, float *dx, long columns);
 
 // One row of scores: s <- softmax(scale s); returns log sum exp(scale s).
 float ck_softmax(float *s, float scale, long count);
 
-// s <- exp(scale s - log_sum): the same probabilities from the saved log-sum.
+// s <- exp(scale s - log_sum): the same probabilities, from the saved log-sum.
 void ck_softmax_again(float *s, float scale, float log_sum, long count);
 
 // dp <- p (multiplier dp - delta) scale, the gradient of a row of scores (multiplier may be null).
@@ -80,11 +79,11 @@ void ck_scale(float *y, float factor, long count);               // y *= factor
 long ck_count_non_finite(const float *x, long count);
 void ck_add_transposed(float *out, const float *in, float factor, long rows, long columns);  // out += factor inᵀ
 
-// bfloat16 as its 16 bits.
-float ck_half_dot(const uint16_t *a, const uint16_t *b, long count);
-void ck_half_add(uint16_t *y, const uint16_t *x, long count);      // y += x
-void ck_half_add_bias(uint16_t *y, const float *bias, long rows, long columns);
-void ck_half_multiply(uint16_t *y, const float *x, long count);    // y *= x
+// bfloat16 numbers, by their 16 bits.
+float ck_bf16_dot(const uint16_t *a, const uint16_t *b, long count);
+void ck_bf16_add(uint16_t *y, const uint16_t *x, long count);      // y += x
+void ck_bf16_add_bias(uint16_t *y, const float *bias, long rows, long columns);
+void ck_bf16_multiply(uint16_t *y, const float *x, long count);    // y *= x
 void ck_narrow_bfloat16(uint16_t *out, const float *in, long count);
 void ck_narrow_scaled(uint16_t *out, const float *in, float factor, long count);
 void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count);  // out = a b; b may be null
@@ -92,12 +91,12 @@ void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count
 // Philox4x32-10: 4 words for each of `blocks` counters {first + i, c1, c2, c3}.
 void ck_philox(uint32_t *out, long blocks, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key);
 
-// Dropout multipliers: out[i] = 0 where the i-th 16-bit random number is below threshold, else `kept`.
-// Uses one Philox block for eight numbers, starting at block `first`.
+// Dropout multipliers: out[i] = 0 if the i-th 16-bit random number is below threshold, otherwise `kept`.
+// A Philox block gives eight numbers; `first` is the number of the first block.
 void ck_dropout_multipliers(float *out, long count, uint32_t threshold, float kept, uint32_t first, uint32_t c1,
                             uint32_t c2, uint32_t c3, uint64_t key);
 
-// Factors are formed in double precision by the caller: 1 - 0.999f is not 0.001f.
+// The caller computes the factors in double precision, since 1 - 0.999f is not 0.001f.
 struct ck_adamw {
   float keep;              // 1 - rate decay
   float step_size;         // rate / (1 - beta1^t)
@@ -111,21 +110,21 @@ struct ck_adamw {
 // One AdamW step with decoupled decay (Loshchilov & Hutter), in the order of torch.optim.AdamW.
 void ck_adamw_step(float *value, const float *gradient, float *first, float *second, struct ck_adamw step, long count);
 
-// The largest bit pattern without its sign; the source may have any alignment.
+// The largest bit pattern without its sign; the input may be unaligned.
 uint32_t ck_largest_bits32(const void *in, long count);
 uint16_t ck_largest_bits16(const void *in, long count);
 
-// Widening to float32, exactly; the source may have any alignment.
+// Widening to float32, which is exact; the input may be unaligned.
 void ck_widen_bfloat16(float *out, const void *in, long count);
 void ck_widen_float16(float *out, const void *in, long count);
 
-// Runs `rounds` rounds of independent fused multiply-adds in registers; returns how many floating-point operations
-// that were. Timing it gives the instruction peak of one core.
+// Runs `rounds` rounds of independent fused multiply-adds in registers, to time the peak of one core. Returns the
+// number of floating-point operations.
 double ck_peak_fma(long rounds, float *sink);
 
-// "avx512", "avx2" or "portable": what the dispatched kernels use here.
+// The instruction set of the dispatched kernels: "avx512", "avx2" or "portable".
 const char *ck_instruction_set(void);
 
-// Processors that the scheduler may run this process on.
+// The number of processors that this process may use.
 long ck_available_processors(void);
 #endif

@@ -1,13 +1,12 @@
-import CKernels
 import COpenBLAS
 
-/// A view of a row-major matrix whose rows may lie further apart than they are long.
+/// A row-major matrix whose rows may be further apart than their length.
 public struct MatrixView {
   /// The first element.
   public let base: UnsafeMutablePointer<Float>
-  /// Elements from one stored row's start to the next one's.
+  /// The distance between the starts of stored rows, in elements.
   public let stride: Int
-  /// Whether the matrix meant is the transpose of the stored one.
+  /// Whether this is the transpose of the stored matrix.
   public let isTransposed: Bool
 
   /// A view that starts at `base`.
@@ -17,7 +16,7 @@ public struct MatrixView {
     self.isTransposed = isTransposed
   }
 
-  /// The transpose of this matrix: the same memory.
+  /// The transpose, in the same memory.
   public var transposed: MatrixView { MatrixView(base, stride: stride, isTransposed: !isTransposed) }
 }
 
@@ -26,10 +25,9 @@ public struct MatrixView {
 public func multiply(
   _ m: Int, _ n: Int, _ k: Int, alpha: Float = 1, _ a: MatrixView, _ b: MatrixView, beta: Float = 0, _ c: MatrixView
 ) {
+  BLASLibrary.makeSingleThreaded
   cblas_sgemm(
     CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans, blasint(m),
     blasint(n), blasint(k), alpha, a.base, blasint(a.stride), b.base, blasint(b.stride), beta, c.base,
     blasint(c.stride))
 }
-
-func addVectors(_ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ count: Int) { ck_add(y, x, count) }

@@ -2,9 +2,10 @@
   import COneDNN
   import Foundation
 
-  /// oneDNN's matmul: one compiled primitive for each shape, kept for the worker's life.
+  /// oneDNN's matmul: one compiled primitive for each shape, kept as long as the worker.
   ///
-  /// The library is built with OpenMP, whose number of threads is the calling thread's own; each call sets it to one.
+  /// A product must not start threads of its own. With OpenMP each thread has its own limit, which every call sets to
+  /// one. Where no limit can be set, `init` gives nil.
   final class OneDNN {
     private var engine: dnnl_engine_t?
     private var stream: dnnl_stream_t?
@@ -12,25 +13,34 @@
     private var scratch = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
     private var scratchBytes = 64
 
-    /// Whether this machine has bfloat16 instructions that oneDNN uses.
+    /// Whether oneDNN uses bfloat16 instructions of this processor.
     static var hasBFloat16: Bool {
+      guard isUsable else { return false }
       let isa = UInt32(dnnl_get_effective_cpu_isa().rawValue), wanted = UInt32(dnnl_cpu_isa_avx512_core_bf16.rawValue)
       return isa & wanted == wanted
     }
 
-    /// Shapes that are kept: about 100 KB of code each.
+    /// The most shapes to keep, at about 100 KB of code each.
     static let capacity = 1024
 
     typealias SetThreads = @convention(c) (Int32) -> Void
-    /// `omp_set_num_threads`; libdnnl brings libgomp with it, whose development files need not be installed.
-    private let setThreads = dlsym(nil, "omp_set_num_threads").map { unsafeBitCast($0, to: SetThreads.self) }
+    /// `omp_set_num_threads`, looked up at run time since libgomp's development files may not be installed.
+    private static let setThreads = dlsym(nil, "omp_set_num_threads").map { unsafeBitCast($0, to: SetThreads.self) }
 
-    init() {
-      guard dnnl_engine_create(&engine, dnnl_cpu, 0) == dnnl_success,
+    /// Whether products can be kept on the calling thread.
+    static let isUsable = canLimitThreads(
+      runtime: UInt32(dnnl_version()?.pointee.cpu_runtime ?? 0), hasSetter: setThreads != nil)
+
+    /// A sequential library has no threads; one with OpenMP needs `omp_set_num_threads`; others cannot be limited.
+    static func canLimitThreads(runtime: UInt32, hasSetter: Bool) -> Bool {
+      runtime == UInt32(DNNL_RUNTIME_SEQ) || runtime == UInt32(DNNL_RUNTIME_OMP) && hasSetter
+    }
+
+    /// Nil where oneDNN cannot be used.
+    init?() {
+      guard Self.isUsable, dnnl_engine_create(&engine, dnnl_cpu, 0) == dnnl_success,
         dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)) == dnnl_success
-      else {
-        preconditionFailure("oneDNN has no CPU engine")
-      }
+      else { return nil }
     }
 
     deinit {
@@ -40,7 +50,7 @@
       scratch.deallocate()
     }
 
-    /// One matrix of a shape: its strides and what its numbers are.
+    /// A matrix of a shape: its strides and its precision.
     struct Layout: Hashable {
       var rowStride: Int32
       var columnStride: Int32
@@ -80,7 +90,7 @@
       _ shape: Shape, _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, _ c: UnsafeMutableRawPointer,
       _ bias: UnsafePointer<Float>?
     ) -> Bool {
-      setThreads?(1)
+      Self.setThreads?(1)
       guard let primitive = primitives[shape] ?? add(shape) else { return false }
       if primitive.scratchBytes > scratchBytes {
         scratch.deallocate()
@@ -124,7 +134,7 @@
           }
         }
       } else {
-        // Only four dimensions are recognised as heads side by side in the columns.
+        // oneDNN recognises heads side by side in the columns only in four dimensions.
         let whole = max(heads * headStride, rows * rowStride, columns * columnStride)
         withDimensions([1, heads, rows, columns]) { dimensions in
           withDimensions([whole, headStride, rowStride, columnStride]) {
@@ -145,14 +155,14 @@
   }
 
   extension OneDNN {
-    /// A compiled product with its argument list.
+    /// A compiled product with its arguments.
     final class Primitive {
       private let primitive: dnnl_primitive_t?
       private let arguments: UnsafeMutableBufferPointer<dnnl_exec_arg_t>
       private let hasBias: Bool
       let scratchBytes: Int
 
-      /// Nil where oneDNN cannot do it on this machine.
+      /// Nil if oneDNN does not support the shape on this machine.
       init?(_ shape: Shape, _ engine: dnnl_engine_t?) {
         var a = shape.a.descriptor(shape.heads, shape.m, shape.k)
         var b = shape.b.descriptor(shape.heads, shape.k, shape.n)

@@ -1,12 +1,12 @@
-/// A row-major matrix of either precision as a product takes it.
+/// A row-major matrix of either precision, as an operand of a product.
 public struct Operand {
   /// The first number.
   public let base: UnsafeMutableRawPointer
-  /// What the numbers are.
+  /// The type of the numbers.
   public let precision: Precision
-  /// Numbers from one stored row's start to the next one's.
+  /// The distance between the starts of stored rows, in numbers.
   public let stride: Int
-  /// Whether the matrix meant is the transpose of the stored one.
+  /// Whether this is the transpose of the stored matrix.
   public let isTransposed: Bool
 
   /// A matrix that starts at `base`.
@@ -22,39 +22,39 @@ public struct Operand {
     self.init(UnsafeMutableRawPointer(base), .float32, stride: stride)
   }
 
-  /// The transpose of this matrix: the same memory.
+  /// The transpose, in the same memory.
   public var transposed: Operand { Operand(base, precision, stride: stride, isTransposed: !isTransposed) }
 
-  /// The matrix that starts `rows` rows and `columns` columns further.
+  /// The part from stored row `rows` and stored column `columns` on.
   public func advanced(rows: Int = 0, columns: Int = 0) -> Operand {
     Operand(
       base + (rows * stride + columns) * precision.byteCount, precision, stride: stride, isTransposed: isTransposed)
   }
 
-  /// The rows of the matrix meant, transposed or not, from `row` on.
+  /// The part from row `row` on, after transposition.
   func advanced(row: Int) -> Operand { isTransposed ? advanced(columns: row) : advanced(rows: row) }
 
-  /// The columns of the matrix meant, transposed or not, from `column` on.
+  /// The part from column `column` on, after transposition.
   func advanced(column: Int) -> Operand { isTransposed ? advanced(rows: column) : advanced(columns: column) }
 
-  /// This matrix for OpenBLAS, which knows float32 alone.
+  /// The matrix for OpenBLAS, which supports only float32.
   var view: MatrixView {
     precondition(precision == .float32)
     return MatrixView(base.assumingMemoryBound(to: Float.self), stride: stride, isTransposed: isTransposed)
   }
 }
 
-/// One matrix for every head of an attention block, all at the same distance from each other.
+/// One matrix per attention head, at a constant distance.
 public struct HeadOperand {
   /// The first number.
   public let base: UnsafeMutableRawPointer
-  /// What the numbers are.
+  /// The type of the numbers.
   public let precision: Precision
-  /// Numbers from one stored row's start to the next one's.
+  /// The distance between the starts of stored rows, in numbers.
   public let stride: Int
-  /// Numbers from one head's start to the next one's.
+  /// The distance between the starts of heads, in numbers.
   public let headStride: Int
-  /// Whether each head's matrix is meant transposed.
+  /// Whether these are the transposes of the stored matrices.
   public let isTransposed: Bool
 
   /// Matrices that start at `base`.
@@ -68,7 +68,7 @@ public struct HeadOperand {
     self.isTransposed = isTransposed
   }
 
-  /// The transposes: the same memory.
+  /// The transposes, in the same memory.
   public var transposed: HeadOperand {
     HeadOperand(base, precision, stride: stride, headStride: headStride, isTransposed: !isTransposed)
   }

@@ -1,5 +1,5 @@
-/// How activations and frozen weights are held while computing. Sums, norms, losses, and everything that is trained
-/// are float32 in both.
+/// The type of activations and frozen weights while computing. Sums, norms, losses and everything trained are always
+/// float32.
 public enum Precision: String, Sendable, Hashable, CaseIterable {
   case float32
   case bfloat16

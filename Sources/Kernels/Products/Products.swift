@@ -1,33 +1,35 @@
-/// Matrix products of either precision for one worker: oneDNN where the program was built with it, else OpenBLAS.
+import CKernels
+
+/// One worker's matrix products in either precision: oneDNN if the program was built with it, otherwise OpenBLAS.
 ///
-/// Sums are float32 whatever the operands are; a product runs on the calling thread alone, unless the worker has a team.
-/// It belongs to one thread at a time, like the workspace that owns it.
+/// Sums are float32 for both. A product runs on the calling thread unless the worker has a team. Belongs to one thread
+/// at a time, like its workspace.
 public final class Products {
   #if ONEDNN
     private let library = OneDNN()
   #endif
 
-  /// Floating-point operations of all products so far, those of padding rows included.
+  /// Floating-point operations of all products so far, including padding rows.
   public private(set) var operations = 0.0
 
-  /// Threads among which large products are shared out; nil where the calling thread makes them alone.
+  /// Threads that share large products; nil if the calling thread works alone.
   var team: Team?
 
   private let computes: Bool
 
-  /// Nothing is compiled before the first product. Without `computes`, products do nothing.
+  /// Products are compiled when first needed. Without `computes`, products do nothing.
   public init(computes: Bool = true) { self.computes = computes }
 
   /// `oneDNN` or `OpenBLAS`.
   public static var libraryName: String {
     #if ONEDNN
-      "oneDNN"
+      OneDNN.isUsable ? "oneDNN" : "OpenBLAS"
     #else
       "OpenBLAS"
     #endif
   }
 
-  /// Whether bfloat16 products run on instructions made for them; without these they would be slower than float32.
+  /// Whether the processor has bfloat16 instructions; without them float32 is faster.
   public static var hasBFloat16: Bool {
     #if ONEDNN
       OneDNN.hasBFloat16
@@ -36,16 +38,16 @@ public final class Products {
     #endif
   }
 
-  /// Rows of a product are a multiple of this. oneDNN compiles code for every shape, so that sequences of all lengths
-  /// must share few of them. Tensors have zeros in the rows that are too many.
+  /// Products have a multiple of this many rows, so that sequences of all lengths share few of the shapes that oneDNN
+  /// compiles code for. The surplus rows of tensors are zero.
   public static let rowMultiple = 16
 
-  /// `rows` rounded up to the multiple; one row stays one.
+  /// `rows` rounded up to a multiple of `rowMultiple`, except 1.
   public static func padded(_ rows: Int) -> Int {
     rows == 1 ? 1 : (rows + rowMultiple - 1) / rowMultiple * rowMultiple
   }
 
-  /// C ← A B + bias, or C ← C + A B + bias: A is m×k, B is k×n, C (not transposed) m×n, bias n float32 numbers.
+  /// C ← A B + bias, or C ← C + A B + bias: A is m×k, B k×n, C m×n (not transposed), bias n float32 numbers.
   public func multiply(
     _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, into c: Operand, accumulate: Bool = false,
     bias: UnsafePointer<Float>? = nil
@@ -68,17 +70,17 @@ public final class Products {
       return
     }
     #if ONEDNN
-      if library.multiply(m, n, k, a, b, into: c, accumulate: accumulate, bias: bias) { return }
+      if library?.multiply(m, n, k, a, b, into: c, accumulate: accumulate, bias: bias) == true { return }
     #endif
     precondition(a.precision == .float32, "bfloat16 products need oneDNN")
     Kernels.multiply(m, n, k, a.view, b.view, beta: accumulate ? 1 : 0, c.view)
     if let bias {
-      for row in 0..<m { addVectors(c.view.base + row * c.stride, bias, n) }
+      for row in 0..<m { ck_add(c.view.base + row * c.stride, bias, n) }
     }
   }
 
-  /// The same for every head of every group: `groups` × `heads` products of m×k by k×n, where `operands` gives a group's
-  /// A, B and C. No two of them may write to the same place.
+  /// The same for every head of every group: `groups` × `heads` products of m×k by k×n. `operands` gives the A, B and C of
+  /// a group. The C's must not overlap.
   public func multiply(
     groups: Int = 1, heads: Int, _ m: Int, _ n: Int, _ k: Int, accumulate: Bool = false,
     _ operands: (_ group: Int) -> (a: HeadOperand, b: HeadOperand, c: HeadOperand)
@@ -96,7 +98,7 @@ public final class Products {
     for group in 0..<groups {
       let (a, b, c) = operands(group)
       #if ONEDNN
-        if library.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) {
+        if library?.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) == true {
           operations += work / Double(groups)
           continue
         }

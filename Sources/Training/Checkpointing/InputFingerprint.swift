@@ -1,5 +1,6 @@
 import Checkpoints
 import Configuration
+import Diagnostics
 import Kernels
 import Metrics
 import StrictJSON

@@ -1,11 +1,13 @@
-extension Decoder {
-  /// The types in tokenizer.json that are supported.
+import StrictJSON
+
+extension TokenDecoder {
+  /// Supported types of tokenizer.json.
   static let types = [
     "ByteLevel", "WordPiece", "Metaspace", "BPEDecoder", "Sequence", "Replace", "ByteFallback", "Fuse", "Strip",
   ]
 
-  /// Reads a `decoder` of tokenizer.json.
-  init(_ field: Field) throws {
+  /// Reads `decoder` of tokenizer.json.
+  init(_ field: JSONField) throws {
     let type = try field.member("type")
     var known = ["type"]
     switch try type.string() {
@@ -28,12 +30,12 @@ extension Decoder {
       self = .sequence([try Step(field)])
       return
     }
-    try field.refuseOtherMembers(than: known)
+    try field.requireOnly(known)
   }
 }
 
-extension Decoder.Step {
-  fileprivate init(_ field: Field) throws {
+extension TokenDecoder.Step {
+  fileprivate init(_ field: JSONField) throws {
     let type = try field.member("type")
     var known = ["type"]
     switch try type.string() {
@@ -45,22 +47,14 @@ extension Decoder.Step {
     case "Fuse": self = .fuse
     case "Strip":
       known += ["content", "start", "stop"]
-      let content = try field.member("content")
-      guard let scalar = try content.string().unicodeScalars.first, try content.string().unicodeScalars.count == 1
-      else { throw TokenizerError.malformed(content.place, problem: "must be one character") }
-      let counts = try ["start", "stop"].map { key in
-        let count = try field.member(key)
-        guard try count.integer() >= 0 else {
-          throw TokenizerError.malformed(count.place, problem: "cannot be negative")
-        }
-        return try count.integer()
-      }
-      self = .strip(scalar, left: counts[0], right: counts[1])
-    case let other where Decoder.types.contains(other):
-      self = .decoder(try Decoder(field))
+      self = .strip(
+        try field.member("content").scalar(), left: try field.member("start").integer(atLeast: 0),
+        right: try field.member("stop").integer(atLeast: 0))
+    case let other where TokenDecoder.types.contains(other):
+      self = .decoder(try TokenDecoder(field))
       return
-    case let other: throw TokenizerError.unsupported(type.place, value: other, supported: Decoder.types)
+    case let other: throw type.unsupported(other, TokenDecoder.types)
     }
-    try field.refuseOtherMembers(than: known)
+    try field.requireOnly(known)
   }
 }

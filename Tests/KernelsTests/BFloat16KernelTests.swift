@@ -2,18 +2,18 @@ import CKernels
 import Kernels
 import Testing
 
-@Suite struct HalfKernelTests {
-  /// Every upper half with lower halves around the middle, NaN and infinities among them.
+@Suite struct BFloat16KernelTests {
+  /// Every upper half of a float with lower halves around the middle, NaN and infinities among them.
   @Test func narrowingRoundsToNearestEven() {
     for low in [0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF] as [UInt32] {
       let floats = (0..<0x10000 as Range<UInt32>).map { Float(bitPattern: $0 << 16 | low) }
-      var halves = [UInt16](repeating: 0, count: floats.count)
-      ck_narrow_bfloat16(&halves, floats, floats.count)
-      for (x, half) in zip(floats, halves) {
+      var bf16 = [UInt16](repeating: 0, count: floats.count)
+      ck_narrow_bfloat16(&bf16, floats, floats.count)
+      for (x, bf16) in zip(floats, bf16) {
         if x.isNaN {
-          #expect(widened(half).isNaN)
-        } else if half != bfloat16(x) {
-          Issue.record("\(x) became \(widened(half))")
+          #expect(widened(bf16).isNaN)
+        } else if bf16 != bfloat16(x) {
+          Issue.record("\(x) became \(widened(bf16))")
           return
         }
       }
@@ -24,8 +24,8 @@ import Testing
     let a = numbers(count, stream: 1), b = numbers(count, stream: 2)
     let x = a.map(bfloat16), y = b.map(bfloat16)
     var sum = y, product = y, scaled = x, both = x, alone = x
-    ck_half_add(&sum, x, count)
-    ck_half_multiply(&product, a, count)
+    ck_bf16_add(&sum, x, count)
+    ck_bf16_multiply(&product, a, count)
     ck_narrow_scaled(&scaled, a, 0.3, count)
     ck_narrow_product(&both, a, b, count)
     ck_narrow_product(&alone, a, nil, count)
@@ -37,7 +37,7 @@ import Testing
       #expect(alone[i] == bfloat16(a[i]))
     }
     let exact = zip(x, y).reduce(0.0) { $0 + Double(widened($1.0)) * Double(widened($1.1)) }
-    #expect(abs(Double(ck_half_dot(x, y, count)) - exact) < 1e-5 * Double(count).squareRoot() * 4)
+    #expect(abs(Double(ck_bf16_dot(x, y, count)) - exact) < 1e-5 * Double(count).squareRoot() * 4)
   }
 
   @Test(arguments: [(1, 1), (8, 768), (3, 17), (16, 33)]) func transposedIsAdded(rows: Int, columns: Int) {
@@ -56,21 +56,21 @@ import Testing
     let mask = (0..<columns).map { $0 % 3 == 0 ? 0 : Float(1.5) }
     var x = input.map(widened), y = [Float](repeating: 0, count: columns), mean: Float = 0, deviation: Float = 0
     ck_residual_layer_norm(&x, bias, mask, residual, gamma, beta, 1e-5, &y, &mean, &deviation, columns)
-    var half = input, z = y, image = input, sum = y
-    let reciprocal = ck_half_residual_layer_norm(
-      &half, bias, mask, residual, gamma, beta, 1e-5, &z, &image, &sum, columns)
+    var bf16 = input, z = y, image = input, sum = y
+    let reciprocal = ck_bf16_residual_layer_norm(
+      &bf16, bias, mask, residual, gamma, beta, 1e-5, &z, &image, &sum, columns)
     #expect(reciprocal == deviation)
     for c in 0..<columns {
       #expect(abs(z[c] - y[c]) <= 1e-6 * max(1, abs(y[c])))
       #expect(image[c] == bfloat16(z[c]))
-      #expect(abs(widened(half[c]) - (x[c] - mean) * deviation) <= 0.004 * max(1e-3, abs(widened(half[c]))))
+      #expect(abs(widened(bf16[c]) - (x[c] - mean) * deviation) <= 0.004 * max(1e-3, abs(widened(bf16[c]))))
     }
 
     let dy = numbers(columns, stream: 10)
     var expected = dy, found = dy
     // The float32 kernel of the same normalised numbers: mean 0, deviation 1.
-    ck_layer_norm_backward(dy, half.map(widened), gamma, 0, 1, &expected, columns)
-    ck_half_layer_norm_backward(dy, half, gamma, 2, &found, columns)
+    ck_layer_norm_backward(dy, bf16.map(widened), gamma, 0, 1, &expected, columns)
+    ck_bf16_layer_norm_backward(dy, bf16, gamma, 2, &found, columns)
     for c in 0..<columns { #expect(abs(found[c] - 2 * expected[c]) <= 2e-5 * max(1, abs(found[c]))) }
   }
 

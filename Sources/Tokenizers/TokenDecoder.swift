@@ -1,14 +1,14 @@
-/// Turns tokens back into text, as the decoders of `tokenizers` and SentencePiece do.
-enum Decoder: Sendable {
+/// Turns tokens back into text like the decoders of `tokenizers` and SentencePiece.
+enum TokenDecoder: Sendable {
   /// A token to decode.
   struct Piece: Sendable {
     var id: Int32
     var text: String
-    /// Whether it stands for no text.
+    /// Whether the text leaves it out.
     var isSkipped = false
   }
 
-  /// Tokens with spaces between them: what `tokenizers` does without a decoder.
+  /// Joins tokens with spaces, as `tokenizers` does without a decoder.
   case spaced
   case byteLevel
   case wordPiece(prefix: String, cleansUp: Bool)
@@ -17,13 +17,13 @@ enum Decoder: Sendable {
   case sentencePiece(SentencePieceDecoder)
   case sequence([Step])
 
-  /// A step of a sequence: texts in, texts out.
+  /// A step of a sequence, from texts to texts.
   enum Step: Sendable {
     case replace(String, with: String)
     case byteFallback
     case fuse
     case strip(Unicode.Scalar, left: Int, right: Int)
-    case decoder(Decoder)
+    case decoder(TokenDecoder)
   }
 
   func text(of pieces: [Piece]) -> String {
@@ -35,7 +35,7 @@ enum Decoder: Sendable {
     }
   }
 
-  /// The texts that stand for `tokens`; their number may differ.
+  /// The texts of `tokens`; there may be more or fewer.
   private func texts(_ tokens: [String]) -> [String] {
     switch self {
     case .spaced, .sentencePiece: tokens
@@ -58,16 +58,16 @@ enum Decoder: Sendable {
     }
   }
 
-  /// Whether the tokens end in some but not all bytes of a character.
+  /// Whether the tokens end in the middle of a character.
   func endsWithinCharacter(_ pieces: [Piece]) -> Bool {
     switch self {
     case .byteLevel: endsWithinScalar(byteLevelBytes(pieces.filter { !$0.isSkipped }.suffix(4).map(\.text)))
-    case .sentencePiece: endsWithinScalar(Decoder.trailingBytes(pieces.map { $0.isSkipped ? "" : $0.text }))
+    case .sentencePiece: endsWithinScalar(TokenDecoder.trailingBytes(pieces.map { $0.isSkipped ? "" : $0.text }))
     case .sequence(let steps):
       steps.contains { step in
         switch step {
         case .byteFallback:
-          endsWithinScalar(Decoder.trailingBytes(pieces.filter { !$0.isSkipped }.map(\.text)))
+          endsWithinScalar(TokenDecoder.trailingBytes(pieces.filter { !$0.isSkipped }.map(\.text)))
         case .decoder(let decoder): decoder.endsWithinCharacter(pieces)
         default: false
         }
@@ -76,7 +76,7 @@ enum Decoder: Sendable {
     }
   }
 
-  /// The bytes of the run of byte tokens at the end.
+  /// The bytes of the byte tokens at the end.
   private static func trailingBytes(_ tokens: [String]) -> [UInt8] {
     var bytes: [UInt8] = []
     for token in tokens.reversed() {
@@ -87,7 +87,7 @@ enum Decoder: Sendable {
   }
 }
 
-extension Decoder.Step {
+extension TokenDecoder.Step {
   func texts(_ tokens: [String]) -> [String] {
     switch self {
     case .replace(let pattern, let text): tokens.map { $0.replacingScalars(pattern, by: text) }
@@ -104,7 +104,7 @@ extension Decoder.Step {
     }
   }
 
-  /// Runs of byte tokens become the text they spell; a run that is no UTF-8 becomes one U+FFFD a byte.
+  /// Replaces runs of byte tokens by their text; each byte of a run that is not UTF-8 becomes U+FFFD.
   private func fallenBack(_ tokens: [String]) -> [String] {
     var texts: [String] = []
     var run: [UInt8] = []
@@ -130,16 +130,16 @@ extension Decoder.Step {
   }
 }
 
-extension Decoder {
+extension TokenDecoder {
   fileprivate func chained(_ tokens: [String]) -> [String] { texts(tokens) }
 }
 
-/// SentencePiece's own decoding; a token that is skipped still ends a run of bytes.
+/// SentencePiece's own decoding. A skipped token still ends a run of bytes.
 struct SentencePieceDecoder: Sendable {
   private let unknownID: Int32
   private let unknownSurface: String
   private let bytes: [Int32: UInt8]
-  /// Whether a `▁` at the start of the text is no space, and whether that holds for a whole run of them.
+  /// Whether the `▁` at the start of the text is dropped, and whether a whole run of them is.
   private let dropsFirstSpace: Bool
   private let dropsFirstSpaces: Bool
 
@@ -154,7 +154,7 @@ struct SentencePieceDecoder: Sendable {
     dropsFirstSpaces = file.removesExtraSpaces
   }
 
-  func text(of pieces: [Decoder.Piece]) -> String {
+  func text(of pieces: [TokenDecoder.Piece]) -> String {
     var text = ""
     var run: [UInt8] = []
     var isStart = true, hasDropped = false
@@ -183,7 +183,7 @@ struct SentencePieceDecoder: Sendable {
   }
 }
 
-/// The bytes that byte-level tokens stand for; a token with other scalars stands for itself.
+/// The bytes of byte-level tokens; a token with other scalars gives its own UTF-8.
 private func byteLevelBytes(_ tokens: [String]) -> [UInt8] {
   var bytes: [UInt8] = []
   for token in tokens {
@@ -200,7 +200,7 @@ private func byteLevelBytes(_ tokens: [String]) -> [UInt8] {
   return bytes
 }
 
-/// Whether `bytes` end in the beginning of a scalar's UTF-8.
+/// Whether `bytes` end in the middle of a scalar's UTF-8.
 private func endsWithinScalar(_ bytes: [UInt8]) -> Bool {
   var position = bytes.count
   while position > 0, bytes.count - position < 3 {
@@ -213,7 +213,7 @@ private func endsWithinScalar(_ bytes: [UInt8]) -> Bool {
   return false
 }
 
-/// What `tokenizers` does to English text whose tokens were words.
+/// The clean-up of English text in `tokenizers`: removes spaces before punctuation and contractions.
 private func cleanedUp(_ text: String) -> String {
   let changes = [
     (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),
@@ -223,7 +223,7 @@ private func cleanedUp(_ text: String) -> String {
 }
 
 extension String {
-  /// The text of `bytes`; of wrong UTF-8 every byte becomes U+FFFD.
+  /// The text of `bytes`; each byte of invalid UTF-8 becomes U+FFFD.
   fileprivate init(bytesOneByOne bytes: [UInt8]) {
     self.init()
     var rest = bytes[...]
@@ -239,7 +239,7 @@ extension String {
     }
   }
 
-  /// `hasPrefix` by scalars: a combining mark after the prefix does not matter.
+  /// `hasPrefix` by scalars, even if a combining mark follows the prefix.
   fileprivate func hasScalarPrefix(_ prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
 
   fileprivate func droppingPrefix(_ prefix: String) -> String {

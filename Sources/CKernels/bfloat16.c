@@ -2,47 +2,47 @@
 
 #include "common.h"
 
-// Kernels over bfloat16 numbers. Arithmetic is float32; only what is stored is rounded.
+// Kernels on bfloat16 numbers. Arithmetic is float32; only stored results are rounded.
 
 DISPATCHED void ck_narrow_bfloat16(uint16_t *out, const float *in, long count) {
-  for (long i = 0; i < count; i++) out[i] = to_half(in[i]);
+  for (long i = 0; i < count; i++) out[i] = to_bf16(in[i]);
 }
 
 DISPATCHED void ck_narrow_scaled(uint16_t *out, const float *in, float factor, long count) {
-  for (long i = 0; i < count; i++) out[i] = to_half(in[i] * factor);
+  for (long i = 0; i < count; i++) out[i] = to_bf16(in[i] * factor);
 }
 
 DISPATCHED void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count) {
-  if (b) for (long i = 0; i < count; i++) out[i] = to_half(a[i] * b[i]);
-  else for (long i = 0; i < count; i++) out[i] = to_half(a[i]);
+  if (b) for (long i = 0; i < count; i++) out[i] = to_bf16(a[i] * b[i]);
+  else for (long i = 0; i < count; i++) out[i] = to_bf16(a[i]);
 }
 
-DISPATCHED void ck_half_add(uint16_t *y, const uint16_t *x, long count) {
-  for (long i = 0; i < count; i++) y[i] = to_half(from_half(y[i]) + from_half(x[i]));
+DISPATCHED void ck_bf16_add(uint16_t *y, const uint16_t *x, long count) {
+  for (long i = 0; i < count; i++) y[i] = to_bf16(from_bf16(y[i]) + from_bf16(x[i]));
 }
 
-DISPATCHED void ck_half_add_bias(uint16_t *y, const float *bias, long rows, long columns) {
+DISPATCHED void ck_bf16_add_bias(uint16_t *y, const float *bias, long rows, long columns) {
   for (long r = 0; r < rows; r++, y += columns)
-    for (long c = 0; c < columns; c++) y[c] = to_half(from_half(y[c]) + bias[c]);
+    for (long c = 0; c < columns; c++) y[c] = to_bf16(from_bf16(y[c]) + bias[c]);
 }
 
-DISPATCHED void ck_half_multiply(uint16_t *y, const float *x, long count) {
-  for (long i = 0; i < count; i++) y[i] = to_half(from_half(y[i]) * x[i]);
+DISPATCHED void ck_bf16_multiply(uint16_t *y, const float *x, long count) {
+  for (long i = 0; i < count; i++) y[i] = to_bf16(from_bf16(y[i]) * x[i]);
 }
 
-DISPATCHED float ck_half_dot(const uint16_t *a, const uint16_t *b, long count) {
+DISPATCHED float ck_bf16_dot(const uint16_t *a, const uint16_t *b, long count) {
   float sums[LANES] = {0};
   long whole = count - count % LANES;
   for (long i = 0; i < whole; i += LANES)
-    for (int l = 0; l < LANES; l++) sums[l] += from_half(a[i + l]) * from_half(b[i + l]);
-  for (long i = whole; i < count; i++) sums[i - whole] += from_half(a[i]) * from_half(b[i]);
+    for (int l = 0; l < LANES; l++) sums[l] += from_bf16(a[i + l]) * from_bf16(b[i + l]);
+  for (long i = whole; i < count; i++) sums[i - whole] += from_bf16(a[i]) * from_bf16(b[i]);
   return lane_sum(sums);
 }
 
-DISPATCHED float ck_half_residual_layer_norm(uint16_t *x, const float *bias, const float *multiplier,
+DISPATCHED float ck_bf16_residual_layer_norm(uint16_t *x, const float *bias, const float *multiplier,
                                              const float *residual, const float *gamma, const float *beta,
                                              float epsilon, float *y, uint16_t *image, float *sum, long columns) {
-  for (long c = 0; c < columns; c++) sum[c] = from_half(x[c]);
+  for (long c = 0; c < columns; c++) sum[c] = from_bf16(x[c]);
   if (bias) for (long c = 0; c < columns; c++) sum[c] += bias[c];
   if (multiplier) for (long c = 0; c < columns; c++) sum[c] *= multiplier[c];
   if (residual) for (long c = 0; c < columns; c++) sum[c] += residual[c];
@@ -50,14 +50,14 @@ DISPATCHED float ck_half_residual_layer_norm(uint16_t *x, const float *bias, con
   statistics(sum, epsilon, columns, &center, &reciprocal);
   for (long c = 0; c < columns; c++) {
     float normal = (sum[c] - center) * reciprocal, value = normal * gamma[c] + beta[c];
-    x[c] = to_half(normal);
+    x[c] = to_bf16(normal);
     y[c] = value;
-    image[c] = to_half(value);
+    image[c] = to_bf16(value);
   }
   return reciprocal;
 }
 
-DISPATCHED void ck_half_layer_norm_backward(const float *dy, const uint16_t *normal, const float *gamma,
+DISPATCHED void ck_bf16_layer_norm_backward(const float *dy, const uint16_t *normal, const float *gamma,
                                             float reciprocal_deviation, float *dx, long columns) {
   float sums[LANES] = {0}, products[LANES] = {0};
   long whole = columns - columns % LANES;
@@ -65,19 +65,19 @@ DISPATCHED void ck_half_layer_norm_backward(const float *dy, const uint16_t *nor
     for (int l = 0; l < LANES; l++) {
       float g = dy[c + l] * gamma[c + l];
       sums[l] += g;
-      products[l] += g * from_half(normal[c + l]);
+      products[l] += g * from_bf16(normal[c + l]);
     }
   for (long c = whole; c < columns; c++) {
     float g = dy[c] * gamma[c];
     sums[c - whole] += g;
-    products[c - whole] += g * from_half(normal[c]);
+    products[c - whole] += g * from_bf16(normal[c]);
   }
   float average = lane_sum(sums) / (float)columns, slope = lane_sum(products) / (float)columns;
   for (long c = 0; c < columns; c++)
-    dx[c] = reciprocal_deviation * (dy[c] * gamma[c] - average - from_half(normal[c]) * slope);
+    dx[c] = reciprocal_deviation * (dy[c] * gamma[c] - average - from_bf16(normal[c]) * slope);
 }
 
-// In 16 x 16 squares, so that both sides stay in the cache.
+// Works on 16 x 16 squares, so that both sides stay in the cache.
 DISPATCHED void ck_add_transposed(float *out, const float *in, float factor, long rows, long columns) {
   for (long c = 0; c < columns; c += 16)
     for (long r = 0; r < rows; r++)
