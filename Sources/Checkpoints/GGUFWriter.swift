@@ -27,30 +27,25 @@ public enum GGUFWriter {
   /// Replaces the file `path`. Throws `OutputError`.
   public static func write(metadata: [(key: String, value: Value)], tensors: [Tensor], to path: String) throws {
     var header: [UInt8] = Array("GGUF".utf8)
-    append(UInt32(3), to: &header)
-    append(UInt64(tensors.count), to: &header)
-    append(UInt64(metadata.count), to: &header)
+    append([UInt32(3)], to: &header)
+    append([tensors.count, metadata.count], to: &header)
     for (key, value) in metadata {
       append(key, to: &header)
       switch value {
-      case .uint32(let number):
-        append(UInt32(4), to: &header)
-        append(number, to: &header)
-      case .float(let number):
-        append(UInt32(6), to: &header)
-        append(number.bitPattern, to: &header)
+      case .uint32(let number): append([4, number], to: &header)
+      case .float(let number): append([6, number.bitPattern], to: &header)
       case .string(let text):
-        append(UInt32(8), to: &header)
+        append([UInt32(8)], to: &header)
         append(text, to: &header)
       }
     }
     var offset = 0
     for tensor in tensors {
       append(tensor.name, to: &header)
-      append(UInt32(tensor.shape.count), to: &header)
-      for length in tensor.shape.reversed() { append(UInt64(length), to: &header) }
-      append(UInt32(0), to: &header)  // F32
-      append(UInt64(offset), to: &header)
+      append([UInt32(tensor.shape.count)], to: &header)
+      append(tensor.shape.reversed(), to: &header)
+      append([UInt32(0)], to: &header)  // F32
+      append([offset], to: &header)
       offset += aligned(4 * tensor.values.count)
     }
     header += [UInt8](repeating: 0, count: aligned(header.count) - header.count)
@@ -66,12 +61,12 @@ public enum GGUFWriter {
 
   private static func aligned(_ count: Int) -> Int { (count + alignment - 1) / alignment * alignment }
 
-  private static func append(_ number: some FixedWidthInteger, to bytes: inout [UInt8]) {
-    withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
+  private static func append(_ numbers: [some FixedWidthInteger], to bytes: inout [UInt8]) {
+    for number in numbers { withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) } }
   }
 
   private static func append(_ text: String, to bytes: inout [UInt8]) {
-    append(UInt64(text.utf8.count), to: &bytes)
+    append([text.utf8.count], to: &bytes)
     bytes.append(contentsOf: text.utf8)
   }
 }

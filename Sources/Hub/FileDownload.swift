@@ -11,7 +11,6 @@ struct FileDownload {
   let pieceSize: Int
   let onEvent: @Sendable (Hub.Event) -> Void
 
-  /// Downloads the file to `path`. Returns the number of bytes received.
   func run(_ info: HubFileInfo, to path: String) throws -> Int {
     let partial = try PartialFile(path: path + ".incomplete")
     if let size = info.size, partial.size > size { try partial.clear() }
@@ -139,10 +138,8 @@ final class PartialFile: Sendable {
 
   var size: Int { state.withLock { $0.size } }
   var isResumed: Bool { state.withLock { $0.isResumed } }
-  /// The digest of all bytes.
   var sha256: String { state.withLock { $0.digest.text } }
 
-  /// Empties the file.
   func clear() throws {
     try state.withLock { state in
       guard ftruncate(state.descriptor, 0) == 0, lseek(state.descriptor, 0, SEEK_SET) == 0 else { throw failure() }

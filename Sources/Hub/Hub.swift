@@ -5,34 +5,28 @@ import Synchronization
 ///
 ///     let model = try Hub().fetch("owner/name") { print($0) }
 ///     let config = try ModelConfig(directory: model.directory)
-public struct Hub: Sendable {
+package struct Hub: Sendable {
   /// A model in the cache.
-  public struct Snapshot: Sendable, Equatable {
-    /// Its directory.
-    public let directory: String
-    /// The commit.
-    public let commit: String
+  package struct Snapshot: Sendable, Equatable {
+    package let directory: String
+    package let commit: String
     /// The number of bytes that this call downloaded.
-    public let downloadedBytes: Int
+    package let downloadedBytes: Int
   }
 
-  /// Progress and notices.
-  public enum Event: Sendable, Equatable {
+  package enum Event: Sendable, Equatable {
     /// `bytes` of a file have arrived; `total` is nil if the server does not tell.
     case progress(file: String, bytes: Int, total: Int?)
-    /// A message for the user.
     case notice(String)
   }
 
-  /// The server and the cache.
-  public let environment: HubEnvironment
+  package let environment: HubEnvironment
   private let client: HubClient
   private var cache: HubCache { HubCache(root: environment.cache) }
   /// The bytes per request, which bounds what is received but not yet written.
   private let pieceSize: Int
 
-  /// A Hub in `environment`.
-  public init(_ environment: HubEnvironment = HubEnvironment()) {
+  package init(_ environment: HubEnvironment = HubEnvironment()) {
     self.init(environment, firstDelay: 0.5, timeout: 30)
   }
 
@@ -45,7 +39,7 @@ public struct Hub: Sendable {
   // MARK: - Without the network
 
   /// The directory of `model` in a config: a path, or the cached copy of a model on the Hub (see `id`).
-  public func directory(of model: String, files: ModelFiles = .all) throws -> String {
+  package func directory(of model: String, files: ModelFiles = .all) throws -> String {
     guard let id = Self.id(model) else { return model }
     let found = cached(id, files)
     if let snapshot = found.snapshot { return snapshot.directory }
@@ -55,7 +49,7 @@ public struct Hub: Sendable {
 
   /// The Hub id that `model` is. Nil if it is a path: an existing file, a text that cannot be an id, or one whose first
   /// part is an existing directory.
-  public static func id(_ model: String) -> HubModelID? {
+  package static func id(_ model: String) -> HubModelID? {
     guard !FileManager.default.fileExists(atPath: model), let id = HubModelID(model) else { return nil }
     return FileManager.default.fileExists(atPath: String(id.name.prefix { $0 != "/" })) ? nil : id
   }
@@ -75,7 +69,7 @@ public struct Hub: Sendable {
   ///
   /// A cached commit, or `HF_HUB_OFFLINE`, needs no network. If the server does not answer or denies access, a cached
   /// copy is used, with a notice.
-  public func fetch(
+  package func fetch(
     _ model: String, files: ModelFiles = .all, onEvent: @escaping @Sendable (Event) -> Void = { _ in }
   ) throws -> Snapshot? {
     guard let id = Self.id(model) else { return nil }

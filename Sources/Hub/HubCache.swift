@@ -28,12 +28,10 @@ struct HubCache: Sendable {
   /// The directory of a commit, which may be incomplete or absent.
   func snapshot(_ id: HubModelID, commit: String) -> String { "\(storage(id))/snapshots/\(commit)" }
 
-  /// The path of the contents `tag`.
   func blob(_ id: HubModelID, _ tag: String) -> String { "\(storage(id))/blobs/\(tag)" }
 
   // MARK: - Writing
 
-  /// Sets the commit of a branch or tag.
   func setRef(_ id: HubModelID, commit: String) throws {
     guard id.wanted != commit, self.commit(of: id) != commit else { return }
     let path = "\(storage(id))/refs/\(id.wanted)"

@@ -3,7 +3,6 @@ import Foundation
 import StrictJSON
 import Synchronization
 
-/// A file on the Hub.
 struct HubFileInfo: Sendable {
   /// The ETag: the SHA-256 of a large file, the Git hash of another.
   let tag: String
@@ -60,7 +59,6 @@ struct HubClient: Sendable {
     return (commit, files)
   }
 
-  /// Asks for a file of a commit.
   func info(_ id: HubModelID, commit: String, file: String) throws -> HubFileInfo {
     let url = try url("\(id.name)/resolve/\(commit)/\(Self.escaped(file, keeping: "/"))")
     let answer = try retrying(url) { try following(url, "HEAD") }

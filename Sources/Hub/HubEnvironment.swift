@@ -2,18 +2,15 @@ import Foundation
 
 /// The server and the cache of models, from the environment variables of Python's `huggingface_hub`:
 /// `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`, and some older names.
-public struct HubEnvironment: Sendable, Equatable {
+package struct HubEnvironment: Sendable, Equatable {
   /// The cache; `~/.cache/huggingface/hub` by default.
-  public var cache: String
+  package var cache: String
   /// The server, without a slash at the end.
-  public var endpoint: String
-  /// The access token, for private models.
-  public var token: String?
-  /// Whether to use the cache only.
-  public var isOffline: Bool
+  package var endpoint: String
+  package var token: String?
+  package var isOffline: Bool
 
-  /// Reads `variables`.
-  public init(_ variables: [String: String] = ProcessInfo.processInfo.environment) {
+  package init(_ variables: [String: String] = ProcessInfo.processInfo.environment) {
     func value(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
     let userHome = value("HOME") ?? NSHomeDirectory()
     func path(_ text: String) -> String { Self.expand(text, variables, home: userHome) }

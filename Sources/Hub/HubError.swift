@@ -1,7 +1,7 @@
 import Diagnostics
 
 /// Why a model cannot be downloaded.
-public enum HubError: UserFacingError, Equatable {
+package enum HubError: UserFacingError, Equatable {
   /// 401: the model does not exist or is private.
   case unauthorized(model: String, endpoint: String, hasToken: Bool)
   /// 403: the model is gated, or the token has no access.
@@ -9,26 +9,20 @@ public enum HubError: UserFacingError, Equatable {
   case noModel(model: String, endpoint: String)
   case noRevision(model: String, revision: String, endpoint: String)
   case noFile(model: String, file: String)
-  /// `HF_HUB_OFFLINE` is set and the cache lacks something.
   case offline(model: String, cache: String, missing: String?)
-  /// The model has not been downloaded.
   case notCached(model: String, cache: String, missing: String?)
   /// No answer after all retries.
   case unreachable(url: String, reason: String)
   /// An unexpected status after all retries.
   case status(url: String, status: Int)
-  /// The server is not a Hub.
   case notAHub(url: String, reason: String)
   case wrongChecksum(file: String, found: String, expected: String)
   case wrongSize(file: String, found: Int, expected: Int)
-  /// No safetensors weights.
   case noSafetensors(model: String, found: String?)
   case noTokenizer(model: String)
-  /// A file of the cache cannot be read or written.
   case cache(path: String, reason: String)
 
-  /// What is wrong, and what would be right.
-  public var description: String {
+  package var description: String {
     switch self {
     case .unauthorized(let model, let endpoint, let hasToken):
       hasToken
@@ -63,7 +57,7 @@ public enum HubError: UserFacingError, Equatable {
   }
 
   /// 66: missing; 65: unusable; 73: the cache; 74: the network.
-  public var exitStatus: ExitStatus {
+  package var exitStatus: ExitStatus {
     switch self {
     case .unauthorized, .forbidden, .noModel, .noRevision, .noFile, .offline, .notCached: .missingInput
     case .noSafetensors, .noTokenizer: .badInput

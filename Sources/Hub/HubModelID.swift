@@ -1,14 +1,12 @@
 import Foundation
 
 /// A model on the Hub: `owner/name`, or `owner/name@revision` for a branch, a tag or a commit.
-public struct HubModelID: Sendable, Equatable, CustomStringConvertible {
-  /// `owner/name`.
-  public let name: String
-  /// The text after `@`.
-  public let revision: String?
+package struct HubModelID: Sendable, Equatable, CustomStringConvertible {
+  package let name: String
+  package let revision: String?
 
   /// Nil if `text` cannot be the name of a model.
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let halves = text.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     let parts = halves[0].split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 2, parts.allSatisfy(Self.isName), halves[0].utf8.count <= 96 else { return nil }
@@ -17,14 +15,13 @@ public struct HubModelID: Sendable, Equatable, CustomStringConvertible {
     if let revision, !Self.isRevision(revision) { return nil }
   }
 
-  /// As written.
-  public var description: String { revision.map { "\(name)@\($0)" } ?? name }
+  package var description: String { revision.map { "\(name)@\($0)" } ?? name }
 
   /// The revision, by default `main`.
-  public var wanted: String { revision ?? "main" }
+  package var wanted: String { revision ?? "main" }
 
   /// Whether the revision is a full commit hash, which never changes.
-  public var isCommit: Bool { Self.isCommit(wanted) }
+  package var isCommit: Bool { Self.isCommit(wanted) }
 
   static func isCommit(_ text: String) -> Bool { isHex(text, count: 40) }
 

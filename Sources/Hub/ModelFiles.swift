@@ -2,14 +2,9 @@ import Diagnostics
 import Foundation
 import StrictJSON
 
-/// Which files of a model are needed.
-public enum ModelFiles: String, Sendable {
-  /// The config.
-  case config
-  /// The config and the tokenizer.
-  case tokenizer
-  /// Also the weights.
-  case all
+/// Which files of a model are needed: its config; also its tokenizer; also its weights.
+package enum ModelFiles: Sendable {
+  case config, tokenizer, all
 
   private static let tokenizerFiles = [
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
@@ -29,14 +24,13 @@ public enum ModelFiles: String, Sendable {
 
   /// The shards that an index names.
   static func shards(index: String) throws -> [String] {
-    let bytes: [UInt8]
     do {
-      bytes = try InputFile.read(index, limit: InputFile.textLimit)
-    } catch {
-      throw HubError.cache(path: index, reason: error.description)
+      let bytes = try InputFile.read(index, limit: InputFile.textLimit)
+      let map = try JSONField(parsing: bytes, file: index).member("weight_map")
+      return Set(try map.members().map { try $0.field.string() }).sorted()
+    } catch let failure as InputFile.Failure {
+      throw HubError.cache(path: index, reason: failure.description)
     }
-    let map = try JSONField(parsing: bytes, file: index).member("weight_map")
-    return Set(try map.members().map { try $0.field.string() }).sorted()
   }
 
   /// Throws if the repository's `files` lack something that is needed.

@@ -25,7 +25,7 @@ public struct JSONField: Sendable {
   }
 
   /// The value that `bytes` hold. Throws `JSONSyntaxError`.
-  public init(parsing bytes: [UInt8], file: String, dialect: JSONDialect = []) throws {
+  public init(parsing bytes: [UInt8], file: String, dialect: JSONDialect = .strict) throws {
     self.init(try JSONParser.parse(bytes, file: file, dialect: dialect), file: file)
   }
 

@@ -17,19 +17,12 @@ public struct JSONSyntaxError: UserFacingError, Equatable {
   public var exitStatus: ExitStatus { .badInput }
 }
 
-/// Extensions of RFC 8259 that a parser accepts.
-public struct JSONDialect: OptionSet, Sendable {
-  /// The flags.
-  public let rawValue: Int
-  /// A set of flags.
-  public init(rawValue: Int) { self.rawValue = rawValue }
-
-  /// `//` and `/* */` comments.
-  public static let comments = JSONDialect(rawValue: 1)
-  /// A comma before `]` or `}`.
-  public static let trailingCommas = JSONDialect(rawValue: 2)
-  /// For files written by hand: comments and trailing commas.
-  public static let config: JSONDialect = [.comments, .trailingCommas]
+/// What a parser accepts.
+public enum JSONDialect: Sendable {
+  /// RFC 8259.
+  case strict
+  /// For files written by hand: also `//` and `/* */` comments, and a comma before `]` or `}`.
+  case config
 }
 
 /// A strict JSON parser: UTF-8 only, no duplicate keys, limited depth. Every value has its line.
@@ -37,10 +30,10 @@ public struct JSONDialect: OptionSet, Sendable {
 ///     let config = try JSONParser.parse(bytes, file: "run.json", dialect: .config)
 public struct JSONParser {
   /// The deepest nesting, so that hostile input cannot exhaust the stack.
-  public static let maximumDepth = 128
+  static let maximumDepth = 128
 
   /// Parses all of `bytes`. `file` names the text in errors. A UTF-8 byte order mark is skipped.
-  public static func parse(_ bytes: [UInt8], file: String, dialect: JSONDialect = []) throws -> JSONNode {
+  public static func parse(_ bytes: [UInt8], file: String, dialect: JSONDialect = .strict) throws -> JSONNode {
     try bytes.withUnsafeBufferPointer { buffer in
       var scanner = Scanner(bytes: buffer, file: file, dialect: dialect)
       return try scanner.document()
@@ -48,7 +41,7 @@ public struct JSONParser {
   }
 
   /// Parses all of `text`.
-  public static func parse(_ text: String, file: String = "text", dialect: JSONDialect = []) throws -> JSONNode {
+  public static func parse(_ text: String, file: String = "text", dialect: JSONDialect = .strict) throws -> JSONNode {
     try parse(Array(text.utf8), file: file, dialect: dialect)
   }
 }
@@ -129,7 +122,7 @@ private struct Scanner {
     guard peek == UInt8(ascii: ",") else { throw failure("expected , or \(Character(UnicodeScalar(closing)))") }
     position += 1
     try skipSpace()
-    if peek == closing, !dialect.contains(.trailingCommas) { throw failure("a comma before the closing bracket") }
+    if peek == closing, dialect == .strict { throw failure("a comma before the closing bracket") }
   }
 
   private mutating func number() throws -> JSONValue {
@@ -246,7 +239,7 @@ private struct Scanner {
       switch byte {
       case 0x20, 0x09, 0x0D: position += 1
       case 0x0A: newLine()
-      case UInt8(ascii: "/") where dialect.contains(.comments): try comment()
+      case UInt8(ascii: "/") where dialect == .config: try comment()
       default: return
       }
     }

@@ -7,7 +7,6 @@ struct AddedToken: Sendable {
   var isSpecial = true
   /// Search the normalised text instead of the original.
   var isNormalized = false
-  /// Match whole words only.
   var isSingleWord = false
   /// The match includes the white space on its left.
   var stripsLeft = false
@@ -15,7 +14,7 @@ struct AddedToken: Sendable {
   var stripsRight = false
 }
 
-/// Finds the added tokens of a tokenizer in texts.
+/// Finds added tokens in texts. If two are spelled alike, the first wins.
 struct AddedTokens: Sendable {
   /// A part of a text: an added token, or what lies between two.
   enum Piece: Equatable {
@@ -23,50 +22,27 @@ struct AddedTokens: Sendable {
     case token(Int32)
   }
 
-  /// Tokens with the search for their spellings. If two are spelled alike, the first wins.
-  private struct Patterns: Sendable {
-    let tokens: [AddedToken]
-    let search: LongestMatch
+  private let tokens: [AddedToken]
+  private let search: LongestMatch
 
-    init(_ tokens: [AddedToken], spelling: (AddedToken) -> [Unicode.Scalar]) {
-      self.tokens = tokens
-      search = LongestMatch(tokens.map(spelling))
-    }
+  init(_ tokens: [AddedToken], spelling: (String) -> [Unicode.Scalar]) {
+    self.tokens = tokens
+    search = LongestMatch(tokens.map { spelling($0.content) })
   }
 
-  private let verbatim: Patterns
-  private let normalized: Patterns
-
-  init(_ tokens: [AddedToken], normalizer: Normalizer?) {
-    let ordered = tokens.filter(\.isSpecial) + tokens.filter { !$0.isSpecial }
-    verbatim = Patterns(ordered.filter { !$0.isNormalized }) { Array($0.content.unicodeScalars) }
-    normalized = Patterns(ordered.filter(\.isNormalized)) { token in
-      let scalars = Array(token.content.unicodeScalars)
-      // SentencePiece's symbols are already spelled as in normalised text.
-      guard let normalizer, !normalizer.isSentencePiece else { return scalars }
-      return normalizer.normalize(scalars)
-    }
-  }
-
-  /// Splits the original text at the tokens that are searched for there.
-  func splitVerbatim(_ text: [Unicode.Scalar]) -> [Piece] { split(text, verbatim) }
-
-  /// Splits normalised text at the tokens that are searched for there.
-  func splitNormalized(_ text: [Unicode.Scalar]) -> [Piece] { split(text, normalized) }
-
-  private func split(_ text: [Unicode.Scalar], _ patterns: Patterns) -> [Piece] {
+  func split(_ text: [Unicode.Scalar]) -> [Piece] {
     if text.isEmpty { return [] }
-    if patterns.search.isEmpty { return [.text(text[...])] }
+    if search.isEmpty { return [.text(text[...])] }
     var pieces: [Piece] = []
     // The matches so far, white space included, end at `covered`; the search may resume before it.
     var covered = 0
     var position = 0
     while position < text.count {
-      guard let match = patterns.search.find(in: text, at: position) else {
+      guard let match = search.find(in: text, at: position) else {
         position += 1
         continue
       }
-      let token = patterns.tokens[match.index]
+      let token = tokens[match.index]
       var start = position
       var end = position + match.count
       position = end
@@ -112,7 +88,6 @@ struct LongestMatch: Sendable {
 
   var isEmpty: Bool { strings.isEmpty }
 
-  /// The index and the length of the longest string that `text` has at `position`.
   func find(in text: [Unicode.Scalar], at position: Int) -> (index: Int, count: Int)? {
     guard (least...max(least, greatest)).contains(text[position].value) else { return nil }
     var found: (index: Int, count: Int)?

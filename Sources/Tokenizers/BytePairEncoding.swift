@@ -16,7 +16,6 @@ struct BytePairEncoding: Model {
   private let cutsAtMarks: Bool
   private let cache = WordCache()
 
-  /// Settings of tokenizer.json.
   struct Options: Sendable {
     /// The id of scalars outside the vocabulary, which are dropped if it is nil.
     var unknownID: Int32?
@@ -49,7 +48,6 @@ struct BytePairEncoding: Model {
     }
   }
 
-  /// SentencePiece's space.
   private static let mark: Unicode.Scalar = "▁"
 
   func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
@@ -71,7 +69,6 @@ struct BytePairEncoding: Model {
     }
   }
 
-  /// The ids of the scalars of `word`.
   private func symbols(of word: ArraySlice<Unicode.Scalar>) -> [Int32] {
     var symbols: [Int32] = []
     symbols.reserveCapacity(word.count)

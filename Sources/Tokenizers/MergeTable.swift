@@ -4,7 +4,6 @@ import Algorithms
 ///
 /// An open-addressing hash table, since the inner loop of encoding looks up pairs.
 struct MergeTable: Sendable {
-  /// The merge of two neighbours.
   struct Merge: Sendable {
     /// The lowest rank is merged first; among equal ones the leftmost.
     var rank: Int32
@@ -21,7 +20,6 @@ struct MergeTable: Sendable {
   private var slots: [Slot]
   private(set) var count = 0
 
-  /// A table with room for `capacity` merges.
   init(capacity: Int) {
     var size = 32
     while size < capacity * 2 { size *= 2 }
@@ -39,7 +37,6 @@ struct MergeTable: Sendable {
   /// The tokens that merges make.
   var results: [Int32] { slots.filter { $0.pair != .max }.map(\.merge.result) }
 
-  /// Merges `symbols`.
   func apply(to symbols: [Int32]) -> [Int32] {
     symbols.count <= Self.shortest ? applyToShort(symbols) : applyToLong(symbols)
   }

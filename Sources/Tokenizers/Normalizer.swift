@@ -9,7 +9,6 @@ enum Normalizer: Sendable {
   /// Puts a prefix before a text that is not empty.
   case prepend([Unicode.Scalar])
   case replace([Unicode.Scalar], with: [Unicode.Scalar])
-  /// Removes white space at the ends.
   case strip(left: Bool, right: Bool)
   case sentencePiece(SentencePieceNormalizer)
   case sequence([Normalizer])
@@ -136,7 +135,6 @@ func replacedText(_ field: JSONField) throws -> [Unicode.Scalar] {
   return try field.member("String").scalars()
 }
 
-/// `text` with every `pattern` replaced, from left to right.
 func replaced(
   _ text: [Unicode.Scalar], _ pattern: [Unicode.Scalar], by replacement: [Unicode.Scalar]
 ) -> [Unicode.Scalar] {

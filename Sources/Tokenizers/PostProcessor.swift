@@ -32,14 +32,12 @@ struct PostProcessor: Sendable {
     [.special([before], typeID: 0), .text(text, typeID: 0), .special([after], typeID: 0)]
   }
 
-  /// The number of special tokens added to one text, or to two.
   func addedCount(isPair: Bool) -> Int {
     (isPair ? pair : single).reduce(0) { count, part in
       if case .special(let ids, _) = part { count + ids.count } else { count }
     }
   }
 
-  /// Encodes one text or two.
   func process(_ first: ArraySlice<Int32>, _ second: ArraySlice<Int32>?) -> Encoding {
     var encoding = Encoding(ids: [], typeIDs: [])
     for part in second == nil ? single : pair {

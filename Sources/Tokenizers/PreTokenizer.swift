@@ -59,7 +59,6 @@ extension PreTokenizer {
     }
   }
 
-  /// The number of steps of a kind.
   private func count(where isKind: (PreTokenizer) -> Bool) -> Int {
     guard case .sequence(let steps) = self else { return isKind(self) ? 1 : 0 }
     return steps.reduce(0) { $0 + $1.count(where: isKind) }
@@ -83,7 +82,6 @@ private func bertWords(in text: ArraySlice<Unicode.Scalar>, into words: inout [R
 struct ByteLevel: Sendable {
   /// Put a space before each text that does not begin with one.
   var addsPrefixSpace: Bool
-  /// Split words by the pattern.
   var splitsWords: Bool
 
   func apply(to words: inout Words) {
@@ -117,7 +115,6 @@ struct ByteLevel: Sendable {
     return scalars
   }()
 
-  /// The byte of a scalar, or nil.
   static func byte(of scalar: Unicode.Scalar) -> UInt8? {
     scalar.value < bytes.count ? bytes[Int(scalar.value)] : nil
   }

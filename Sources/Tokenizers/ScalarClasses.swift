@@ -71,26 +71,22 @@ extension Unicode.Scalar {
   /// `\p{L}`.
   var isLetter: Bool {
     switch properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
-      isAssigned(inUnicode: 16)
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: isAssigned(inUnicode: 16)
     default: false
     }
   }
 
   /// `\p{N}`.
-  var isNumber: Bool {
-    switch properties.generalCategory {
-    case .decimalNumber, .letterNumber, .otherNumber: isAssigned(inUnicode: 16)
-    default: false
-    }
-  }
+  var isNumber: Bool { hasNumberCategory && isAssigned(inUnicode: 16) }
 
   /// Rust's `char::is_numeric`, of version 17.
-  var isNumeric: Bool {
+  var isNumeric: Bool { hasNumberCategory || (0x11DE0...0x11DE9).contains(value) }
+
+  private var hasNumberCategory: Bool {
     if value < 0x80 { return (0x30...0x39).contains(value) }
     switch properties.generalCategory {
     case .decimalNumber, .letterNumber, .otherNumber: return true
-    default: return (0x11DE0...0x11DE9).contains(value)
+    default: return false
     }
   }
 
@@ -104,10 +100,7 @@ extension Unicode.Scalar {
   }
 
   private var isMark: Bool {
-    switch properties.generalCategory {
-    case .nonspacingMark, .spacingMark, .enclosingMark: true
-    default: false
-    }
+    [.nonspacingMark, .spacingMark, .enclosingMark].contains(properties.generalCategory)
   }
 }
 

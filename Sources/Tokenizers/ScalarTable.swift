@@ -7,12 +7,10 @@ struct ScalarTable: Sendable {
   /// String i of `scalars` ends at `ends[i]` and starts where the one before ends.
   private var ends: [Int] = []
   private var hashes: [UInt64] = []
-  /// The length of the longest string.
-  private(set) var longest = 0
+  private var longest = 0
   /// Numbers of strings, or -1. The size is a power of two.
   private var slots: [Int32]
 
-  /// A table with room for about `capacity` strings.
   init(capacity: Int = 16) {
     var size = 32
     while size < capacity * 2 { size *= 2 }
@@ -21,16 +19,12 @@ struct ScalarTable: Sendable {
     hashes.reserveCapacity(capacity)
   }
 
-  /// The number of strings.
   var count: Int { ends.count }
 
-  /// String number `index`.
   subscript(index: Int) -> ArraySlice<Unicode.Scalar> { scalars[start(index)..<ends[index]] }
 
-  /// The number of `key`, or nil.
   func find(_ key: ArraySlice<Unicode.Scalar>) -> Int? {
-    let hash = Self.hash(key)
-    let found = slots[slot(of: key, hash)]
+    let found = slots[slot(Self.hash(key)) { $0.elementsEqual(key) }]
     return found < 0 ? nil : Int(found)
   }
 
@@ -44,19 +38,11 @@ struct ScalarTable: Sendable {
     for scalar in prefix { hash = Self.extended(hash, scalar) }
     for end in text.startIndex..<min(text.endIndex, text.startIndex + max(0, longest - prefix.count)) {
       hash = Self.extended(hash, text[end])
-      let finished = Self.finished(hash)
-      let mask = slots.count - 1
-      var slot = Int(truncatingIfNeeded: finished) & mask
-      while slots[slot] >= 0 {
-        let index = Int(slots[slot])
-        if hashes[index] == finished, self[index].starts(with: prefix),
-          self[index].dropFirst(prefix.count).elementsEqual(text[...end])
-        {
-          found(index, end + 1)
-          break
-        }
-        slot = (slot + 1) & mask
-      }
+      let index = slots[
+        slot(Self.finished(hash)) {
+          $0.starts(with: prefix) && $0.dropFirst(prefix.count).elementsEqual(text[...end])
+        }]
+      if index >= 0 { found(Int(index), end + 1) }
     }
   }
 
@@ -64,7 +50,7 @@ struct ScalarTable: Sendable {
   @discardableResult
   mutating func insert(_ key: ArraySlice<Unicode.Scalar>) -> (index: Int, isNew: Bool) {
     let hash = Self.hash(key)
-    let place = slot(of: key, hash)
+    let place = slot(hash) { $0.elementsEqual(key) }
     if slots[place] >= 0 { return (Int(slots[place]), false) }
     let index = ends.count
     longest = max(longest, key.count)
@@ -78,13 +64,14 @@ struct ScalarTable: Sendable {
 
   private func start(_ index: Int) -> Int { index == 0 ? 0 : ends[index - 1] }
 
-  /// The slot of `key`, or the free slot to put it in.
-  private func slot(of key: ArraySlice<Unicode.Scalar>, _ hash: UInt64) -> Int {
+  /// The slot of the string with this hash that `matches`, or the free slot to put it in.
+  @inline(__always)
+  private func slot(_ hash: UInt64, where matches: (ArraySlice<Unicode.Scalar>) -> Bool) -> Int {
     let mask = slots.count - 1
     var slot = Int(truncatingIfNeeded: hash) & mask
     while slots[slot] >= 0 {
       let index = Int(slots[slot])
-      if hashes[index] == hash, self[index].elementsEqual(key) { return slot }
+      if hashes[index] == hash, matches(self[index]) { return slot }
       slot = (slot + 1) & mask
     }
     return slot
@@ -92,12 +79,7 @@ struct ScalarTable: Sendable {
 
   private mutating func grow() {
     slots = [Int32](repeating: -1, count: slots.count * 2)
-    let mask = slots.count - 1
-    for index in ends.indices {
-      var slot = Int(truncatingIfNeeded: hashes[index]) & mask
-      while slots[slot] >= 0 { slot = (slot + 1) & mask }
-      slots[slot] = Int32(index)
-    }
+    for index in ends.indices { slots[slot(hashes[index]) { _ in false }] = Int32(index) }
   }
 
   private static func hash(_ key: ArraySlice<Unicode.Scalar>) -> UInt64 {

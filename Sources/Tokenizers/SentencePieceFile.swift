@@ -2,7 +2,6 @@ import Diagnostics
 
 /// The parts of SentencePiece's tokenizer.model that encoding and decoding need.
 struct SentencePieceFile {
-  /// A token.
   struct Piece {
     enum Kind: Int {
       case normal = 1, unknown, control, userDefined, unused, byte
@@ -32,15 +31,10 @@ struct SentencePieceFile {
   private(set) var removesExtraSpaces = true
   private(set) var escapesSpaces = true
 
-  /// The limit of SentencePiece's trainer.
-  private static let longestPiece = 512
-
-  /// Parses the bytes of `file`.
   init(_ bytes: [UInt8], file: String) throws {
     self.file = file
     do {
-      var reader = ProtobufReader(bytes[...])
-      while let (number, value) = try reader.next() {
+      try forEachField(bytes[...]) { number, value in
         switch number {
         case 1: pieces.append(try Self.piece(value.bytes()))
         case 2: try readTrainer(value.bytes())
@@ -48,32 +42,30 @@ struct SentencePieceFile {
         default: break
         }
       }
-    } catch is ProtobufReader.Malformed {
-      throw TokenizerError.badModelFile(file: file, problem: "not a SentencePiece model, or cut off")
+    } catch is Malformed {
+      throw error("not a SentencePiece model, or cut off")
     }
-    if pieces.isEmpty { throw TokenizerError.badModelFile(file: file, problem: "a SentencePiece model without pieces") }
+    if pieces.isEmpty { throw error("a SentencePiece model without pieces") }
+    // The limit of SentencePiece's trainer.
+    let longest = 512
     for piece in pieces {
-      guard piece.score.isFinite else {
-        throw TokenizerError.badModelFile(
-          file: file, problem: "the score of the piece \"\(piece.text.clipped)\" is not a number")
-      }
-      guard piece.text.unicodeScalars.count <= Self.longestPiece else {
-        throw TokenizerError.badModelFile(
-          file: file, problem: "the piece \"\(piece.text.clipped)\" is longer than \(Self.longestPiece) characters")
+      let name = "the piece \"\(piece.text.clipped)\""
+      guard piece.score.isFinite else { throw error("the score of \(name) is not a number") }
+      guard piece.text.unicodeScalars.count <= longest else {
+        throw error("\(name) is longer than \(longest) characters")
       }
     }
   }
 
+  func error(_ problem: String) -> TokenizerError { .badModelFile(file: file, problem: problem) }
+
   private static func piece(_ bytes: ArraySlice<UInt8>) throws -> Piece {
     var piece = Piece()
-    var reader = ProtobufReader(bytes)
-    while let (number, value) = try reader.next() {
+    try forEachField(bytes) { number, value in
       switch number {
       case 1: piece.text = try value.string()
       case 2: piece.score = try value.float()
-      case 3:
-        guard let kind = Piece.Kind(rawValue: try value.integer()) else { throw ProtobufReader.Malformed() }
-        piece.kind = kind
+      case 3: piece.kind = try value.choice()
       default: break
       }
     }
@@ -81,12 +73,9 @@ struct SentencePieceFile {
   }
 
   private mutating func readTrainer(_ bytes: ArraySlice<UInt8>) throws {
-    var reader = ProtobufReader(bytes)
-    while let (number, value) = try reader.next() {
+    try forEachField(bytes) { number, value in
       switch number {
-      case 3:
-        guard let kind = Kind(rawValue: try value.integer()) else { throw ProtobufReader.Malformed() }
-        self.kind = kind
+      case 3: kind = try value.choice()
       case 24: marksWordEnds = try value.bool()
       case 35: fallsBackToBytes = try value.bool()
       case 44: unknownSurface = try value.string()
@@ -98,8 +87,7 @@ struct SentencePieceFile {
   }
 
   private mutating func readNormalizer(_ bytes: ArraySlice<UInt8>) throws {
-    var reader = ProtobufReader(bytes)
-    while let (number, value) = try reader.next() {
+    try forEachField(bytes) { number, value in
       switch number {
       case 2: replacements = Array(try value.bytes())
       case 3: addsPrefix = try value.bool()
@@ -110,15 +98,13 @@ struct SentencePieceFile {
     }
   }
 
-  /// The id of the control token `text`, or nil.
   func controlID(_ text: String) -> Int32? {
     pieces.firstIndex { $0.kind == .control && $0.text == text }.map { Int32($0) }
   }
 
-  /// The id of the unknown token.
   func unknownID() throws -> Int32 {
     guard let index = pieces.firstIndex(where: { $0.kind == .unknown }) else {
-      throw TokenizerError.badModelFile(file: file, problem: "a SentencePiece model without an unknown token")
+      throw error("a SentencePiece model without an unknown token")
     }
     return Int32(index)
   }
@@ -131,6 +117,71 @@ struct SentencePieceFile {
       if let byte = byteValue(ofToken: piece.text) { ids[Int(byte)] = Int32(id) }
     }
     return ids
+  }
+}
+
+/// A protocol buffer message that is cut off or malformed.
+private struct Malformed: Error {}
+
+private func forEachField(_ message: ArraySlice<UInt8>, _ body: (_ number: UInt64, FieldValue) throws -> Void) throws {
+  var rest = message
+  func varint() throws -> UInt64 {
+    var value: UInt64 = 0
+    for shift in stride(from: UInt64(0), to: 70, by: 7) {
+      guard let byte = rest.popFirst() else { throw Malformed() }
+      value |= UInt64(byte & 0x7F) << shift
+      if byte < 0x80 { return value }
+    }
+    throw Malformed()
+  }
+  func take(_ count: UInt64) throws -> ArraySlice<UInt8> {
+    guard count <= UInt64(rest.count) else { throw Malformed() }
+    defer { rest = rest.dropFirst(Int(count)) }
+    return rest.prefix(Int(count))
+  }
+  while !rest.isEmpty {
+    let key = try varint()
+    switch key & 7 {
+    case 0: try body(key >> 3, .varint(varint()))
+    case 1: try body(key >> 3, .fixed(take(8)))
+    case 2: try body(key >> 3, .bytes(take(varint())))
+    case 5: try body(key >> 3, .fixed(take(4)))
+    default: throw Malformed()
+    }
+  }
+}
+
+private enum FieldValue {
+  case varint(UInt64)
+  case bytes(ArraySlice<UInt8>)
+  /// Four or eight bytes.
+  case fixed(ArraySlice<UInt8>)
+
+  func integer() throws -> Int {
+    guard case .varint(let value) = self else { throw Malformed() }
+    return Int(truncatingIfNeeded: value)
+  }
+
+  func bool() throws -> Bool { try integer() != 0 }
+
+  func choice<Value: RawRepresentable<Int>>() throws -> Value {
+    guard let value = Value(rawValue: try integer()) else { throw Malformed() }
+    return value
+  }
+
+  func float() throws -> Float {
+    guard case .fixed(let bytes) = self, bytes.count == 4 else { throw Malformed() }
+    return Float(bitPattern: bytes.reversed().reduce(0) { $0 << 8 | UInt32($1) })
+  }
+
+  func bytes() throws -> ArraySlice<UInt8> {
+    guard case .bytes(let bytes) = self else { throw Malformed() }
+    return bytes
+  }
+
+  func string() throws -> String {
+    guard let text = String(validating: try bytes(), as: UTF8.self) else { throw Malformed() }
+    return text
   }
 }
 

@@ -12,7 +12,7 @@ struct SentencePieceNormalizer: Sendable {
   var addsPrefixAfterTokens = true
 
   init(_ file: SentencePieceFile) throws {
-    rules = file.replacements.isEmpty ? nil : try ReplacementRules(file.replacements, file: file.file)
+    rules = file.replacements.isEmpty ? nil : try ReplacementRules(file)
     addsPrefix = file.addsPrefix
     marksWordEnds = file.marksWordEnds
     removesExtraSpaces = file.removesExtraSpaces
@@ -60,23 +60,23 @@ struct SentencePieceNormalizer: Sendable {
 }
 
 /// SentencePiece's `precompiled_charsmap`: a double-array trie of byte strings with their replacements.
-struct ReplacementRules: Sendable {
+private struct ReplacementRules: Sendable {
   private let units: [UInt32]
   private let texts: [UInt8]
 
   /// Parses the size of the trie in bytes, the trie, and the replacements, which end in NUL.
-  init(_ bytes: [UInt8], file: String) throws {
+  init(_ file: SentencePieceFile) throws {
+    let bytes = file.replacements
     let numbers = stride(from: 0, to: bytes.count - 3, by: 4).map { index in
       bytes[index..<(index + 4)].reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
     }
     guard let size = numbers.first, size % 4 == 0, size > 0, Int(size) + 4 <= bytes.count else {
-      throw TokenizerError.badModelFile(file: file, problem: "its normalisation rules are cut off")
+      throw file.error("its normalisation rules are cut off")
     }
     units = Array(numbers[1..<(1 + Int(size) / 4)])
     texts = Array(bytes[(4 + Int(size))...])
     guard texts.split(separator: 0).allSatisfy({ $0.count <= Self.longestText }) else {
-      throw TokenizerError.badModelFile(
-        file: file, problem: "a normalisation rule writes more than \(Self.longestText) bytes")
+      throw file.error("a normalisation rule writes more than \(Self.longestText) bytes")
     }
   }
 

@@ -13,14 +13,13 @@ extension TokenizerParts {
     let place = FilePlace(file: file.file, line: 1)
     for (id, piece) in file.pieces.enumerated() { try vocabulary.add(piece.text, id: Int32(id), place: place) }
     if file.pieces.contains(where: { $0.kind == .unused }) {
-      throw TokenizerError.badModelFile(file: file.file, problem: "unused pieces are not supported")
+      throw file.error("unused pieces are not supported")
     }
     switch file.kind {
     case .unigram: self.init(model: try Unigram(file, vocabulary: vocabulary))
     case .bytePairs: self.init(model: try BytePairEncoding(file, vocabulary: vocabulary))
     case .word, .character:
-      throw TokenizerError.badModelFile(
-        file: file.file, problem: "models of words or characters are not supported (supported: unigram, bpe)")
+      throw file.error("models of words or characters are not supported (supported: unigram, bpe)")
     }
     var spaces = try SentencePieceNormalizer(file)
     spaces.addsPrefixAfterTokens = try special.flag("legacy") ?? true
@@ -76,11 +75,8 @@ extension BytePairEncoding {
         table.add(left: parts[left].id, right: parts[right].id, rank: part.rank, result: part.id)
       }
       for index in part.scalars.indices where known.find(part.scalars[index...index]) == nil {
-        let character = String(scalars: [part.scalars[index]])
-        throw TokenizerError.badModelFile(
-          file: file.file,
-          problem: "the piece \"\(String(scalars: part.scalars))\" has the character "
-            + "\"\(character)\", which is not a piece")
+        let piece = String(scalars: part.scalars), character = String(scalars: [part.scalars[index]])
+        throw file.error("the piece \"\(piece)\" has the character \"\(character)\", which is not a piece")
       }
     }
     var options = Options()

@@ -3,7 +3,6 @@ import StrictJSON
 
 /// The pre-tokenizer that splits at the matches of a pattern.
 struct Split: Sendable {
-  /// What to split at.
   enum Pattern: Sendable {
     case text([Unicode.Scalar])
     case words(WordPattern)
@@ -13,7 +12,6 @@ struct Split: Sendable {
     case punctuation
   }
 
-  /// What to do with the matches.
   enum Behavior: String, Sendable, CaseIterable {
     case removed = "Removed"
     case isolated = "Isolated"
@@ -37,7 +35,6 @@ struct Split: Sendable {
     }
   }
 
-  /// A part of a word.
   private struct Stretch {
     var range: Range<Int>
     var isMatch: Bool
@@ -85,7 +82,6 @@ struct Split: Sendable {
 }
 
 extension Split {
-  /// Reads `Split` of tokenizer.json.
   init(_ field: JSONField) throws {
     pattern = try Self.pattern(field.member("pattern"))
     behavior = try field.member("behavior").choice()
@@ -119,7 +115,6 @@ enum WordPattern: Sendable, Equatable {
     self = [.gpt2, .gpt4(maximumDigits: 3), .gpt4(maximumDigits: 1)][index]
   }
 
-  /// The known expressions.
   static let expressions = [
     gpt2Expression, gpt4Expression(digits: #"\p{N}{1,3}"#), gpt4Expression(digits: #"\p{N}"#),
   ]

@@ -1,3 +1,4 @@
+import Algorithms
 import StrictJSON
 
 /// Turns tokens back into text like the decoders of `tokenizers` and SentencePiece.
@@ -78,37 +79,18 @@ enum TokenDecoder: Sendable {
 
   /// The bytes of the byte tokens at the end.
   private static func trailingBytes(_ tokens: [String]) -> [UInt8] {
-    var bytes: [UInt8] = []
-    for token in tokens.reversed() {
-      guard let byte = byteValue(ofToken: token) else { break }
-      bytes.append(byte)
-    }
-    return bytes.reversed()
+    tokens.reversed().lazy.map(byteValue).prefix { $0 != nil }.compactMap { $0 }.reversed()
   }
 
   /// Replaces runs of byte tokens by their text; each byte of a run that is not UTF-8 becomes U+FFFD.
   private static func fallenBack(_ tokens: [String]) -> [String] {
-    var texts: [String] = []
-    var run: [UInt8] = []
-    func endRun() {
-      if run.isEmpty { return }
-      if let text = String(validating: run, as: UTF8.self) {
-        texts.append(text)
-      } else {
-        texts += repeatElement("\u{FFFD}", count: run.count)
-      }
-      run = []
+    let tokens = tokens.map { (text: $0, byte: byteValue(ofToken: $0)) }
+    return tokens.chunked { ($0.byte == nil) == ($1.byte == nil) }.flatMap { run in
+      let bytes = run.compactMap(\.byte)
+      if bytes.isEmpty { return run.map(\.text) }
+      if let text = String(validating: bytes, as: UTF8.self) { return [text] }
+      return Array(repeating: "\u{FFFD}", count: bytes.count)
     }
-    for token in tokens {
-      if let byte = byteValue(ofToken: token) {
-        run.append(byte)
-      } else {
-        endRun()
-        texts.append(token)
-      }
-    }
-    endRun()
-    return texts
   }
 }
 

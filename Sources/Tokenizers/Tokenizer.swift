@@ -11,7 +11,9 @@ public struct Tokenizer: Sendable {
   public let vocabularySize: Int
 
   private let parts: TokenizerParts
-  private let added: AddedTokens
+  /// The added tokens that are searched for in the original text, and in normalised text.
+  private let verbatim: AddedTokens
+  private let normalized: AddedTokens
   private let addedByID: [Int32: String]
   private let specialIDs: Set<Int32>
 
@@ -21,7 +23,9 @@ public struct Tokenizer: Sendable {
   public init(modelDirectory: String, modelType: String? = nil) throws {
     let parts = try TokenizerParts(directory: modelDirectory, modelType: modelType)
     self.parts = parts
-    added = AddedTokens(parts.added, normalizer: parts.normalizer)
+    let ordered = parts.added.filter(\.isSpecial) + parts.added.filter { !$0.isSpecial }
+    verbatim = AddedTokens(ordered.filter { !$0.isNormalized }) { Array($0.unicodeScalars) }
+    normalized = AddedTokens(ordered.filter(\.isNormalized), spelling: parts.normalized)
     addedByID = Dictionary(parts.added.map { ($0.id, parts.spelling($0)) }, uniquingKeysWith: { first, _ in first })
     specialIDs = parts.specialIDs.union(parts.added.filter(\.isSpecial).map(\.id))
     vocabularySize = Int(parts.added.reduce(parts.model.vocabulary.highestID) { max($0, $1.id) }) + 1
@@ -40,7 +44,7 @@ public struct Tokenizer: Sendable {
   /// The ids of `text`, without special tokens and without a limit.
   public func ids(of text: String) -> [Int32] {
     var ids: [Int32] = []
-    for piece in added.splitVerbatim(Array(text.unicodeScalars)) {
+    for piece in verbatim.split(Array(text.unicodeScalars)) {
       switch piece {
       case .token(let id): ids.append(id)
       case .text(let text): encodeVerbatim(text, into: &ids)
@@ -96,8 +100,7 @@ public struct Tokenizer: Sendable {
   /// Encodes text between the added tokens of the original text.
   private func encodeVerbatim(_ text: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
     let isStart = text.startIndex == 0
-    let normalized = parts.normalizer?.normalize(Array(text), isStart: isStart) ?? Array(text)
-    for piece in added.splitNormalized(normalized) {
+    for piece in normalized.split(parts.normalizer?.normalize(Array(text), isStart: isStart) ?? Array(text)) {
       switch piece {
       case .token(let id): ids.append(id)
       case .text(let text):

@@ -33,7 +33,6 @@ struct TokenizerParts: Sendable {
     }
   }
 
-  /// The id of a token of the vocabulary or an added one.
   func id(_ token: String) -> Int32? {
     addedTable.find(Array(token.unicodeScalars)[...]).map { added[$0].id } ?? model.vocabulary.id(token)
   }
@@ -41,10 +40,14 @@ struct TokenizerParts: Sendable {
   /// The text that an added token decodes to. Like `tokenizers`, this normalises tokens that are searched for in
   /// normalised text, except special ones.
   func spelling(_ token: AddedToken) -> String {
-    guard token.isNormalized, !token.isSpecial, let normalizer, !normalizer.isSentencePiece else {
-      return token.content
-    }
-    return String(scalars: normalizer.normalize(Array(token.content.unicodeScalars)))
+    token.isNormalized && !token.isSpecial ? String(scalars: normalized(token.content)) : token.content
+  }
+
+  /// The content of an added token in normalised text. SentencePiece's symbols are already spelled like that.
+  func normalized(_ content: String) -> [Unicode.Scalar] {
+    let scalars = Array(content.unicodeScalars)
+    guard let normalizer, !normalizer.isSentencePiece else { return scalars }
+    return normalizer.normalize(scalars)
   }
 
   /// Adds a token, whose id must be the one that `tokenizers` gives it: that of the vocabulary, otherwise the next free
