@@ -38,8 +38,8 @@ public enum ResultDirectory {
     to path: String, overwrite: Bool, inputs: [String] = [], isOwn: (String) -> Bool,
     _ body: (String) throws -> Void
   ) throws {
+    try check(path, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
     let target = resolved(path)
-    try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
     do {
       try DurableDirectory.create(AtomicFile.directory(of: target))
     } catch {
@@ -55,12 +55,7 @@ public enum ResultDirectory {
   public static func check(
     _ path: String, overwrite: Bool, inputs: [String] = [], isOwn: (String) -> Bool
   ) throws {
-    try check(path, resolved(path), overwrite: overwrite, inputs: inputs, isOwn: isOwn)
-  }
-
-  private static func check(
-    _ path: String, _ target: String, overwrite: Bool, inputs: [String], isOwn: (String) -> Bool
-  ) throws {
+    let target = resolved(path)
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: target, isDirectory: &isDirectory) else { return }
     guard isDirectory.boolValue else { throw OutputDirectoryError.isFile(path: path) }

@@ -116,14 +116,14 @@ final class PartialFile: Sendable {
   init(path: String) throws {
     self.path = path
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw HubError.cache(path: path, reason: String(cString: strerror(errno))) }
+    guard descriptor >= 0 else { throw HubError.system(path) }
     var digest = Digest(), size = 0
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     while true {
       let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
       if count < 0 {
-        let error = HubError.cache(path: path, reason: String(cString: strerror(errno)))
+        let error = HubError.system(path)
         close(descriptor)
         throw error
       }
@@ -142,7 +142,9 @@ final class PartialFile: Sendable {
 
   func clear() throws {
     try state.withLock { state in
-      guard ftruncate(state.descriptor, 0) == 0, lseek(state.descriptor, 0, SEEK_SET) == 0 else { throw failure() }
+      guard ftruncate(state.descriptor, 0) == 0, lseek(state.descriptor, 0, SEEK_SET) == 0 else {
+        throw HubError.system(path)
+      }
       (state.size, state.digest, state.isResumed) = (0, Digest(), false)
     }
   }
@@ -154,7 +156,7 @@ final class PartialFile: Sendable {
         while done < bytes.count {
           let written = write(state.descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
           if written < 0, errno == EINTR { continue }
-          guard written > 0 else { throw failure() }
+          guard written > 0 else { throw HubError.system(path) }
           done += written
         }
         state.digest.update(bytes)
@@ -165,9 +167,7 @@ final class PartialFile: Sendable {
 
   /// Flushes the file to disk and renames it to `path`.
   func finish(as path: String) throws {
-    try state.withLock { guard fsync($0.descriptor) == 0 else { throw failure() } }
-    guard rename(self.path, path) == 0 else { throw failure() }
+    try state.withLock { guard fsync($0.descriptor) == 0 else { throw HubError.system(self.path) } }
+    guard rename(self.path, path) == 0 else { throw HubError.system(self.path) }
   }
-
-  private func failure() -> HubError { .cache(path: path, reason: String(cString: strerror(errno))) }
 }

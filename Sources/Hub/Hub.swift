@@ -26,11 +26,10 @@ package struct Hub: Sendable {
   /// The bytes per request, which bounds what is received but not yet written.
   private let pieceSize: Int
 
-  package init(_ environment: HubEnvironment = HubEnvironment()) {
-    self.init(environment, firstDelay: 0.5, timeout: 30)
-  }
-
-  init(_ environment: HubEnvironment, firstDelay: Double, timeout: Double, pieceSize: Int = 32 << 20) {
+  package init(
+    _ environment: HubEnvironment = HubEnvironment(), firstDelay: Double = 0.5, timeout: Double = 30,
+    pieceSize: Int = 32 << 20
+  ) {
     self.environment = environment
     self.pieceSize = pieceSize
     client = HubClient(environment, firstDelay: firstDelay, timeout: timeout)

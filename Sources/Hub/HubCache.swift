@@ -51,7 +51,7 @@ struct HubCache: Sendable {
     if (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) == target { return }
     let temporary = "\(path).\(getpid()).tmp"
     unlink(temporary)
-    guard symlink(target, temporary) == 0, rename(temporary, path) == 0 else { throw failure(path) }
+    guard symlink(target, temporary) == 0, rename(temporary, path) == 0 else { throw HubError.system(path) }
   }
 
   /// Runs `body` while holding the lock of the contents `tag`, which Python's library respects too.
@@ -59,7 +59,7 @@ struct HubCache: Sendable {
     let path = "\(root)/.locks/\(folder(id))/\(tag).lock"
     try makeDirectory(of: path)
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o664)
-    guard descriptor >= 0 else { throw failure(path) }
+    guard descriptor >= 0 else { throw HubError.system(path) }
     defer { close(descriptor) }
     while flock(descriptor, LOCK_EX) != 0 {
       // Some file systems have no locks. The rename at the end keeps the cache correct anyway.
@@ -75,9 +75,5 @@ struct HubCache: Sendable {
     } catch {
       throw HubError.cache(path: directory, reason: error.description)
     }
-  }
-
-  private func failure(_ path: String) -> HubError {
-    .cache(path: path, reason: String(cString: strerror(errno)))
   }
 }

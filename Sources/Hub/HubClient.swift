@@ -23,7 +23,7 @@ struct HubClient: Sendable {
   /// The number of requests without progress before giving up.
   static let attempts = 5
 
-  init(_ environment: HubEnvironment, firstDelay: Double = 0.5, timeout: Double = 30) {
+  init(_ environment: HubEnvironment, firstDelay: Double, timeout: Double) {
     self.environment = environment
     self.firstDelay = firstDelay
     http = HTTPClient(timeout: timeout)

@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 
 /// Why a model cannot be downloaded.
 package enum HubError: UserFacingError, Equatable {
@@ -73,6 +74,9 @@ package enum HubError: UserFacingError, Equatable {
     default: false
     }
   }
+
+  /// The system's last error about a file of the cache.
+  static func system(_ path: String) -> HubError { .cache(path: path, reason: String(cString: strerror(errno))) }
 
   private static func lack(_ cache: String, _ missing: String?) -> String {
     missing.map { "its copy in the cache \(cache) lacks \($0)" } ?? "it is not in the cache \(cache)"

@@ -57,10 +57,7 @@ public struct JSONObjectReader {
 
   /// Throws the errors in the order of their lines, if there are any.
   public func finish() throws {
-    let sorted = errors.enumerated().sorted {
-      ($0.element.place.line, $0.offset) < ($1.element.place.line, $1.offset)
-    }
-    try ErrorList.throwIfAny(sorted.map(\.element))
+    try ErrorList.throwIfAny(errors.sorted { $0.place.line < $1.place.line })
   }
 
   private mutating func attempt<Value>(_ key: String, _ read: (JSONField) throws -> Value) -> Value? {

@@ -79,9 +79,8 @@ struct LongestMatch: Sendable {
 
   /// If strings are equal, the first one is found; empty ones never are.
   init(_ strings: [[Unicode.Scalar]]) {
-    self.strings = strings.enumerated().filter { !$1.isEmpty }.map { (scalars: $1, index: $0) }.sorted { one, other in
-      one.scalars == other.scalars ? one.index < other.index : one.scalars.lexicographicallyPrecedes(other.scalars)
-    }
+    self.strings = strings.enumerated().filter { !$1.isEmpty }.map { (scalars: $1, index: $0) }
+      .sorted { $0.scalars.lexicographicallyPrecedes($1.scalars) }
     least = self.strings.first?.scalars[0].value ?? .max
     greatest = self.strings.last?.scalars[0].value ?? 0
   }

@@ -71,13 +71,13 @@ struct MergeTable: Sendable {
     for left in 0..<(symbols.count - 1) {
       enqueue(left, symbols[left], symbols[left + 1], into: &queue)
     }
-    while let top = queue.pop() {
-      let left = top.position, right = next[left]
+    while let (rank, left) = queue.pop() {
+      let right = next[left]
       // An entry is stale if one of its symbols has been merged meanwhile.
-      guard symbols[left] != removed, right < symbols.count,
-        merge(symbols[left], symbols[right]).result == top.result
-      else { continue }
-      symbols[left] = top.result
+      guard symbols[left] != removed, right < symbols.count else { continue }
+      let merge = merge(symbols[left], symbols[right])
+      guard merge.rank == rank else { continue }
+      symbols[left] = merge.result
       symbols[right] = removed
       next[left] = next[right]
       if next[left] < symbols.count {
@@ -90,10 +90,8 @@ struct MergeTable: Sendable {
   }
 
   private func enqueue(_ position: Int, _ left: Int32, _ right: Int32, into queue: inout MergeQueue) {
-    let merge = merge(left, right)
-    if merge.rank < .max {
-      queue.push(MergeQueue.Entry(rank: merge.rank, position: position, result: merge.result))
-    }
+    let rank = merge(left, right).rank
+    if rank < .max { queue.push(rank, position) }
   }
 
   /// The merge of two tokens; its rank is `Int32.max` if there is none.
@@ -122,41 +120,31 @@ struct MergeTable: Sendable {
 
 /// A heap of possible merges: the lowest rank first, among equal ones the leftmost.
 private struct MergeQueue {
-  struct Entry {
-    var rank: Int32
-    var position: Int
-    var result: Int32
+  /// Rank and position in one number.
+  private var heap: [UInt64] = []
 
-    func precedes(_ other: Entry) -> Bool {
-      rank == other.rank ? position < other.position : rank < other.rank
-    }
-  }
-
-  private var heap: [Entry] = []
-
-  mutating func push(_ entry: Entry) {
-    heap.append(entry)
+  mutating func push(_ rank: Int32, _ position: Int) {
+    heap.append(UInt64(rank) << 32 | UInt64(position))
     var child = heap.count - 1
     while child > 0 {
       let parent = (child - 1) / 2
-      guard heap[child].precedes(heap[parent]) else { return }
+      guard heap[child] < heap[parent] else { return }
       heap.swapAt(child, parent)
       child = parent
     }
   }
 
-  mutating func pop() -> Entry? {
+  mutating func pop() -> (rank: Int32, position: Int)? {
     guard let first = heap.first, let last = heap.popLast() else { return nil }
-    if heap.isEmpty { return first }
-    heap[0] = last
+    if !heap.isEmpty { heap[0] = last }
     var parent = 0
     while 2 * parent + 1 < heap.count {
       var child = 2 * parent + 1
-      if child + 1 < heap.count, heap[child + 1].precedes(heap[child]) { child += 1 }
-      guard heap[child].precedes(heap[parent]) else { break }
+      if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
+      guard heap[child] < heap[parent] else { break }
       heap.swapAt(child, parent)
       parent = child
     }
-    return first
+    return (Int32(first >> 32), Int(first & 0xFFFF_FFFF))
   }
 }

@@ -81,15 +81,25 @@ extension AddedToken {
   fileprivate init(config field: JSONField) throws {
     if let text = field.node.string {
       self.init(content: text, id: -1)
-      return
+    } else {
+      try self.init(field, also: "__type") { try field.flag($0, or: $1) }
     }
-    try field.requireOnly(["__type", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])
+  }
+
+  /// Reads an element of `added_tokens` in tokenizer.json, which has all flags.
+  init(tokenizerJSON field: JSONField) throws {
+    try self.init(field, also: "id") { key, _ in try field.member(key).bool() }
+    id = try field.member("id").id(of: content)
+  }
+
+  private init(_ field: JSONField, also other: String, _ flag: (_ key: String, _ usual: Bool) throws -> Bool) throws {
+    try field.requireOnly([other, "content", "single_word", "lstrip", "rstrip", "normalized", "special"])
     self.init(content: try field.member("content").string(), id: -1)
-    isSpecial = try field.flag("special", or: true)
-    isNormalized = try field.flag("normalized", or: !isSpecial)
-    isSingleWord = try field.flag("single_word", or: false)
-    stripsLeft = try field.flag("lstrip", or: false)
-    stripsRight = try field.flag("rstrip", or: false)
+    isSpecial = try flag("special", true)
+    isNormalized = try flag("normalized", !isSpecial)
+    isSingleWord = try flag("single_word", false)
+    stripsLeft = try flag("lstrip", false)
+    stripsRight = try flag("rstrip", false)
   }
 }
 

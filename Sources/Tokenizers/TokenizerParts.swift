@@ -102,17 +102,3 @@ extension TokenizerParts {
     }
   }
 }
-
-extension AddedToken {
-  /// Reads an element of `added_tokens` in tokenizer.json.
-  fileprivate init(tokenizerJSON field: JSONField) throws {
-    try field.requireOnly(["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])
-    let content = try field.member("content").string()
-    self.init(content: content, id: try field.member("id").id(of: content))
-    isSpecial = try field.member("special").bool()
-    isNormalized = try field.member("normalized").bool()
-    isSingleWord = try field.member("single_word").bool()
-    stripsLeft = try field.member("lstrip").bool()
-    stripsRight = try field.member("rstrip").bool()
-  }
-}

@@ -1,3 +1,4 @@
+import Algorithms
 import Foundation
 
 /// The four normalisation forms of Unicode 9. Later scalars do not change.
@@ -42,30 +43,18 @@ enum UnicodeForm: Sendable {
       case .nfc, .nfd: string.decomposedStringWithCanonicalMapping
       case .nfkc, .nfkd: string.decomposedStringWithCompatibilityMapping
       }
-    var scalars = Array(decomposed.unicodeScalars)
-    orderMarks(&scalars)
+    let scalars = withOrderedMarks(Array(decomposed.unicodeScalars))
     result.append(contentsOf: self == .nfc || self == .nfkc ? Composition.shared.compose(scalars) : scalars)
   }
 }
 
-/// Sorts every run of marks by combining class; the sort is stable.
-private func orderMarks(_ scalars: inout [Unicode.Scalar]) {
-  var start = 0
-  while start < scalars.count {
-    var end = start
-    var isOrdered = true
-    while end < scalars.count, scalars[end].combiningClass > 0 {
-      if end > start, scalars[end].combiningClass < scalars[end - 1].combiningClass { isOrdered = false }
-      end += 1
-    }
-    if !isOrdered {
-      let sorted = scalars[start..<end].enumerated().sorted {
-        ($0.element.combiningClass, $0.offset) < ($1.element.combiningClass, $1.offset)
-      }
-      scalars.replaceSubrange(start..<end, with: sorted.map(\.element))
-    }
-    start = end + 1
-  }
+/// `scalars` with every run of marks sorted by combining class; the sort is stable.
+private func withOrderedMarks(_ scalars: [Unicode.Scalar]) -> [Unicode.Scalar] {
+  // Nearly all texts are in order.
+  let pairs = scalars.adjacentPairs()
+  if pairs.allSatisfy({ $1.combiningClass == 0 || $0.combiningClass <= $1.combiningClass }) { return scalars }
+  return scalars.chunked { $0.combiningClass > 0 && $1.combiningClass > 0 }
+    .flatMap { $0.sorted { $0.combiningClass < $1.combiningClass } }
 }
 
 extension Unicode.Scalar {
