@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the documents against the repository and the program: links and their anchors, the README's length and its
-# table of verbs, the keys, defaults and values in docs/configuration.md.
+# Checks the documents against the repository and the program: links and their anchors, names of files and of Swift
+# declarations, the README's length and its table of verbs, the keys, defaults and values in docs/configuration.md.
 #
 #   scripts/check_docs.sh [PROGRAM]    (default: .build/release/swift-peft, else .build/debug/swift-peft)
 set -euo pipefail
@@ -41,6 +41,23 @@ for document in "${documents[@]}"; do
     fi
   done < <(awk '/^```/ { code = !code } !code' "$document" | grep -oE '\]\([^) ]+\)' | sed 's/^](//; s/)$//' |
     grep -v '^https\?:' || true)
+done
+
+# Names in code spans: paths, types, members as in `Trainer.run`, and single folders and files of Sources and Tests.
+git grep -hE '^ *[a-z@ ]*(struct|enum|class|protocol|actor|typealias|func|var|let|case) ' -- Sources Tests \
+  ':!Tests/*/Golden' >"$work/declarations"
+find Sources Tests -path '*/Golden' -prune -o -print | sed 's|.*/||; s/\.swift$//' | sort -u >"$work/files"
+declared() { grep -qE "(struct|enum|class|protocol|actor|typealias|func|var|let|case) $1\\b" "$work/declarations"; }
+for document in "${documents[@]}"; do
+  awk '/^```/ { code = !code } !code' "$document" | grep -oE '`[^`]+`' | tr -d '`' | sort -u >"$work/spans" || true
+  while read -r path; do
+    [ -e "$path" ] || [ -d "Sources/$path" ] || problem "$document: there is no $path"
+  done < <(grep -oE '^(Sources|Tests|scripts|configs|docs)/[A-Za-z0-9_./-]+' "$work/spans")
+  [[ $document == CONTRIBUTING.md || $document == docs/library.md ]] || continue
+  while read -r name; do
+    declared "${name%%.*}" || grep -qxF "${name%%.*}" "$work/files" || problem "$document: nothing is called ${name%%.*}"
+    [[ $name != *.* ]] || [[ $name == *.init ]] || declared "${name#*.}" || problem "$document: there is no $name"
+  done < <(grep -xE '[A-Z][A-Za-z]*[a-z][A-Za-z]*(\.[a-z][A-Za-z]*)?' "$work/spans")
 done
 
 lines=$(wc -l <README.md)
