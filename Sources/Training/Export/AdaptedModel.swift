@@ -61,7 +61,7 @@ public struct AdaptedModel: Sendable {
   }
 
   /// The tensors of optional parts (BERT's pooler) as the run drew them, where the checkpoint in `weights` has none.
-  public func drawnParts(for weights: CheckpointDirectory) -> [String: HeadTensor] {
+  public func drawnParts(for weights: WeightFiles) -> [String: HeadTensor] {
     guard let seed, case .classifier = task else { return [:] }
     let philox = Philox(seed: UInt64(truncatingIfNeeded: seed))
     let drawn = geometry.missingParts(of: weights).flatMap { $0.fresh(philox: philox, config: geometry.config) }

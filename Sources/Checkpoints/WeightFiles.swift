@@ -14,9 +14,9 @@ import Kernels
 /// Either `model.safetensors` or the shards that `model.safetensors.index.json` names. Tensors are found with and
 /// without the prefix of their base model (`bert.`), and LayerNorm weights also by their legacy names.
 ///
-///     let weights = try CheckpointDirectory(path: "models/all-MiniLM-L6-v2", basePrefix: "bert")
+///     let weights = try WeightFiles(path: "models/all-MiniLM-L6-v2", basePrefix: "bert")
 ///     let words = try weights.tensor("embeddings.word_embeddings.weight", shape: [30522, 384])
-public struct CheckpointDirectory: Sendable {
+public struct WeightFiles: Sendable {
   /// Where the directory is.
   public let path: String
   /// All tensors as the checkpoint names them, file by file.

@@ -4,7 +4,7 @@ import Foundation
 import Kernels
 import Testing
 
-@Suite struct CheckpointDirectoryTests {
+@Suite struct WeightFilesTests {
   private let prefix = "bert"
 
   /// A directory whose files hold float32 tensors of these names and shapes.
@@ -29,7 +29,7 @@ import Testing
     ("embeddings.LayerNorm.bias", "embeddings.LayerNorm.beta"),
   ]) func aTensorIsFoundByTheSpellingsOfTransformers(_ asked: String, _ stored: String) throws {
     let scratch = try directory(["model.safetensors": [(stored, [2]), ("other", [1])]])
-    let weights = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
+    let weights = try WeightFiles(path: scratch.path, basePrefix: prefix)
     #expect(weights.storedName(of: asked) == stored)
     #expect(weights.contains(asked) && weights.info(asked)?.shape == [2])
     #expect(try weights.tensor(asked, shape: [2]).floats() == [0, 1])
@@ -39,18 +39,18 @@ import Testing
   @Test(arguments: ["gamma", "LayerNorm.gamma", "ln_1.weight", "xembeddings.LayerNorm.weight", "embeddings"])
   func otherNamesAreOtherTensors(_ name: String) throws {
     let scratch = try directory(["model.safetensors": [("bert.embeddings.LayerNorm.gamma", [1])]])
-    #expect(try !CheckpointDirectory(path: scratch.path).contains(name))
+    #expect(try !WeightFiles(path: scratch.path).contains(name))
   }
 
   @Test func theExactNameGoesFirst() throws {
     let scratch = try directory(["model.safetensors": [("bert.a", [1]), ("a", [2])]])
-    let weights = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
+    let weights = try WeightFiles(path: scratch.path, basePrefix: prefix)
     #expect(weights.info("a")?.shape == [2] && weights.info("bert.a")?.shape == [1])
   }
 
   @Test func everyMissingAndMisshapenTensorIsReportedAtOnce() throws {
     let scratch = try directory(["model.safetensors": [("bert.a", [2]), ("b", [2, 3]), ("c", [1])]])
-    let weights = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
+    let weights = try WeightFiles(path: scratch.path, basePrefix: prefix)
     let lines = [
       ": the checkpoint lacks 2 tensors: \"x\", \"y\", which the model needs",
       "/model.safetensors: tensor \"bert.a\" has the shape [2], the model needs [4]",
@@ -67,7 +67,7 @@ import Testing
   @Test func aTypeThatIsNoWeightIsRefusedOnlyWhenAskedFor() throws {
     let scratch = try Scratch()
     _ = try scratch.file("model.safetensors", pythonFixture)
-    let weights = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
+    let weights = try WeightFiles(path: scratch.path, basePrefix: prefix)
     #expect(weights.contains("embeddings.position_ids"))
     let message = #"tensor "embeddings.position_ids": weights of type I64 are not supported; supported: F32, F16, BF16"#
     expectError("model.safetensors: " + message, dropping: scratch.path) {
@@ -78,7 +78,7 @@ import Testing
   @Test func shardsAreOneCheckpoint() throws {
     let index = #"{"metadata":{"total_size":20},"weight_map":{"b":"two.safetensors","a":"one.safetensors"}}"#
     let scratch = try directory(["one.safetensors": [("a", [2])], "two.safetensors": [("b", [3])]], index: index)
-    let weights = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
+    let weights = try WeightFiles(path: scratch.path, basePrefix: prefix)
     #expect(weights.names == ["b", "a"] && weights.files.count == 2)
     #expect(
       try weights.tensors([("a", [2]), ("b", [3])]).mapValues { $0.floats() } == ["a": [0, 1], "b": [0, 1, 2]])
@@ -93,7 +93,7 @@ import Testing
       model.safetensors.index.json: the shard "2" is missing
       3: not a safetensors file: 5 bytes, fewer than 8
       """
-    expectError(message, dropping: scratch.path) { _ = try CheckpointDirectory(path: scratch.path, basePrefix: prefix) }
+    expectError(message, dropping: scratch.path) { _ = try WeightFiles(path: scratch.path, basePrefix: prefix) }
   }
 
   @Test(arguments: ["../x", "/etc/passwd", "a/../../x", "", "..", "a//x", "x\u{0}y"])
@@ -102,7 +102,7 @@ import Testing
     let scratch = try directory([:], index: "{\"weight_map\":\n{\"a\":\"\(quoted)\",\"b\":\"\(quoted)\"}}")
     let problem = "the shard \"\(quoted)\" is not a path inside the model directory"
     expectError(scratch.path + "/model.safetensors.index.json:2: " + problem) {
-      _ = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
+      _ = try WeightFiles(path: scratch.path, basePrefix: prefix)
     }
   }
 
@@ -115,7 +115,7 @@ import Testing
   ]) func aMalformedIndexIsRefused(_ index: String, _ problem: String) throws {
     let scratch = try directory([:], index: index)
     expectError("model.safetensors.index.json:" + problem, dropping: scratch.path) {
-      _ = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
+      _ = try WeightFiles(path: scratch.path, basePrefix: prefix)
     }
   }
 
@@ -124,15 +124,15 @@ import Testing
     expectError(
       scratch.path + ": no weights: neither model.safetensors nor model.safetensors.index.json exists",
       status: .missingInput
-    ) { _ = try CheckpointDirectory(path: scratch.path, basePrefix: prefix) }
+    ) { _ = try WeightFiles(path: scratch.path, basePrefix: prefix) }
     let file = try scratch.file("pytorch_model.bin", "")
     expectError(
       scratch.path + ": the weights are only in pytorch_model.bin, which is not supported; convert them to "
         + "model.safetensors (in Python: AutoModel.from_pretrained(DIR).save_pretrained(DIR))"
-    ) { _ = try CheckpointDirectory(path: scratch.path, basePrefix: prefix) }
-    expectError(file + ": Not a directory", status: .missingInput) { _ = try CheckpointDirectory(path: file) }
+    ) { _ = try WeightFiles(path: scratch.path, basePrefix: prefix) }
+    expectError(file + ": Not a directory", status: .missingInput) { _ = try WeightFiles(path: file) }
     expectError("/nowhere: No such file or directory", status: .missingInput) {
-      _ = try CheckpointDirectory(path: "/nowhere")
+      _ = try WeightFiles(path: "/nowhere")
     }
   }
 
@@ -144,7 +144,7 @@ import Testing
         SafetensorsTensor(name: "b", shape: [1], [.greatestFiniteMagnitude]),
         SafetensorsTensor(name: "c", shape: [2], type: .bfloat16, bits16: [0x7F7F, 0xFF80]),
       ], to: scratch.path + "/model.safetensors")
-    let weights = try CheckpointDirectory(path: scratch.path, basePrefix: prefix)
+    let weights = try WeightFiles(path: scratch.path, basePrefix: prefix)
     let found = try weights.tensors([("a", [2, 2]), ("b", [1]), ("c", [2])])
     let message = """
       model.safetensors: tensor "bert.a" has a NaN or an infinity at index 2
