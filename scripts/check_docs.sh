@@ -44,8 +44,8 @@ for document in "${documents[@]}"; do
 done
 
 # Names in code spans: paths, types, members as in `Trainer.run`, and single folders and files of Sources and Tests.
-git grep -hE '^ *[a-z@ ]*(struct|enum|class|protocol|actor|typealias|func|var|let|case) ' -- Sources Tests \
-  ':!Tests/*/Golden' >"$work/declarations"
+grep -rhE --include='*.swift' '^ *[a-z@() ]*(struct|enum|class|protocol|actor|typealias|func|var|let|case) ' \
+  Sources Tests >"$work/declarations"
 find Sources Tests -path '*/Golden' -prune -o -print | sed 's|.*/||; s/\.swift$//' | sort -u >"$work/files"
 declared() { grep -qE "(struct|enum|class|protocol|actor|typealias|func|var|let|case) $1\\b" "$work/declarations"; }
 for document in "${documents[@]}"; do
@@ -55,7 +55,8 @@ for document in "${documents[@]}"; do
   done < <(grep -oE '^(Sources|Tests|scripts|configs|docs)/[A-Za-z0-9_./-]+' "$work/spans")
   [[ $document == CONTRIBUTING.md || $document == docs/library.md ]] || continue
   while read -r name; do
-    declared "${name%%.*}" || grep -qxF "${name%%.*}" "$work/files" || problem "$document: nothing is called ${name%%.*}"
+    type=${name%%.*}
+    declared "$type" || grep -qxF "$type" "$work/files" || problem "$document: nothing is called $type"
     [[ $name != *.* ]] || [[ $name == *.init ]] || declared "${name#*.}" || problem "$document: there is no $name"
   done < <(grep -xE '[A-Z][A-Za-z]*[a-z][A-Za-z]*(\.[a-z][A-Za-z]*)?' "$work/spans")
 done
