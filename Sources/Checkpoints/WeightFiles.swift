@@ -1,13 +1,7 @@
 import Diagnostics
+import Foundation
 import Kernels
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import StrictJSON
 
 /// The weights of a model directory as the Hugging Face Hub lays it out.
 ///
@@ -35,22 +29,20 @@ public struct WeightFiles: Sendable {
     self.basePrefix = basePrefix
     let single = path + "/model.safetensors"
     let index = path + "/model.safetensors.index.json"
+    let tensors: [[String]]
     if exists(single) {
-      let file = try SafetensorsFile(path: single)
-      (files, names) = ([file], file.names)
-      fileOfTensor = Dictionary(file.names.map { ($0, 0) }, uniquingKeysWith: { first, _ in first })
+      files = [try SafetensorsFile(path: single)]
+      tensors = files.map(\.names)
     } else if exists(index) {
       let index = try ShardIndex(path: index)
       files = try Self.open(index, in: path)
-      names = index.shards.flatMap(\.tensors)
-      var fileOfTensor: [String: Int] = [:]
-      for (number, shard) in index.shards.enumerated() {
-        for tensor in shard.tensors { fileOfTensor[tensor] = number }
-      }
-      self.fileOfTensor = fileOfTensor
+      tensors = index.shards.map(\.tensors)
     } else {
       throw Self.withoutSafetensors(path)
     }
+    names = tensors.flatMap { $0 }
+    let numbers = tensors.enumerated().flatMap { number, names in names.map { ($0, number) } }
+    fileOfTensor = Dictionary(numbers, uniquingKeysWith: { first, _ in first })
   }
 
   private static func open(_ index: ShardIndex, in directory: String) throws -> [SafetensorsFile] {
@@ -88,8 +80,20 @@ public struct WeightFiles: Sendable {
   }
 
   /// The checkpoint's name for the tensor `name`, if possible `name` itself; nil if it has no such tensor.
-  public func storedName(of name: String) -> String? {
-    TensorNames.spellings(of: name, basePrefix: basePrefix).first { fileOfTensor[$0] != nil }
+  ///
+  /// As in transformers, a base model's tensors may carry the name under which a task model holds the base model
+  /// (`bert.embeddings…` for `embeddings…`) or lack it, and BERT's oldest checkpoints call the weight and bias of a
+  /// LayerNorm gamma and beta.
+  func storedName(of name: String) -> String? {
+    var spellings = [name]
+    if let prefix = basePrefix.map({ $0 + "." }) {
+      spellings.append(name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : prefix + name)
+    }
+    for (now, then) in [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")]
+    where name.hasSuffix(now) {
+      spellings += spellings.map { $0.dropLast(now.count) + then }
+    }
+    return spellings.first { fileOfTensor[$0] != nil }
   }
 
   /// Whether the checkpoint has the tensor `name`.
@@ -151,4 +155,55 @@ public struct WeightFiles: Sendable {
 private func exists(_ path: String) -> Bool {
   var status = stat()
   return lstat(path, &status) == 0
+}
+
+/// `model.safetensors.index.json`: the file of every tensor.
+private struct ShardIndex {
+  let path: String
+  /// Tensors of each shard in the order of the index; shards in the order of their first tensor.
+  let shards: [(file: String, tensors: [String])]
+
+  /// Reads the index. Reports every path that leads out of the directory.
+  init(path: String) throws {
+    let root = JSONField(try JSONParser.parse(MappedFile(path: path).text(), file: path), file: path)
+    let directory = AtomicFile.directory(of: path)
+    var order: [String] = []
+    var tensors: [String: [String]] = [:]
+    var errors: [any UserFacingError] = []
+    var refused: Set<String> = []
+    for (name, field) in try root.member("weight_map").members() {
+      guard let shard = field.node.string else {
+        errors.append(field.error(.wrongValue(expected: "a string", found: field.node.kind)))
+        continue
+      }
+      if tensors[shard] == nil {
+        guard shard.isPathInside, Self.folderStaysInside(shard, of: directory) else {
+          if refused.insert(shard).inserted {
+            errors.append(CheckpointError.shardOutside(index: path, line: field.node.line, shard: shard))
+          }
+          continue
+        }
+        order.append(shard)
+      }
+      tensors[shard, default: []].append(name)
+    }
+    try ErrorList.throwIfAny(errors, showing: 3)
+    self.path = path
+    shards = order.map { ($0, tensors[$0] ?? []) }
+  }
+
+  /// Whether the folder of `shard`, after following links, is in `directory`. The file itself may be a link, as in the
+  /// Hub's cache.
+  private static func folderStaysInside(_ shard: String, of directory: String) -> Bool {
+    guard let slash = shard.utf8.lastIndex(of: UInt8(ascii: "/")) else { return true }
+    guard let root = resolved(directory), let folder = resolved("\(directory)/\(shard[..<slash])") else { return true }
+    return folder.utf8.elementsEqual(root.utf8) || folder.utf8.starts(with: (root == "/" ? root : root + "/").utf8)
+  }
+
+  /// The path without links; nil if it does not exist.
+  private static func resolved(_ path: String) -> String? {
+    guard let pointer = realpath(path, nil) else { return nil }
+    defer { free(pointer) }
+    return String(cString: pointer)
+  }
 }

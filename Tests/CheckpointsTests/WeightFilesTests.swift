@@ -1,8 +1,9 @@
-import Checkpoints
 import Diagnostics
 import Foundation
 import Kernels
 import Testing
+
+@testable import Checkpoints
 
 @Suite struct WeightFilesTests {
   private let prefix = "bert"
@@ -107,10 +108,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("{}", "1: weight_map must be an object of tensor names and files"),
-    ("\n[]", "2: weight_map must be an object of tensor names and files"),
-    ("{\n\"weight_map\":[]}", "2: weight_map must be an object of tensor names and files"),
-    (#"{"weight_map":{"a":3}}"#, #"1: the file of tensor "a" must be a string, not a whole number"#),
+    ("{}", "1: weight_map: is missing"),
+    ("\n[]", "2: must be an object, not a list"),
+    ("{\n\"weight_map\":[]}", "2: weight_map: must be an object, not a list"),
+    (#"{"weight_map":{"a":3}}"#, "1: weight_map.a: must be a string, not a whole number"),
     ("{", "1:2: expected a key in double quotes, or }"),
   ]) func aMalformedIndexIsRefused(_ index: String, _ problem: String) throws {
     let scratch = try directory([:], index: index)
