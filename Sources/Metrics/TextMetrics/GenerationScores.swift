@@ -39,3 +39,21 @@ public struct GenerationScores: Sendable, Equatable {
     cider = corpusCIDEr(words)
   }
 }
+
+/// Examples as numbered tokens.
+struct TokenizedCorpus: Sendable {
+  let items: [(candidate: [Int32], references: [[Int32]])]
+
+  init(_ examples: [GenerationExample], tokenize: (String) -> [String]) {
+    var numbers: [String: Int32] = [:]
+    func numbered(_ text: String) -> [Int32] {
+      tokenize(text).map { token in
+        if let number = numbers[token] { return number }
+        let number = Int32(numbers.count)
+        numbers[token] = number
+        return number
+      }
+    }
+    items = examples.map { (numbered($0.candidate), $0.references.map(numbered)) }
+  }
+}

@@ -1,9 +1,7 @@
-import Diagnostics
-
 /// How a chat model was taught to see a question, of the common kinds.
-public struct ChatTemplate: Sendable, Equatable {
+package struct ChatTemplate: Sendable, Equatable {
   /// The kinds.
-  public enum Kind: String, Sendable, CaseIterable {
+  package enum Kind: String, Sendable, CaseIterable {
     /// `<|im_start|>user … <|im_end|>`: SmolLM2, Qwen and many others.
     case chatML = "chatml"
     /// `[INST] … [/INST]`.
@@ -13,16 +11,16 @@ public struct ChatTemplate: Sendable, Equatable {
   }
 
   /// Which kind.
-  public let kind: Kind
+  package let kind: Kind
   /// The system's text before the question, where the model was taught with one.
-  public let system: String?
+  package let system: String?
 
   /// A template; `system` is put in front of every question.
-  public init(_ kind: Kind, system: String? = nil) { (self.kind, self.system) = (kind, system) }
+  package init(_ kind: Kind, system: String? = nil) { (self.kind, self.system) = (kind, system) }
 
   /// The template that a `chat_template` of tokenizer_config.json means: its kind by the tokens it writes, and for ChatML
   /// the system text it writes where a chat has none. Nil where it is none of the common kinds.
-  public init?(detectedIn text: String) {
+  package init?(detectedIn text: String) {
     if text.contains("<|start_header_id|>") {
       self.init(.llama3)
     } else if text.contains("<|im_start|>") {
@@ -47,7 +45,7 @@ public struct ChatTemplate: Sendable, Equatable {
   }
 
   /// The prompt for a question, without the begin-of-text token, which the tokenizer adds.
-  public func prompt(_ question: String) -> String {
+  package func prompt(_ question: String) -> String {
     switch kind {
     case .chatML:
       (system.map { "<|im_start|>system\n\($0)<|im_end|>\n" } ?? "")
@@ -62,7 +60,7 @@ public struct ChatTemplate: Sendable, Equatable {
   }
 
   /// The text of an answer, without its ending.
-  public func answer(_ answer: String) -> String {
+  package func answer(_ answer: String) -> String {
     switch kind {
     case .chatML: answer
     case .llama2: " \(answer.trimmed) "
@@ -71,7 +69,7 @@ public struct ChatTemplate: Sendable, Equatable {
   }
 
   /// What ends an answer.
-  public var ending: PromptedText.Ending {
+  package var ending: PromptedText.Ending {
     switch kind {
     case .chatML: .text("<|im_end|>")
     case .llama2: .endOfText

@@ -1,6 +1,51 @@
 import Foundation
 import Metrics
 
+/// Texts to label or questions to answer, as bytes.
+public struct PredictionInput: Sendable {
+  /// The bytes.
+  public let bytes: [UInt8]
+  /// Names them in errors.
+  public let name: String
+  /// Whether they come from a pipe, so that the name tells nothing about their format.
+  public let isPipe: Bool
+
+  /// What came by a pipe, or from elsewhere in memory.
+  public init(bytes: [UInt8], name: String) { (self.bytes, self.name, isPipe) = (bytes, name, true) }
+
+  /// Reads the file at `path`. Throws where that fails.
+  public init(path: String) throws { (bytes, name, isPipe) = (try readFile(path), path, false) }
+
+  /// One example a line: the whole line, or for pairs two fields and one TAB.
+  public func lines(asPairs: Bool) throws -> [Example] {
+    try textLines(bytes, file: name).enumerated().mapAll { (number, bytes) throws(TaskError) in
+      let row = Row(line: number + 1, .line(bytes))
+      guard asPairs else { return Example(text: String(decoding: bytes, as: UTF8.self), line: row.line) }
+      let fields = row.fields
+      guard fields.count == 2 else { throw .notAPair(file: name, line: row.line, fields: fields.count) }
+      return Example(text: fields[0], pair: fields[1], line: row.line)
+    }
+  }
+
+  /// Whether the bytes are a table in `layout`, rather than one text or pair a line.
+  ///
+  /// The first line of a table names the text columns; in a layout without a header it has the fields for them, and
+  /// more than the one of a text or the two of a pair.
+  func isTable(_ layout: TableLayout) -> Bool {
+    if !isPipe, let format = FileFormat(ending: name), format != .tsv { return true }
+    var line = withoutMark(bytes).prefix { $0 != UInt8(ascii: "\n") }
+    if line.last == UInt8(ascii: "\r") { line.removeLast() }
+    let fields = Row(line: 1, .line(line)).fields
+    if fields == layout.testHeader { return true }
+    return layout.texts.allSatisfy { column in
+      switch column {
+      case .name(let name): fields.contains(name)
+      case .index(let index): index < fields.count && fields.count > layout.texts.count
+      }
+    }
+  }
+}
+
 /// The text of a predictions file: TSV with a header, one line an example, in file order.
 ///
 ///     index  prediction  label  score_0  score_1
@@ -45,10 +90,7 @@ public struct PredictionTable: Sendable {
 
   /// What `prediction` says of these scores.
   public func prediction(_ scores: [Float]) -> String {
-    switch labels {
-    case .classes: name(argmax(scores))
-    case .regression: scores.first.map(Self.digits) ?? ""
-    }
+    labels == .regression ? scores.first.map(Self.digits) ?? "" : name(argmax(scores))
   }
 
   private func name(_ index: Int) -> String {
