@@ -69,7 +69,7 @@ struct InputFingerprint: Sendable, Equatable {
     var digest = Digest()
     let config = try MappedFile(path: "\(path)/config.json")
     digest.update(config.bytes)
-    for file in try CheckpointDirectory(path: path).files {
+    for file in try WeightFiles(path: path).files {
       for name in file.names {
         guard let info = file.info(name) else { continue }
         digest.update(name)

@@ -24,7 +24,9 @@ extension MergeRun {
   /// which has no logits. Pages of weights go as soon as they are read, so that memory stays small here too.
   public func difference(at path: String) throws -> MergeDifference? {
     let base = Probe(path: model.directory, config: model.geometry.config, seed: model.seed ?? 0)
-    let merged = Probe(path: path, config: try ModelConfig(directory: path), seed: model.seed ?? 0)
+    let merged = Probe(
+      path: path, config: try ModelConfig(directory: path, architectures: [base.config.architecture]),
+      seed: model.seed ?? 0)
     let (table, tensors, scale) =
       try model.native.map { ($0.table, $0.tensors, $0.scale) } ?? model.adapter.uniform()
     switch model.task {

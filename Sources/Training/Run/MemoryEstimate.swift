@@ -58,7 +58,7 @@ private struct StoredWeights {
   var held: Int
   var loaded: Int
 
-  init(_ run: PreparedRun, _ directory: CheckpointDirectory?) {
+  init(_ run: PreparedRun, _ directory: WeightFiles?) {
     let precision = run.config.training.precision
     guard let directory else {
       held = precision.byteCount * run.geometry.totalParameters(labels: nil)
@@ -97,7 +97,7 @@ private struct Work {
   }
 
   init(
-    _ run: PreparedRun, outputs: Int?, items: [EncodedDataset.Item]?, stored: CheckpointDirectory?
+    _ run: PreparedRun, outputs: Int?, items: [EncodedDataset.Item]?, stored: WeightFiles?
   ) throws {
     let training = run.config.training
     let objective = (try? run.task().objective) ?? Self.objective(outputs)
@@ -160,7 +160,7 @@ extension Work.Shard {
 extension ObjectiveModel {
   /// A model without numbers, to count what it takes.
   fileprivate init(
-    shapesOf geometry: ModelGeometry, _ use: ModelUse, precision: Precision, stored: CheckpointDirectory?
+    shapesOf geometry: ModelGeometry, _ use: ModelUse, precision: Precision, stored: WeightFiles?
   ) throws {
     switch use {
     case .classifier:
