@@ -22,6 +22,16 @@ public enum AdapterError: UserFacingError, Equatable {
   case tooManyMerges(numMerges: Int, layers: Int)
   /// The last merge would come after the last step.
   case mergesDoNotFit(startStep: Int, mergeInterval: Int, numMerges: Int, totalSteps: Int)
+  /// The adapter of `init_from` has another rank.
+  case rankDiffers(path: String, adapter: Int, config: Int)
+  /// The method makes its products of other tensors than A and B, and `init_from` is of another method.
+  case otherMethod(config: String)
+  /// The adapter of `init_from` has nothing for these maps.
+  case missingSites([String])
+  /// The run would ignore these maps of the adapter of `init_from`.
+  case unusedSites([String])
+  /// Maps share a tensor under this method, but their numbers in `init_from` differ.
+  case valuesDiffer(strategy: String, role: TensorRole, module: String, firstLayer: Int, otherLayers: [Int])
 
   /// What is wrong, where, and what would be right.
   public var description: String {
@@ -50,6 +60,19 @@ public enum AdapterError: UserFacingError, Equatable {
       return """
         adapter.aslora.num_merges: the last merge would be at step start_step + num_merges * merge_interval = \
         \(start) + \(merges) * \(interval), but the run has \(total) steps
+        """
+    case .rankDiffers(let path, let adapter, let config):
+      return "adapter.init_from: \(path) has rank \(adapter), adapter.r is \(config)"
+    case .otherMethod(let method):
+      return "adapter.init_from: \(method) can only start from an adapter of the same method"
+    case .missingSites(let paths):
+      return "adapter.init_from: the adapter has nothing for \(paths.firstThree), which target_modules names"
+    case .unusedSites(let paths):
+      return "adapter.init_from: the adapter has \(paths.firstThree), which target_modules leaves out"
+    case .valuesDiffer(let strategy, let role, let module, let first, let others):
+      return """
+        adapter.init_from: lora_\(role.name) of \(module) differs between layer \(first) and \
+        layer\(others.count == 1 ? "" : "s") \(others.map(String.init).firstThree), but \(strategy) shares it
         """
     }
   }

@@ -1,3 +1,4 @@
+import Algorithms
 import Diagnostics
 import Kernels
 import Models
@@ -27,14 +28,8 @@ public struct SiteTable: Sendable {
   private var keys: [[TensorKey?]]
   private let specs: [TensorKey: AdapterTensor]
   private let positionOfPath: [String: Int]
-  private let positionOfPlace: [Place: Int]
   /// For every tensor, the position of the first site that uses it.
   private var firstUsers: [TensorKey: Int] = [:]
-
-  private struct Place: Hashable {
-    let module: String
-    let layer: Int
-  }
 
   /// The table that a run with `method` starts with.
   ///
@@ -46,21 +41,13 @@ public struct SiteTable: Sendable {
     self.sites = sites
     self.method = method
     rank = r
-    modules = sites.map(\.module).unique
-    let roles = declared.flatMap { $0.map(\.key.role) }.unique
+    modules = Array(sites.map(\.module).uniqued())
+    let roles = Array(declared.joined().map(\.key.role).uniqued())
     self.roles = roles
     specs = Dictionary(declared.joined().map { ($0.key, $0) }) { first, _ in first }
     positionOfPath = Dictionary(zip(sites.map(\.path), sites.indices)) { first, _ in first }
-    positionOfPlace = Dictionary(zip(sites.map { Place(module: $0.module, layer: $0.layer) }, sites.indices)) {
-      first, _ in first
-    }
     keys = declared.map { tensors in roles.map { role in tensors.first { $0.key.role == role }?.key } }
     index()
-  }
-
-  /// The first site of a module type in a layer.
-  private func site(module: String, layer: Int) -> Site? {
-    positionOfPlace[Place(module: module, layer: layer)].map { sites[$0] }
   }
 
   /// The position in `sites` of the site with this path, or nil where it is not adapted.
@@ -179,7 +166,7 @@ extension SiteTable {
   /// `encoder.layer.3.attention.self.query.lora_A.weight`. One of the whole stack:
   /// `shared.attention.self.query.lora_A.weight`.
   public func name(of key: TensorKey) -> String {
-    let owner = key.layer.flatMap { site(module: key.module, layer: $0) }
+    let owner = sites.first { $0.layer == key.layer && $0.module == key.module }
     let shared = key.layer.map { "shared.\($0).\(key.module)" } ?? "shared.\(key.module)"
     return "\(owner?.path ?? shared).\(key.role.fileName)"
   }
@@ -199,13 +186,5 @@ extension SiteTable: Equatable {
   public static func == (one: SiteTable, other: SiteTable) -> Bool {
     one.sites == other.sites && one.rank == other.rank && one.method.name == other.method.name
       && one.keys == other.keys
-  }
-}
-
-extension Sequence where Element: Hashable {
-  /// Each element once, in order of first appearance.
-  var unique: [Element] {
-    var seen: Set<Element> = []
-    return filter { seen.insert($0).inserted }
   }
 }

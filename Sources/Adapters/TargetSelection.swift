@@ -1,3 +1,4 @@
+import Algorithms
 import Diagnostics
 import Models
 
@@ -48,11 +49,8 @@ public struct TargetSelection: Sendable, Equatable {
 
   /// Up to three names that the person may have meant: the nearest in spelling, else all that there are.
   private static func nearest(to target: String, among sites: [Site]) -> [String] {
-    var seen: Set<String> = []
-    var names = sites.map { shortName(of: $0) }.filter { seen.insert($0).inserted }
-    if target.contains(".") { names += sites.map(\.module).filter { seen.insert($0).inserted } }
-    var found: [String] = []
-    var rest = names
+    let names = Array((sites.map(shortName) + (target.contains(".") ? sites.map(\.module) : [])).uniqued())
+    var rest = names, found: [String] = []
     while found.count < 3, let name = nearestName(to: target, among: rest) {
       found.append(name)
       rest.removeAll { $0 == name }

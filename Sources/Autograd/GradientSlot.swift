@@ -1,4 +1,3 @@
-import CKernels
 import Kernels
 
 /// A tensor's gradient, apart from its values: an operation that keeps only the slot of its input does not keep the
@@ -35,19 +34,11 @@ final class GradientSlot {
   func add(_ source: Buffer, in workspace: Workspace) {
     let (target, isFresh) = accumulator(in: workspace)
     guard workspace.computes else { return }
-    switch shape.precision {
-    case .float32:
-      if isFresh {
-        target.base.update(from: source.base, count: count)
-      } else {
-        ck_add(target.base, source.base, count)
-      }
-    case .bfloat16:
-      if isFresh {
-        target.bf16.update(from: source.bf16, count: count)
-      } else {
-        ck_bf16_add(target.bf16, source.bf16, count)
-      }
+    if isFresh {
+      target.address(0, shape.precision).copyMemory(
+        from: source.address(0, shape.precision), byteCount: count * shape.precision.byteCount)
+    } else {
+      target.add(source, count, shape.precision)
     }
   }
 

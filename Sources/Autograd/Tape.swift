@@ -23,20 +23,6 @@ public struct ParameterReference: Sendable, Equatable {
   public var range: Range<Int> { offset..<(offset + count) }
 }
 
-/// The random numbers of dropout in one optimiser step.
-public struct DropoutSource: Sendable {
-  /// The run's random numbers.
-  public let philox: Philox
-  /// The optimiser step, from 0.
-  public let step: Int
-
-  /// The random numbers of step `step`.
-  public init(philox: Philox, step: Int) {
-    self.philox = philox
-    self.step = step
-  }
-}
-
 /// Records the operations of a forward pass and runs their derivatives in reverse order.
 ///
 /// The operations are extensions in `Operations/`, each with its derivative beside it. A tape is for one shard on one
@@ -112,13 +98,7 @@ public final class Tape {
   ) -> Tensor {
     precondition(values.count == layout.rows * columns)
     let tensor = make(layout, columns: columns, needsGradient: needsGradient, precision: precision)
-    values.withUnsafeBufferPointer {
-      guard let source = $0.baseAddress else { return }
-      switch precision {
-      case .float32: tensor.base.update(from: source, count: $0.count)
-      case .bfloat16: ck_narrow_bfloat16(tensor.bf16, source, $0.count)
-      }
-    }
+    tensor.buffer.store(values, at: 0, values.count, precision)
     return tensor
   }
 
@@ -133,6 +113,11 @@ public final class Tape {
     let scratch = workspace.allocate(tensor.count)
     if workspace.computes { tensor.widen(range: 0..<tensor.count, into: scratch.base) }
     return body(scratch.base)
+  }
+
+  /// Like `withFloats`; passes nil on.
+  func withOptionalFloats(_ tensor: FrozenTensor?, _ body: (UnsafeMutablePointer<Float>?) -> Void) {
+    if let tensor { withFloats(tensor) { body($0) } } else { body(nil) }
   }
 
   /// Runs `body` with a frozen matrix in the precision of this tape, in place if it is stored so.

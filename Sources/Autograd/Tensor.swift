@@ -20,11 +20,7 @@ struct TensorShape {
   /// Sets the rows after the last one to zero.
   func clearPadding(_ buffer: Buffer) {
     guard buffer.computes else { return }
-    let all = layout.allocatedRows * columns
-    switch precision {
-    case .float32: (buffer.base + count).update(repeating: 0, count: all - count)
-    case .bfloat16: (buffer.bf16 + count).update(repeating: 0, count: all - count)
-    }
+    buffer.clear(at: count, layout.allocatedRows * columns - count, precision)
   }
 
   func operand(_ buffer: Buffer) -> Operand {
@@ -114,24 +110,14 @@ public final class Tensor {
   public func seedGradient(_ values: [Float], in workspace: Workspace) {
     precondition(values.count == count)
     let seed = shape.allocate(in: workspace)
-    values.withUnsafeBufferPointer {
-      guard let source = $0.baseAddress else { return }
-      switch precision {
-      case .float32: seed.base.update(from: source, count: count)
-      case .bfloat16: ck_narrow_bfloat16(seed.bf16, source, count)
-      }
-    }
+    seed.store(values, at: 0, count, precision)
     slot.add(moving: seed, in: workspace)
   }
 
   private static func floats(_ buffer: Buffer, _ shape: TensorShape) -> [Float] {
-    switch shape.precision {
-    case .float32: Array(UnsafeBufferPointer(start: buffer.base, count: shape.count))
-    case .bfloat16:
-      [Float](unsafeUninitializedCapacity: shape.count) { floats, initialized in
-        if let base = floats.baseAddress { ck_widen_bfloat16(base, buffer.bf16, shape.count) }
-        initialized = shape.count
-      }
+    [Float](unsafeUninitializedCapacity: shape.count) { floats, initialized in
+      if let base = floats.baseAddress { buffer.load(at: 0, shape.count, shape.precision, into: base) }
+      initialized = shape.count
     }
   }
 }
@@ -139,4 +125,38 @@ public final class Tensor {
 extension Buffer {
   /// The block as a float32 matrix.
   func view(_ columns: Int) -> MatrixView { MatrixView(base, stride: columns) }
+
+  /// The address of number `index`.
+  func address(_ index: Int, _ precision: Precision) -> UnsafeMutableRawPointer {
+    UnsafeMutableRawPointer(base) + index * precision.byteCount
+  }
+
+  /// Writes `count` floats, rounded to `precision`, from number `index` on.
+  func store(_ floats: UnsafePointer<Float>, at index: Int, _ count: Int, _ precision: Precision) {
+    switch precision {
+    case .float32: (base + index).update(from: floats, count: count)
+    case .bfloat16: ck_narrow_bfloat16(bf16 + index, floats, count)
+    }
+  }
+
+  /// Copies `count` numbers from number `index` on, widened to float32.
+  func load(at index: Int, _ count: Int, _ precision: Precision, into floats: UnsafeMutablePointer<Float>) {
+    switch precision {
+    case .float32: floats.update(from: base + index, count: count)
+    case .bfloat16: ck_widen_bfloat16(floats, bf16 + index, count)
+    }
+  }
+
+  /// Adds `count` numbers of `other` to those from number `index` on.
+  func add(_ other: Buffer, from start: Int = 0, at index: Int = 0, _ count: Int, _ precision: Precision) {
+    switch precision {
+    case .float32: ck_add(base + index, other.base + start, count)
+    case .bfloat16: ck_bf16_add(bf16 + index, other.bf16 + start, count)
+    }
+  }
+
+  /// Sets `count` numbers from number `index` on to zero.
+  func clear(at index: Int, _ count: Int, _ precision: Precision) {
+    address(index, precision).initializeMemory(as: UInt8.self, repeating: 0, count: count * precision.byteCount)
+  }
 }

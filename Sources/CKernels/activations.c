@@ -40,17 +40,9 @@ INLINE float d_mish(float x) {
 }
 INLINE float f_relu2(float x) { return x < 0.0f ? 0.0f : x * x; }
 INLINE float d_relu2(float x) { return x > 0.0f ? 2.0f * x : 0.0f; }
-INLINE float f_sigmoid(float x) { return vsigmoid(x); }
-INLINE float d_sigmoid(float x) {
-  float s = vsigmoid(x);
-  return s * (1.0f - s);
-}
-INLINE float f_identity(float x) { return x; }
-INLINE float d_identity(float x) { return (void)x, 1.0f; }
 
 #define EACH(CASE) \
-  CASE(gelu) CASE(gelu_tanh) CASE(quick_gelu) CASE(relu) CASE(silu) CASE(tanh) CASE(mish) CASE(relu2) CASE(sigmoid) \
-  CASE(identity)
+  CASE(gelu) CASE(gelu_tanh) CASE(quick_gelu) CASE(relu) CASE(silu) CASE(tanh) CASE(mish) CASE(relu2)
 
 // A result that is rounded to bfloat16 needs only 8 bits: Abramowitz and Stegun's erfc (7.1.26, error below 1.5e-7),
 // whose exponential also gives the density.
@@ -77,7 +69,7 @@ INLINE float hd_gelu(float x) {
 #define SAME(name) \
   INLINE float h_##name(float x) { return f_##name(x); } \
   INLINE float hd_##name(float x) { return d_##name(x); }
-SAME(gelu_tanh) SAME(quick_gelu) SAME(relu) SAME(silu) SAME(tanh) SAME(mish) SAME(relu2) SAME(sigmoid) SAME(identity)
+SAME(gelu_tanh) SAME(quick_gelu) SAME(relu) SAME(silu) SAME(tanh) SAME(mish) SAME(relu2)
 
 #define ROWS(name) \
   DISPATCHED static void rows_##name(const float *pre, const float *bias, float *y, long rows, long columns) { \
@@ -130,56 +122,31 @@ EACH(ROWS)
   }
 EACH(GATED)
 
-#define CALL(name) case ck_##name: rows_##name(pre, bias, y, rows, columns); break;
-void ck_bias_activation(enum ck_activation kind, const float *pre, const float *bias, float *y, long rows,
+// The kernel of either type of numbers.
+#define CALL(name, kernel, ...) \
+  case ck_##name: \
+    if (narrow) bf16_##kernel##_##name(__VA_ARGS__); else kernel##_##name(__VA_ARGS__); \
+    break;
+
+void ck_bias_activation(enum ck_activation kind, bool narrow, const void *pre, const float *bias, void *y, long rows,
                         long columns) {
-  switch (kind) { EACH(CALL) }
+#define ROWS_OF(name) CALL(name, rows, pre, bias, y, rows, columns)
+  switch (kind) { EACH(ROWS_OF) }
 }
-#undef CALL
 
-#define CALL(name) case ck_##name: backward_##name(pre, bias, dy, rows, columns); break;
-void ck_activation_backward(enum ck_activation kind, const float *pre, const float *bias, float *dy, long rows,
-                            long columns) {
-  switch (kind) { EACH(CALL) }
+void ck_activation_backward(enum ck_activation kind, bool narrow, const void *pre, const float *bias, void *dy,
+                            long rows, long columns) {
+#define BACKWARD_OF(name) CALL(name, backward, pre, bias, dy, rows, columns)
+  switch (kind) { EACH(BACKWARD_OF) }
 }
-#undef CALL
 
-#define CALL(name) case ck_##name: bf16_rows_##name(pre, bias, y, rows, columns); break;
-void ck_bf16_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
-                             long columns) {
-  switch (kind) { EACH(CALL) }
+void ck_gated(enum ck_activation kind, bool narrow, const void *gate, const void *up, void *y, long count) {
+#define GATED_OF(name) CALL(name, gated, gate, up, y, count)
+  switch (kind) { EACH(GATED_OF) }
 }
-#undef CALL
 
-#define CALL(name) case ck_##name: bf16_backward_##name(pre, bias, dy, rows, columns); break;
-void ck_bf16_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
-                                 long rows, long columns) {
-  switch (kind) { EACH(CALL) }
-}
-#undef CALL
-
-#define CALL(name) case ck_##name: gated_##name(gate, up, y, count); break;
-void ck_gated(enum ck_activation kind, const float *gate, const float *up, float *y, long count) {
-  switch (kind) { EACH(CALL) }
-}
-#undef CALL
-
-#define CALL(name) case ck_##name: gated_backward_##name(gate, up, dy, dup, count); break;
-void ck_gated_backward(enum ck_activation kind, const float *gate, const float *up, float *dy, float *dup,
+void ck_gated_backward(enum ck_activation kind, bool narrow, const void *gate, const void *up, void *dy, void *dup,
                        long count) {
-  switch (kind) { EACH(CALL) }
+#define GATED_BACKWARD_OF(name) CALL(name, gated_backward, gate, up, dy, dup, count)
+  switch (kind) { EACH(GATED_BACKWARD_OF) }
 }
-#undef CALL
-
-#define CALL(name) case ck_##name: bf16_gated_##name(gate, up, y, count); break;
-void ck_bf16_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count) {
-  switch (kind) { EACH(CALL) }
-}
-#undef CALL
-
-#define CALL(name) case ck_##name: bf16_gated_backward_##name(gate, up, dy, dup, count); break;
-void ck_bf16_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
-                            uint16_t *dup, long count) {
-  switch (kind) { EACH(CALL) }
-}
-#undef CALL

@@ -1,5 +1,3 @@
-#include <math.h>
-
 #include "common.h"
 
 // Kernels on bfloat16 numbers. Arithmetic is float32; only stored results are rounded.
@@ -21,21 +19,13 @@ DISPATCHED void ck_bf16_add(uint16_t *y, const uint16_t *x, long count) {
   for (long i = 0; i < count; i++) y[i] = to_bf16(from_bf16(y[i]) + from_bf16(x[i]));
 }
 
-DISPATCHED void ck_bf16_add_bias(uint16_t *y, const float *bias, long rows, long columns) {
-  for (long r = 0; r < rows; r++, y += columns)
-    for (long c = 0; c < columns; c++) y[c] = to_bf16(from_bf16(y[c]) + bias[c]);
-}
-
 DISPATCHED void ck_bf16_multiply(uint16_t *y, const float *x, long count) {
   for (long i = 0; i < count; i++) y[i] = to_bf16(from_bf16(y[i]) * x[i]);
 }
 
 DISPATCHED float ck_bf16_dot(const uint16_t *a, const uint16_t *b, long count) {
   float sums[LANES] = {0};
-  long whole = count - count % LANES;
-  for (long i = 0; i < whole; i += LANES)
-    for (int l = 0; l < LANES; l++) sums[l] += from_bf16(a[i + l]) * from_bf16(b[i + l]);
-  for (long i = whole; i < count; i++) sums[i - whole] += from_bf16(a[i]) * from_bf16(b[i]);
+  FOR_LANES(count, sums[l] += from_bf16(a[i]) * from_bf16(b[i]););
   return lane_sum(sums);
 }
 
@@ -43,9 +33,7 @@ DISPATCHED float ck_bf16_residual_layer_norm(uint16_t *x, const float *bias, con
                                              const float *residual, const float *gamma, const float *beta,
                                              float epsilon, float *y, uint16_t *image, float *sum, long columns) {
   for (long c = 0; c < columns; c++) sum[c] = from_bf16(x[c]);
-  if (bias) for (long c = 0; c < columns; c++) sum[c] += bias[c];
-  if (multiplier) for (long c = 0; c < columns; c++) sum[c] *= multiplier[c];
-  if (residual) for (long c = 0; c < columns; c++) sum[c] += residual[c];
+  add_branch(sum, bias, multiplier, residual, columns);
   float center, reciprocal;
   statistics(sum, epsilon, columns, &center, &reciprocal);
   for (long c = 0; c < columns; c++) {
@@ -60,18 +48,11 @@ DISPATCHED float ck_bf16_residual_layer_norm(uint16_t *x, const float *bias, con
 DISPATCHED void ck_bf16_layer_norm_backward(const float *dy, const uint16_t *normal, const float *gamma,
                                             float reciprocal_deviation, float *dx, long columns) {
   float sums[LANES] = {0}, products[LANES] = {0};
-  long whole = columns - columns % LANES;
-  for (long c = 0; c < whole; c += LANES)
-    for (int l = 0; l < LANES; l++) {
-      float g = dy[c + l] * gamma[c + l];
-      sums[l] += g;
-      products[l] += g * from_bf16(normal[c + l]);
-    }
-  for (long c = whole; c < columns; c++) {
-    float g = dy[c] * gamma[c];
-    sums[c - whole] += g;
-    products[c - whole] += g * from_bf16(normal[c]);
-  }
+  FOR_LANES(columns, {
+    float g = dy[i] * gamma[i];
+    sums[l] += g;
+    products[l] += g * from_bf16(normal[i]);
+  });
   float average = lane_sum(sums) / (float)columns, slope = lane_sum(products) / (float)columns;
   for (long c = 0; c < columns; c++)
     dx[c] = reciprocal_deviation * (dy[c] * gamma[c] - average - from_bf16(normal[c]) * slope);

@@ -21,6 +21,21 @@
 // Sums have 16 lanes, so that their order does not depend on the vector width.
 #define LANES 16
 
+// Runs the statements for i = 0 ... count - 1; l is the lane of number i.
+#define FOR_LANES(count, ...) \
+  do { \
+    const long whole = (count) - (count) % LANES; \
+    for (long start = 0; start < whole; start += LANES) \
+      for (int l = 0; l < LANES; l++) { \
+        const long i = start + l; \
+        __VA_ARGS__ \
+      } \
+    for (long i = whole; i < (count); i++) { \
+      const long l = i - whole; \
+      __VA_ARGS__ \
+    } \
+  } while (0)
+
 INLINE float from_bits(uint32_t bits) { union { uint32_t u; float f; } v = {bits}; return v.f; }
 INLINE uint32_t to_bits(float x) { union { float f; uint32_t u; } v = {x}; return v.u; }
 
@@ -80,16 +95,18 @@ INLINE float verf(float a) {
 // The mean of a row and 1 / its standard deviation, in two passes.
 INLINE void statistics(const float *x, float epsilon, long columns, float *mean, float *reciprocal_deviation) {
   float sums[LANES] = {0}, squares[LANES] = {0};
-  long whole = columns - columns % LANES;
-  for (long c = 0; c < whole; c += LANES)
-    for (int l = 0; l < LANES; l++) sums[l] += x[c + l];
-  for (long c = whole; c < columns; c++) sums[c - whole] += x[c];
+  FOR_LANES(columns, sums[l] += x[i];);
   float center = lane_sum(sums) / (float)columns;
-  for (long c = 0; c < whole; c += LANES)
-    for (int l = 0; l < LANES; l++) squares[l] += (x[c + l] - center) * (x[c + l] - center);
-  for (long c = whole; c < columns; c++) squares[c - whole] += (x[c] - center) * (x[c] - center);
+  FOR_LANES(columns, squares[l] += (x[i] - center) * (x[i] - center););
   *mean = center;
   *reciprocal_deviation = 1.0f / sqrtf(lane_sum(squares) / (float)columns + epsilon);
+}
+
+// x = multiplier (x + bias) + residual, each of which may be null.
+INLINE void add_branch(float *x, const float *bias, const float *multiplier, const float *residual, long columns) {
+  if (bias) for (long c = 0; c < columns; c++) x[c] += bias[c];
+  if (multiplier) for (long c = 0; c < columns; c++) x[c] *= multiplier[c];
+  if (residual) for (long c = 0; c < columns; c++) x[c] += residual[c];
 }
 
 INLINE float vsigmoid(float x) { return 1.0f / (1.0f + vexp(-x)); }

@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "common.h"
-#include "decoder_kernels.h"
 
 #define CHUNK 1024
 

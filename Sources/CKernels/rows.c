@@ -1,5 +1,3 @@
-#include <math.h>
-
 #include "common.h"
 
 DISPATCHED void ck_add_bias(float *y, const float *bias, long rows, long columns) {
@@ -10,9 +8,7 @@ DISPATCHED void ck_add_bias(float *y, const float *bias, long rows, long columns
 DISPATCHED void ck_residual_layer_norm(float *x, const float *bias, const float *multiplier, const float *residual,
                                        const float *gamma, const float *beta, float epsilon, float *y, float *mean,
                                        float *reciprocal_deviation, long columns) {
-  if (bias) for (long c = 0; c < columns; c++) x[c] += bias[c];
-  if (multiplier) for (long c = 0; c < columns; c++) x[c] *= multiplier[c];
-  if (residual) for (long c = 0; c < columns; c++) x[c] += residual[c];
+  add_branch(x, bias, multiplier, residual, columns);
   float center, reciprocal;
   statistics(x, epsilon, columns, &center, &reciprocal);
   for (long c = 0; c < columns; c++) y[c] = (x[c] - center) * reciprocal * gamma[c] + beta[c];
@@ -24,41 +20,58 @@ DISPATCHED void ck_residual_layer_norm(float *x, const float *bias, const float 
 DISPATCHED void ck_layer_norm_backward(const float *dy, const float *x, const float *gamma, float mean,
                                        float reciprocal_deviation, float *dx, long columns) {
   float sums[LANES] = {0}, products[LANES] = {0};
-  long whole = columns - columns % LANES;
-  for (long c = 0; c < whole; c += LANES)
-    for (int l = 0; l < LANES; l++) {
-      float g = dy[c + l] * gamma[c + l];
-      sums[l] += g;
-      products[l] += g * (x[c + l] - mean);
-    }
-  for (long c = whole; c < columns; c++) {
-    float g = dy[c] * gamma[c];
-    sums[c - whole] += g;
-    products[c - whole] += g * (x[c] - mean);
-  }
+  FOR_LANES(columns, {
+    float g = dy[i] * gamma[i];
+    sums[l] += g;
+    products[l] += g * (x[i] - mean);
+  });
   float average = lane_sum(sums) / (float)columns;
   float slope = lane_sum(products) * reciprocal_deviation * reciprocal_deviation / (float)columns;
   for (long c = 0; c < columns; c++)
     dx[c] = reciprocal_deviation * (dy[c] * gamma[c] - average - (x[c] - mean) * slope);
 }
 
+DISPATCHED void ck_residual_rms_norm(float *x, const float *bias, const float *multiplier, const float *residual,
+                                     const float *gamma, float epsilon, float *y, float *reciprocal_rms,
+                                     long columns) {
+  add_branch(x, bias, multiplier, residual, columns);
+  float squares[LANES] = {0};
+  FOR_LANES(columns, squares[l] += x[i] * x[i];);
+  float reciprocal = 1.0f / sqrtf(lane_sum(squares) / (float)columns + epsilon);
+  for (long c = 0; c < columns; c++) y[c] = x[c] * reciprocal * gamma[c];
+  *reciprocal_rms = reciprocal;
+}
+
+// With g = dy gamma and r = 1 / rms: dx = r (g - x r² mean(g x)).
+DISPATCHED void ck_rms_norm_backward(float *dy, const float *x, const float *gamma, float reciprocal_rms,
+                                     long columns) {
+  float products[LANES] = {0};
+  FOR_LANES(columns, products[l] += dy[i] * gamma[i] * x[i];);
+  float slope = lane_sum(products) / (float)columns * reciprocal_rms * reciprocal_rms;
+  for (long c = 0; c < columns; c++) dy[c] = reciprocal_rms * (dy[c] * gamma[c] - x[c] * slope);
+}
+
+DISPATCHED void ck_rotate(float *x, const float *cosines, const float *sines, float direction, long heads, long half) {
+  for (long head = 0; head < heads; head++, x += 2 * half)
+    for (long i = 0; i < half; i++) {
+      float first = x[i], second = x[half + i], sine = direction * sines[i];
+      x[i] = first * cosines[i] - second * sine;
+      x[half + i] = second * cosines[i] + first * sine;
+    }
+}
+
 DISPATCHED float ck_softmax(float *s, float scale, long count) {
   float tops[LANES];
   for (int l = 0; l < LANES; l++) tops[l] = -INFINITY;
-  long whole = count - count % LANES;
-  for (long i = 0; i < whole; i += LANES)
-    for (int l = 0; l < LANES; l++) tops[l] = s[i + l] > tops[l] ? s[i + l] : tops[l];
-  for (long i = whole; i < count; i++) tops[i - whole] = s[i] > tops[i - whole] ? s[i] : tops[i - whole];
+  FOR_LANES(count, tops[l] = s[i] > tops[l] ? s[i] : tops[l];);
   float top = tops[0];
   for (int l = 1; l < LANES; l++) top = tops[l] > top ? tops[l] : top;
   float sums[LANES] = {0};
-  for (long i = 0; i < whole; i += LANES)
-    for (int l = 0; l < LANES; l++) {
-      float e = vexp((s[i + l] - top) * scale);
-      s[i + l] = e;
-      sums[l] += e;
-    }
-  for (long i = whole; i < count; i++) sums[i - whole] += s[i] = vexp((s[i] - top) * scale);
+  FOR_LANES(count, {
+    float e = vexp((s[i] - top) * scale);
+    s[i] = e;
+    sums[l] += e;
+  });
   float sum = lane_sum(sums), reciprocal = 1.0f / sum;
   for (long i = 0; i < count; i++) s[i] *= reciprocal;
   return top * scale + logf(sum);
@@ -76,21 +89,23 @@ DISPATCHED void ck_softmax_backward(const float *p, float *dp, const float *mult
 
 DISPATCHED float ck_dot(const float *a, const float *b, long count) {
   float sums[LANES] = {0};
-  long whole = count - count % LANES;
-  for (long i = 0; i < whole; i += LANES)
-    for (int l = 0; l < LANES; l++) sums[l] += a[i + l] * b[i + l];
-  for (long i = whole; i < count; i++) sums[i - whole] += a[i] * b[i];
+  FOR_LANES(count, sums[l] += a[i] * b[i];);
   return lane_sum(sums);
 }
 
-DISPATCHED double ck_sum_of_squares(const float *a, long count) {
-  double sums[8] = {0};
-  long whole = count - count % 8;
-  for (long i = 0; i < whole; i += 8)
-    for (int l = 0; l < 8; l++) sums[l] += (double)a[i + l] * (double)a[i + l];
-  for (long i = whole; i < count; i++) sums[i - whole] += (double)a[i] * (double)a[i];
-  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
-}
+// Eight sums in double precision.
+#define SUM(name, term) \
+  DISPATCHED double name(const float *x, long count) { \
+    double sums[8] = {0}; \
+    long whole = count - count % 8; \
+    for (long start = 0; start < whole; start += 8) \
+      for (int l = 0; l < 8; l++) sums[l] += term(x[start + l]); \
+    for (long i = whole; i < count; i++) sums[i - whole] += term(x[i]); \
+    return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])); \
+  }
+#define SQUARE(x) ((double)(x) * (double)(x))
+SUM(ck_sum, (double))
+SUM(ck_sum_of_squares, SQUARE)
 
 DISPATCHED void ck_add(float *y, const float *x, long count) {
   for (long i = 0; i < count; i++) y[i] += x[i];
@@ -102,6 +117,10 @@ DISPATCHED void ck_multiply(float *y, const float *x, long count) {
 
 DISPATCHED void ck_scale(float *y, float factor, long count) {
   for (long i = 0; i < count; i++) y[i] *= factor;
+}
+
+DISPATCHED void ck_scale_shift(float *y, float factor, float shift, long count) {
+  for (long i = 0; i < count; i++) y[i] = factor * y[i] + shift;
 }
 
 DISPATCHED long ck_count_non_finite(const float *x, long count) {
@@ -142,5 +161,19 @@ DISPATCHED void ck_widen_float16(float *out, const void *in, long count) {
     float magnitude = from_bits((uint32_t)(bits[i] & 0x7FFF) << 13) * 0x1p112f;
     uint32_t special = magnitude >= 65536.0f ? 0x7F800000u : 0u;  // infinite or NaN
     out[i] = from_bits(to_bits(magnitude) | special | (uint32_t)(bits[i] & 0x8000) << 16);
+  }
+}
+
+DISPATCHED void ck_adamw_step(float *value, const float *gradient, float *first, float *second, struct ck_adamw step,
+                              long count) {
+  for (long i = 0; i < count; i++) {
+    float g = gradient[i] * step.gradient_scale;
+    float m = first[i] + step.gain1 * (g - first[i]);
+    float v = step.beta2 * second[i] + step.gain2 * g * g;
+    first[i] = m;
+    second[i] = v;
+    // sqrtf would set errno, which keeps the loop scalar.
+    float deviation = __builtin_elementwise_sqrt(v) / step.root_correction2 + step.epsilon;
+    value[i] = value[i] * step.keep - step.step_size * m / deviation;
   }
 }

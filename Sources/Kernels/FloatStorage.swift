@@ -1,3 +1,5 @@
+import CKernels
+
 /// Floats that outlive a step: parameters, gradients, the optimiser's moments.
 ///
 /// Aligned to cache lines. Several threads may read it at once, but none while another writes. The trainer works in
@@ -34,13 +36,23 @@ public final class FloatStorage: @unchecked Sendable {
 
   /// Sets every float from number `first` on to zero.
   public func clear(from first: Int = 0) { (base + first).update(repeating: 0, count: count - first) }
-}
 
-extension FloatStorage {
   /// A copy of the numbers.
   public func copy() -> FloatStorage {
     let copy = FloatStorage(zeros: count)
     copy.base.update(from: base, count: count)
     return copy
   }
+
+  /// self ← self + other.
+  public func add(_ other: FloatStorage) {
+    precondition(count == other.count)
+    ck_add(base, other.base, count)
+  }
+
+  /// The Euclidean norm, summed in double precision.
+  public var norm: Double { ck_sum_of_squares(base, count).squareRoot() }
+
+  /// The number of NaNs and infinities.
+  public var nonFiniteCount: Int { ck_count_non_finite(base, count) }
 }

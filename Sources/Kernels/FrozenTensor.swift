@@ -1,5 +1,6 @@
 import Algorithms
 import CKernels
+import Foundation
 
 /// How a number is stored.
 public enum ElementType: String, Sendable, CaseIterable {
@@ -24,26 +25,23 @@ public struct FrozenTensor: Sendable {
 
   private enum Storage: Sendable {
     case file(MappedFile)
-    case floats(OwnedFloats)
     case resident(ResidentMemory)
   }
+}
 
+extension FrozenTensor {
   /// The tensor at `byteOffset` of `file`. The caller has checked that it lies inside the file.
   public init(file: MappedFile, byteOffset: Int, shape: [Int], elementType: ElementType) {
-    self.shape = shape
-    self.elementType = elementType
-    self.byteOffset = byteOffset
-    storage = .file(file)
+    self.init(shape: shape, elementType: elementType, storage: .file(file), byteOffset: byteOffset)
     precondition(byteOffset >= 0 && byteOffset + count * elementType.byteCount <= file.count)
   }
 
   /// A float32 tensor that holds `values`.
   public init(_ values: [Float], shape: [Int]) {
     precondition(values.count == shape.reduce(1, *))
-    self.shape = shape
-    elementType = .float32
-    byteOffset = 0
-    storage = .floats(OwnedFloats(values))
+    let memory = ResidentMemory(byteCount: 4 * values.count)
+    memory.base.initializeMemory(as: Float.self, from: values, count: values.count)
+    self.init(shape: shape, elementType: .float32, storage: .resident(memory), byteOffset: 0)
   }
 
   /// Tensors without numbers, for forward code that runs on shapes alone. They share address space and take memory only
@@ -91,13 +89,6 @@ public struct FrozenTensor: Sendable {
     }
   }
 
-  private init(shape: [Int], elementType: ElementType, storage: Storage, byteOffset: Int) {
-    self.shape = shape
-    self.elementType = elementType
-    self.storage = storage
-    self.byteOffset = byteOffset
-  }
-
   /// The number of numbers.
   public var count: Int { shape.reduce(1, *) }
   /// The length of the first dimension.
@@ -109,7 +100,6 @@ public struct FrozenTensor: Sendable {
   public var bytes: UnsafeRawPointer {
     switch storage {
     case .file(let file): file.bytes.baseAddress.unsafelyUnwrapped + byteOffset
-    case .floats(let floats): UnsafeRawPointer(floats.base)
     case .resident(let memory): UnsafeRawPointer(memory.base + byteOffset)
     }
   }
@@ -142,13 +132,18 @@ public struct FrozenTensor: Sendable {
   }
 }
 
-/// Heap memory that only `init` writes.
-private final class OwnedFloats: Sendable {
-  nonisolated(unsafe) let base: UnsafeMutablePointer<Float>
+/// A block of memory, in large pages if the system has them. Its creator fills it before sharing it.
+final class ResidentMemory: Sendable {
+  nonisolated(unsafe) let base: UnsafeMutableRawPointer
+  private static let largePage = 1 << 21
 
-  init(_ values: [Float]) {
-    base = .allocate(capacity: max(1, values.count))
-    base.initialize(from: values, count: values.count)
+  init(byteCount: Int) {
+    // A small block would waste most of its last large page.
+    let isLarge = byteCount >= 8 * Self.largePage
+    base = .allocate(byteCount: max(64, byteCount), alignment: isLarge ? Self.largePage : 64)
+    #if os(Linux)
+      if isLarge { madvise(base, byteCount, 14) }  // MADV_HUGEPAGE
+    #endif
   }
 
   deinit { base.deallocate() }

@@ -81,33 +81,22 @@ public struct Philox: Sendable {
     return order
   }
 
-  /// The key of a row of a dropout mask.
-  public struct Row {
-    /// The place in the model.
-    public let site: Int
-    /// Optimiser step, from 0.
-    public let step: Int
-    /// The example's number in the step, which makes masks independent of how the batch is cut into shards.
-    public let example: Int
-    /// The row in the example (token, or head · tokens + token).
-    public let row: Int
-
-    /// A row.
-    public init(site: Int, step: Int, example: Int, row: Int) {
-      self.site = site
-      self.step = step
-      self.example = example
-      self.row = row
-    }
-  }
-
-  /// Writes `count` dropout multipliers of `row`: 0 with probability p (to 1/65536), otherwise 1 / (1 − p).
-  public func dropout(_ row: Row, probability: Float, into multipliers: UnsafeMutablePointer<Float>, count: Int) {
+  /// Writes a row of a dropout mask: `count` multipliers, 0 with probability p (to 1/65536), otherwise 1 / (1 − p).
+  ///
+  /// - Parameters:
+  ///   - site: the place in the model.
+  ///   - step: the optimiser step, from 0.
+  ///   - example: the example's number in the step, which makes masks independent of how the batch is cut into shards.
+  ///   - row: the row in the example (token, or head · tokens + token).
+  public func dropout(
+    site: Int, step: Int, example: Int, row: Int, probability: Float, into multipliers: UnsafeMutablePointer<Float>,
+    count: Int
+  ) {
     let threshold = UInt32((probability * 65536).rounded())
     let groups = (count + 127) / 128  // The C kernel makes 128 numbers from 16 blocks.
     ck_dropout_multipliers(
-      multipliers, count, threshold, 65536 / Float(65536 - threshold),
-      UInt32(truncatingIfNeeded: row.row * groups * 16), UInt32(truncatingIfNeeded: row.example),
-      UInt32(truncatingIfNeeded: row.step), RandomPurpose.dropout(site: row.site).counter, seed)
+      multipliers, count, threshold, 65536 / Float(65536 - threshold), UInt32(truncatingIfNeeded: row * groups * 16),
+      UInt32(truncatingIfNeeded: example), UInt32(truncatingIfNeeded: step),
+      RandomPurpose.dropout(site: site).counter, seed)
   }
 }

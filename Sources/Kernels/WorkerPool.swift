@@ -8,19 +8,15 @@ import Synchronization
 public final class WorkerPool: Sendable {
   /// How many shards are worked on at once.
   public let threads: Int
-  private let workspaces = Mutex<[WorkspaceBox]>([])
-  private let teams = Mutex<[TeamBox]>([])
+  private let workspaces = Mutex<[Box<Workspace>]>([])
+  /// Teams for a lone shard: kept, with their threads and the products that they have compiled.
+  private let teams = Mutex<[Box<Team>]>([])
   /// Gradient storages between two steps.
   private let storages = Mutex<[FloatStorage]>([])
 
-  /// A workspace that is handed from thread to thread, never shared.
-  private struct WorkspaceBox: @unchecked Sendable {
-    let workspace = Workspace()
-  }
-
-  /// A team for a lone shard, likewise: kept, with its threads and the products that it has compiled.
-  private struct TeamBox: @unchecked Sendable {
-    let team: Team
+  /// What is handed from thread to thread, never shared.
+  private struct Box<Value>: @unchecked Sendable {
+    let value: Value
   }
 
   /// A pool of `threads` workers.
@@ -28,12 +24,12 @@ public final class WorkerPool: Sendable {
 
   /// Bytes of activations at their peak, over all workers.
   public var peakBytes: Int {
-    workspaces.withLock { $0.map(\.workspace.peakBytes).reduce(0, +) }
+    workspaces.withLock { $0.map(\.value.peakBytes).reduce(0, +) }
   }
 
   /// Floating-point operations of all products so far, over all workers.
   public var operations: Double {
-    workspaces.withLock { $0.map(\.workspace.products.operations).reduce(0, +) }
+    workspaces.withLock { $0.map(\.value.products.operations).reduce(0, +) }
   }
 
   /// Runs `work` for every index, several at a time; results come in index order.
@@ -100,8 +96,8 @@ public final class WorkerPool: Sendable {
     }
     withWorkspace { workspace in
       if count > 1 { return caller(workspace) }
-      let lone = teams.withLock { $0.popLast() } ?? TeamBox(team: Team(threads: threads))
-      workspace.team = lone.team
+      let lone = teams.withLock { $0.popLast() } ?? Box(value: Team(threads: threads))
+      workspace.team = lone.value
       caller(workspace)
       workspace.team = nil
       teams.withLock { $0.append(lone) }
@@ -110,8 +106,8 @@ public final class WorkerPool: Sendable {
   }
 
   private func withWorkspace(_ body: (Workspace) -> Void) {
-    let box = workspaces.withLock { $0.popLast() } ?? WorkspaceBox()
-    body(box.workspace)
+    let box = workspaces.withLock { $0.popLast() } ?? Box(value: Workspace())
+    body(box.value)
     workspaces.withLock { $0.append(box) }
   }
 }
@@ -151,11 +147,9 @@ private final class WorkQueue<Result: Sendable>: Sendable {
 /// Adds storages to a total in the order of their indices, whatever the order in which they come.
 private struct OrderedSum {
   let total: FloatStorage
+  var idle: [FloatStorage]
   var next = 0
   var waiting: [Int: FloatStorage] = [:]
-  var idle: [FloatStorage]
-
-  init(total: FloatStorage, idle: [FloatStorage]) { (self.total, self.idle) = (total, idle) }
 
   mutating func takeStorage() -> FloatStorage { idle.popLast() ?? FloatStorage(zeros: total.count) }
 

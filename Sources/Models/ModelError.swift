@@ -2,7 +2,7 @@ import Diagnostics
 
 /// What can be wrong between a model and what is asked of it.
 public enum ModelError: UserFacingError, Equatable {
-  /// A task for language models, and a family that is none.
+  /// A task for language models, and a family that cannot generate text.
   case notALanguageModel(modelType: String, supported: [String], path: String)
   /// A scaling of rotary embeddings that there is no code for.
   case unsupportedRotaryScaling(String, file: String)
@@ -39,13 +39,4 @@ public enum ModelError: UserFacingError, Equatable {
 
   /// Bad input.
   public var exitStatus: ExitStatus { .badInput }
-}
-
-extension ModelConfig {
-  /// Throws where an id lies outside the embedding table.
-  public func check(ids: [Int32], path: String) throws {
-    for id in ids where id < 0 || Int(id) >= vocabularySize {
-      throw ModelError.tokenOutsideVocabulary(id: Int(id), vocabulary: vocabularySize, path: path)
-    }
-  }
 }

@@ -94,20 +94,17 @@ public struct ModelWeights {
     return site
   }
 
-  func layerNorm(_ path: String) -> LayerNormWeights {
-    LayerNormWeights(
+  func layerNorm(_ path: String) -> NormWeights {
+    NormWeights(
       gamma: self[path + ".weight"].inFloat32(), beta: self[path + ".bias"].inFloat32(), epsilon: config.normEpsilon)
   }
 
   /// A norm of a decoder.
   func norm(_ path: String, _ kind: DecoderDesign.Norm) -> NormWeights {
-    switch kind {
-    case .layer: return .layer(layerNorm(path))
-    case .rms(let offset):
-      let stored = self[path + ".weight"].inFloat32()
-      let gamma = offset == 0 ? stored : FrozenTensor(stored.floats().map { $0 + offset }, shape: stored.shape)
-      return .rms(RMSNormWeights(gamma: gamma, epsilon: config.normEpsilon))
-    }
+    guard case .rms(let offset) = kind else { return layerNorm(path) }
+    let stored = self[path + ".weight"].inFloat32()
+    let gamma = offset == 0 ? stored : FrozenTensor(stored.floats().map { $0 + offset }, shape: stored.shape)
+    return NormWeights(gamma: gamma, epsilon: config.normEpsilon)
   }
 }
 

@@ -33,16 +33,16 @@ struct KernelBenchmark: ParsableCommand {
     ck_narrow_bfloat16(a.bf16, x.base, count)
     report("copy float32", bytes: 8 * count) { y.base.update(from: x.base, count: count) }
     report("GELU float32", bytes: 8 * count) {
-      ActivationKind.gelu.forward(pre: x.base, bias: bias.base, y: y.base, rows: rows, columns: columns)
+      Activation.gelu.forward(.float32, pre: x.base, bias: bias.base, y: y.base, rows: rows, columns: columns)
     }
     report("GELU derivative float32", bytes: 12 * count) {
-      ActivationKind.gelu.backward(pre: x.base, bias: bias.base, dy: y.base, rows: rows, columns: columns)
+      Activation.gelu.backward(.float32, pre: x.base, bias: bias.base, dy: y.base, rows: rows, columns: columns)
     }
     report("GELU bfloat16", bytes: 4 * count) {
-      ActivationKind.gelu.forward(pre: a.bf16, bias: bias.base, y: b.bf16, rows: rows, columns: columns)
+      Activation.gelu.forward(.bfloat16, pre: a.bf16, bias: bias.base, y: b.bf16, rows: rows, columns: columns)
     }
     report("GELU derivative bfloat16", bytes: 6 * count) {
-      ActivationKind.gelu.backward(pre: a.bf16, bias: bias.base, dy: b.bf16, rows: rows, columns: columns)
+      Activation.gelu.backward(.bfloat16, pre: a.bf16, bias: bias.base, dy: b.bf16, rows: rows, columns: columns)
     }
     report("float32 to bfloat16", bytes: 6 * count) { ck_narrow_bfloat16(b.bf16, x.base, count) }
     report("softmax, rows of 128", bytes: 8 * count) {
@@ -51,8 +51,7 @@ struct KernelBenchmark: ParsableCommand {
     report("dropout multipliers", bytes: 4 * count) {
       for row in 0..<rows {
         Philox(seed: 1).dropout(
-          Philox.Row(site: 1, step: 1, example: 1, row: row), probability: 0.1, into: y.base + row * columns,
-          count: columns)
+          site: 1, step: 1, example: 1, row: row, probability: 0.1, into: y.base + row * columns, count: columns)
       }
     }
     var mean: Float = 0, deviation: Float = 0

@@ -1,12 +1,13 @@
-import Adapters
 import Diagnostics
 import Testing
+
+@testable import Adapters
 
 @Suite struct ASLoRAPlanTests {
   @Test func defaultsAreThoseOfRobertaBaseOnMRPC() throws {
     let plan = try ASLoRAPlan(totalSteps: 6900, layers: 12)
     #expect((plan.startStep, plan.mergeInterval, plan.numMerges) == (317, 242, 7))
-    #expect((plan.candidates, plan.metric, plan.direction) == (.adjacent, .l2, .lowerUsesUpper))
+    #expect(plan.options == ASLoRAOptions())
   }
 
   @Test func mergesFallAtTheStepsOfThePaper() throws {
@@ -55,8 +56,8 @@ import Testing
   static let module = "attention.self.query"
 
   /// Runs a plan on random B's, as a trainer would; compares each choice with brute force over all snapshots.
-  @Test(arguments: ASLoRAPlan.Candidates.allCases, ASLoRAPlan.Metric.allCases)
-  func choicesEqualBruteForce(candidates: ASLoRAPlan.Candidates, metric: ASLoRAPlan.Metric) throws {
+  @Test(arguments: ASLoRAOptions.Candidates.allCases, ASLoRAOptions.Metric.allCases)
+  func choicesEqualBruteForce(candidates: ASLoRAOptions.Candidates, metric: ASLoRAOptions.Metric) throws {
     var random = SplitMix(state: 7)
     let layers = 6, hidden = 5, r = 3
     let plan = try ASLoRAPlan(
@@ -85,7 +86,7 @@ import Testing
         #expect(abs(event.distance - pair.distance) < 1e-5)
         let upperValue = values[event.upper]
         table.mergeB(module: module, lowerLayer: event.lowerLayer, upperLayer: event.upperLayer)
-        means.merge(event, direction: plan.direction)
+        means.merge(event, direction: plan.options.direction)
         values[event.lower] = nil
         #expect(values[event.upper] == upperValue)
         #expect(!table.tensors.contains(event.lower) && means.values[event.lower] == nil)
@@ -108,7 +109,7 @@ import Testing
     let table = try SiteTable(sites: queryValue(layers: 4, hidden: 4), method: .aslora, r: 2)
     var means = RunningMeans()
     means.update(table) { _ in [Float](repeating: 1, count: 8) }
-    for candidates in ASLoRAPlan.Candidates.allCases {
+    for candidates in ASLoRAOptions.Candidates.allCases {
       let plan = try ASLoRAPlan(ASLoRAOptions(candidates: candidates), totalSteps: 100, layers: 4)
       let event = plan.nextMerge(module: Self.module, step: 9, table: table, means: means, a: { _ in [] })
       #expect(
@@ -137,7 +138,7 @@ import Testing
 
   private func brutePair(
     _ module: String, _ table: SiteTable, _ snapshots: [[TensorKey: [Float]]], _ values: [TensorKey: [Float]],
-    _ candidates: ASLoRAPlan.Candidates, _ metric: ASLoRAPlan.Metric
+    _ candidates: ASLoRAOptions.Candidates, _ metric: ASLoRAOptions.Metric
   ) -> (lower: Int, upper: Int, distance: Double) {
     let layers = table.groups(module: module).compactMap(\.last).sorted()
     let a = (values[TensorKey(role: .a, module: module, layer: nil)] ?? []).map(Double.init)
@@ -154,7 +155,7 @@ import Testing
   }
 
   private func bruteDistance(
-    _ x: [Double], _ y: [Double], _ a: [Double], r: Int, _ metric: ASLoRAPlan.Metric
+    _ x: [Double], _ y: [Double], _ a: [Double], r: Int, _ metric: ASLoRAOptions.Metric
   ) -> Double {
     func dot(_ p: [Double], _ q: [Double]) -> Double { zip(p, q).reduce(0) { $0 + $1.0 * $1.1 } }
     let difference = zip(x, y).map { $0 - $1 }

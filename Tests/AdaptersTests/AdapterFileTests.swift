@@ -87,25 +87,45 @@ final class TemporaryDirectory {
   }
 
   @Test(arguments: [
-    ("\"share-a\"", "\"share_a\"", "strategy: expected one of"),
-    ("\"share-a\"", "\"lora\"", "the strategy makes it \"encoder.layer.0.attention.self.query.lora_A.weight\""),
-    ("\"r\": 2", "\"r\": 3", "has the shape [2, 6], expected [3, 6]"),
-    ("\"r\": 2", "\"rank\": 2", "unknown key \"rank\""),
-    ("\"r\": 2", "\"r\": \"2\"", ":5: r: expected a whole number"),
-    ("\"format\": \"swift-peft\"", "\"peft_type\": \"LORA\"", "not a native adapter of swift-peft"),
-    ("\"format_version\": 1", "\"format_version\": 3", "written by a newer program (format_version 3)"),
+    (
+      "\"share-a\"", "\"share_a\"",
+      "4: strategy: must be one of lora, share-a, share-b, share-ab, share-a-qkv, share-b-qkv, share-ab-qkv, aslora, "
+        + "none, not \"share_a\""
+    ),
+    (
+      "\"share-a\"", "\"lora\"",
+      "25: sites.encoder.layer.0.attention.self.query.A: must be encoder.layer.0.attention.self.query.lora_A.weight, "
+        + "not shared.attention.self.query.lora_A.weight"
+    ),
+    ("\"r\": 2", "\"rank\": 2", "5: rank: unknown key"),
+    ("\"r\": 2", "\"r\": \"2\"", "5: r: must be a whole number, not a string"),
+    ("\"step\": 0", "\"stop\": 0", "20: stop: unknown key, did you mean \"step\"?"),
+    ("\"format\": \"swift-peft\"", "\"peft_type\": \"LORA\"", "1: not a native adapter of swift-peft"),
+    (
+      "\"format_version\": 1", "\"format_version\": 3",
+      "3: format_version: written by a newer program; this one reads up to version 2"
+    ),
     (
       "layer.1.attention.self.query.lora_B", "layer.9.attention.self.query.lora_B",
-      "sites.encoder.layer.1.attention.self.query.B: \"encoder.layer.9.attention.self.query.lora_B.weight\", but the "
-        + "strategy makes it \"encoder.layer.1.attention.self.query.lora_B.weight\""
+      "38: sites.encoder.layer.1.attention.self.query.B: must be encoder.layer.1.attention.self.query.lora_B.weight, "
+        + "not encoder.layer.9.attention.self.query.lora_B.weight"
     ),
-    ("\"layer\": 1", "\"layer\": 0", "sites.encoder.layer.1.attention.self.query.layer: expected 1"),
+    ("\"layer\": 1", "\"layer\": 0", "35: sites.encoder.layer.1.attention.self.query.layer: must be 1, not 0"),
+    (
+      "\"layer\": 1,", "\"layer\": 1, \"slice_of\": \"h\",",
+      "35: sites.encoder.layer.1.attention.self.query.slice_of: the model's map is a whole one"
+    ),
+    (
+      "\"encoder.layer.3.attention.self.query\": {", "\"encoder.layer.7.attention.self.query\": {",
+      "58: sites.encoder.layer.7.attention.self.query: no linear map of the model; did you mean "
+        + "encoder.layer.0.attention.self.query?"
+    ),
   ])
   func damagedConfigsAreRefused(old: String, new: String, message: String) throws {
     try AdapterFile.write(adapter(.shareA), to: directory.path)
     try directory.replace(old, with: new, in: "adapter_config.json")
     let error = #expect(throws: (any Error).self) { try read() }
-    #expect((error as? any UserFacingError)?.description.contains(message) == true, "\(String(describing: error))")
+    #expect(error.map { "\($0)" } == "\(directory.path)/adapter_config.json:\(message)")
   }
 
   @Test func leftOverAndNonFiniteTensorsAreRefused() throws {
@@ -116,30 +136,33 @@ final class TemporaryDirectory {
     var tensors = try stored.names.map { SafetensorsTensor(name: $0, try stored.tensor($0)) }
     tensors.append(SafetensorsTensor(name: "extra.lora_A.weight", shape: [1], [1]))
     try SafetensorsWriter.write(tensors, to: path)
-    #expect(throws: AdapterFileError(place: path, problem: .unusedTensor("extra.lora_A.weight"))) {
+    #expect(throws: AdapterFileError(file: path, problem: .unusedTensor("extra.lora_A.weight"))) {
       try read()
     }
     let key = adapter.table.tensors[1]
     adapter.tensors[key]?[3] = .nan
     try AdapterFile.write(adapter, to: directory.path)
-    #expect(throws: AdapterFileError(place: path, problem: .notFinite(adapter.table.name(of: key)))) {
+    #expect(throws: AdapterFileError(file: path, problem: .notFinite(adapter.table.name(of: key)))) {
       try read()
     }
   }
 
   @Test func theModelMustHaveTheMaps() throws {
     try AdapterFile.write(adapter(.lora), to: directory.path)
-    func message(_ sites: [Site]) -> String {
-      let error = #expect(throws: AdapterFileError.self) { try AdapterFile.read(directory.path, sites: sites) }
-      return error?.problem.sentence ?? ""
-    }
+    let error = #expect(throws: AdapterFileError.self) { try read(queryValue(layers: 4, hidden: 8)) }
     #expect(
-      message(queryValue(layers: 3, hidden: 6))
-        == "encoder.layer.3.attention.self.query is no linear map of the model; near it: "
-        + "encoder.layer.0.attention.self.query")
+      error?.description
+        == "\(directory.path)/adapter_model.safetensors: tensor "
+        + "\"encoder.layer.0.attention.self.query.lora_A.weight\" has the shape [2, 6], expected [2, 8]")
+  }
+
+  @Test func oneMapOccursOnce() throws {
+    let same = [0, 1].map { Site(layer: 0, module: "query", path: "layer.\($0).query", inFeatures: 6, outFeatures: 6) }
+    try AdapterFile.write(adapter(.lora, sites: same), to: directory.path)
+    let error = #expect(throws: JSONFieldError.self) { try read(same) }
     #expect(
-      message(queryValue(layers: 4, hidden: 8))
-        == "tensor \"encoder.layer.0.attention.self.query.lora_A.weight\" has the shape [2, 6], expected [2, 8]")
+      error?.description
+        == "\(directory.path)/adapter_config.json:28: sites.layer.1.query: query of layer 0 occurs twice")
   }
 
   @Test func expandedAdaptersStartOtherStrategies() throws {
@@ -167,11 +190,11 @@ final class TemporaryDirectory {
   @Test func initialisationNeedsTheSameMapsAndRank() throws {
     let adapter = try adapter(.lora)
     let fewer = try SiteTable(sites: Array(adapter.table.sites.dropLast()), method: .lora, r: 2)
-    #expect(throws: InitFromError.unusedSites(["encoder.layer.3.attention.self.value"])) {
+    #expect(throws: AdapterError.unusedSites(["encoder.layer.3.attention.self.value"])) {
       try adapter.expanded.initialise(fewer)
     }
     let more = try SiteTable(sites: queryValue(layers: 5, hidden: 6), method: .lora, r: 2)
-    #expect(throws: InitFromError.self) { try adapter.expanded.initialise(more) }
+    #expect(throws: AdapterError.self) { try adapter.expanded.initialise(more) }
     let other = try SiteTable(sites: queryValue(layers: 4, hidden: 6), method: .lora, r: 3)
     #expect(throws: ErrorList.self) { try adapter.expanded.initialise(other) }
   }

@@ -1,9 +1,10 @@
-import Adapters
 import Checkpoints
 import Foundation
 import Models
 import StrictJSON
 import Testing
+
+@testable import Adapters
 
 /// Folding of made-up GPT-2 and LLaMA checkpoints, whose forward code is not needed; scripts/golden/export.py loads real
 /// ones into transformers.

@@ -1,8 +1,9 @@
-import Adapters
 import Checkpoints
 import Foundation
 import Models
 import Testing
+
+@testable import Adapters
 
 /// The golden file is written by scripts/golden/gguf_adapter.py with llama.cpp's Python package.
 @Suite struct GGUFAdapterTests {
@@ -34,10 +35,10 @@ import Testing
 
   @Test func whatLlamaCppCannotHoldIsRefused() throws {
     let (adapter, geometry) = try adapter(head: ["score.weight": HeadTensor(shape: [1, 1], values: [0])])
-    #expect(throws: GGUFError.head("score.weight")) { try GGUFAdapter(adapter, geometry: geometry) }
+    #expect(throws: ExportError.head("score.weight")) { try GGUFAdapter(adapter, geometry: geometry) }
     let bert = ModelGeometry(try ModelConfig(json: PEFTExportTests.bert))
     let none = ExpandedAdapter(entries: [], head: [:])
-    #expect(throws: GGUFError.otherFamily("bert", supported: ["llama"])) { try GGUFAdapter(none, geometry: bert) }
-    #expect(throws: GGUFError.empty) { try GGUFAdapter(none, geometry: geometry) }
+    #expect(throws: ExportError.otherFamily("bert", supported: ["llama"])) { try GGUFAdapter(none, geometry: bert) }
+    #expect(throws: ExportError.empty) { try GGUFAdapter(none, geometry: geometry) }
   }
 }

@@ -1,9 +1,11 @@
-import Adapters
 import Checkpoints
 import Diagnostics
 import Foundation
 import Models
+import StrictJSON
 import Testing
+
+@testable import Adapters
 
 /// The fixture is written, and the expected numbers are printed, by scripts/golden/peft_adapter.py.
 @Suite struct PEFTAdapterTests {
@@ -62,7 +64,7 @@ import Testing
       entries: adapter.expanded.entries.filter { $0.site.module == "attention.self.query" }, head: [:])
     let table = try SiteTable(sites: query.entries.map(\.site), method: .shareA, r: 2)
     #expect(
-      throws: InitFromError.valuesDiffer(
+      throws: AdapterError.valuesDiffer(
         strategy: "share-a", role: .a, module: "attention.self.query", firstLayer: 0, otherLayers: [1])
     ) { try query.initialise(table) }
     let lora = try SiteTable(sites: query.entries.map(\.site), method: .lora, r: 2)
@@ -70,21 +72,46 @@ import Testing
   }
 
   @Test(arguments: [
-    ("\"use_dora\": false", "\"use_dora\": true", "use_dora = true is not supported"),
-    ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias = \"all\" is not supported"),
-    ("\"LORA\"", "\"LOHA\"", "peft_type = \"LOHA\" is not supported"),
-    ("\"layers_to_transform\": null", "\"layers_to_transform\": [0]", "layers_to_transform = [0] is not supported"),
-    ("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"", "init_lora_weights = \"pissa\""),
-    ("\"use_bdlora\": null", "\"from_the_future\": {\"x\": 1}", "from_the_future = {\"x\":1} is not supported"),
-    ("\"value\": 4", "\"val.*\": 4", "rank_pattern.val.* = a regular expression"),
-    ("\"value\": 4", "\"value\": 3", "has the shape [4, 8], expected [3, 8]"),
-    ("\"r\": 2", "\"r\": 0", "r: expected at least 1"),
+    ("\"use_dora\": false", "\"use_dora\": true", "use_dora: true"),
+    ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias: \"all\""),
+    ("\"LORA\"", "\"LOHA\"", "peft_type: \"LOHA\""),
+    ("\"layers_to_transform\": null", "\"layers_to_transform\": [0]", "layers_to_transform: [0]"),
+    ("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"", "init_lora_weights: \"pissa\""),
+    ("\"use_bdlora\": null", "\"from_the_future\": {\"x\": 1}", "from_the_future: {\"x\":1}"),
+    (
+      "\"modules_to_save\": [", "\"modules_to_save\": [\"lm_head\",",
+      "modules_to_save: [\"lm_head\",\"classifier\",\"score\"]"
+    ),
   ])
-  func otherAdaptersAreRefusedByName(old: String, new: String, message: String) throws {
+  func otherAdaptersAreRefusedByName(old: String, new: String, named: String) throws {
     let directory = try copy()
     try directory.replace(old, with: new, in: "adapter_config.json")
-    let error = #expect(throws: AdapterFileError.self) { try read(directory.path) }
-    #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+    let error = try #require(#expect(throws: JSONFieldError.self) { try read(directory.path) })
+    #expect(error.place.file == "\(directory.path)/adapter_config.json")
+    #expect(
+      error.description.hasSuffix(
+        ": \(named) is not supported: plain LoRA adapters and a classification head only"), "\(error)")
+  }
+
+  @Test(arguments: [
+    (
+      "\"value\": 4", "\"val.*\": 4", "rank_pattern.val.*: regular expressions are not supported, only names of modules"
+    ),
+    ("\"r\": 2", "\"r\": 0", "r: must be at least 1, not 0"),
+    ("\"peft_type\": \"LORA\",", "", "not an adapter of PEFT (peft_type is missing)"),
+  ])
+  func wrongMembersAreNamed(old: String, new: String, message: String) throws {
+    let directory = try copy()
+    try directory.replace(old, with: new, in: "adapter_config.json")
+    let error = try #require(#expect(throws: JSONFieldError.self) { try read(directory.path) })
+    #expect(error.description.hasSuffix(": \(message)"), "\(error)")
+  }
+
+  @Test func aRankThatIsNotThatOfTheTensorsIsRefused() throws {
+    let directory = try copy()
+    try directory.replace("\"value\": 4", with: "\"value\": 3", in: "adapter_config.json")
+    let error = try #require(#expect(throws: AdapterFileError.self) { try read(directory.path) })
+    #expect(error.description.hasSuffix("has the shape [4, 8], expected [3, 8]"), "\(error)")
   }
 
   @Test(arguments: [

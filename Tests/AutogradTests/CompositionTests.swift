@@ -11,7 +11,7 @@ struct SmallLayer {
   static let parameterCount = 48
 
   let maps: [FrozenLinear]
-  let norms: [LayerNormWeights]
+  let norms: [NormWeights]
 
   init() {
     let c = Self.columns
@@ -22,7 +22,7 @@ struct SmallLayer {
         bias: FrozenTensor(normal(size.0, stream: 20 + UInt64(index)), shape: [size.0]))
     }
     norms = (0..<2).map { index in
-      LayerNormWeights(
+      NormWeights(
         gamma: FrozenTensor(normal(c, stream: 30 + index), shape: [c]),
         beta: FrozenTensor(normal(c, stream: 40 + index), shape: [c]), epsilon: 1e-5)
     }

@@ -27,7 +27,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [ActivationKind.silu, .geluTanh], 0..<4) func gatedActivation(kind: ActivationKind, wanted: Int) {
+  @Test(arguments: [Activation.silu, .geluTanh], 0..<4) func gatedActivation(kind: Activation, wanted: Int) {
     let layout = PackedLayout([2, 3])
     func f(_ x: Double) -> Double {
       kind == .silu

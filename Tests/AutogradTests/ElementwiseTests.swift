@@ -7,8 +7,8 @@ import Testing
   static let layout = PackedLayout([3, 1, 5])
   static let source = DropoutSource(philox: Philox(seed: 4), step: 7)
 
-  @Test(arguments: ActivationKind.allCases, [true, false])
-  func activation(kind: ActivationKind, hasBias: Bool) {
+  @Test(arguments: Activation.allCases, [true, false])
+  func activation(kind: Activation, hasBias: Bool) {
     let columns = 19
     let bias = hasBias ? FrozenTensor(normal(columns, stream: 5), shape: [columns]) : nil
     var leaf = Leaf(Self.layout, columns: columns, stream: 1, deviation: 2)
@@ -91,7 +91,7 @@ import Testing
   }
 }
 
-private func definition(_ kind: ActivationKind, _ x: Double) -> Double {
+private func definition(_ kind: Activation, _ x: Double) -> Double {
   switch kind {
   case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
   case .geluTanh: 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
@@ -101,7 +101,5 @@ private func definition(_ kind: ActivationKind, _ x: Double) -> Double {
   case .tanh: tanh(x)
   case .mish: x * tanh(log1p(exp(x)))
   case .relu2: max(0, x) * max(0, x)
-  case .sigmoid: 1 / (1 + exp(-x))
-  case .identity: x
   }
 }

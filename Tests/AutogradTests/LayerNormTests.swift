@@ -27,7 +27,7 @@ import Testing
   private func check(_ leaves: [Leaf], dropout: Float, hasBias: Bool) {
     let gamma = normal(Self.columns, stream: 3), beta = normal(Self.columns, stream: 4)
     let bias = normal(Self.columns, stream: 5), count = Self.columns
-    let weights = LayerNormWeights(
+    let weights = NormWeights(
       gamma: FrozenTensor(gamma, shape: [count]), beta: FrozenTensor(beta, shape: [count]), epsilon: 1e-5)
     for precision in testedPrecisions {
       var leaves = leaves

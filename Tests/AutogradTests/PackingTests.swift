@@ -23,7 +23,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ActivationKind.allCases) func activation(kind: ActivationKind) {
+  @Test(arguments: Activation.allCases) func activation(kind: Activation) {
     compare(exact: true) { $0.activation($1, kind) }
   }
 

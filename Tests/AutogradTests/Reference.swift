@@ -73,7 +73,7 @@ extension DropoutSource {
   func row(site: Int, example: Int, row: Int, probability: Float, count: Int) -> [Double] {
     var multipliers = [Float](repeating: 0, count: count)
     philox.dropout(
-      Philox.Row(site: site, step: step, example: example, row: row), probability: probability, into: &multipliers,
+      site: site, step: step, example: example, row: row, probability: probability, into: &multipliers,
       count: count)
     return multipliers.map(Double.init)
   }

@@ -62,9 +62,8 @@ import Testing
 
   private func weights(_ columns: Int, _ isRMS: Bool) -> NormWeights {
     let gamma = FrozenTensor(gamma(columns), shape: [columns])
-    guard !isRMS else { return .rms(RMSNormWeights(gamma: gamma, epsilon: 1e-5)) }
-    return .layer(
-      LayerNormWeights(gamma: gamma, beta: FrozenTensor(beta(columns), shape: [columns]), epsilon: 1e-5))
+    guard !isRMS else { return NormWeights(gamma: gamma, epsilon: 1e-5) }
+    return NormWeights(gamma: gamma, beta: FrozenTensor(beta(columns), shape: [columns]), epsilon: 1e-5)
   }
 
   private func normed(_ x: Matrix, _ isRMS: Bool) -> Matrix {

@@ -16,7 +16,7 @@ import Testing
   let adapter = LowRankAdapter(
     a: ParameterReference(offset: 0, rows: 2, columns: 256), b: ParameterReference(offset: 512, rows: 256, columns: 2),
     scale: 1, dropout: 0, dropoutSite: 0)
-  let norm = LayerNormWeights(
+  let norm = NormWeights(
     gamma: FrozenTensor([Float](repeating: 1, count: 256), shape: [256]),
     beta: FrozenTensor([Float](repeating: 0, count: 256), shape: [256]), epsilon: 1e-5)
 

@@ -31,19 +31,19 @@ import Testing
       dropoutSite: 9)
     let gamma = FrozenTensor([Float](repeating: 1, count: columns), shape: [columns])
     let x = tape.constant(normal(rows * columns, stream: 2), layout: layout, columns: columns)
-    let normed = tape.norm(x, .rms(RMSNormWeights(gamma: gamma, epsilon: 1e-5)))
+    let normed = tape.norm(x, NormWeights(gamma: gamma, epsilon: 1e-5))
     let qkv = tape.linear(
       normed, [map(columns, columns, 3, adapter), map(columns / 2, columns, 4), map(columns / 2, columns, 5)])
     let attended = tape.attention(
       q: qkv[0], k: qkv[1], v: qkv[2], heads: 4, keyValueHeads: 2, causal: true, dropout: dropout, site: 7)
     let (sum, second) = tape.addNorm(
       tape.linear(attended, map(columns, columns, 6)), bias: nil, dropout: 0, site: 8, to: x,
-      .rms(RMSNormWeights(gamma: gamma, epsilon: 1e-5)))
+      NormWeights(gamma: gamma, epsilon: 1e-5))
     let inside = tape.linear(second, [map(inner, columns, 7), map(inner, columns, 8)])
     let down = tape.linear(tape.gatedActivation(inside[0], inside[1], .silu), map(columns, inner, 9))
     let (_, last) = tape.addNorm(
       tape.activation(down, .gelu), bias: nil, dropout: 0, site: 10, to: sum,
-      .rms(RMSNormWeights(gamma: gamma, epsilon: 1e-5)))
+      NormWeights(gamma: gamma, epsilon: 1e-5))
     let losses = tape.languageModelLoss(
       last, head: weight(vocabulary, columns, 11), targets: (0..<rows).map { Int32($0 * 3 % vocabulary) },
       weights: [Float](repeating: 1 / Float(rows), count: rows))

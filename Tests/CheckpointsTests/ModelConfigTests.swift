@@ -1,6 +1,7 @@
 import Checkpoints
 import Diagnostics
 import Foundation
+import Kernels
 import Models
 import StrictJSON
 import Testing

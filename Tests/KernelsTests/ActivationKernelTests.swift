@@ -10,7 +10,7 @@ import Testing
       [Float(sign: .plus, exponent: -$0, significand: 1.3), -Float(sign: .plus, exponent: -$0, significand: 1.3)]
     }
 
-  @Test(arguments: ActivationKind.allCases) func valuesAreThoseOfTheFormula(kind: ActivationKind) {
+  @Test(arguments: Activation.allCases) func valuesAreThoseOfTheFormula(kind: Activation) {
     let y = forward(kind, Self.sweep)
     for (x, value) in zip(Self.sweep, y) {
       let exact = reference(kind, Double(x))
@@ -19,23 +19,23 @@ import Testing
     }
   }
 
-  @Test(arguments: ActivationKind.allCases) func derivativesAreThoseOfTheFormula(kind: ActivationKind) {
+  @Test(arguments: Activation.allCases) func derivativesAreThoseOfTheFormula(kind: Activation) {
     let step = 1e-5
     let smooth = Self.sweep.filter { (kind != .relu && kind != .relu2) || abs($0) > 1e-4 }
     var dy = [Float](repeating: 2, count: smooth.count)
-    kind.backward(pre: smooth, bias: nil, dy: &dy, rows: 1, columns: smooth.count)
+    kind.backward(.float32, pre: smooth, bias: nil, dy: &dy, rows: 1, columns: smooth.count)
     for (x, value) in zip(smooth, dy) {
       let exact = (reference(kind, Double(x) + step) - reference(kind, Double(x) - step)) / step
       #expect(abs(Double(value) - exact) <= 2e-6 * max(1, abs(exact)), "\(kind) \(x)")
     }
   }
 
-  @Test(arguments: ActivationKind.allCases) func zerosKeepTheirValue(kind: ActivationKind) {
+  @Test(arguments: Activation.allCases) func zerosKeepTheirValue(kind: Activation) {
     let y = forward(kind, [0, -0.0])
-    #expect(y == (kind == .sigmoid ? [0.5, 0.5] : [0, 0]))
+    #expect(y == [0, 0])
   }
 
-  @Test(arguments: ActivationKind.allCases) func hugeNumbersReachTheLimit(kind: ActivationKind) {
+  @Test(arguments: Activation.allCases) func hugeNumbersReachTheLimit(kind: Activation) {
     let huge: [Float] = [100, 1000, 1e6, 1e18]
     let above = forward(kind, huge), below = forward(kind, huge.map { -$0 })
     for (index, x) in huge.enumerated() {
@@ -49,27 +49,20 @@ import Testing
       case .tanh:
         #expect(above[index] == 1)
         #expect(below[index] == -1)
-      case .sigmoid:
-        #expect(above[index] == 1)
-        #expect(below[index] == 0)
-      case .identity:
-        #expect(above[index] == x)
-        #expect(below[index] == -x)
       }
     }
     var slopes = [Float](repeating: 1, count: 8)
-    kind.backward(pre: huge + huge.map { -$0 }, bias: nil, dy: &slopes, rows: 1, columns: 8)
+    kind.backward(.float32, pre: huge + huge.map { -$0 }, bias: nil, dy: &slopes, rows: 1, columns: 8)
     let limits: [Float] =
       switch kind {
       case .gelu, .geluTanh, .quickGELU, .relu, .silu, .mish: [1, 1, 1, 1, 0, 0, 0, 0]
       case .relu2: huge.map { 2 * $0 } + [0, 0, 0, 0]
-      case .tanh, .sigmoid: [0, 0, 0, 0, 0, 0, 0, 0]
-      case .identity: [1, 1, 1, 1, 1, 1, 1, 1]
+      case .tanh: [0, 0, 0, 0, 0, 0, 0, 0]
       }
     #expect(slopes == limits)
   }
 
-  @Test(arguments: ActivationKind.allCases) func nonFiniteNumbersStaySo(kind: ActivationKind) {
+  @Test(arguments: Activation.allCases) func nonFiniteNumbersStaySo(kind: Activation) {
     // 19 numbers, so that vector code and the remainder both see a NaN.
     let y = forward(kind, [Float](repeating: .nan, count: 19))
     #expect(y.allSatisfy { $0.isNaN })
@@ -78,13 +71,9 @@ import Testing
     case .tanh:
       #expect(up == 1)
       #expect(down == -1)
-    case .sigmoid:
-      #expect(up == 1)
-      #expect(down == 0)
     case .relu, .relu2:
       #expect(up == .infinity)
       #expect(down == 0)
-    case .identity: #expect(down == -.infinity)
     // −∞ · 0, as in PyTorch.
     case .gelu, .geluTanh, .quickGELU, .silu, .mish:
       #expect(up == .infinity)
@@ -98,26 +87,26 @@ import Testing
     let bias = (0..<columns).map { Float($0) * -0.1 }
     let expected = pre.enumerated().map { $1 + bias[$0 % columns] }
     var y = [Float](repeating: 0, count: pre.count)
-    ActivationKind.silu.forward(pre: pre, bias: bias, y: &y, rows: rows, columns: columns)
+    Activation.silu.forward(.float32, pre: pre, bias: bias, y: &y, rows: rows, columns: columns)
     #expect(y == forward(.silu, expected))
     var withBias = [Float](repeating: 2, count: pre.count), without = withBias
-    ActivationKind.silu.backward(pre: pre, bias: bias, dy: &withBias, rows: rows, columns: columns)
-    ActivationKind.silu.backward(pre: expected, bias: nil, dy: &without, rows: rows, columns: columns)
+    Activation.silu.backward(.float32, pre: pre, bias: bias, dy: &withBias, rows: rows, columns: columns)
+    Activation.silu.backward(.float32, pre: expected, bias: nil, dy: &without, rows: rows, columns: columns)
     #expect(withBias == without)
   }
 
   /// In bfloat16 the arithmetic is float32's, and what is stored is rounded to nearest.
-  @Test(arguments: ActivationKind.allCases) func bfloat16IsTheRoundedFloat32(kind: ActivationKind) {
+  @Test(arguments: Activation.allCases) func bfloat16IsTheRoundedFloat32(kind: Activation) {
     let rows = 3, columns = 37
     let pre = (0..<rows * columns).map { bfloat16(Float($0) * 0.07 - 4) }
     let bias = (0..<columns).map { Float($0) * -0.01 }
     var y = [UInt16](repeating: 0, count: pre.count), dy = [UInt16](repeating: bfloat16(1.5), count: pre.count)
-    kind.forward(pre: pre, bias: bias, y: &y, rows: rows, columns: columns)
-    kind.backward(pre: pre, bias: bias, dy: &dy, rows: rows, columns: columns)
+    kind.forward(.bfloat16, pre: pre, bias: bias, y: &y, rows: rows, columns: columns)
+    kind.backward(.bfloat16, pre: pre, bias: bias, dy: &dy, rows: rows, columns: columns)
     let floats = pre.map(widened)
     var expected = [Float](repeating: 0, count: pre.count), slopes = [Float](repeating: 1.5, count: pre.count)
-    kind.forward(pre: floats, bias: bias, y: &expected, rows: rows, columns: columns)
-    kind.backward(pre: floats, bias: bias, dy: &slopes, rows: rows, columns: columns)
+    kind.forward(.float32, pre: floats, bias: bias, y: &expected, rows: rows, columns: columns)
+    kind.backward(.float32, pre: floats, bias: bias, dy: &slopes, rows: rows, columns: columns)
     // GELU has a shorter formula there, which may round to the neighbour; elsewhere only the rounding differs.
     for (found, exact) in zip(y + dy, expected + slopes) {
       if kind == .gelu {
@@ -128,13 +117,13 @@ import Testing
     }
   }
 
-  private func forward(_ kind: ActivationKind, _ x: [Float]) -> [Float] {
+  private func forward(_ kind: Activation, _ x: [Float]) -> [Float] {
     var y = [Float](repeating: 0, count: x.count)
-    kind.forward(pre: x, bias: nil, y: &y, rows: 1, columns: x.count)
+    kind.forward(.float32, pre: x, bias: nil, y: &y, rows: 1, columns: x.count)
     return y
   }
 
-  private func reference(_ kind: ActivationKind, _ x: Double) -> Double {
+  private func reference(_ kind: Activation, _ x: Double) -> Double {
     switch kind {
     case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
     case .geluTanh: 0.5 * x * (1 + Foundation.tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
@@ -144,8 +133,6 @@ import Testing
     case .tanh: Foundation.tanh(x)
     case .mish: x * Foundation.tanh(log1p(exp(x)))
     case .relu2: max(0, x) * max(0, x)
-    case .sigmoid: 1 / (1 + exp(-x))
-    case .identity: x
     }
   }
 }

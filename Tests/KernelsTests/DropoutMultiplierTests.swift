@@ -25,20 +25,20 @@ import Testing
   @Test(arguments: [1, 15, 16, 127, 128, 129, 300]) func writesNoMoreThanAskedFor(count: Int) {
     var memory = [Float](repeating: -7, count: count + 20)
     Philox(seed: 3).dropout(
-      Philox.Row(site: 1, step: 2, example: 3, row: 4), probability: 0.5, into: &memory, count: count)
+      site: 1, step: 2, example: 3, row: 4, probability: 0.5, into: &memory, count: count)
     #expect(memory.prefix(count).allSatisfy { $0 == 0 || $0 == 2 })
     #expect(memory.suffix(20).allSatisfy { $0 == -7 })
   }
 
   @Test func everyPartOfTheNameMatters() {
-    let names: [(seed: UInt64, row: Philox.Row)] = [
-      (9, Philox.Row(site: 1, step: 2, example: 3, row: 4)), (10, Philox.Row(site: 1, step: 2, example: 3, row: 4)),
-      (9, Philox.Row(site: 2, step: 2, example: 3, row: 4)), (9, Philox.Row(site: 1, step: 3, example: 3, row: 4)),
-      (9, Philox.Row(site: 1, step: 2, example: 4, row: 4)), (9, Philox.Row(site: 1, step: 2, example: 3, row: 5)),
+    let names: [(seed: UInt64, site: Int, step: Int, example: Int, row: Int)] = [
+      (9, 1, 2, 3, 4), (10, 1, 2, 3, 4), (9, 2, 2, 3, 4), (9, 1, 3, 3, 4), (9, 1, 2, 4, 4), (9, 1, 2, 3, 5),
     ]
     let masks = names.map { name in
       var mask = [Float](repeating: 0, count: 200)
-      Philox(seed: name.seed).dropout(name.row, probability: 0.5, into: &mask, count: 200)
+      Philox(seed: name.seed).dropout(
+        site: name.site, step: name.step, example: name.example, row: name.row, probability: 0.5, into: &mask,
+        count: 200)
       return mask
     }
     #expect(Set(masks).count == names.count)
@@ -69,7 +69,7 @@ import Testing
   private func multipliers(row: Int, count: Int, probability: Float) -> [Float] {
     var mask = [Float](repeating: 0, count: count)
     Philox(seed: 1).dropout(
-      Philox.Row(site: 5, step: 6, example: 7, row: row), probability: probability, into: &mask, count: count)
+      site: 5, step: 6, example: 7, row: row, probability: probability, into: &mask, count: count)
     return mask
   }
 }

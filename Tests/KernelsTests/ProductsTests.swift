@@ -59,11 +59,11 @@ import Testing
       key = Matrix(n, heads * k, extra: 0, precision, stream: 2)
     let scores = Matrix(heads * m, n, extra: 0, .float32, stream: 3)
     let products = Workspace().products
-    func columns(_ matrix: Matrix) -> HeadOperand {
-      HeadOperand(matrix.base, matrix.precision, stride: heads * k, headStride: k)
+    func columns(_ matrix: Matrix) -> Operand {
+      Operand(matrix.base, matrix.precision, stride: heads * k, headStride: k)
     }
-    func stacked(_ matrix: Matrix) -> HeadOperand {
-      HeadOperand(matrix.base, matrix.precision, stride: n, headStride: m * n)
+    func stacked(_ matrix: Matrix) -> Operand {
+      Operand(matrix.base, matrix.precision, stride: n, headStride: m * n)
     }
     products.multiply(heads: heads, m, n, k) { _ in (columns(q), columns(key).transposed, stacked(scores)) }
     let a = q.values, b = key.values, s = scores.values
@@ -134,9 +134,9 @@ import Testing
       workspace.team = threads.map { Team(threads: $0) }
       workspace.products.multiply(groups: groups, heads: heads, m, n, k) { group in
         (
-          HeadOperand(q.operand.advanced(columns: group * k).base, precision, stride: width, headStride: groups * k),
-          HeadOperand(key.base, precision, stride: heads * k, headStride: k).transposed,
-          HeadOperand(scores.operand.advanced(rows: group * m).base, .float32, stride: n, headStride: groups * m * n)
+          Operand(q.operand.advanced(columns: group * k).base, precision, stride: width, headStride: groups * k),
+          Operand(key.base, precision, stride: heads * k, headStride: k).transposed,
+          Operand(scores.operand.advanced(rows: group * m).base, .float32, stride: n, headStride: groups * m * n)
         )
       }
       return scores.values

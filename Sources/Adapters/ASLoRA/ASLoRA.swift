@@ -1,3 +1,4 @@
+import Diagnostics
 import StrictJSON
 
 extension AdapterMethod {
@@ -25,6 +26,32 @@ extension AdapterMethod {
 
 /// When and how ASLoRA merges. Where a number is nil, it follows from the run's length.
 public struct ASLoRAOptions: Sendable, Equatable {
+  /// Which pairs of groups may be merged.
+  public enum Candidates: String, Sendable, CaseIterable {
+    /// Neighbours only, so that every group is a run of layers.
+    case adjacent
+    /// Any two.
+    case all
+  }
+
+  /// What makes two groups similar. The smallest distance wins.
+  public enum Metric: String, Sendable, CaseIterable {
+    /// ‖B̄ᵢ − B̄ⱼ‖_F, neither centred nor normalised.
+    case l2
+    /// ‖(B̄ᵢ − B̄ⱼ) A‖_F, which does not depend on A's basis.
+    case effective
+    /// 1 − cos(B̄ᵢ, B̄ⱼ); 1 where one of the two is zero, 0 where both are.
+    case cosine
+  }
+
+  /// What the two groups use after a merge.
+  public enum Direction: String, Sendable, CaseIterable {
+    /// The upper layers' B, unchanged.
+    case lowerUsesUpper = "lower_uses_upper"
+    /// The mean of both B's. The moments are the upper's; the running mean is the mean of both.
+    case average
+  }
+
   /// No merge up to this step; the first is at `start_step + merge_interval`.
   public var startStep: Int?
   /// Steps between two merges.
@@ -32,20 +59,89 @@ public struct ASLoRAOptions: Sendable, Equatable {
   /// Merges per module type in the whole run.
   public var numMerges: Int?
   /// Which pairs of groups can be merged.
-  public var candidates = ASLoRAPlan.Candidates.adjacent
+  public var candidates = Candidates.adjacent
   /// How the distance of two groups is measured.
-  public var metric = ASLoRAPlan.Metric.l2
+  public var metric = Metric.l2
   /// Which B the merged group uses.
-  public var direction = ASLoRAPlan.Direction.lowerUsesUpper
+  public var direction = Direction.lowerUsesUpper
 
   /// Options; what is not given has its default.
   public init(
     startStep: Int? = nil, mergeInterval: Int? = nil, numMerges: Int? = nil,
-    candidates: ASLoRAPlan.Candidates = .adjacent, metric: ASLoRAPlan.Metric = .l2,
-    direction: ASLoRAPlan.Direction = .lowerUsesUpper
+    candidates: Candidates = .adjacent, metric: Metric = .l2,
+    direction: Direction = .lowerUsesUpper
   ) {
     (self.startStep, self.mergeInterval, self.numMerges) = (startStep, mergeInterval, numMerges)
     (self.candidates, self.metric, self.direction) = (candidates, metric, direction)
+  }
+}
+
+/// When ASLoRA merges, and by which rule it picks what (arXiv 2412.10135).
+///
+/// For optimiser steps t = 1 … T and every module type: after the step the running mean of every distinct B takes the
+/// new value in; where t > `startStep` and (t − `startStep`) mod `mergeInterval` = 0 the two nearest groups are
+/// merged, `numMerges` times in all. The first merge is at `startStep + mergeInterval`.
+struct ASLoRAPlan: Sendable {
+  let startStep: Int
+  let mergeInterval: Int
+  let numMerges: Int
+  /// Candidates, metric and direction.
+  let options: ASLoRAOptions
+
+  /// The plan of a run of `totalSteps` optimiser steps on `layers` layers; nil stands for the default.
+  ///
+  /// Defaults: `startStep` round(0.046·T), `mergeInterval` max(1, round(0.035·T)), `numMerges`
+  /// `defaultNumMerges(layers:)`. Where both steps are defaults and so many merges would not fit (more than 27), the
+  /// interval is the largest that does. Throws all violations at once.
+  init(_ options: ASLoRAOptions = ASLoRAOptions(), totalSteps: Int, layers: Int) throws {
+    let merges = options.numMerges ?? Self.defaultNumMerges(layers: layers)
+    let start = options.startStep ?? Self.rounded(0.046, of: totalSteps)
+    var interval = options.mergeInterval ?? max(1, Self.rounded(0.035, of: totalSteps))
+    if options.startStep == nil, options.mergeInterval == nil, merges > 0 {
+      interval = max(1, min(interval, (totalSteps - start) / merges))
+    }
+    try Self.check(startStep: start, mergeInterval: interval, numMerges: merges, totalSteps: totalSteps, layers: layers)
+    (startStep, mergeInterval, numMerges, self.options) = (start, interval, merges, options)
+  }
+
+  /// The steps after which every module type merges two groups.
+  var mergeSteps: [Int] { numMerges == 0 ? [] : (1...numMerges).map { startStep + $0 * mergeInterval } }
+
+  /// round(0.58·L), and never more than the L − 1 merges that there can be.
+  static func defaultNumMerges(layers: Int) -> Int {
+    max(0, min(rounded(0.58, of: layers), layers - 1))
+  }
+
+  /// Throws if `layers` layers can't be merged `numMerges` times.
+  static func check(numMerges: Int, layers: Int) throws(AdapterError) {
+    if numMerges < 0 { throw AdapterError.asloraOutOfRange(field: "num_merges", value: numMerges, atLeast: 0) }
+    if numMerges > max(0, layers - 1) { throw AdapterError.tooManyMerges(numMerges: numMerges, layers: layers) }
+  }
+
+  /// Whether every module type merges two groups after optimiser step `step`, counted from 1.
+  func isMergeStep(_ step: Int) -> Bool {
+    let since = step - startStep
+    return since > 0 && since % mergeInterval == 0 && since / mergeInterval <= numMerges
+  }
+
+  private static func rounded(_ share: Double, of whole: Int) -> Int { Int((share * Double(whole)).rounded()) }
+
+  private static func check(
+    startStep: Int, mergeInterval: Int, numMerges: Int, totalSteps: Int, layers: Int
+  ) throws {
+    var errors: [AdapterError] = []
+    if startStep < 0 { errors.append(.asloraOutOfRange(field: "start_step", value: startStep, atLeast: 0)) }
+    if mergeInterval < 1 { errors.append(.asloraOutOfRange(field: "merge_interval", value: mergeInterval, atLeast: 1)) }
+    do { try check(numMerges: numMerges, layers: layers) } catch { errors.append(error) }
+    if errors.isEmpty, numMerges > 0 {
+      let (span, overflow) = numMerges.multipliedReportingOverflow(by: mergeInterval)
+      if overflow || startStep > totalSteps || span > totalSteps - startStep {
+        errors.append(
+          .mergesDoNotFit(
+            startStep: startStep, mergeInterval: mergeInterval, numMerges: numMerges, totalSteps: totalSteps))
+      }
+    }
+    try ErrorList.throwIfAny(errors)
   }
 }
 
@@ -66,10 +162,10 @@ struct ASLoRAMerging: MethodProcedure {
         let merge = plan.nextMerge(
           module: module, step: state.step, table: current.table, means: means, a: { current[$0] })
       else { continue }
-      if plan.direction == .average {
+      if plan.options.direction == .average {
         state[merge.upper] = zip(current[merge.lower], current[merge.upper]).map { ($0 + $1) / 2 }
       }
-      means.merge(merge, direction: plan.direction)
+      means.merge(merge, direction: plan.options.direction)
       merges.append(merge)
     }
     if !merges.isEmpty { state.tie(merges.map { ($0.lower, $0.upper) }) }
@@ -100,8 +196,8 @@ extension ASLoRAPlan {
   fileprivate var json: JSONValue {
     [
       "start_step": .integer(startStep), "merge_interval": .integer(mergeInterval), "num_merges": .integer(numMerges),
-      "candidates": .string(candidates.rawValue), "metric": .string(metric.rawValue),
-      "direction": .string(direction.rawValue),
+      "candidates": .string(options.candidates.rawValue), "metric": .string(options.metric.rawValue),
+      "direction": .string(options.direction.rawValue),
     ]
   }
 }
@@ -111,9 +207,9 @@ extension ASLoRAOptions {
   fileprivate init?(_ json: JSONNode) {
     guard let start = json["start_step"]?.integer, let interval = json["merge_interval"]?.integer,
       let merges = json["num_merges"]?.integer,
-      let candidates = json["candidates"]?.string.flatMap(ASLoRAPlan.Candidates.init(rawValue:)),
-      let metric = json["metric"]?.string.flatMap(ASLoRAPlan.Metric.init(rawValue:)),
-      let direction = json["direction"]?.string.flatMap(ASLoRAPlan.Direction.init(rawValue:))
+      let candidates = json["candidates"]?.string.flatMap(Candidates.init(rawValue:)),
+      let metric = json["metric"]?.string.flatMap(Metric.init(rawValue:)),
+      let direction = json["direction"]?.string.flatMap(Direction.init(rawValue:))
     else { return nil }
     self.init(
       startStep: start, mergeInterval: interval, numMerges: merges, candidates: candidates, metric: metric,
@@ -134,5 +230,37 @@ extension SiteTable {
       }
     }
     return table
+  }
+}
+
+/// The mean of every distinct B over all optimiser steps so far: B̄ ← B̄ + (B − B̄) / t after step t.
+///
+/// Part of a run's state: a checkpoint stores `step` and `values`, and a resumed run begins with them.
+struct RunningMeans: Sendable, Equatable {
+  /// Optimiser steps taken in.
+  var step = 0
+  /// The means, row-major as the B's.
+  var values: [TensorKey: [Float]] = [:]
+
+  /// Takes in the B's after the next optimiser step. `b` gives the present numbers of a tensor.
+  mutating func update(_ table: SiteTable, b: (TensorKey) -> [Float]) {
+    step += 1
+    for key in table.tensors where key.role == .b {
+      let current = b(key)
+      let weight = Float(step)
+      var mean = values.removeValue(forKey: key) ?? [Float](repeating: 0, count: current.count)
+      precondition(mean.count == current.count)
+      for i in mean.indices { mean[i] += (current[i] - mean[i]) / weight }
+      values[key] = mean
+    }
+  }
+
+  /// Follows a merge: the lower group's mean is dropped; the upper's stays, or becomes the mean of both.
+  mutating func merge(_ event: GroupMerge, direction: ASLoRAOptions.Direction) {
+    guard let lower = values.removeValue(forKey: event.lower), direction == .average,
+      var upper = values.removeValue(forKey: event.upper)
+    else { return }
+    for i in upper.indices { upper[i] = (lower[i] + upper[i]) / 2 }
+    values[event.upper] = upper
   }
 }

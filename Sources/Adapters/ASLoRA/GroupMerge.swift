@@ -34,17 +34,17 @@ extension ASLoRAPlan {
   ///
   /// The pair of candidate groups with the smallest distance; among equals the first, lower group before upper. `a`
   /// gives the present numbers of an A; it is asked by the `effective` metric only.
-  public func nextMerge(
+  func nextMerge(
     module: String, step: Int, table: SiteTable, means: RunningMeans, a: (TensorKey) -> [Float]
   ) -> GroupMerge? {
     let keys = table.tensors.filter { $0.role == .b && $0.module == module }
     guard keys.count > 1 else { return nil }
-    let measure = GroupDistance(metric: metric, rank: table.rank) {
+    let measure = GroupDistance(metric: options.metric, rank: table.rank) {
       table.tensors.first { $0.role == .a && $0.module == module }.map(a) ?? []
     }
     var best: GroupMerge?
     for lower in 0..<(keys.count - 1) {
-      let last = candidates == .all ? keys.count - 1 : lower + 1
+      let last = options.candidates == .all ? keys.count - 1 : lower + 1
       for upper in (lower + 1)...last {
         guard let i = keys[lower].layer, let j = keys[upper].layer,
           let first = means.values[keys[lower]], let second = means.values[keys[upper]]
@@ -57,5 +57,54 @@ extension ASLoRAPlan {
       }
     }
     return best
+  }
+}
+
+/// How dissimilar the mean B's of two groups are, summed in double precision.
+private struct GroupDistance {
+  private let metric: ASLoRAOptions.Metric
+  private let rank: Int
+  /// A Aᵀ, [r, r]; empty unless the metric is `effective`.
+  private let gram: [Double]
+
+  /// `a` gives A, [r, in]; only the `effective` metric asks for it.
+  init(metric: ASLoRAOptions.Metric, rank: Int, a: () -> [Float]) {
+    self.metric = metric
+    self.rank = rank
+    let numbers = metric == .effective ? a() : [], columns = numbers.count / rank
+    func row(_ index: Int) -> ArraySlice<Float> { numbers[(index * columns)..<((index + 1) * columns)] }
+    gram = columns == 0 ? [] : (0..<rank).flatMap { i in (0..<rank).map { Self.dot(row(i), row($0)) } }
+  }
+
+  /// The distance of two matrices, [out, r].
+  func distance(_ first: [Float], _ second: [Float]) -> Double {
+    switch metric {
+    case .l2:
+      return zip(first, second).reduce(0) { sum, pair in
+        let difference = Double(pair.0) - Double(pair.1)
+        return sum + difference * difference
+      }.squareRoot()
+    case .effective: return effective(first, second)
+    case .cosine:
+      let squares = (Self.dot(first, first), Self.dot(second, second))
+      if squares.0 == 0 || squares.1 == 0 { return squares.0 == squares.1 ? 0 : 1 }
+      return max(0, 1 - Self.dot(first, second) / (squares.0.squareRoot() * squares.1.squareRoot()))
+    }
+  }
+
+  /// ‖D A‖_F² = Σ over the rows d of D of d (A Aᵀ) dᵀ, so that the [out, in] product is never formed.
+  private func effective(_ first: [Float], _ second: [Float]) -> Double {
+    var sum = 0.0
+    for row in stride(from: 0, to: first.count, by: rank) {
+      let difference = (row..<(row + rank)).map { Double(first[$0]) - Double(second[$0]) }
+      for i in 0..<rank {
+        for j in 0..<rank { sum += difference[i] * gram[i * rank + j] * difference[j] }
+      }
+    }
+    return max(0, sum).squareRoot()
+  }
+
+  private static func dot(_ a: some Sequence<Float>, _ b: some Sequence<Float>) -> Double {
+    zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
   }
 }

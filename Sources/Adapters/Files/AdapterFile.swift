@@ -1,4 +1,6 @@
 import Checkpoints
+import Diagnostics
+import Kernels
 import Models
 import StrictJSON
 
@@ -32,7 +34,7 @@ public enum AdapterFile {
 
   /// Whether the directory's config is one of ours rather than PEFT's. Throws where it is missing or is not JSON.
   public static func isNative(_ directory: String) throws -> Bool {
-    try ConfigFields(file: "\(directory)/\(configName)").object["format"]?.string == format
+    try JSONField(file: "\(directory)/\(configName)").optional("format")?.node.string == format
   }
 
   /// The adapter in `directory`. Throws where the files and the strategy disagree in any name, shape or sharing.
@@ -41,7 +43,7 @@ public enum AdapterFile {
   public static func read(
     _ directory: String, sites: [Site], methods: [AdapterMethod] = AdapterMethod.all
   ) throws -> StoredAdapter {
-    let (table, metadata) = try NativeConfig(file: "\(directory)/\(configName)", sites, methods).decode()
+    let (table, metadata) = try NativeConfig(directory, sites, methods).decode()
     var file = try AdapterTensors(path: "\(directory)/\(tensorsName)")
     var tensors: [TensorKey: [Float]] = [:]
     for key in table.tensors {
@@ -76,5 +78,112 @@ public enum AdapterFile {
       "task_type": .string(metadata.taskType), "labels": .strings(metadata.labels), "step": .integer(metadata.step),
       "sites": .members(sites),
     ]
+  }
+}
+
+extension JSONField {
+  /// The value that `file` holds. Throws `FileError` or `JSONSyntaxError`.
+  init(file: String) throws { try self.init(parsing: MappedFile(path: file).text(), file: file) }
+}
+
+/// Decodes the config of our own adapter directory into the table that it describes.
+private struct NativeConfig {
+  private let config: JSONField
+  private let sites: [String: Site]
+  private let methods: [AdapterMethod]
+
+  private static let keys = [
+    "format", "format_version", "strategy", "r", "lora_alpha", "lora_dropout", "use_rslora", "target_modules",
+    "base_model_name_or_path", "model_type", "task_type", "labels", "step", "sites",
+  ]
+
+  init(_ directory: String, _ sites: [Site], _ methods: [AdapterMethod]) throws {
+    config = try JSONField(file: "\(directory)/\(AdapterFile.configName)")
+    self.sites = Dictionary(sites.map { ($0.path, $0) }) { first, _ in first }
+    self.methods = methods
+  }
+
+  func decode() throws -> (table: SiteTable, metadata: AdapterMetadata) {
+    guard try config.optional("format")?.node.string == AdapterFile.format else {
+      throw config.error("not a native adapter of swift-peft")
+    }
+    let version = try config.member("format_version"), newest = AdapterFile.formatVersion
+    if try version.integer() > newest {
+      throw version.error("written by a newer program; this one reads up to version \(newest)")
+    }
+    try config.requireOnly(Self.keys)
+    let metadata = AdapterMetadata(
+      baseModel: try config.member("base_model_name_or_path").string(),
+      modelType: try config.member("model_type").string(), taskType: try config.member("task_type").string(),
+      labels: try config.member("labels").strings(), loraAlpha: try config.member("lora_alpha").number(),
+      loraDropout: try config.member("lora_dropout").number(), useRSLoRA: try config.member("use_rslora").bool(),
+      targetModules: try config.member("target_modules").strings(), step: try config.member("step").integer())
+    return (try table(), metadata)
+  }
+
+  private func table() throws -> SiteTable {
+    let strategy = try config.member("strategy"), name = try strategy.string()
+    guard let method = methods.first(where: { $0.name == name }) else {
+      let names = methods.map(\.name).joined(separator: ", ")
+      throw strategy.error(.wrongValue(expected: "one of \(names)", found: JSONWriter.quoted(name.clipped)))
+    }
+    let entries = try config.member("sites").members().map { (try site($0, $1), $1) }
+    var seen: [String: Set<Int>] = [:]
+    for (site, entry) in entries where !seen[site.module, default: []].insert(site.layer).inserted {
+      throw entry.error("\(site.module) of layer \(site.layer) occurs twice")
+    }
+    var table = try SiteTable(sites: entries.map(\.0), method: method, r: try config.member("r").integer())
+    for (_, entry) in entries {
+      try entry.requireOnly(["layer", "module", "slice_of", "first_row"] + table.roles.map(\.name))
+    }
+    if method.procedure != nil { try merge(&table, as: entries) }
+    for (position, (_, entry)) in entries.enumerated() where method.hasAdapters {
+      for key in table.keys(ofSiteAt: position) {
+        try entry.require(key.role.name, table.name(of: key)) { try $0.string() }
+      }
+    }
+    return table
+  }
+
+  /// Ties the layers of every module whose entries name the same B, under the highest of them.
+  private func merge(_ table: inout SiteTable, as entries: [(Site, JSONField)]) throws {
+    var ties: [TensorKey: TensorKey] = [:]
+    let named = try entries.map { (site: $0, b: try $1.member(TensorRole.b.name).string()) }
+    for ofModule in Dictionary(grouping: named, by: \.site.module).values {
+      for group in Dictionary(grouping: ofModule, by: \.b).values {
+        let keys = Set(group.map(\.site.layer)).sorted().map {
+          TensorKey(role: .b, module: group[0].site.module, layer: $0)
+        }
+        for key in keys.dropLast() { ties[key] = keys[keys.count - 1] }
+      }
+    }
+    table.tie(ties)
+  }
+
+  /// The model's map at `path`, which the entry must describe as it is.
+  private func site(_ path: String, _ entry: JSONField) throws -> Site {
+    guard let site = sites[path] else {
+      let nearest = nearestName(to: path, among: sites.keys.sorted()).map { "; did you mean \($0)?" } ?? ""
+      throw entry.error("no linear map of the model\(nearest)")
+    }
+    try entry.require("layer", site.layer) { try $0.integer() }
+    try entry.require("module", site.module) { try $0.string() }
+    if let slice = site.slice {
+      try entry.require("slice_of", slice.path) { try $0.string() }
+      try entry.require("first_row", slice.firstRow) { try $0.integer() }
+    } else if let slice = try entry.optional("slice_of") {
+      throw slice.error("the model's map is a whole one")
+    }
+    return site
+  }
+}
+
+extension JSONField {
+  /// Throws if the member `key` is not `expected`.
+  fileprivate func require<Value: Equatable>(
+    _ key: String, _ expected: Value, _ read: (JSONField) throws -> Value
+  ) throws {
+    let field = try member(key), found = try read(field)
+    if found != expected { throw field.error(.wrongValue(expected: "\(expected)", found: "\(found)")) }
   }
 }

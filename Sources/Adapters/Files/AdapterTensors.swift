@@ -11,7 +11,7 @@ struct AdapterTensors {
     // Every number is copied, widened to float32.
     let bytes = file.names.reduce(0) { $0 + (file.info($1)?.byteCount ?? 0) }
     if bytes > InputFile.dataLimit {
-      throw AdapterFileError(place: path, problem: .tooLarge(bytes: bytes, limit: InputFile.dataLimit))
+      throw AdapterFileError(file: path, problem: .tooLarge(bytes: bytes, limit: InputFile.dataLimit))
     }
     self.file = file
     untaken = Set(file.names)
@@ -41,7 +41,7 @@ struct AdapterTensors {
   }
 
   func failure(_ problem: AdapterFileError.Problem) -> AdapterFileError {
-    AdapterFileError(place: file.path, problem: problem)
+    AdapterFileError(file: file.path, problem: problem)
   }
 
   private mutating func take(_ name: String) throws -> [Float] {

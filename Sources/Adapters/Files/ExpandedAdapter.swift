@@ -16,17 +16,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
     /// B, [out, rank].
     public let b: [Float]
     /// g, [out]; nil stands for ones, as in plain LoRA.
-    public let rowScale: [Float]?
-
-    /// An adapted map.
-    public init(site: Site, rank: Int, scale: Double, a: [Float], b: [Float], rowScale: [Float]? = nil) {
-      self.site = site
-      self.rank = rank
-      self.scale = scale
-      self.a = a
-      self.b = b
-      self.rowScale = rowScale
-    }
+    public internal(set) var rowScale: [Float]?
   }
 
   /// The adapted maps, in model order.
@@ -34,25 +24,19 @@ public struct ExpandedAdapter: Sendable, Equatable {
   /// The head's tensors by their names in the model.
   public let head: [String: HeadTensor]
 
-  /// An adapter.
-  public init(entries: [Entry], head: [String: HeadTensor]) {
-    self.entries = entries
-    self.head = head
-  }
-
   /// The numbers that a run with `table` starts from (`init_from`): A and B as they are, whatever their scale was.
   ///
   /// The adapted maps and the ranks must be those of `table`, and maps that share a tensor in it must have equal
   /// numbers here. All violations are thrown at once.
   public func initialise(_ table: SiteTable) throws -> [TensorKey: [Float]] {
-    var errors: [InitFromError] = []
+    var errors: [AdapterError] = []
     let byPath = Dictionary(entries.map { ($0.site.path, $0) }) { first, _ in first }
     let missing = table.sites.map(\.path).filter { byPath[$0] == nil }
     let unused = entries.map(\.site.path).filter { table.position(ofPath: $0) == nil }
     if !missing.isEmpty { errors.append(.missingSites(missing)) }
     if !unused.isEmpty { errors.append(.unusedSites(unused)) }
     var values: [TensorKey: [Float]] = [:]
-    if table.method.form != nil { throw InitFromError.otherMethod(config: table.method.name) }
+    if table.method.form != nil { throw AdapterError.otherMethod(config: table.method.name) }
     for key in table.tensors {
       let users = table.users(of: key).compactMap { byPath[table.sites[$0].path] }
       guard let first = users.first else { continue }
@@ -97,26 +81,53 @@ extension ExpandedAdapter.Entry {
   public func values(_ role: TensorRole) -> [Float] { role == .a ? a : b }
 }
 
-/// An adapter that another program's format cannot hold.
-public struct NotPlainLoRA: UserFacingError, Equatable {
-  /// The format asked for.
-  public let format: String
-  /// The first map that is more than a LoRA.
-  public let path: String
-
-  /// What is wrong, and what would be right.
-  public var description: String {
-    "--format \(format): \(path) scales the rows of its weight, which a plain LoRA cannot hold; use merge"
-  }
-  /// Bad input.
-  public var exitStatus: ExitStatus { .badInput }
-}
-
 extension ExpandedAdapter {
   /// Throws where an entry is more than A and B.
   func requirePlain(format: String) throws {
     if let entry = entries.first(where: { $0.rowScale != nil }) {
-      throw NotPlainLoRA(format: format, path: entry.site.path)
+      throw ExportError.notPlainLoRA(format: format, path: entry.site.path)
     }
+  }
+}
+
+extension ExpandedAdapter {
+  /// The same function with every LoRA on a whole map of `geometry`.
+  ///
+  /// Slices of a fused map become one LoRA on the fused map: their A's stacked, their B's in the rows of the slice and
+  /// the columns of its A, so that the rank is the sum of theirs.
+  public func fused(_ geometry: ModelGeometry) -> ExpandedAdapter {
+    let byPath = Dictionary(entries.map { ($0.site.path, $0) }) { first, _ in first }
+    let whole = geometry.sites.filter { $0.slice == nil }.compactMap { site in
+      byPath[site.path] ?? Self.fused(site, from: entries.filter { $0.site.slice?.path == site.path })
+    }
+    return ExpandedAdapter(entries: whole, head: head)
+  }
+
+  /// One LoRA on `site` from those on its slices, or nil where none is adapted.
+  private static func fused(_ site: Site, from slices: [Entry]) -> Entry? {
+    guard let scale = slices.first?.scale else { return nil }
+    let rank = slices.reduce(0) { $0 + $1.rank }
+    var b = [Float](repeating: 0, count: site.outFeatures * rank)
+    var rowScale = slices.contains { $0.rowScale != nil } ? [Float](repeating: 1, count: site.outFeatures) : nil
+    var column = 0
+    for entry in slices {
+      let values = entry.b(scaledFor: scale)
+      for row in 0..<entry.site.outFeatures {
+        let whole = row + (entry.site.slice?.firstRow ?? 0), start = whole * rank + column
+        if let own = entry.rowScale { rowScale?[whole] = own[row] }
+        b.replaceSubrange(start..<(start + entry.rank), with: values[(row * entry.rank)..<((row + 1) * entry.rank)])
+      }
+      column += entry.rank
+    }
+    return Entry(site: site, rank: rank, scale: scale, a: slices.flatMap(\.a), b: b, rowScale: rowScale)
+  }
+}
+
+extension ExpandedAdapter.Entry {
+  /// B as another `scale` needs it for the same product s · B A; all zeros where either scale is 0.
+  func b(scaledFor other: Double) -> [Float] {
+    if scale == other { return b }
+    let ratio = other == 0 ? 0 : Float(scale / other)
+    return b.map { $0 * ratio }
   }
 }

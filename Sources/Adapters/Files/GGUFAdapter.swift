@@ -1,5 +1,4 @@
 import Checkpoints
-import Diagnostics
 import Models
 
 /// Writes an adapter of a decoder as the LoRA file that llama.cpp loads (`llama-cli --lora FILE`).
@@ -20,15 +19,15 @@ public struct GGUFAdapter: Sendable {
   public init(_ adapter: ExpandedAdapter, geometry: ModelGeometry) throws {
     self.geometry = geometry
     guard let name = geometry.config.architecture.ggufName else {
-      throw GGUFError.otherFamily(
+      throw ExportError.otherFamily(
         geometry.config.modelType,
         supported: Architecture.all.filter { $0.ggufName != nil }.map(\.modelType))
     }
     architecture = name
     try adapter.requirePlain(format: "gguf")
-    if let tensor = adapter.head.keys.min() { throw GGUFError.head(tensor) }
+    if let tensor = adapter.head.keys.min() { throw ExportError.head(tensor) }
     entries = adapter.fused(geometry).entries
-    guard let first = entries.first(where: { $0.scale != 0 }) else { throw GGUFError.empty }
+    guard let first = entries.first(where: { $0.scale != 0 }) else { throw ExportError.empty }
     alpha = first.scale * Double(first.rank)
   }
 
@@ -36,7 +35,7 @@ public struct GGUFAdapter: Sendable {
   public func write(to path: String) throws {
     let tensors = try entries.flatMap { entry in
       guard let map = geometry.map(of: entry.site), let ggufName = map.ggufName else {
-        throw GGUFError.module(entry.site.path)
+        throw ExportError.module(entry.site.path)
       }
       let name = "blk.\(entry.site.layer).\(ggufName).weight"
       let b = entry.b(scaledFor: alpha / Double(entry.rank))
@@ -65,29 +64,4 @@ public struct GGUFAdapter: Sendable {
       return b[(source * rank)..<((source + 1) * rank)]
     }
   }
-}
-
-/// An adapter that cannot be a LoRA file of llama.cpp.
-public enum GGUFError: UserFacingError, Equatable {
-  case otherFamily(String, supported: [String])
-  /// A classification head, for which llama.cpp has no place.
-  case head(String)
-  /// Nothing is adapted.
-  case empty
-  case module(String)
-
-  /// What cannot be written.
-  public var description: String {
-    switch self {
-    case .otherFamily(let family, let supported):
-      "--format gguf: llama.cpp has no names for a \(family) adapter; supported: \(supported.joined(separator: ", "))"
-    case .head(let tensor):
-      "--format gguf: the adapter has a classification head (\(tensor)), for which a LoRA file of llama.cpp has no place"
-    case .empty: "--format gguf: the adapter changes nothing, there is no LoRA to write"
-    case .module(let path): "--format gguf: llama.cpp has no name for \(path)"
-    }
-  }
-
-  /// Bad input.
-  public var exitStatus: ExitStatus { .badInput }
 }

@@ -89,3 +89,89 @@ extension String {
     hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self
   }
 }
+
+/// The `adapter_config.json` of PEFT, reduced to plain LoRA: whatever would change what the adapter computes is refused
+/// by name.
+private struct PEFTConfig {
+  let baseModel: String?
+  let targetModules: [String]
+  let taskType: String?
+  let useRSLoRA: Bool
+  private let config: JSONField
+  private let rank: JSONField
+  private let alpha: JSONField
+
+  /// Fields that are read here, or that say nothing about the tensors in the file. `fan_in_fan_out` is about the base
+  /// weight's layout: A and B are [r, in] and [out, r] for GPT-2 too.
+  private static let harmless: Set<String> = [
+    "peft_type", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "fan_in_fan_out", "target_modules",
+    "modules_to_save", "base_model_name_or_path", "lora_dropout", "inference_mode", "task_type", "revision",
+    "peft_version", "auto_mapping", "exclude_modules", "eva_config", "loftq_config", "megatron_core",
+    "qalora_group_size", "runtime_config", "ensure_weight_tying", "bias", "init_lora_weights",
+  ]
+
+  init(file: String) throws {
+    config = try JSONField(file: file)
+    guard let type = try config.optional("peft_type") else {
+      throw config.error("not an adapter of PEFT (peft_type is missing)")
+    }
+    if type.node.string != "LORA" { throw type.unsupported }
+    for (key, field) in try config.members() where !Self.harmless.contains(key) && !field.node.isNeutral {
+      throw field.unsupported
+    }
+    if let bias = try config.optional("bias"), bias.node.string != "none" { throw bias.unsupported }
+    // The others (pissa, olora, loftq, corda, …) change the base weights, which the file does not hold.
+    if let start = try config.optional("init_lora_weights"), start.node.bool == nil,
+      !["gaussian", "eva", "orthogonal"].contains(start.node.string)
+    {
+      throw start.unsupported
+    }
+    rank = try config.member("r")
+    alpha = try config.member("lora_alpha")
+    useRSLoRA = try config.optional("use_rslora")?.bool() ?? false
+    baseModel = try config.optional("base_model_name_or_path")?.node.string
+    targetModules = try config.optional("target_modules")?.node.array?.compactMap(\.string) ?? []
+    taskType = try config.optional("task_type")?.node.string
+  }
+
+  /// Throws if a module that is not `known` is saved whole. (PEFT itself writes both names of a classification head,
+  /// whichever the model has.)
+  func requireSavedModules(_ known: [String]) throws {
+    guard let saved = try config.optional("modules_to_save") else { return }
+    for name in try saved.strings() where !(known + ["classifier", "score"]).contains(name) { throw saved.unsupported }
+  }
+
+  /// r of the module with this path.
+  func rank(of path: String) throws -> Int { try (pattern("rank_pattern", path) ?? rank).integer(atLeast: 1) }
+
+  /// alpha of the module with this path.
+  func alpha(of path: String) throws -> Double { try (pattern("alpha_pattern", path) ?? alpha).number() }
+
+  /// The first entry of a pattern table that names `path` or its end. PEFT reads keys as regular expressions; here
+  /// they are names, and a key that is more than a name is refused.
+  private func pattern(_ table: String, _ path: String) throws -> JSONField? {
+    guard let patterns = try config.optional(table) else { return nil }
+    for (key, field) in try patterns.members() {
+      guard key.allSatisfy({ $0.isLetter || $0.isNumber || "._".contains($0) }) else {
+        throw field.error("regular expressions are not supported, only names of modules")
+      }
+      if path == key || path.hasSuffix("." + key) { return field }
+    }
+    return nil
+  }
+}
+
+extension JSONField {
+  fileprivate var unsupported: JSONFieldError {
+    error(
+      "\(JSONWriter.text(node.value, pretty: false)) is not supported: plain LoRA adapters and a classification head only"
+    )
+  }
+}
+
+extension JSONNode {
+  /// Whether the value leaves an option off: null, false, an empty list or object.
+  fileprivate var isNeutral: Bool {
+    isNull || bool == false || array?.isEmpty == true || object?.count == 0
+  }
+}

@@ -1,3 +1,4 @@
+import Algorithms
 import Checkpoints
 import Models
 import StrictJSON
@@ -90,7 +91,7 @@ public struct PEFTExport: Sendable {
   /// Names that select exactly the adapted maps by PEFT's suffix rule: module types where they do, else full paths.
   private var targetModules: [String] {
     let paths = expanded.entries.map(\.site.path)
-    let modules = expanded.entries.map(\.site.module).unique
+    let modules = Array(expanded.entries.map(\.site.module).uniqued())
     let maps = geometry.sites.filter { $0.slice == nil }
     let selected = try? TargetSelection(modules).select(from: maps, basePrefix: geometry.basePrefix)
     return selected?.map(\.path) == paths ? modules : expanded.entries.map { fullPath($0.site) }

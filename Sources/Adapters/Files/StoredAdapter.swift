@@ -95,9 +95,3 @@ public struct AdapterMetadata: Sendable, Equatable {
     loraScale(alpha: loraAlpha, rank: rank, useRSLoRA: useRSLoRA)
   }
 }
-
-/// s = alpha / r, or alpha / √r for rsLoRA; 0 for rank 0.
-public func loraScale(alpha: Double, rank: Int, useRSLoRA: Bool) -> Double {
-  if rank < 1 { return 0 }
-  return alpha / (useRSLoRA ? Double(rank).squareRoot() : Double(rank))
-}

@@ -1,5 +1,6 @@
 import Checkpoints
 import Diagnostics
+import Foundation
 import Kernels
 import Models
 import StrictJSON
@@ -54,7 +55,9 @@ public struct FoldedCheckpoint: Sendable {
     let metadata = ["format": "pt"]
     var map: [(String, JSONValue)] = []
     for (number, tensors) in files.enumerated() {
-      let name = files.count == 1 ? "model.safetensors" : Self.shard(number + 1, of: files.count)
+      let name =
+        files.count == 1
+        ? "model.safetensors" : String(format: "model-%05d-of-%05d.safetensors", number + 1, files.count)
       try SafetensorsWriter.write(tensors, metadata: metadata, to: "\(directory)/\(name)", onTensor: onTensor)
       map += tensors.map { ($0.name, .string(name)) }
     }
@@ -69,14 +72,6 @@ public struct FoldedCheckpoint: Sendable {
     let config = try FoldedConfig(source: source, geometry: geometry, task: task)
     try AtomicFile.write(config.text, to: "\(directory)/config.json")
   }
-
-  private static func shard(_ number: Int, of count: Int) -> String {
-    func padded(_ number: Int) -> String {
-      let digits = String(number)
-      return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
-    }
-    return "model-\(padded(number))-of-\(padded(count)).safetensors"
-  }
 }
 
 /// The outputs of a classification head.
@@ -87,4 +82,45 @@ public enum HeadLabels: Sendable, Equatable {
   case regression
   /// So many outputs of an adapter that does not name them: they keep the base config's names where these are as many.
   case unnamed(Int)
+}
+
+/// The base model's `config.json` with what transformers must know of the folded model.
+private struct FoldedConfig {
+  /// The file.
+  let text: String
+
+  init(source: String, geometry: ModelGeometry, task: FoldedCheckpoint.Task) throws {
+    let file = try MappedFile(path: "\(source)/config.json")
+    let node = try JSONParser.parse(file.copy(0..<file.count), file: file.path)
+    guard task != .asStored, var object = node.object else {
+      text = String(decoding: file.copy(0..<file.count), as: UTF8.self)
+      return
+    }
+    let architecture = geometry.config.architecture
+    switch task {
+    case .classifier(let labels):
+      object["architectures"] = JSONNode(.strings([architecture.classifierClass]))
+      Self.set(labels, in: &object, base: geometry.config)
+    case .languageModel:
+      object["architectures"] = JSONNode(.strings([architecture.languageModelClass].compactMap { $0 }))
+    case .asStored: break
+    }
+    text = JSONWriter.text(.object(object), pretty: true)
+  }
+
+  private static func set(_ labels: HeadLabels, in object: inout JSONObject, base: ModelConfig) {
+    let classes: [String]
+    switch labels {
+    case .classes(let names): classes = names
+    case .regression: classes = ["LABEL_0"]
+    case .unnamed(let count):
+      classes = base.labels?.count == count ? base.labels ?? [] : (0..<count).map { "LABEL_\($0)" }
+    }
+    object["num_labels"] = nil
+    object["id2label"] = JSONNode(.members(classes.enumerated().map { (String($0), .string($1)) }))
+    object["label2id"] = JSONNode(.members(classes.enumerated().map { ($1, .integer($0)) }))
+    if case .unnamed = labels { return }
+    let problem = labels == .regression ? "regression" : "single_label_classification"
+    object["problem_type"] = JSONNode(.string(problem))
+  }
 }

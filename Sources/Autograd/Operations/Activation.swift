@@ -2,15 +2,14 @@ import Kernels
 
 extension Tape {
   /// y = f(x + bias), element by element.
-  public func activation(_ x: Tensor, bias: FrozenTensor? = nil, _ kind: ActivationKind) -> Tensor {
-    let y = make(like: x), rows = x.rows, columns = x.columns
+  public func activation(_ x: Tensor, bias: FrozenTensor? = nil, _ kind: Activation) -> Tensor {
+    let y = make(like: x), rows = x.rows, columns = x.columns, precision = x.precision
     withOptionalFloats(bias) { bias in
       workspace.forEachRange(of: rows, numbers: columns) { range in
-        let at = range.lowerBound * columns, rows = range.count
-        switch x.precision {
-        case .float32: kind.forward(pre: x.base + at, bias: bias, y: y.base + at, rows: rows, columns: columns)
-        case .bfloat16: kind.forward(pre: x.bf16 + at, bias: bias, y: y.bf16 + at, rows: rows, columns: columns)
-        }
+        let at = range.lowerBound * columns
+        kind.forward(
+          precision, pre: x.buffer.address(at, precision), bias: bias, y: y.buffer.address(at, precision),
+          rows: range.count, columns: columns)
       }
     }
     if x.needsGradient {
@@ -18,12 +17,10 @@ extension Tape {
         guard let dy = output.take() else { return }
         withOptionalFloats(bias) { bias in
           workspace.forEachRange(of: rows, numbers: columns) { range in
-            let at = range.lowerBound * columns, rows = range.count
-            switch x.precision {
-            case .float32: kind.backward(pre: x.base + at, bias: bias, dy: dy.base + at, rows: rows, columns: columns)
-            case .bfloat16:
-              kind.backward(pre: x.bf16 + at, bias: bias, dy: dy.bf16 + at, rows: rows, columns: columns)
-            }
+            let at = range.lowerBound * columns
+            kind.backward(
+              precision, pre: x.buffer.address(at, precision), bias: bias, dy: dy.address(at, precision),
+              rows: range.count, columns: columns)
           }
         }
         x.slot.add(moving: dy, in: workspace)
@@ -32,8 +29,32 @@ extension Tape {
     return y
   }
 
-  /// Like `withFloats`; passes nil on.
-  func withOptionalFloats(_ tensor: FrozenTensor?, _ body: (UnsafeMutablePointer<Float>?) -> Void) {
-    if let tensor { withFloats(tensor) { body($0) } } else { body(nil) }
+  /// y = f(gate) ∘ up; with f = SiLU this is SwiGLU (Shazeer, arXiv 2002.05202). [N, I] each.
+  public func gatedActivation(_ gate: Tensor, _ up: Tensor, _ kind: Activation) -> Tensor {
+    let count = gate.count, precision = gate.precision
+    let y = make(
+      gate.layout, columns: gate.columns, needsGradient: gate.needsGradient || up.needsGradient, precision: precision)
+    workspace.forEachRange(of: count) { range in
+      let at = range.lowerBound
+      kind.gated(
+        precision, gate: gate.buffer.address(at, precision), up: up.buffer.address(at, precision),
+        y: y.buffer.address(at, precision), count: range.count)
+    }
+    if y.needsGradient {
+      record { [workspace, output = y.slot] in
+        guard let dy = output.take() else { return }
+        // dy is overwritten by the gate's gradient.
+        let dUp = up.shape.allocate(in: workspace)
+        workspace.forEachRange(of: count) { range in
+          let at = range.lowerBound
+          kind.gatedBackward(
+            precision, gate: gate.buffer.address(at, precision), up: up.buffer.address(at, precision),
+            dy: dy.address(at, precision), dUp: dUp.address(at, precision), count: range.count)
+        }
+        if up.needsGradient { up.slot.add(moving: dUp, in: workspace) }
+        if gate.needsGradient { gate.slot.add(moving: dy, in: workspace) }
+      }
+    }
+    return y
   }
 }

@@ -101,25 +101,22 @@ private struct AttentionPass {
   }
 
   /// The query heads that are number `member` among those that share a key and value head, from row `row` on.
-  func queries(_ buffer: Buffer, from row: Int, _ member: Int) -> HeadOperand {
-    HeadOperand(
-      UnsafeMutableRawPointer(buffer.base) + (row * columns + member * headSize) * precision.byteCount, precision,
-      stride: columns, headStride: sharing * headSize)
+  func queries(_ buffer: Buffer, from row: Int, _ member: Int) -> Operand {
+    Operand(
+      buffer.address(row * columns + member * headSize, precision), precision, stride: columns,
+      headStride: sharing * headSize)
   }
 
   /// The key or value heads from row `row` on.
-  func keys(_ buffer: Buffer, _ precision: Precision, from row: Int) -> HeadOperand {
-    HeadOperand(
-      UnsafeMutableRawPointer(buffer.base) + row * k.columns * precision.byteCount, precision, stride: k.columns,
-      headStride: headSize)
+  func keys(_ buffer: Buffer, _ precision: Precision, from row: Int) -> Operand {
+    Operand(buffer.address(row * k.columns, precision), precision, stride: k.columns, headStride: headSize)
   }
 
   /// The scores of the heads of `queries`, in [H, rows, columns].
-  func scores(_ buffer: Buffer, _ precision: Precision, _ block: Block, _ member: Int) -> HeadOperand {
+  func scores(_ buffer: Buffer, _ precision: Precision, _ block: Block, _ member: Int) -> Operand {
     let size = block.rows * block.columns
-    return HeadOperand(
-      UnsafeMutableRawPointer(buffer.base) + member * size * precision.byteCount, precision, stride: block.columns,
-      headStride: sharing * size)
+    return Operand(
+      buffer.address(member * size, precision), precision, stride: block.columns, headStride: sharing * size)
   }
 
   /// s [H, rows, columns] = A Bᵀ for query rows A and key rows B.
@@ -143,7 +140,7 @@ private struct AttentionPass {
   }
 
   /// Key rows = Sᵀ A, or += after the first block of a sequence, for scores S and query rows A.
-  func multiply(_ block: Block, transposed s: Buffer, _ a: Buffer, into c: HeadOperand) {
+  func multiply(_ block: Block, transposed s: Buffer, _ a: Buffer, into c: Operand) {
     for member in 0..<sharing {
       workspace.products.multiply(
         heads: keyValueHeads, block.columns, headSize, block.rows, accumulate: !block.isFirst || member > 0
@@ -188,11 +185,7 @@ private struct AttentionPass {
     let surplus = (block.rows - block.queries.count) * block.columns
     guard surplus > 0, buffer.computes else { return }
     for head in 0..<heads {
-      let at = (head * block.rows + block.queries.count) * block.columns
-      switch precision {
-      case .float32: (buffer.base + at).update(repeating: 0, count: surplus)
-      case .bfloat16: (buffer.bf16 + at).update(repeating: 0, count: surplus)
-      }
+      buffer.clear(at: (head * block.rows + block.queries.count) * block.columns, surplus, precision)
     }
   }
 
@@ -306,7 +299,7 @@ private struct AttentionPass {
     let sums: Buffer?
 
     /// The destination of a block's key rows.
-    func keys(_ block: Block, _ pass: AttentionPass) -> HeadOperand {
+    func keys(_ block: Block, _ pass: AttentionPass) -> Operand {
       guard let sums, pass.needsSums(block) else {
         return pass.keys(buffer, pass.precision, from: block.keys.lowerBound)
       }
@@ -319,11 +312,8 @@ private struct AttentionPass {
     /// Copies a sequence's sums after its last block.
     func finish(_ block: Block, _ pass: AttentionPass) {
       guard let sums, pass.needsSums(block), block.isLast, sums.computes else { return }
-      let at = block.keys.lowerBound * pass.k.columns, count = block.total * pass.k.columns
-      switch pass.precision {
-      case .float32: (buffer.base + at).update(from: sums.base, count: count)
-      case .bfloat16: ck_narrow_bfloat16(buffer.bf16 + at, sums.base, count)
-      }
+      buffer.store(
+        sums.base, at: block.keys.lowerBound * pass.k.columns, block.total * pass.k.columns, pass.precision)
     }
   }
 }

@@ -1,24 +1,22 @@
 import CKernels
 import Kernels
 
-/// Frozen weights of an RMS norm, in float32 (Zhang & Sennrich, arXiv 1910.07467).
-public struct RMSNormWeights: Sendable {
+/// Frozen weights of a norm, in float32: layer norm (Ba et al., arXiv 1607.06450), or RMS norm (Zhang & Sennrich,
+/// arXiv 1910.07467) if there is no β.
+public struct NormWeights: Sendable {
   /// γ [C].
   public let gamma: FrozenTensor
-  /// Added to the mean square.
+  /// β [C]; nil for an RMS norm.
+  public let beta: FrozenTensor?
+  /// Added to the variance, or to the mean square.
   public let epsilon: Float
 
   /// Weights.
-  public init(gamma: FrozenTensor, epsilon: Float) {
+  public init(gamma: FrozenTensor, beta: FrozenTensor? = nil, epsilon: Float) {
     self.gamma = gamma
+    self.beta = beta
     self.epsilon = epsilon
   }
-}
-
-/// The norm before a block of a decoder.
-public enum NormWeights: Sendable {
-  case layer(LayerNormWeights)
-  case rms(RMSNormWeights)
 }
 
 extension Tape {
@@ -80,6 +78,20 @@ extension Tape {
   }
 }
 
+extension Tape {
+  /// Runs `body` with γ, β and `bias` as floats.
+  func withFloats(
+    _ norm: NormWeights, _ bias: FrozenTensor?,
+    _ body: (
+      _ gamma: UnsafeMutablePointer<Float>, _ beta: UnsafeMutablePointer<Float>?, _ bias: UnsafeMutablePointer<Float>?
+    ) -> Void
+  ) {
+    withFloats(norm.gamma) { gamma in
+      withOptionalFloats(norm.beta) { beta in withOptionalFloats(bias) { body(gamma, beta, $0) } }
+    }
+  }
+}
+
 private struct NormPass {
   unowned let tape: Tape
   /// The input of the norm, float32.
@@ -90,32 +102,19 @@ private struct NormPass {
 
   /// Computes the sum in `x` and its norm in `y`.
   func forward(into y: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, residual: Tensor?) {
-    let layout = x.layout, columns = x.columns, workspace = tape.workspace
-    let masks = dropout > 0 ? tape.dropoutSource : nil
-    let multipliers = masks.map { _ in workspace.allocate(columns) }
-    let scratch = y.precision == .bfloat16 ? workspace.allocate(columns) : nil
-    guard workspace.computes else { return }
-    tape.withOptionalFloats(bias) { bias in
-      tape.withFloats(norm.gamma) { gamma in
-        tape.withOptionalFloats(norm.beta) { beta in
-          for sequence in 0..<layout.sequences {
-            for (position, row) in layout.range(sequence).enumerated() {
-              if let masks, let multipliers {
-                masks.row(site, layout.examples[sequence], position, dropout, multipliers.base, columns)
-              }
-              let kept = statistics.base + 2 * row, output = scratch?.base ?? y.row(row)
-              if let beta {
-                ck_residual_layer_norm(
-                  x.row(row), bias, multipliers?.base, residual?.row(row), gamma, beta, norm.epsilon, output, kept,
-                  kept + 1, columns)
-              } else {
-                ck_residual_rms_norm(
-                  x.row(row), bias, multipliers?.base, residual?.row(row), gamma, norm.epsilon, output, kept, columns)
-              }
-              if let scratch { ck_narrow_bfloat16(y.bf16 + row * columns, scratch.base, columns) }
-            }
-          }
+    let columns = x.columns, scratch = y.precision == .bfloat16 ? tape.workspace.allocate(columns) : nil
+    tape.withFloats(norm, bias) { gamma, beta, bias in
+      tape.forEachRow(x.layout, columns: columns, dropout: dropout, site: site) { row, multipliers in
+        let kept = statistics.base + 2 * row, output = scratch?.base ?? y.row(row)
+        if let beta {
+          ck_residual_layer_norm(
+            x.row(row), bias, multipliers, residual?.row(row), gamma, beta, norm.epsilon, output, kept, kept + 1,
+            columns)
+        } else {
+          ck_residual_rms_norm(
+            x.row(row), bias, multipliers, residual?.row(row), gamma, norm.epsilon, output, kept, columns)
         }
+        if let scratch { ck_narrow_bfloat16(y.bf16 + row * columns, scratch.base, columns) }
       }
     }
   }
@@ -132,31 +131,14 @@ private struct NormPass {
       tape.workspace.forEachRange(of: x.rows, numbers: x.columns) { range in
         for row in range {
           let at = dx.base + row * x.columns, kept = statistics.base + 2 * row
-          switch norm {
-          case .layer: ck_layer_norm_backward(at, x.row(row), gamma, kept[0], kept[1], at, x.columns)
-          case .rms: ck_rms_norm_backward(at, x.row(row), gamma, kept[0], x.columns)
+          if norm.beta != nil {
+            ck_layer_norm_backward(at, x.row(row), gamma, kept[0], kept[1], at, x.columns)
+          } else {
+            ck_rms_norm_backward(at, x.row(row), gamma, kept[0], x.columns)
           }
         }
       }
     }
     return dx
-  }
-}
-
-extension NormWeights {
-  fileprivate var gamma: FrozenTensor {
-    switch self {
-    case .layer(let weights): weights.gamma
-    case .rms(let weights): weights.gamma
-    }
-  }
-
-  fileprivate var beta: FrozenTensor? { if case .layer(let weights) = self { weights.beta } else { nil } }
-
-  fileprivate var epsilon: Float {
-    switch self {
-    case .layer(let weights): weights.epsilon
-    case .rms(let weights): weights.epsilon
-    }
   }
 }

@@ -1,9 +1,8 @@
 // Vector kernels with run-time CPU dispatch. Row-major; float32 unless noted; `long` counts elements.
 #ifndef SWIFT_PEFT_CKERNELS_H
 #define SWIFT_PEFT_CKERNELS_H
+#include <stdbool.h>
 #include <stdint.h>
-
-#include "decoder_kernels.h"
 
 enum ck_activation {
   ck_gelu,        // x Phi(x), exact, by erf
@@ -14,33 +13,27 @@ enum ck_activation {
   ck_tanh,
   ck_mish,        // x tanh(ln(1 + e^x))
   ck_relu2,       // max(0, x)^2
-  ck_sigmoid,
-  ck_identity,
 };
 
 // y[r, c] += bias[c]
 void ck_add_bias(float *y, const float *bias, long rows, long columns);
 
+// The numbers behind `void` are bfloat16 if `narrow`, otherwise float32.
+
 // y = f(pre + bias); bias [columns] may be null
-void ck_bias_activation(enum ck_activation kind, const float *pre, const float *bias, float *y, long rows,
+void ck_bias_activation(enum ck_activation kind, bool narrow, const void *pre, const float *bias, void *y, long rows,
                         long columns);
-void ck_bf16_bias_activation(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *y, long rows,
-                             long columns);
 
 // dy *= f'(pre + bias)
-void ck_activation_backward(enum ck_activation kind, const float *pre, const float *bias, float *dy, long rows,
-                            long columns);
-void ck_bf16_activation_backward(enum ck_activation kind, const uint16_t *pre, const float *bias, uint16_t *dy,
-                                 long rows, long columns);
+void ck_activation_backward(enum ck_activation kind, bool narrow, const void *pre, const float *bias, void *dy,
+                            long rows, long columns);
 
 // y = f(gate) up
-void ck_gated(enum ck_activation kind, const float *gate, const float *up, float *y, long count);
-void ck_bf16_gated(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *y, long count);
+void ck_gated(enum ck_activation kind, bool narrow, const void *gate, const void *up, void *y, long count);
 
 // dup = dy f(gate), then dy *= up f'(gate)
-void ck_gated_backward(enum ck_activation kind, const float *gate, const float *up, float *dy, float *dup, long count);
-void ck_bf16_gated_backward(enum ck_activation kind, const uint16_t *gate, const uint16_t *up, uint16_t *dy,
-                            uint16_t *dup, long count);
+void ck_gated_backward(enum ck_activation kind, bool narrow, const void *gate, const void *up, void *dy, void *dup,
+                       long count);
 
 // x = multiplier ∘ (x + bias) + residual (bias, multiplier, residual may be null), y = norm(x) gamma + beta, one row.
 // Writes 1 / standard deviation and the mean.
@@ -62,6 +55,18 @@ float ck_bf16_residual_layer_norm(uint16_t *x, const float *bias, const float *m
 void ck_bf16_layer_norm_backward(const float *dy, const uint16_t *normal, const float *gamma,
                                  float reciprocal_deviation, float *dx, long columns);
 
+// x = multiplier ∘ (x + bias) + residual (bias, multiplier, residual may be null), y = gamma x / rms(x), one row.
+// Writes 1 / sqrt(mean(x²) + epsilon).
+void ck_residual_rms_norm(float *x, const float *bias, const float *multiplier, const float *residual,
+                          const float *gamma, float epsilon, float *y, float *reciprocal_rms, long columns);
+
+// dy <- the gradient of RMS norm with respect to its input x, one row.
+void ck_rms_norm_backward(float *dy, const float *x, const float *gamma, float reciprocal_rms, long columns);
+
+// Rotates each head's pairs (x[i], x[half + i]) by the angles with these cosines and sines, one row. `direction` -1
+// rotates back.
+void ck_rotate(float *x, const float *cosines, const float *sines, float direction, long heads, long half);
+
 // One row of scores: s <- softmax(scale s); returns log sum exp(scale s).
 float ck_softmax(float *s, float scale, long count);
 
@@ -72,21 +77,37 @@ void ck_softmax_again(float *s, float scale, float log_sum, long count);
 void ck_softmax_backward(const float *p, float *dp, const float *multiplier, float delta, float scale, long count);
 
 float ck_dot(const float *a, const float *b, long count);
-double ck_sum_of_squares(const float *a, long count);
+double ck_sum(const float *x, long count);
+double ck_sum_of_squares(const float *x, long count);
 void ck_add(float *y, const float *x, long count);               // y += x
 void ck_multiply(float *y, const float *x, long count);          // y *= x
 void ck_scale(float *y, float factor, long count);               // y *= factor
+void ck_scale_shift(float *y, float factor, float shift, long count);  // y = factor y + shift
 long ck_count_non_finite(const float *x, long count);
 void ck_add_transposed(float *out, const float *in, float factor, long rows, long columns);  // out += factor inᵀ
 
 // bfloat16 numbers, by their 16 bits.
 float ck_bf16_dot(const uint16_t *a, const uint16_t *b, long count);
 void ck_bf16_add(uint16_t *y, const uint16_t *x, long count);      // y += x
-void ck_bf16_add_bias(uint16_t *y, const float *bias, long rows, long columns);
 void ck_bf16_multiply(uint16_t *y, const float *x, long count);    // y *= x
 void ck_narrow_bfloat16(uint16_t *out, const float *in, long count);
 void ck_narrow_scaled(uint16_t *out, const float *in, float factor, long count);
 void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count);  // out = a b; b may be null
+
+// The type of a stored weight.
+enum ck_stored { ck_stored_float32, ck_stored_bfloat16, ck_stored_float16 };
+
+// The most rows of x in the two products below.
+#define CK_FEW 8
+
+// y[b, r] = x[b] · row first + r of the weight [.., columns], for `rows` rows: the product of a few tokens with a
+// weight, which is read once, in its stored type.
+void ck_few_times_rows(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
+                       enum ck_stored stored, long first, long rows, long columns);
+
+// y[b, c] = Σ x[b, i] weight[i, first + c], for `outputs` columns of the weight [inputs, stride].
+void ck_few_times_columns(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
+                          enum ck_stored stored, long first, long inputs, long outputs, long stride);
 
 // Philox4x32-10: 4 words for each of `blocks` counters {first + i, c1, c2, c3}.
 void ck_philox(uint32_t *out, long blocks, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key);

@@ -54,42 +54,25 @@
     struct Layout: Hashable {
       var rowStride: Int32
       var columnStride: Int32
-      var headStride: Int32 = 0
+      var headStride: Int32
       var precision: Precision
     }
 
     struct Shape: Hashable {
-      var heads: Int32 = 1
+      var heads: Int32
       var m: Int32, n: Int32, k: Int32
       var a: Layout, b: Layout, c: Layout
       var accumulate: Bool
-      var hasBias = false
+      var hasBias: Bool
     }
 
     func multiply(
-      _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, into c: Operand, accumulate: Bool,
+      heads: Int, _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, into c: Operand, accumulate: Bool,
       bias: UnsafePointer<Float>?
     ) -> Bool {
       let shape = Shape(
-        m: Int32(m), n: Int32(n), k: Int32(k), a: Layout(a), b: Layout(b), c: Layout(c), accumulate: accumulate,
-        hasBias: bias != nil)
-      return run(shape, a.base, b.base, c.base, bias)
-    }
-
-    func multiply(
-      heads: Int, _ m: Int, _ n: Int, _ k: Int, _ a: HeadOperand, _ b: HeadOperand, into c: HeadOperand,
-      accumulate: Bool
-    ) -> Bool {
-      let shape = Shape(
-        heads: Int32(heads), m: Int32(m), n: Int32(n), k: Int32(k), a: Layout(a), b: Layout(b),
-        c: Layout(c), accumulate: accumulate)
-      return run(shape, a.base, b.base, c.base, nil)
-    }
-
-    private func run(
-      _ shape: Shape, _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, _ c: UnsafeMutableRawPointer,
-      _ bias: UnsafePointer<Float>?
-    ) -> Bool {
+        heads: Int32(heads), m: Int32(m), n: Int32(n), k: Int32(k), a: Layout(a), b: Layout(b), c: Layout(c),
+        accumulate: accumulate, hasBias: bias != nil)
       Self.setThreads?(1)
       guard let primitive = primitives[shape] ?? add(shape) else { return false }
       if primitive.scratchBytes > scratchBytes {
@@ -97,7 +80,7 @@
         scratch = .allocate(byteCount: primitive.scratchBytes, alignment: 64)
         scratchBytes = primitive.scratchBytes
       }
-      primitive.execute(stream, a, b, c, bias, scratch)
+      primitive.execute(stream, a.base, b.base, c.base, bias, scratch)
       return true
     }
 
@@ -111,13 +94,6 @@
 
   extension OneDNN.Layout {
     fileprivate init(_ operand: Operand) {
-      let stride = Int32(operand.stride)
-      self.init(
-        rowStride: operand.isTransposed ? 1 : stride, columnStride: operand.isTransposed ? stride : 1,
-        precision: operand.precision)
-    }
-
-    fileprivate init(_ operand: HeadOperand) {
       let stride = Int32(operand.stride)
       self.init(
         rowStride: operand.isTransposed ? 1 : stride, columnStride: operand.isTransposed ? stride : 1,

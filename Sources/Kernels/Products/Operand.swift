@@ -1,4 +1,14 @@
-/// A row-major matrix of either precision, as an operand of a product.
+/// The type of activations and frozen weights while computing. Sums, norms, losses and everything trained are always
+/// float32.
+public enum Precision: String, Sendable, Hashable, CaseIterable {
+  case float32
+  case bfloat16
+
+  /// Bytes of one number.
+  public var byteCount: Int { self == .float32 ? 4 : 2 }
+}
+
+/// A row-major matrix of either precision as an operand of a product, or one such matrix per attention head.
 public struct Operand {
   /// The first number.
   public let base: UnsafeMutableRawPointer
@@ -6,14 +16,20 @@ public struct Operand {
   public let precision: Precision
   /// The distance between the starts of stored rows, in numbers.
   public let stride: Int
-  /// Whether this is the transpose of the stored matrix.
+  /// The distance between the starts of heads, in numbers.
+  public let headStride: Int
+  /// Whether this is the transpose of what is stored.
   public let isTransposed: Bool
 
-  /// A matrix that starts at `base`.
-  public init(_ base: UnsafeMutableRawPointer, _ precision: Precision, stride: Int, isTransposed: Bool = false) {
+  /// A matrix that starts at `base`, and one more at every `headStride` numbers.
+  public init(
+    _ base: UnsafeMutableRawPointer, _ precision: Precision, stride: Int, headStride: Int = 0,
+    isTransposed: Bool = false
+  ) {
     self.base = base
     self.precision = precision
     self.stride = stride
+    self.headStride = headStride
     self.isTransposed = isTransposed
   }
 
@@ -23,7 +39,9 @@ public struct Operand {
   }
 
   /// The transpose, in the same memory.
-  public var transposed: Operand { Operand(base, precision, stride: stride, isTransposed: !isTransposed) }
+  public var transposed: Operand {
+    Operand(base, precision, stride: stride, headStride: headStride, isTransposed: !isTransposed)
+  }
 
   /// The part from stored row `rows` and stored column `columns` on.
   public func advanced(rows: Int = 0, columns: Int = 0) -> Operand {
@@ -37,45 +55,14 @@ public struct Operand {
   /// The part from column `column` on, after transposition.
   func advanced(column: Int) -> Operand { isTransposed ? advanced(rows: column) : advanced(columns: column) }
 
+  /// The matrix of one head.
+  func head(_ index: Int) -> Operand {
+    Operand(base + index * headStride * precision.byteCount, precision, stride: stride, isTransposed: isTransposed)
+  }
+
   /// The matrix for OpenBLAS, which supports only float32.
   var view: MatrixView {
     precondition(precision == .float32)
     return MatrixView(base.assumingMemoryBound(to: Float.self), stride: stride, isTransposed: isTransposed)
-  }
-}
-
-/// One matrix per attention head, at a constant distance.
-public struct HeadOperand {
-  /// The first number.
-  public let base: UnsafeMutableRawPointer
-  /// The type of the numbers.
-  public let precision: Precision
-  /// The distance between the starts of stored rows, in numbers.
-  public let stride: Int
-  /// The distance between the starts of heads, in numbers.
-  public let headStride: Int
-  /// Whether these are the transposes of the stored matrices.
-  public let isTransposed: Bool
-
-  /// Matrices that start at `base`.
-  public init(
-    _ base: UnsafeMutableRawPointer, _ precision: Precision, stride: Int, headStride: Int, isTransposed: Bool = false
-  ) {
-    self.base = base
-    self.precision = precision
-    self.stride = stride
-    self.headStride = headStride
-    self.isTransposed = isTransposed
-  }
-
-  /// The transposes, in the same memory.
-  public var transposed: HeadOperand {
-    HeadOperand(base, precision, stride: stride, headStride: headStride, isTransposed: !isTransposed)
-  }
-
-  /// The matrix of one head.
-  func head(_ index: Int) -> Operand {
-    Operand(
-      base + index * headStride * precision.byteCount, precision, stride: stride, isTransposed: isTransposed)
   }
 }

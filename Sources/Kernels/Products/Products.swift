@@ -70,7 +70,7 @@ public final class Products {
       return
     }
     #if ONEDNN
-      if library?.multiply(m, n, k, a, b, into: c, accumulate: accumulate, bias: bias) == true { return }
+      if library?.multiply(heads: 1, m, n, k, a, b, into: c, accumulate: accumulate, bias: bias) == true { return }
     #endif
     precondition(a.precision == .float32, "bfloat16 products need oneDNN")
     Kernels.multiply(m, n, k, a.view, b.view, beta: accumulate ? 1 : 0, c.view)
@@ -83,7 +83,7 @@ public final class Products {
   /// a group. The C's must not overlap.
   public func multiply(
     groups: Int = 1, heads: Int, _ m: Int, _ n: Int, _ k: Int, accumulate: Bool = false,
-    _ operands: (_ group: Int) -> (a: HeadOperand, b: HeadOperand, c: HeadOperand)
+    _ operands: (_ group: Int) -> (a: Operand, b: Operand, c: Operand)
   ) {
     guard m > 0, n > 0, computes else { return }
     let work = 2 * Double(groups * heads) * Double(m) * Double(n) * Double(k)
@@ -98,7 +98,7 @@ public final class Products {
     for group in 0..<groups {
       let (a, b, c) = operands(group)
       #if ONEDNN
-        if library?.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate) == true {
+        if library?.multiply(heads: heads, m, n, k, a, b, into: c, accumulate: accumulate, bias: nil) == true {
           operations += work / Double(groups)
           continue
         }

@@ -1,4 +1,5 @@
-import Diagnostics
+import Kernels
+import StrictJSON
 
 /// A model family, as one value in one file: how its `config.json` is read, what parameters it has, and its forward
 /// code. Everything else is derived from these: which tensors are loaded and checked, the sites of adapters, parameter
@@ -29,8 +30,14 @@ public struct Architecture: Sendable {
   public let defaultTargets: [String]
   /// What GGUF files call the family (`general.architecture`); nil where llama.cpp does not know it.
   public let ggufName: String?
-  /// Fills a config from the fields of `config.json`.
-  public let readConfig: @Sendable (inout ModelConfig, inout ConfigFields) -> Void
+  /// Fills a config from the members of `config.json`. Errors that it adds to the reader are thrown together.
+  ///
+  ///     readConfig: { config, fields in
+  ///       config.readSizes(&fields, vocabulary: 32_000, hidden: 512, layers: 8, heads: 8, inner: 2048, positions: 1024)
+  ///       config.normEpsilon = Float(fields.number("rms_norm_eps", 1e-6, in: 0...1))
+  ///       config.readTokens(&fields, pad: nil, bos: 1, eos: 2)
+  ///     }
+  public let readConfig: @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void
   /// Every module with parameters of the base model, in model order: the one list.
   public let parts: @Sendable (ModelConfig) -> [ModelPart]
   /// The classification head for a number of outputs.
@@ -42,7 +49,7 @@ public struct Architecture: Sendable {
   public init(
     modelType: String, basePrefix: String, classifierClass: String, languageModelClass: String? = nil,
     defaultTargets: [String], ggufName: String? = nil,
-    readConfig: @escaping @Sendable (inout ModelConfig, inout ConfigFields) -> Void,
+    readConfig: @escaping @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void,
     parts: @escaping @Sendable (ModelConfig) -> [ModelPart],
     head: @escaping @Sendable (_ config: ModelConfig, _ outputs: Int) -> [HeadParameter], forward: Forward
   ) {
@@ -68,4 +75,65 @@ extension Architecture {
 
   /// The output layer of a language model whose weights are not tied.
   static let languageModelHead = "lm_head.weight"
+
+  /// A decoder whose parameters and forward code follow from a design. Its classifier is the linear map `score` on the
+  /// last token's state, as in transformers.
+  public static func decoder(
+    modelType: String, basePrefix: String = "model", classifierClass: String, languageModelClass: String,
+    defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil,
+    readConfig: @escaping @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void,
+    design: @escaping @Sendable (ModelConfig) -> DecoderDesign
+  ) -> Architecture {
+    Architecture(
+      modelType: modelType, basePrefix: basePrefix, classifierClass: classifierClass,
+      languageModelClass: languageModelClass, defaultTargets: defaultTargets, ggufName: ggufName,
+      readConfig: readConfig, parts: { config in design(config).parts(config) },
+      head: { config, outputs in
+        [HeadParameter(name: "score.weight", rows: outputs, columns: config.hiddenSize, isOutput: true)]
+      },
+      forward: .decoder { weights in try DecoderStack(weights: weights, design: design(weights.config)) })
+  }
+}
+
+/// One trained tensor of a classification head.
+public struct HeadParameter: Sendable, Equatable {
+  /// Name as in transformers: `classifier.out_proj.weight`.
+  public let name: String
+  /// Length of the first dimension.
+  public let rows: Int
+  /// Length of the second dimension; nil for a vector.
+  public let columns: Int?
+  /// Whether it is the weight with one row for each output.
+  public let isOutput: Bool
+
+  /// A tensor of a head.
+  public init(name: String, rows: Int, columns: Int?, isOutput: Bool = false) {
+    (self.name, self.rows, self.columns, self.isOutput) = (name, rows, columns, isOutput)
+  }
+
+  /// A linear layer: `name.weight` [outputs, inputs] and `name.bias`.
+  static func linear(_ name: String, _ inputs: Int, _ outputs: Int, isOutput: Bool = false) -> [HeadParameter] {
+    [
+      HeadParameter(name: "\(name).weight", rows: outputs, columns: inputs, isOutput: isOutput),
+      HeadParameter(name: "\(name).bias", rows: outputs, columns: nil),
+    ]
+  }
+
+  /// The head of a config's family for `labels` outputs.
+  public static func all(config: ModelConfig, labels: Int) -> [HeadParameter] {
+    config.architecture.head(config, labels)
+  }
+
+  /// Dimensions, as in files.
+  public var shape: [Int] { columns.map { [rows, $0] } ?? [rows] }
+  /// How many numbers.
+  public var count: Int { rows * (columns ?? 1) }
+  /// Weight decay acts on matrices, not on biases.
+  public var decays: Bool { columns != nil }
+
+  /// The start of a fresh head: N(0, initializer_range²) for matrices as in transformers, 0 for biases.
+  public func freshValues(philox: Philox, deviation: Double) -> [Float] {
+    guard columns != nil else { return [Float](repeating: 0, count: count) }
+    return philox.normal(count, deviation: deviation, stream: Philox.stream(named: "head." + name))
+  }
 }

@@ -86,7 +86,7 @@ public struct ModelConfig: Sendable {
     try self.init(file: directory + "/config.json", architectures: architectures)
   }
 
-  /// Reads the config `file`. Throws `FileError`, `JSONSyntaxError`, `ModelConfigError` or a list of the latter.
+  /// Reads the config `file`. Throws `FileError`, `JSONSyntaxError`, `JSONFieldError` or a list of the latter.
   public init(file: String, architectures: [Architecture] = Architecture.all) throws {
     try self.init(json: MappedFile(path: file).text(), file: file, architectures)
   }
@@ -99,35 +99,32 @@ public struct ModelConfig: Sendable {
   }
 
   private init(json: [UInt8], file: String, _ architectures: [Architecture]) throws {
-    var fields = ConfigFields(try JSONParser.parse(json, file: file), file: file)
-    guard let architecture = Self.architecture(&fields, architectures) else {
-      try fields.finish()
-      throw ModelConfigError(file: file, line: 1, problem: .missing(field: "model_type", expected: "a string"))
-    }
-    self.init(architecture: architecture, file: file)
+    let field = try JSONField(parsing: json, file: file)
+    try self.init(architecture: Self.architecture(field, architectures), file: file)
+    var fields = JSONObjectReader(field)
     architecture.readConfig(&self, &fields)
     readCommon(&fields)
-    readLabels(&fields)
     try fields.finish()
   }
 
-  /// A config of nothing but zeros and defaults, for a reader to fill.
-  init(architecture: Architecture, file: String) { (self.architecture, self.file) = (architecture, file) }
+  private init(architecture: Architecture, file: String) { (self.architecture, self.file) = (architecture, file) }
 
-  private static func architecture(_ fields: inout ConfigFields, _ known: [Architecture]) -> Architecture? {
+  private static func architecture(_ config: JSONField, _ known: [Architecture]) throws -> Architecture {
     let names = known.map(\.modelType)
-    guard fields.node("model_type") != nil else {
-      fields.report("model_type", .missing(field: "model_type", expected: "one of \(names.joined(separator: ", "))"))
-      return nil
+    guard let type = try config.optional("model_type") else {
+      throw config.missing("model_type", expected: "one of \(names.joined(separator: ", "))")
     }
-    guard let name = fields.optionalString("model_type") else { return nil }
+    let name = try type.string()
     if let architecture = known.first(where: { $0.modelType == name }) { return architecture }
     let nearest = nearestName(to: name, among: names).map { " (did you mean \($0)?)" } ?? ""
-    fields.report(
-      "model_type",
-      .unsupported(
-        field: "model_type", value: JSONWriter.quoted(name.clipped), supported: names.joined(separator: ", ") + nearest)
-    )
-    return nil
+    throw type.error(
+      "\(JSONWriter.quoted(name.clipped)) is not supported; supported: \(names.joined(separator: ", "))\(nearest)")
+  }
+
+  /// Throws if an id lies outside the embedding table.
+  public func check(ids: [Int32], path: String) throws {
+    for id in ids where id < 0 || Int(id) >= vocabularySize {
+      throw ModelError.tokenOutsideVocabulary(id: Int(id), vocabulary: vocabularySize, path: path)
+    }
   }
 }

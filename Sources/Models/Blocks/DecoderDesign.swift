@@ -145,23 +145,3 @@ extension DecoderDesign {
     }
   }
 }
-
-extension Architecture {
-  /// A decoder whose parameters and forward code follow from a design. Its classifier is the linear map `score` on the
-  /// last token's state, as in transformers.
-  public static func decoder(
-    modelType: String, basePrefix: String = "model", classifierClass: String, languageModelClass: String,
-    defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil,
-    readConfig: @escaping @Sendable (inout ModelConfig, inout ConfigFields) -> Void,
-    design: @escaping @Sendable (ModelConfig) -> DecoderDesign
-  ) -> Architecture {
-    Architecture(
-      modelType: modelType, basePrefix: basePrefix, classifierClass: classifierClass,
-      languageModelClass: languageModelClass, defaultTargets: defaultTargets, ggufName: ggufName,
-      readConfig: readConfig, parts: { config in design(config).parts(config) },
-      head: { config, outputs in
-        [HeadParameter(name: "score.weight", rows: outputs, columns: config.hiddenSize, isOutput: true)]
-      },
-      forward: .decoder { weights in try DecoderStack(weights: weights, design: design(weights.config)) })
-  }
-}

@@ -119,10 +119,10 @@ struct DecoderStack: Decoder {
     guard let gate = layer.gate else {
       let up = layer.up
       return context.tape.activation(
-        context.linear(x, context.adapted(up, addsBias: false)), bias: up.linear.bias, config.activation.kind)
+        context.linear(x, context.adapted(up, addsBias: false)), bias: up.linear.bias, config.activation)
     }
     let wide = context.linear(x, [context.adapted(gate), context.adapted(layer.up)])
-    return context.tape.gatedActivation(wide[0], wide[1], config.activation.kind)
+    return context.tape.gatedActivation(wide[0], wide[1], config.activation)
   }
 
   /// residual + dropout(map(x)), and its norm.

@@ -9,10 +9,10 @@ struct EncoderStack: Sendable {
   struct Layer: Sendable {
     let query: LinearSlot, key: LinearSlot, value: LinearSlot
     let attentionOutput: LinearSlot
-    let attentionNorm: LayerNormWeights
+    let attentionNorm: NormWeights
     let intermediate: LinearSlot
     let output: LinearSlot
-    let outputNorm: LayerNormWeights
+    let outputNorm: NormWeights
 
     var sites: [Int] { [query, key, value, attentionOutput, intermediate, output].map(\.site) }
   }
@@ -74,10 +74,34 @@ struct EncoderStack: Sendable {
       site: DropoutPlace.attentionOutput(layer: index), residual: residual, layer.attentionNorm)
     let wide = tape.activation(
       tape.linear(middle, context.adapted(layer.intermediate, addsBias: false)),
-      bias: layer.intermediate.linear.bias, config.activation.kind)
+      bias: layer.intermediate.linear.bias, config.activation)
     return tape.residualLayerNorm(
       tape.linear(wide, context.adapted(layer.output, addsBias: false)), bias: layer.output.linear.bias,
       dropout: config.hiddenDropout, site: DropoutPlace.output(layer: index), residual: middle, layer.outputNorm)
+  }
+}
+
+/// The sum of word, position and type embeddings, normalised: where BERT and RoBERTa begin.
+struct EncoderEmbeddings: Sendable {
+  private let words: FrozenTensor
+  private let positions: FrozenTensor
+  private let types: FrozenTensor
+  private let norm: NormWeights
+  private let dropout: Float
+
+  init(weights: ModelWeights) {
+    words = weights["embeddings.word_embeddings.weight"]
+    positions = weights["embeddings.position_embeddings.weight"]
+    types = weights["embeddings.token_type_embeddings.weight"]
+    norm = weights.layerNorm("embeddings.LayerNorm")
+    dropout = weights.config.hiddenDropout
+  }
+
+  /// [N, C] for the tokens at the given positions.
+  func forward(_ tokens: PackedTokens, positions ids: [Int32], _ tape: Tape) -> Tensor {
+    let sum = tape.embedding(tokens.layout, [(words, tokens.ids), (positions, ids), (types, tokens.typeIDs)])
+    let normed = tape.residualLayerNorm(sum, bias: nil, dropout: 0, site: 0, residual: nil, norm)
+    return tape.dropout(normed, probability: dropout, site: DropoutPlace.embeddings)
   }
 }
 
@@ -106,7 +130,7 @@ extension EncoderStack {
 
 extension ModelConfig {
   /// The fields of BERT and RoBERTa.
-  mutating func readEncoder(_ fields: inout ConfigFields, vocabulary: Int, pad: Int, bos: Int?, eos: Int?) {
+  mutating func readEncoder(_ fields: inout JSONObjectReader, vocabulary: Int, pad: Int, bos: Int?, eos: Int?) {
     readSizes(&fields, vocabulary: vocabulary, hidden: 768, layers: 12, heads: 12, inner: 3072, positions: 512)
     typeVocabularySize = fields.integer("type_vocab_size", 2, in: Bounds.width)
     normEpsilon = Float(fields.number("layer_norm_eps", 1e-12, in: 0...1))
@@ -117,13 +141,11 @@ extension ModelConfig {
     readActivation("hidden_act", .gelu, &fields)
     tieWordEmbeddings = fields.bool("tie_word_embeddings", true)
     readTokens(&fields, pad: pad, bos: bos, eos: eos)
-    let positionType = fields.optionalString("position_embedding_type") ?? "absolute"
+    let positionType = fields.optional("position_embedding_type") { try $0.string() } ?? "absolute"
     if positionType != "absolute" {
-      fields.report(
-        "position_embedding_type",
-        .unsupported(
-          field: "position_embedding_type", value: JSONWriter.quoted(positionType.clipped), supported: "\"absolute\""))
+      fields.reportUnsupported(
+        "position_embedding_type", JSONWriter.quoted(positionType.clipped), supported: "\"absolute\"")
     }
-    refuse("is_decoder", &fields)
+    fields.refuse("is_decoder")
   }
 }

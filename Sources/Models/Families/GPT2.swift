@@ -1,3 +1,5 @@
+import StrictJSON
+
 extension Architecture {
   /// GPT-2 (Radford et al., "Language models are unsupervised multitask learners", 2019), as transformers' `GPT2Model`:
   /// learned positions, layer norm before each block, query, key and value in one map stored [in, out].
@@ -15,7 +17,7 @@ extension Architecture {
 }
 
 extension ModelConfig {
-  fileprivate mutating func readGPT2(_ fields: inout ConfigFields) {
+  fileprivate mutating func readGPT2(_ fields: inout JSONObjectReader) {
     /// The key in use: transformers also takes the common name of `key`.
     func used(_ key: String, or common: String) -> String { fields.has(common) && !fields.has(key) ? common : key }
     let width = used("n_embd", or: "hidden_size"), head = used("n_head", or: "num_attention_heads")
@@ -23,7 +25,7 @@ extension ModelConfig {
     hiddenSize = fields.integer(width, 768, in: Bounds.width)
     layers = fields.integer(used("n_layer", or: "num_hidden_layers"), 12, in: Bounds.depth)
     heads = fields.integer(head, 12, in: Bounds.width)
-    intermediateSize = fields.optionalInteger("n_inner", in: Bounds.innerWidth) ?? 4 * hiddenSize
+    intermediateSize = fields.optional("n_inner") { try $0.integer(in: Bounds.innerWidth) } ?? 4 * hiddenSize
     maxPositions = fields.integer(used("n_positions", or: "max_position_embeddings"), 1024, in: Bounds.positions)
     normEpsilon = Float(fields.number("layer_norm_epsilon", 1e-5, in: 0...1))
     embeddingDropout = fields.optionalDropout("embd_pdrop") ?? 0.1
@@ -33,10 +35,9 @@ extension ModelConfig {
     tieWordEmbeddings = fields.bool("tie_word_embeddings", true)
     readTokens(&fields, pad: nil, bos: 50_256, eos: 50_256)
     readHeads(key: head, widthKey: width, &fields)
-    refuse("scale_attn_by_inverse_layer_idx", &fields)
+    fields.refuse("scale_attn_by_inverse_layer_idx")
     if !fields.bool("scale_attn_weights", true) {
-      fields.report(
-        "scale_attn_weights", .unsupported(field: "scale_attn_weights", value: "false", supported: "true"))
+      fields.reportUnsupported("scale_attn_weights", "false", supported: "true")
     }
   }
 }

@@ -1,5 +1,6 @@
 import Autograd
 import Kernels
+import StrictJSON
 
 extension Architecture {
   /// RoBERTa (Liu et al., arXiv 1907.11692), as transformers' `RobertaForSequenceClassification`: BERT's encoder with
@@ -21,17 +22,16 @@ extension Architecture {
 }
 
 extension ModelConfig {
-  fileprivate func checkPositions(_ fields: inout ConfigFields) {
+  fileprivate func checkPositions(_ fields: inout JSONObjectReader) {
     guard let pad = padTokenID else {
       // A null or −1; other wrong values have been reported.
-      if fields.node("pad_token_id") == nil || fields.node("pad_token_id")?.integer == -1 {
-        fields.report("pad_token_id", .inconsistent("RoBERTa needs a pad_token_id, after which its positions begin"))
+      if fields["pad_token_id"].map({ $0.node.integer == -1 }) ?? true {
+        fields.report("pad_token_id", "RoBERTa needs a padding token, after whose number its positions begin")
       }
       return
     }
     if maximumSequenceLength < 1 {
-      let sentence = "max_position_embeddings (\(maxPositions)) leaves no position after pad_token_id (\(pad))"
-      fields.report("max_position_embeddings", .inconsistent(sentence))
+      fields.report("max_position_embeddings", "\(maxPositions) leaves no position after pad_token_id (\(pad))")
     }
   }
 }

@@ -1,7 +1,11 @@
-import CKernels
 import Kernels
 
 extension Tape {
+  /// The first row of every sequence, the classification token of BERT and RoBERTa: [N, C] → [B, C].
+  public func selectFirst(_ x: Tensor) -> Tensor {
+    select(x, rows: Array(x.layout.offsets.dropLast()))
+  }
+
   /// The last row of every sequence, which in a decoder has seen all tokens: [N, C] → [B, C].
   public func selectLast(_ x: Tensor) -> Tensor {
     select(x, rows: x.layout.offsets.dropFirst().map { $0 - 1 })
@@ -13,18 +17,15 @@ extension Tape {
       x.layout.oneRowEach(), columns: x.columns, needsGradient: x.needsGradient, precision: x.precision)
     let columns = x.columns, bytes = columns * x.precision.byteCount
     for (sequence, row) in rows.enumerated() where workspace.computes {
-      (UnsafeMutableRawPointer(y.buffer.base) + sequence * bytes).copyMemory(
-        from: UnsafeRawPointer(x.buffer.base) + row * bytes, byteCount: bytes)
+      y.buffer.address(sequence * columns, x.precision).copyMemory(
+        from: x.buffer.address(row * columns, x.precision), byteCount: bytes)
     }
     if x.needsGradient {
       record { [workspace, output = y.slot, input = x.slot] in
         guard let dy = output.take() else { return }
         let dx = input.zeroedAccumulator(in: workspace)
         for (sequence, row) in rows.enumerated() where workspace.computes {
-          switch input.shape.precision {
-          case .float32: ck_add(dx.base + row * columns, dy.base + sequence * columns, columns)
-          case .bfloat16: ck_bf16_add(dx.bf16 + row * columns, dy.bf16 + sequence * columns, columns)
-          }
+          dx.add(dy, from: sequence * columns, at: row * columns, columns, input.shape.precision)
         }
       }
     }

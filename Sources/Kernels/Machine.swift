@@ -1,5 +1,6 @@
 import CKernels
 import COpenBLAS
+import Dispatch
 import Foundation
 
 /// OpenBLAS as it was loaded.
@@ -27,6 +28,12 @@ public struct BLASLibrary: Sendable {
   public static var instructionSet: String { String(cString: ck_instruction_set()) }
 }
 
+/// The number of processors for this process.
+public enum ProcessorCount {
+  /// Processors that the scheduler may use for this process (a container or `taskset` may limit them); at least 1.
+  public static var available: Int { max(1, Int(ck_available_processors())) }
+}
+
 /// Rates of one core in GFLOP/s (10⁹ floating-point operations a second).
 public struct MachineRates: Sendable {
   /// Fused multiply-adds in registers: the most that the hardware can do.
@@ -49,25 +56,22 @@ public struct MachineRates: Sendable {
     _ m: Int, _ n: Int, _ k: Int, _ precision: Precision = .float32, seconds: Double
   ) -> Double {
     let workspace = Workspace()
-    let (a, b, c) = (
-      workspace.allocateZeros(m * k), workspace.allocateZeros(n * k), workspace.allocateZeros(m * n)
-    )
-    func operand(_ buffer: Buffer, stride: Int) -> Operand {
-      Operand(UnsafeMutableRawPointer(buffer.base), precision, stride: stride)
+    func operand(_ rows: Int, _ columns: Int) -> (operand: Operand, owner: Buffer) {
+      let buffer = workspace.allocateZeros(rows * columns)
+      return (Operand(UnsafeMutableRawPointer(buffer.base), precision, stride: columns), buffer)
     }
-    return best(seconds: seconds) {
-      workspace.products.multiply(
-        m, n, k, operand(a, stride: k), operand(b, stride: k).transposed, into: operand(c, stride: n))
-      return 2 * Double(m) * Double(n) * Double(k)
+    let a = operand(m, k), b = operand(n, k), c = operand(m, n)
+    return withExtendedLifetime((a, b, c)) {
+      best(seconds: seconds) {
+        workspace.products.multiply(m, n, k, a.operand, b.operand.transposed, into: c.operand)
+        return 2 * Double(m) * Double(n) * Double(k)
+      }
     }
   }
 
-  /// The same in OpenBLAS.
+  /// The same in OpenBLAS, in float32.
   public static func measureOpenBLAS(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
-    let workspace = Workspace()
-    let (a, b, c) = (
-      workspace.allocateZeros(m * k), workspace.allocateZeros(n * k), workspace.allocateZeros(m * n)
-    )
+    let (a, b, c) = (FloatStorage(zeros: m * k), FloatStorage(zeros: n * k), FloatStorage(zeros: m * n))
     return best(seconds: seconds) {
       multiply(
         m, n, k, MatrixView(a.base, stride: k), MatrixView(b.base, stride: k).transposed, MatrixView(c.base, stride: n))
@@ -96,4 +100,41 @@ public struct MachineRates: Sendable {
 extension Duration {
   /// The length in seconds.
   public var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
+
+extension MachineRates {
+  /// GB/s (10⁹ bytes a second) at which `threads` threads together read uncached memory: the best of several passes over
+  /// `bytes` bytes.
+  public static func measureReading(bytes: Int = 1 << 30, threads: Int, seconds: Double) -> Double {
+    let workspace = Workspace()
+    let count = bytes / 4 / (64 * threads) * 64
+    let values = workspace.allocateZeros(count * threads).base
+    values.update(repeating: 1, count: count * threads)
+    let data = ReadOnlyFloats(base: values)
+    return best(seconds: seconds) {
+      DispatchQueue.concurrentPerform(iterations: threads) { thread in
+        withExtendedLifetime(data.sum(from: thread * count, count: count)) {}
+      }
+      return 4 * Double(count * threads)
+    }
+  }
+}
+
+/// Numbers that no thread writes.
+private struct ReadOnlyFloats: @unchecked Sendable {
+  let base: UnsafeMutablePointer<Float>
+
+  /// Four independent sums, so that additions do not wait for each other. `count` is a multiple of 64.
+  @inline(never)
+  func sum(from start: Int, count: Int) -> Float {
+    let rows = UnsafeRawPointer(base + start)
+    var sums = (SIMD16<Float>(), SIMD16<Float>(), SIMD16<Float>(), SIMD16<Float>())
+    for offset in stride(from: 0, to: 4 * count, by: 256) {
+      sums.0 += rows.loadUnaligned(fromByteOffset: offset, as: SIMD16<Float>.self)
+      sums.1 += rows.loadUnaligned(fromByteOffset: offset + 64, as: SIMD16<Float>.self)
+      sums.2 += rows.loadUnaligned(fromByteOffset: offset + 128, as: SIMD16<Float>.self)
+      sums.3 += rows.loadUnaligned(fromByteOffset: offset + 192, as: SIMD16<Float>.self)
+    }
+    return (sums.0 + sums.1 + sums.2 + sums.3).sum()
+  }
 }

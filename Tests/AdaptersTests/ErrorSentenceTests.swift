@@ -1,0 +1,172 @@
+import Diagnostics
+import Kernels
+import Models
+import Testing
+
+@testable import Adapters
+
+/// Every case of the errors of adapters, by its whole sentence.
+@Suite struct ErrorSentenceTests {
+  static let adapter: [(AdapterError, String)] = [
+    (
+      .unknownStrategy("share_a", known: ["lora", "share-a"]),
+      "adapter.strategy: unknown strategy \"share_a\", did you mean \"share-a\"? (one of lora, share-a)"
+    ),
+    (.unknownStrategy("x", known: ["lora"]), "adapter.strategy: unknown strategy \"x\" (one of lora)"),
+    (.rankNotPositive(0), "adapter.r: 0 is not a rank, expected at least 1"),
+    (
+      .rankTooLarge(rank: 9, path: "layer.0.query", inFeatures: 8, outFeatures: 16),
+      "adapter.r: 9 is above the smaller dimension of layer.0.query (in_features 8)"
+    ),
+    (
+      .rankTooLarge(rank: 9, path: "layer.0.query", inFeatures: 16, outFeatures: 8),
+      "adapter.r: 9 is above the smaller dimension of layer.0.query (out_features 8)"
+    ),
+    (
+      .shapesDiffer(strategy: "share-a", role: .a, module: "query", first: "layer.0.query", second: "layer.1.query"),
+      "adapter.strategy: share-a shares A of query, but layer.0.query and layer.1.query differ in shape"
+    ),
+    (.noTargets, "adapter.target_modules: empty, name at least one module or \"all-linear\""),
+    (
+      .unmatchedTarget("q", nearest: ["query", "value"]),
+      "adapter.target_modules: \"q\" matches no linear map of the model; near it: \"query\", \"value\""
+    ),
+    (
+      .overlappingTargets(fused: "h.0.c_attn", slice: "h.0.c_attn.q"),
+      "adapter.target_modules: h.0.c_attn.q is a part of h.0.c_attn; name the one or the other"
+    ),
+    (
+      .asloraOutOfRange(field: "start_step", value: -1, atLeast: 0),
+      "adapter.aslora.start_step: -1 is out of range, expected at least 0"
+    ),
+    (.tooManyMerges(numMerges: 12, layers: 12), "adapter.aslora.num_merges: 12 is above layers - 1 = 11"),
+    (
+      .mergesDoNotFit(startStep: 10, mergeInterval: 5, numMerges: 3, totalSteps: 20),
+      "adapter.aslora.num_merges: the last merge would be at step start_step + num_merges * merge_interval = "
+        + "10 + 3 * 5, but the run has 20 steps"
+    ),
+    (
+      .rankDiffers(path: "layer.0.query", adapter: 4, config: 8),
+      "adapter.init_from: layer.0.query has rank 4, adapter.r is 8"
+    ),
+    (.otherMethod(config: "vera"), "adapter.init_from: vera can only start from an adapter of the same method"),
+    (
+      .missingSites(["a", "b", "c", "d"]),
+      "adapter.init_from: the adapter has nothing for a, b, c and 1 more, which target_modules names"
+    ),
+    (.unusedSites(["a"]), "adapter.init_from: the adapter has a, which target_modules leaves out"),
+    (
+      .valuesDiffer(strategy: "share-a", role: .a, module: "query", firstLayer: 0, otherLayers: [1]),
+      "adapter.init_from: lora_A of query differs between layer 0 and layer 1, but share-a shares it"
+    ),
+    (
+      .valuesDiffer(strategy: "share-b", role: .b, module: "query", firstLayer: 0, otherLayers: [1, 2, 3, 4]),
+      "adapter.init_from: lora_B of query differs between layer 0 and layers 1, 2, 3 and 1 more, but share-b shares it"
+    ),
+  ]
+
+  static let file: [(AdapterFileError.Problem, String)] = [
+    (.missingTensor("t", user: "layer.0.query"), "no tensor \"t\", which layer.0.query needs"),
+    (.unusedTensor("t"), "tensor \"t\" belongs to nothing that is adapted"),
+    (.wrongShape(tensor: "t", shape: [2, 6], expected: [3, 6]), "tensor \"t\" has the shape [2, 6], expected [3, 6]"),
+    (.notFinite("t"), "tensor \"t\" holds NaN or infinite numbers"),
+    (.tooLarge(bytes: 12, limit: 8), "12 bytes of tensors; this machine can hold 8"),
+    (.unknownModule("pooler", nearest: nil), "pooler is no linear map of the model"),
+    (.unknownModule("qeury", nearest: "query"), "qeury is no linear map of the model; did you mean query?"),
+  ]
+
+  static let export: [(ExportError, String)] = [
+    (
+      .notPlainLoRA(format: "peft", path: "layer.0.query"),
+      "--format peft: layer.0.query scales the rows of its weight, which a plain LoRA cannot hold; use merge"
+    ),
+    (
+      .otherFamily("bert", supported: ["llama"]),
+      "--format gguf: llama.cpp has no names for a bert adapter; supported: llama"
+    ),
+    (
+      .head("score.weight"),
+      "--format gguf: the adapter has a classification head (score.weight), for which a LoRA file of llama.cpp has no "
+        + "place"
+    ),
+    (.empty, "--format gguf: the adapter changes nothing, there is no LoRA to write"),
+    (.module("lm_head"), "--format gguf: llama.cpp has no name for lm_head"),
+  ]
+
+  static let fold: [(FoldError, String)] = [
+    (
+      .overflow(tensor: "q.weight", type: "F16", row: 3, value: 70_000),
+      "q.weight: row 3 becomes 70000.0, which F16 cannot hold"
+    ),
+    (.missingWeight(directory: "model", tensor: "q.weight"), "model: the checkpoint lacks q.weight"),
+    (
+      .ambiguous(directory: "model", tensor: "q.weight", names: ["q.weight", "bert.q.weight"]),
+      "model: q.weight and bert.q.weight are both q.weight"
+    ),
+    (
+      .wrongHead(found: ["score.weight"], expected: ["classifier.bias", "classifier.weight"]),
+      "the adapter's head is score.weight, the model's is classifier.bias, classifier.weight"
+    ),
+  ]
+
+  @Test(arguments: adapter) func adapterErrors(error: AdapterError, sentence: String) { check(error, sentence) }
+  @Test(arguments: file) func fileErrors(problem: AdapterFileError.Problem, sentence: String) {
+    check(
+      AdapterFileError(file: "adapter_model.safetensors", problem: problem), "adapter_model.safetensors: " + sentence)
+  }
+  @Test(arguments: export) func exportErrors(error: ExportError, sentence: String) { check(error, sentence) }
+  @Test(arguments: fold) func foldErrors(error: FoldError, sentence: String) { check(error, sentence) }
+
+  private func check(_ error: some UserFacingError, _ sentence: String) {
+    #expect(error.description == sentence)
+    #expect(error.exitStatus == .badInput)
+  }
+}
+
+@Suite struct TrainableStateTests {
+  static let key = TensorKey(role: .b, module: "attention.self.query", layer: 1)
+  static let other = TensorKey(role: .b, module: "attention.self.query", layer: 0)
+
+  /// Every way to write to a state.
+  static let writes: [(String, @Sendable (inout TrainableState) -> Void)] = [
+    ("a tensor", { $0[key] = [Float](repeating: 9, count: 8) }),
+    ("the head", { $0[head: 0] = [Float](repeating: 9, count: 8) }),
+    (
+      "a step",
+      { $0.update { values, first, second in for storage in [values, first, second] { storage.base[0] = 9 } } }
+    ),
+    (
+      "a tensor's moments",
+      { $0.restoreMoments(key, first: [Float](repeating: 9, count: 8), second: [Float](repeating: 9, count: 8)) }
+    ),
+    (
+      "the head's moments",
+      { $0.restoreMoments(head: 0, first: [Float](repeating: 9, count: 8), second: [Float](repeating: 9, count: 8)) }
+    ),
+    ("a merge", { $0.tie([(lower: other, upper: key)]) }),
+    ("fresh tensors", { $0.initializeAdapter(philox: Philox(seed: 2)) }),
+    ("counters", { ($0.step, $0.skippedSteps) = (9, 9) }),
+  ]
+
+  @Test(arguments: writes.indices) func writingToACopyLeavesTheOriginalAlone(index: Int) throws {
+    let table = try SiteTable(sites: queryValue(layers: 2, hidden: 4), method: .aslora, r: 2)
+    var original = TrainableState(table: table, head: [HeadParameter(name: "classifier.weight", rows: 2, columns: 4)])
+    original.initializeAdapter(philox: Philox(seed: 1))
+    let before = contents(original)
+    var copy = original
+    Self.writes[index].1(&copy)
+    #expect(contents(original) == before, "\(Self.writes[index].0)")
+    #expect(contents(copy) != before, "\(Self.writes[index].0)")
+    // Neither does the copy follow the original.
+    let written = contents(copy)
+    original[table.tensors[0]] = [Float](repeating: 7, count: 8)
+    #expect(contents(copy) == written)
+  }
+
+  private func contents(_ state: TrainableState) -> [[Float]] {
+    let keys = state.table.tensors
+    return keys.map { state[$0] } + [state[head: 0], state.moments(head: 0).first, state.moments(head: 0).second]
+      + keys.compactMap(state.moments).flatMap { [$0.first, $0.second] }
+      + [[Float(state.step), Float(state.skippedSteps), Float(state.parameterCount)]]
+  }
+}

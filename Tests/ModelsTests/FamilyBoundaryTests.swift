@@ -1,0 +1,54 @@
+import Foundation
+import Models
+import Testing
+
+/// A family is one file: nothing else in the sources asks which family a model is of.
+@Suite struct FamilyBoundaryTests {
+  static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appendingPathComponent("Sources")
+
+  /// Every Swift file but the families' own. Tokenizers name the parts of tokenizer files, some of which are called like
+  /// the family that they come from; the benchmark writes a config of its own.
+  private func files() throws -> [String] {
+    let all = try #require(FileManager.default.subpaths(atPath: Self.sources.path))
+    return all.filter { path in
+      path.hasSuffix(".swift")
+        && !["Models/Families/", "Tokenizers/", "swift-peft-bench/"].contains { path.hasPrefix($0) }
+    }
+  }
+
+  @Test func onlyTheRegistryNamesFamilies() throws {
+    let types = Architecture.all.map(\.modelType)
+    #expect(types == ["bert", "roberta", "gpt2", "llama"])
+    let names = types.flatMap { ["\"\($0)\"", ".\($0)"] }
+    var found: [String] = []
+    for path in try files() {
+      let text = try String(contentsOf: Self.sources.appendingPathComponent(path), encoding: .utf8)
+      for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        let code = line.range(of: "//").map { line[..<$0.lowerBound] } ?? line
+        if names.contains(where: { namesFamily(code, $0) }) { found.append("\(path):\(number + 1): \(code)") }
+      }
+    }
+    #expect(found.count == 1 && found[0].contains("static let all: [Architecture] ="), "\(found)")
+  }
+
+  @Test func everyFamilyHasAFileOfItsOwn() throws {
+    let folder = Self.sources.appendingPathComponent("Models/Families")
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+    let texts = try files.map { try String(contentsOf: folder.appendingPathComponent($0), encoding: .utf8) }
+    for type in Architecture.all.map(\.modelType) {
+      #expect(texts.count { $0.contains("modelType: \"\(type)\"") } == 1)
+    }
+    #expect(files.count == Architecture.all.count)
+  }
+
+  /// Whether the name is there by itself, not as the beginning of a longer one.
+  private func namesFamily(_ code: Substring, _ name: String) -> Bool {
+    var rest = code
+    while let range = rest.range(of: name) {
+      rest = rest[range.upperBound...]
+      if rest.first.map({ !$0.isLetter && !$0.isNumber && $0 != "_" }) ?? true { return true }
+    }
+    return false
+  }
+}

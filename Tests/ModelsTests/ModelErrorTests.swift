@@ -1,0 +1,53 @@
+import Diagnostics
+import Models
+import Testing
+
+/// Every case of `ModelError`, by its whole sentence.
+@Suite struct ModelErrorTests {
+  static let errors: [(ModelError, String)] = [
+    (
+      .notALanguageModel(modelType: "bert", supported: ["gpt2", "llama"], path: "models/x"),
+      "models/x: a bert model cannot generate text; supported: gpt2, llama"
+    ),
+    (
+      .unsupportedRotaryScaling("yarn", file: "x/config.json"),
+      "x/config.json: rope_type yarn is not supported; supported: default, linear, llama3"
+    ),
+    (
+      .badRotaryScaling(type: "linear", missing: "factor", file: "x/config.json"),
+      "x/config.json: rope_type linear needs factor, a number above 0"
+    ),
+    (
+      .tokenOutsideVocabulary(id: 30_522, vocabulary: 30_522, path: "models/x"),
+      "models/x: the tokenizer gives the id 30522, but the model has embeddings for 0 to 30521 only"
+    ),
+    (
+      .tooLong(tokens: 600, limit: 512, path: "models/x"),
+      "task.max_seq_length: 600 tokens are more than the 512 that the model in models/x has positions for"
+    ),
+  ]
+
+  @Test(arguments: errors) func sentences(error: ModelError, sentence: String) {
+    #expect(error.description == sentence)
+    #expect(error.exitStatus == .badInput)
+  }
+
+  @Test func theyAreThrownWhereTheyAreMeant() throws {
+    let bert = try ModelConfig(json: #"{"model_type":"bert"}"#)
+    #expect(throws: ModelError.tokenOutsideVocabulary(id: -1, vocabulary: 30_522, path: "x")) {
+      try bert.check(ids: [5, -1], path: "x")
+    }
+    #expect(
+      ModelError.notADecoder(bert, path: "x")
+        == .notALanguageModel(modelType: "bert", supported: ["gpt2", "llama"], path: "x"))
+    func llama(_ scaling: String) throws -> ModelConfig {
+      try ModelConfig(json: #"{"model_type":"llama","rope_scaling":\#(scaling)}"#, file: "c.json")
+    }
+    #expect(throws: ModelError.unsupportedRotaryScaling("yarn", file: "c.json")) {
+      try RotaryFrequencies(llama(#"{"type":"yarn"}"#))
+    }
+    #expect(throws: ModelError.badRotaryScaling(type: "linear", missing: "factor", file: "c.json")) {
+      try RotaryFrequencies(llama(#"{"type":"linear","factor":0}"#))
+    }
+  }
+}
