@@ -6,7 +6,6 @@ struct ConfigRule: Sendable {
   let path: String
   /// The other values the rule looks at: where one of them is wrong by itself, the rule is not asked.
   let others: [String]
-  /// What is wrong, or nil.
   let problem: @Sendable (RunConfig) -> String?
 
   static let all = files + options + columns + selection
@@ -90,7 +89,6 @@ struct ConfigRule: Sendable {
 
   private static let needsEvaluation = "needs an eval_strategy other than \"no\""
 
-  /// A rule on the task that the config names.
   private static func forTask(
     _ path: String, with others: String..., problem: @escaping @Sendable (Task, RunConfig) -> String?
   ) -> ConfigRule {

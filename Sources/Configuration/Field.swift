@@ -11,7 +11,6 @@ protocol ConfigSection: Sendable {
 struct Field<Section: Sendable>: Sendable {
   let key: String
   let isRequired: Bool
-  /// The keys below this one, where the value is a section itself.
   let below: [SchemaKey]
   /// What is accepted, as a JSON Schema.
   let schema: JSONValue
@@ -51,7 +50,6 @@ struct Field<Section: Sendable>: Sendable {
   }
 }
 
-/// A key that a config may have, and those below it.
 struct SchemaKey: Sendable {
   let key: String
   let below: [SchemaKey]
@@ -85,10 +83,8 @@ extension ConfigSection {
     }
   }
 
-  /// The section with all of its fields.
   var json: JSONValue { .members(Self.fields(.standard).map { ($0.key, $0.write(self)) }) }
 
-  /// Its keys.
   static var schema: [SchemaKey] { fields(.standard).map { SchemaKey(key: $0.key, below: $0.below) } }
 
   /// An object with this section's keys and no others, as a JSON Schema.

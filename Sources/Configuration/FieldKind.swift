@@ -47,7 +47,6 @@ extension FieldKind where Value == Bool {
 }
 
 extension FieldKind where Value == String {
-  /// Text that is not empty.
   static var text: Self {
     Self(
       read: { node in
@@ -57,7 +56,6 @@ extension FieldKind where Value == String {
       write: { .string($0) }, schema: ["type": "string", "minLength": 1])
   }
 
-  /// One of `names`.
   static func name(of names: [String]) -> Self {
     Self(
       read: { node in
@@ -79,7 +77,6 @@ extension FieldKind where Value == String {
 }
 
 extension FieldKind where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
-  /// One of the cases' names.
   static var choice: Self {
     let names = FieldKind<String>.name(of: Value.allCases.map(\.rawValue))
     return Self(
@@ -157,7 +154,6 @@ extension FieldKind {
 }
 
 extension JSONValue {
-  /// This JSON Schema with one more key.
   func adding(_ key: String, _ value: JSONValue) -> JSONValue {
     guard case .object(var object) = self else { return self }
     object[key] = JSONNode(value)

@@ -11,14 +11,13 @@ extension RunConfig {
     properties["sweep"] = JSONNode(sweep(properties))
     properties["$schema"] = JSONNode(["type": "string", "description": .string("Where this schema is; for editors.")])
     schema["properties"] = JSONNode(.object(properties))
-    var text = JSONObject()
-    text["$schema"] = JSONNode("http://json-schema.org/draft-07/schema#")
-    text["title"] = JSONNode("swift-peft run config")
-    text["description"] = JSONNode("One run of swift-peft. Comments and trailing commas are accepted.")
-    for key in schema.keys { text[key] = schema[key] }
-    text["allowComments"] = JSONNode(true)
-    text["allowTrailingCommas"] = JSONNode(true)
-    return JSONWriter.text(.object(text), pretty: true)
+    let text: [(String, JSONValue)] =
+      [
+        ("$schema", "http://json-schema.org/draft-07/schema#"), ("title", "swift-peft run config"),
+        ("description", "One run of swift-peft. Comments and trailing commas are accepted."),
+      ] + schema.keys.compactMap { key in schema[key].map { (key, $0.value) } }
+      + [("allowComments", true), ("allowTrailingCommas", true)]
+    return JSONWriter.text(.members(text), pretty: true)
   }
 
   /// With a description for every key, and the default of all that are not required.
@@ -63,7 +62,6 @@ extension RunConfig {
   }
 }
 
-/// What every key of a run config is for, in one sentence.
 enum FieldDescriptions {
   static let text = top.merging(task) { $1 }.merging(adapter) { $1 }.merging(training) { $1 }
 

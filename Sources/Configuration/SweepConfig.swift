@@ -30,7 +30,6 @@ public struct SweepConfig: Sendable {
   /// More runs than this are a mistake.
   public static let mostRuns = 10_000
 
-  /// The config key of the values that vary.
   static let key = "sweep"
   /// Where a run is kept follows from its values.
   static let fixed = ["name", "output_dir", "database"]
@@ -95,18 +94,16 @@ public struct SweepConfig: Sendable {
   /// Names and directories. Labels that became the same are numbered.
   private static func placed(_ runs: [(label: String, config: RunConfig)], in directory: String) -> [Member] {
     var used: [String: Int] = [:]
-    return runs.map { run in
-      used[run.label, default: 0] += 1
-      let number = used[run.label] ?? 1
-      let label = number == 1 ? run.label : "\(run.label)_\(number)"
-      var config = run.config
+    return runs.map { label, config in
+      var label = label, config = config
+      used[label, default: 0] += 1
+      if let number = used[label], number > 1 { label += "_\(number)" }
       config.name = "\(config.name)/\(label)"
       config.outputDir = "\(directory)/\(label)"
       return Member(label: label, config: config)
     }
   }
 
-  /// A path and the values it takes.
   private struct Axis {
     let path: String
     /// The path's last parts, as many as tell it from the others.
@@ -161,12 +158,9 @@ public struct SweepConfig: Sendable {
     }
 
     private static func shortened(_ path: String, among paths: [String]) -> String {
-      let parts = path.split(separator: ".")
-      for count in 1...parts.count {
-        let end = parts.suffix(count)
-        if paths.filter({ $0.split(separator: ".").suffix(count).elementsEqual(end) }).count == 1 {
-          return end.joined(separator: ".")
-        }
+      let parts = path.split(separator: "."), all = paths.map { $0.split(separator: ".") }
+      for count in 1...parts.count where all.count(where: { $0.suffix(count) == parts.suffix(count) }) == 1 {
+        return parts.suffix(count).joined(separator: ".")
       }
       return path
     }

@@ -9,18 +9,8 @@ public enum TaskError: UserFacingError, Equatable {
   case noSuchSplit(task: String, split: Split, splits: [Split])
   /// Neither `data_dir` nor the split's own file is given.
   case noFileGiven(task: String, split: Split)
-  /// The official columns of a GLUE task can't be replaced.
-  case columnsAreFixed(task: String)
-  /// `tsv` needs one or two text columns.
-  case textColumnCount(Int)
-  /// `tsv` needs a label column to train or to evaluate.
-  case labelColumnMissing(split: Split)
-  /// A column is named, but the file has no header.
-  case nameWithoutHeader(Column)
-  /// A column's number is below 0.
-  case negativeColumn(Int)
-  /// A limit of examples is below 1.
-  case sampleCount(key: String, Int)
+  /// A value of the section `task` that the task cannot use.
+  case badOption(key: String, problem: String)
   /// The labels of a saved head aren't the task's.
   case otherLabels(task: String, given: LabelSpace, expected: LabelSpace)
 
@@ -67,10 +57,6 @@ public enum TaskError: UserFacingError, Equatable {
   case textCount(file: String, found: Int, references: String, expected: Int)
   /// The model names no end-of-text token, and one is needed.
   case noEndOfText(directory: String)
-  /// `max_seq_length` leaves no token to predict.
-  case noRoomToPredict(maxLength: Int)
-  /// A prompt template that cannot be filled in.
-  case badTemplate(problem: String)
 
   /// 66 where a file is missing, else 65.
   public var exitStatus: ExitStatus {
@@ -89,18 +75,8 @@ public enum TaskError: UserFacingError, Equatable {
       "\(task) has no split \(split.rawValue); its splits are \(splits.map(\.rawValue).joined(separator: ", "))"
     case .noFileGiven(let task, let split):
       "task: neither \(split.fileKey) nor data_dir is given, so \(task) has no file for \(split.rawValue)"
-    case .columnsAreFixed(let task):
-      "task: text_columns, label_column and has_header are for \"tsv\"; \(task) has its own"
-    case .textColumnCount(let count):
-      "task.text_columns: \"tsv\" needs one or two columns, found \(count)"
-    case .labelColumnMissing(let split):
-      "task.label_column: \"tsv\" needs one for the \(split.rawValue) split"
-    case .nameWithoutHeader(let column):
-      "task: has_header is false, so column \(column) must be given by its 0-based number"
-    case .negativeColumn(let index):
-      "task: a column's number is 0 or more, found \(index)"
-    case .sampleCount(let key, let count):
-      "task.\(key): must be 1 or more, found \(count)"
+    case .badOption(let key, let problem):
+      "task.\(key): \(problem)"
     case .otherLabels(let task, let given, let expected):
       "the head was trained on \(given), but \(task) has \(expected)"
     case .missingFile(let file, let task, let split):
@@ -147,10 +123,6 @@ public enum TaskError: UserFacingError, Equatable {
         + "for each, in the order of their first rows"
     case .noEndOfText(let directory):
       "\(directory)/config.json: eos_token_id is missing: texts and answers need a token that ends them"
-    case .noRoomToPredict(let maxLength):
-      "task.max_seq_length: must be at least 2, since each token is predicted from those before it; found \(maxLength)"
-    case .badTemplate(let problem):
-      "task.prompt_template: \(problem)"
     }
   }
 }

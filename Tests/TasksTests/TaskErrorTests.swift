@@ -20,17 +20,9 @@ import Testing
       "task: neither validation_file nor data_dir is given, so tsv has no file for validation"
     ),
     (
-      .columnsAreFixed(task: "rte"),
-      "task: text_columns, label_column and has_header are for \"tsv\"; rte has its own"
+      .badOption(key: "text_columns", problem: "must be one or two columns, found 3"),
+      "task.text_columns: must be one or two columns, found 3"
     ),
-    (.textColumnCount(3), "task.text_columns: \"tsv\" needs one or two columns, found 3"),
-    (.labelColumnMissing(split: .train), "task.label_column: \"tsv\" needs one for the train split"),
-    (
-      .nameWithoutHeader(.name("text")),
-      "task: has_header is false, so column \"text\" must be given by its 0-based number"
-    ),
-    (.negativeColumn(-1), "task: a column's number is 0 or more, found -1"),
-    (.sampleCount(key: "max_train_samples", -1), "task.max_train_samples: must be 1 or more, found -1"),
     (
       .otherLabels(task: "stsb", given: .classes(["0", "1"]), expected: .regression),
       "the head was trained on classes \"0\", \"1\", but stsb has regression"
@@ -92,11 +84,6 @@ import Testing
       .noEndOfText(directory: "m"),
       "m/config.json: eos_token_id is missing: texts and answers need a token that ends them"
     ),
-    (
-      .noRoomToPredict(maxLength: 1),
-      "task.max_seq_length: must be at least 2, since each token is predicted from those before it; found 1"
-    ),
-    (.badTemplate(problem: "no field {x}"), "task.prompt_template: no field {x}"),
   ])
   func saysOneSentence(error: TaskError, sentence: String) {
     #expect(error.description == sentence)

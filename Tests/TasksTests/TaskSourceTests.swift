@@ -4,14 +4,25 @@ import Testing
 @testable import Tasks
 
 @Suite struct TaskSourceTests {
+  private static func bad(_ key: String, _ problem: String) -> TaskError { .badOption(key: key, problem: problem) }
+
+  @Test func trainingNeedsALabelColumn() throws {
+    let folder = try Folder(["t.tsv": "text\na\n"])
+    let source = options("tsv", trainFile: folder.path + "/t.tsv", textColumns: [.name("text")])
+    #expect(throws: Self.bad("label_column", "is needed for the train split")) { try TaskData(source) }
+  }
+
   @Test(arguments: [
     (options("sst"), TaskError.unknownTask("sst", known: Task.all.map(\.name))),
-    (options("sst2", labelColumn: .name("label")), .columnsAreFixed(task: "sst2")),
-    (options("sst2", hasHeader: false), .columnsAreFixed(task: "sst2")),
-    (options("sst2", maxEvalSamples: 0), .sampleCount(key: "max_eval_samples", 0)),
-    (options("tsv"), .textColumnCount(0)),
-    (options("tsv", textColumns: [.name("t")], hasHeader: false), .nameWithoutHeader(.name("t"))),
-    (options("tsv", textColumns: [.index(-1)]), .negativeColumn(-1)),
+    (options("sst2", labelColumn: .name("label")), bad("label_column", "task sst2 has columns of its own")),
+    (options("sst2", hasHeader: false), bad("has_header", "task sst2 has columns of its own")),
+    (options("sst2", maxEvalSamples: 0), bad("max_eval_samples", "must be 1 or more, found 0")),
+    (options("tsv"), bad("text_columns", "must be one or two columns, found 0")),
+    (
+      options("tsv", textColumns: [.name("t")], hasHeader: false),
+      bad("text_columns", "without a header, a column is a 0-based number, not \"t\"")
+    ),
+    (options("tsv", textColumns: [.index(-1)]), bad("text_columns", "a column's number is 0 or more, found -1")),
     (options("tsv", textColumns: [.name("t")]), .noFileGiven(task: "tsv", split: .train)),
     (
       options("tsv", trainFile: "/none/t.tsv", textColumns: [.name("t")]),
@@ -26,7 +37,11 @@ import Testing
     let error = #expect(throws: ErrorList.self) {
       try TaskData(options("tsv", labelColumn: .index(-2)))
     }
-    #expect(error?.errors as? [TaskError] == [.textColumnCount(0), .negativeColumn(-2)])
+    #expect(
+      error?.errors as? [TaskError] == [
+        Self.bad("text_columns", "must be one or two columns, found 0"),
+        Self.bad("label_column", "a column's number is 0 or more, found -2"),
+      ])
   }
 
   @Test func filesAreLookedForByTheirOfficialNames() throws {

@@ -99,7 +99,6 @@ func corpusCIDEr(_ corpus: TokenizedCorpus) -> Double {
   return sum / Double(corpus.items.count)
 }
 
-/// Weights of n-grams.
 private struct TermVector {
   let entries: [(ngram: Ngram, weight: Double)]
   let weights: [Ngram: Double]
@@ -122,10 +121,8 @@ private struct TermVector {
   }
 }
 
-/// An n-gram, a stretch of some text.
 typealias Ngram = ArraySlice<Int32>
 
-/// How often each n-gram of a text occurs.
 struct NgramCounts: Sendable {
   /// In the order of their first occurrence, so that sums over them are the same in every run.
   private(set) var ngrams: [Ngram] = []
@@ -139,7 +136,6 @@ struct NgramCounts: Sendable {
     }
   }
 
-  /// N-grams with their counts, in order.
   var entries: [(ngram: Ngram, count: Int)] { ngrams.map { ($0, counts[$0] ?? 0) } }
 }
 

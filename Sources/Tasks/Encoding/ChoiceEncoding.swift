@@ -47,7 +47,6 @@ extension Tokenizer {
   }
 }
 
-/// How questions with choices become items.
 struct ChoiceEncoding: Sendable {
   let encoder: TextEncoder
   /// How a question is put; nil: as is usual for the layout of its file.

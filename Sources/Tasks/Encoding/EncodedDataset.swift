@@ -126,7 +126,6 @@ extension EncodedDataset.Item {
   /// How many predictions of a language model's item count.
   public var targetCount: Int { documents.reduce(0) { $0 + $1.targetCount } }
 
-  /// The documents with their tokens.
   var documentIDs: [(ids: [Int32], document: Document)] {
     var rest = ids[...]
     return documents.map { document in

@@ -46,6 +46,10 @@ public struct PromptedDataset: Sendable {
   public init(examples: [PromptedText], file: String, skipped: [String] = []) {
     (self.examples, self.file, self.skipped) = (examples, file, skipped)
   }
+
+  func split(_ request: SplitRequest, cut: PromptLimit) -> SplitData {
+    SplitData(file: file) { try EncodedDataset(self, limit: request.limit, cut: cut, encoder: $0) }
+  }
 }
 
 /// How prompts and answers are cut to `max_seq_length`.

@@ -19,9 +19,7 @@ extension Task {
 
 /// The documents of a file for `causal-lm`.
 package struct TextDocuments: Sendable {
-  /// In file order.
   package let documents: [String]
-  /// Notices about records that could not be used.
   package let skipped: [String]
   /// Whether the documents are records, each a text of its own.
   let areRecords: Bool
@@ -52,7 +50,11 @@ extension EncodedDataset {
   /// with the token for that; a plain text, which is one document, does not.
   init(_ texts: TextDocuments, limit: Int, encoder: TextEncoder) throws {
     let ending = texts.areRecords ? [try encoder.end()] : []
-    guard encoder.maxLength > 1 else { throw TaskError.noRoomToPredict(maxLength: encoder.maxLength) }
+    guard encoder.maxLength > 1 else {
+      throw TaskError.badOption(
+        key: "max_seq_length",
+        problem: "must be at least 2, since each token is predicted from those before it; found 1")
+    }
     let documents = encoder.pool.map(each: texts.documents) { [tokenizer = encoder.tokenizer] document in
       tokenizer.encode(document).ids + ending
     }

@@ -1,6 +1,5 @@
 /// How a chat model was taught to see a question, of the common kinds.
 package struct ChatTemplate: Sendable, Equatable {
-  /// The kinds.
   package enum Kind: String, Sendable, CaseIterable {
     /// `<|im_start|>user … <|im_end|>`: SmolLM2, Qwen and many others.
     case chatML = "chatml"
@@ -10,7 +9,6 @@ package struct ChatTemplate: Sendable, Equatable {
     case llama3 = "llama-3"
   }
 
-  /// Which kind.
   package let kind: Kind
   /// The system's text before the question, where the model was taught with one.
   package let system: String?
@@ -68,7 +66,6 @@ package struct ChatTemplate: Sendable, Equatable {
     }
   }
 
-  /// What ends an answer.
   package var ending: PromptedText.Ending {
     switch kind {
     case .chatML: .text("<|im_end|>")

@@ -8,11 +8,8 @@ extension Task {
     files: [.train: ["trainset.csv"], .validation: ["devset.csv"], .test: ["testset_w_refs.csv"]], labels: .none,
     metrics: [.perplexity], isScoredByTexts: true
   ) { _ in
-    var reader = TaskReader(labels: nil, objective: LanguageModelling()) { request in
-      let data = try PromptedDataset(e2e: request.path, groups: false)
-      return SplitData(file: request.path) {
-        try EncodedDataset(data, limit: request.limit, cut: .together, encoder: $0)
-      }
+    var reader = TaskReader(labels: nil, objective: LanguageModelling()) {
+      try PromptedDataset(e2e: $0.path, groups: false).split($0, cut: .together)
     }
     reader.references = { request in
       var data = try PromptedDataset(e2e: request.path, groups: true)

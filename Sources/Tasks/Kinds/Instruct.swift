@@ -14,11 +14,8 @@ extension Task {
     let style = try InstructionStyle(
       opening.options.promptTemplate,
       chatTemplate: opening.modelDirectory.flatMap { try Tokenizer.chatTemplate(modelDirectory: $0) })
-    var reader = TaskReader(labels: nil, objective: LanguageModelling()) { request in
-      let data = try PromptedDataset(instructions: request.path, style: style)
-      return SplitData(file: request.path) {
-        try EncodedDataset(data, limit: request.limit, cut: .each, encoder: $0)
-      }
+    var reader = TaskReader(labels: nil, objective: LanguageModelling()) {
+      try PromptedDataset(instructions: $0.path, style: style).split($0, cut: .each)
     }
     reader.prompts = PromptFormat(ending: style.answer("").ending) {
       try $1.prompt(style.prompt(instruction: $0, input: ""), ends: false)
@@ -77,18 +74,18 @@ package enum InstructionStyle: Sendable, Equatable {
       self = .chat(own?.kind == kind ? own ?? ChatTemplate(kind) : ChatTemplate(kind))
     } else if text == "model" {
       guard let chatTemplate else {
-        throw TaskError.badTemplate(
-          problem: "\"model\" needs a chat_template in the model's tokenizer_config.json, and there is none")
+        throw bad(
+          "\"model\" needs a chat_template in the model's tokenizer_config.json, and there is none")
       }
       guard let detected = ChatTemplate(detectedIn: chatTemplate) else {
-        throw TaskError.badTemplate(problem: "the model's chat_template is none of the known kinds; \(Self.known)")
+        throw bad("the model's chat_template is none of the known kinds; \(Self.known)")
       }
       self = .chat(detected)
     } else {
       let template = try PromptTemplate(text, fields: ["instruction", "input"])
       guard template.uses("instruction") else {
-        throw TaskError.badTemplate(
-          problem: "\"\(text)\" has no {instruction}, and is no template's name; \(Self.known)")
+        throw bad(
+          "\"\(text)\" has no {instruction}, and is no template's name; \(Self.known)")
       }
       self = .template(template)
     }
@@ -98,7 +95,6 @@ package enum InstructionStyle: Sendable, Equatable {
     "known are alpaca, model, \(ChatTemplate.Kind.allCases.map(\.rawValue).joined(separator: ", ")), or a text with "
     + "{instruction} and {input}"
 
-  /// The prompt for an instruction.
   package func prompt(instruction: String, input: String) -> String {
     switch self {
     case .alpaca:
@@ -117,6 +113,8 @@ package enum InstructionStyle: Sendable, Equatable {
     if case .chat(let chat) = self { (chat.answer(output), chat.ending) } else { (output, .endOfText) }
   }
 }
+
+private func bad(_ problem: String) -> TaskError { .badOption(key: "prompt_template", problem: problem) }
 
 /// Text with `{fields}` to be filled in; `{{` and `}}` write braces.
 package struct PromptTemplate: Sendable, Equatable {
@@ -138,10 +136,10 @@ package struct PromptTemplate: Sendable, Equatable {
         literal.append(scalar)
         rest.removeFirst()
       } else if scalar == "}" {
-        throw TaskError.badTemplate(problem: "} without { (a brace itself is written twice)")
+        throw bad("} without { (a brace itself is written twice)")
       } else {
         guard let end = rest.firstIndex(of: "}") else {
-          throw TaskError.badTemplate(problem: "{ without } (a brace itself is written twice)")
+          throw bad("{ without } (a brace itself is written twice)")
         }
         let name = String(rest[..<end])
         guard fields.contains(name) else { throw Self.unknown(name, fields) }
@@ -156,13 +154,11 @@ package struct PromptTemplate: Sendable, Equatable {
   private static func unknown(_ name: String, _ fields: [String]) -> TaskError {
     let meant = nearestName(to: name, among: fields).map { ", did you mean {\($0)}?" } ?? ""
     let known = fields.map { "{\($0)}" }.joined(separator: ", ")
-    return .badTemplate(problem: "no field {\(name)}\(meant); the fields are \(known)")
+    return bad("no field {\(name)}\(meant); the fields are \(known)")
   }
 
-  /// Whether the field `name` stands in the text.
   func uses(_ name: String) -> Bool { parts.contains(.field(name)) }
 
-  /// The text with every field replaced by its value.
   func filled(_ values: [String: String]) -> String {
     parts.map { part in
       switch part {

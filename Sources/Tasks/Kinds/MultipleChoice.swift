@@ -3,7 +3,6 @@ import Metrics
 import StrictJSON
 
 extension Task {
-  /// Questions with choices.
   static let multipleChoice = Task(
     "multiple-choice", summary: "Questions with choices: MMLU's CSV, or JSONL or JSON by the file's ending",
     files: [
@@ -36,14 +35,12 @@ extension Task {
   }
 }
 
-/// A question with its possible answers.
 package struct ChoiceQuestion: Sendable, Equatable {
   let question: String
   /// The answers, at least two.
   package let choices: [String]
   /// The number of the right one, from 0; nil where it is unknown.
   package let answer: Int?
-  /// 1-based line in the file.
   let line: Int
 
   /// What the choices are called: `A`, `B`, …
@@ -93,9 +90,7 @@ package enum ChoiceStyle: String, Sendable, CaseIterable {
   }
 }
 
-/// The questions of a file.
 package struct ChoiceQuestions: Sendable {
-  /// In file order.
   package let questions: [ChoiceQuestion]
   let file: String
   /// How questions are put unless the config says: letters for MMLU's CSV, words for JSON.

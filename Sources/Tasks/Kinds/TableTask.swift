@@ -10,11 +10,20 @@ extension Task {
     requiredOptions: [.textColumns, .labelColumn]
   ) { opening in
     let options = opening.options, texts = options.textColumns ?? []
-    var problems: [TaskError] = (1...2).contains(texts.count) ? [] : [.textColumnCount(texts.count)]
-    for column in texts + [options.labelColumn].compactMap({ $0 }) {
+    var problems: [TaskError] = []
+    if !(1...2).contains(texts.count) {
+      problems.append(.badOption(key: "text_columns", problem: "must be one or two columns, found \(texts.count)"))
+    }
+    for (key, column) in texts.map({ ("text_columns", $0) })
+      + [options.labelColumn].compactMap({ $0 }).map({ ("label_column", $0) })
+    {
       switch column {
-      case .name: if !options.hasHeader { problems.append(.nameWithoutHeader(column)) }
-      case .index(let index): if index < 0 { problems.append(.negativeColumn(index)) }
+      case .name(let name) where !options.hasHeader:
+        problems.append(
+          .badOption(key: key, problem: "without a header, a column is a 0-based number, not \"\(name)\""))
+      case .index(let index) where index < 0:
+        problems.append(.badOption(key: key, problem: "a column's number is 0 or more, found \(index)"))
+      default: break
       }
     }
     try problems.throwIfAny()
@@ -40,7 +49,6 @@ struct TableLayout: Sendable {
   var leavesOutBrokenRows = false
 }
 
-/// Reads labelled texts from the rows of tables.
 struct TableReader: Sendable {
   let layout: TableLayout
 
@@ -91,7 +99,9 @@ struct TableReader: Sendable {
       bytes: bytes, file: file, format: layout.format ?? FileFormat(ending: file) ?? .tsv,
       hasHeader: layout.hasHeader, knownHeader: layout.testHeader)
     let isUnlabelled = !layout.hasHeader && table.header != nil
-    if split != .test, !isUnlabelled, layout.label == nil { throw TaskError.labelColumnMissing(split: split) }
+    if split != .test, !isUnlabelled, layout.label == nil {
+      throw TaskError.badOption(key: "label_column", problem: "is needed for the \(split.rawValue) split")
+    }
     var columns = (isUnlabelled ? [.name("sentence")] : layout.texts).map { TableColumn(column: $0) }
     if let label = isUnlabelled ? .name("label") : layout.label {
       columns.append(TableColumn(column: label, isLabel: true, isRequired: split != .test))
@@ -117,7 +127,6 @@ struct TableReader: Sendable {
   }
 }
 
-/// A column of a table that is read.
 private struct TableColumn {
   let column: Column
   var isLabel = false

@@ -108,6 +108,5 @@ private struct ChoiceText: Sendable {
 }
 
 extension EncodedDataset.Item {
-  /// The number of the right answer, where it is known.
   fileprivate var answer: Int? { if case .classIndex(let index) = label { index } else { nil } }
 }

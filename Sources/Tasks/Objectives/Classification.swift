@@ -50,7 +50,6 @@ public struct Regression: Objective {
   }
 }
 
-/// Texts with one row of outputs each.
 private struct SequenceBatch: ObjectiveBatch {
   /// Records the mean loss over rows of outputs, each weighted, and returns the rows' losses; none where a label is
   /// missing.

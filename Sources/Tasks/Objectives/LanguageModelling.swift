@@ -37,7 +37,6 @@ private struct DocumentBatch: ObjectiveBatch {
   }
 
   private let documents: [[Document]]
-  /// Targets of each item.
   private let counts: [Int]
   private let model: LanguageModel
   private let weight: Float

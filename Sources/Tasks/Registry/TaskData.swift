@@ -21,11 +21,11 @@ public struct TaskData: Sendable {
     (self.task, self.options) = (task, options)
     var problems: [TaskError] = []
     for (key, limit) in [("max_train_samples", options.maxTrainSamples), ("max_eval_samples", options.maxEvalSamples)] {
-      if let limit, limit < 1 { problems.append(.sampleCount(key: key, limit)) }
+      if let limit, limit < 1 { problems.append(.badOption(key: key, problem: "must be 1 or more, found \(limit)")) }
     }
-    let columns: [TaskOption] = [.textColumns, .labelColumn, .hasHeader]
-    if columns.contains(where: { $0.isGiven(options) && !task.options.contains($0) }) {
-      problems.append(.columnsAreFixed(task: task.name))
+    for option in [TaskOption.textColumns, .labelColumn, .hasHeader]
+    where option.isGiven(options) && !task.options.contains(option) {
+      problems.append(.badOption(key: option.rawValue, problem: "task \(task.name) has columns of its own"))
     }
     try problems.throwIfAny()
     reader = try task.open(

@@ -62,7 +62,6 @@ public enum LabelSpace: Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// Turns the label texts of a file into labels.
 struct LabelReader {
   let space: LabelSpace
   let file: String

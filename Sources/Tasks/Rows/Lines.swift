@@ -1,7 +1,6 @@
 import Algorithms
 import Diagnostics
 
-/// The bytes of the file or pipe at `path`.
 func readFile(_ path: String) throws -> [UInt8] {
   do {
     return try InputFile.read(path, limit: InputFile.dataLimit, allowsPipe: true)
@@ -10,7 +9,6 @@ func readFile(_ path: String) throws -> [UInt8] {
   }
 }
 
-/// Text without a byte order mark at its start.
 func withoutMark(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
   bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
 }

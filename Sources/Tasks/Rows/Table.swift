@@ -58,7 +58,6 @@ public struct Row: Sendable {
   /// The row's object in a JSON file; nil in TSV and CSV.
   public var object: JSONNode? { if case .object(let node) = content { node } else { nil } }
 
-  /// Whether nothing stands on the line.
   var isBlank: Bool { if case .line(let bytes) = content { bytes.isEmpty } else { false } }
 
   /// The number of fields.

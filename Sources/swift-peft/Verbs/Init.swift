@@ -17,7 +17,15 @@ struct Init: ParsableCommand {
 
       DATA is a directory of GLUE files, or a TSV or CSV file of texts and labels. The task, columns, classes and text lengths \
       are detected from the data. The config goes to stdout, or to a file with --output.
+
+      TASKS with files of their own, for --task:
+      \(tasks)
       """)
+
+  private static var tasks: String {
+    let known = Catalog.standard.tasks.filter(\.comesAsDirectory)
+    return known.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n")
+  }
 
   @Argument(help: ArgumentHelp("A model directory.", valueName: "model-dir"), completion: .directory)
   var model: String
