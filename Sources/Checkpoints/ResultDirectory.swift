@@ -2,7 +2,7 @@ import Diagnostics
 import Foundation
 
 /// Why a directory must not be written.
-public enum OutputDirectoryError: UserFacingError, Equatable {
+public enum ResultDirectoryError: UserFacingError, Equatable {
   /// It is not empty.
   case taken(path: String, file: String)
   /// It has a file that no earlier call wrote, so it is not even replaced on demand.
@@ -71,17 +71,17 @@ public enum ResultDirectory {
   ) throws {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: target, isDirectory: &isDirectory) else { return }
-    guard isDirectory.boolValue else { throw OutputDirectoryError.isFile(path: path) }
+    guard isDirectory.boolValue else { throw ResultDirectoryError.isFile(path: path) }
     for input in inputs {
       let real = URL(fileURLWithPath: input).standardizedFileURL.resolvingSymlinksInPath().path
       if real == target || real.hasPrefix(target + "/") {
-        throw OutputDirectoryError.isInput(path: path, input: input)
+        throw ResultDirectoryError.isInput(path: path, input: input)
       }
     }
     let names = try contents(of: target, shownAs: path)
     if names.isEmpty { return }
-    guard overwrite else { throw OutputDirectoryError.taken(path: path, file: names[0]) }
-    if let other = names.first(where: { !isOwn($0) }) { throw OutputDirectoryError.foreign(path: path, file: other) }
+    guard overwrite else { throw ResultDirectoryError.taken(path: path, file: names[0]) }
+    if let other = names.first(where: { !isOwn($0) }) { throw ResultDirectoryError.foreign(path: path, file: other) }
   }
 
   private static func contents(of target: String, shownAs path: String) throws -> [String] {
