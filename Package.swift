@@ -14,8 +14,8 @@ let swift: [SwiftSetting] =
 let c: [CSetting] = [.treatAllWarnings(as: .error)]
 
 /// A library target of the package; every one is checked with warnings as errors.
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: swift)
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], embedding files: [String] = []) -> Target {
+  .target(name: name, dependencies: dependencies, resources: files.map { .embedInCode($0) }, swiftSettings: swift)
 }
 
 /// A test target. Files that its tests read lie in a folder `Golden`, found by `#filePath`.
@@ -62,7 +62,9 @@ let package = Package(
     library("Metrics"),
     library("RunStore", ["Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
-    library("Reports", ["RunStore", "Metrics", "StrictJSON", "Diagnostics", algorithms]),
+    library(
+      "Reports", ["RunStore", "Metrics", "StrictJSON", "Diagnostics", algorithms],
+      embedding: ["Page/report.css", "Page/report.js"]),
 
     // The product.
     library("Models", ["Autograd", "Kernels", "Checkpoints", "StrictJSON", "Diagnostics"]),

@@ -2,7 +2,7 @@ import Diagnostics
 import Foundation
 
 /// Why a directory must not be written.
-public enum OutputDirectoryError: UserFacingError, Equatable {
+public enum ResultDirectoryError: UserFacingError, Equatable {
   /// It is not empty.
   case taken(path: String, file: String)
   /// It has a file that no earlier call wrote, so it is not even replaced on demand.
@@ -58,19 +58,19 @@ public enum ResultDirectory {
     let target = resolved(path)
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: target, isDirectory: &isDirectory) else { return }
-    guard isDirectory.boolValue else { throw OutputDirectoryError.isFile(path: path) }
+    guard isDirectory.boolValue else { throw ResultDirectoryError.isFile(path: path) }
     for input in inputs {
       let real = resolved(input)
       if real == target || real.hasPrefix(target + "/") {
-        throw OutputDirectoryError.isInput(path: path, input: input)
+        throw ResultDirectoryError.isInput(path: path, input: input)
       }
     }
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: target).sorted() else {
       throw OutputError.cannotCreate(path: path, code: EACCES)
     }
     if names.isEmpty { return }
-    guard overwrite else { throw OutputDirectoryError.taken(path: path, file: names[0]) }
-    if let other = names.first(where: { !isOwn($0) }) { throw OutputDirectoryError.foreign(path: path, file: other) }
+    guard overwrite else { throw ResultDirectoryError.taken(path: path, file: names[0]) }
+    if let other = names.first(where: { !isOwn($0) }) { throw ResultDirectoryError.foreign(path: path, file: other) }
   }
 
   private static func resolved(_ path: String) -> String {

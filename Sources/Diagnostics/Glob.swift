@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// A shell pattern, matched by `fnmatch(3)`: `*` matches any text, `?` any character, `[…]` one of several.
 public struct Glob: Sendable {

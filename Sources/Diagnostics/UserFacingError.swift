@@ -1,4 +1,6 @@
-/// The exit statuses of the command line (`sysexits.h`, and 128 + signal number).
+import Foundation
+
+/// The exit statuses of the command line (`sysexits.h`); a signal's is 128 + its number.
 public enum ExitStatus: Int32, Sendable {
   case success = 0
   /// The command line itself is wrong.
@@ -13,10 +15,6 @@ public enum ExitStatus: Int32, Sendable {
   case cannotCreate = 73
   /// Reading or writing failed while running.
   case ioError = 74
-  /// Stopped by SIGINT.
-  case interrupted = 130
-  /// Stopped by SIGTERM.
-  case terminated = 143
 }
 
 /// An error that a person can cause and fix.
@@ -51,5 +49,37 @@ public struct ErrorList: UserFacingError {
   /// The status of the first error.
   public var exitStatus: ExitStatus {
     errors.first?.exitStatus ?? .internalError
+  }
+}
+
+/// A place in a text file: file, line and, if the file has fields, the path of a field.
+public struct FilePlace: Sendable, Equatable, CustomStringConvertible {
+  /// The file's path, or another name of the text.
+  public let file: String
+  /// 1-based.
+  public let line: Int
+  /// The field's path inside the file, such as `model.vocab`; empty for the file as a whole.
+  public let field: String
+
+  /// A place.
+  public init(file: String, line: Int, field: String = "") {
+    self.file = file
+    self.line = line
+    self.field = field
+  }
+
+  /// `file:line: field`.
+  public var description: String { field.isEmpty ? "\(file):\(line)" : "\(file):\(line): \(field)" }
+}
+
+extension UserFacingError {
+  /// Writes the error to stderr and ends the process with its status, for code that can neither go on nor throw.
+  ///
+  /// No exit handlers run, since other threads may still be at work.
+  public func endProcess() -> Never {
+    let program = CommandLine.arguments.first?.split(separator: "/").last.map { "\($0): " } ?? ""
+    let text = Array("\(program)error: \(description)\n".utf8)
+    _ = write(STDERR_FILENO, text, text.count)
+    _exit(exitStatus.rawValue)
   }
 }

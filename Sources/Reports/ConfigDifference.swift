@@ -1,3 +1,4 @@
+import Algorithms
 import StrictJSON
 
 /// A config as a list of paths and values.
@@ -40,8 +41,6 @@ public struct ConfigDifference: Sendable {
   public init(_ runs: [RecordedRun]) {
     let configs = runs.map { FlatConfig.entries($0.config) }
     let tables = configs.map { Dictionary($0.map { ($0.path, $0.text) }) { first, _ in first } }
-    var seen: Set<String> = []
-    let paths = configs.joined().map(\.path).filter { seen.insert($0).inserted }
-    all = paths.map { path in Row(path: path, values: tables.map { $0[path] }) }
+    all = configs.joined().map(\.path).uniqued().map { path in Row(path: path, values: tables.map { $0[path] }) }
   }
 }

@@ -72,6 +72,8 @@ public enum MetricKind {
   /// The place in the order; unknown names come before perplexity and loss.
   static func rank(_ name: String) -> Int { order.firstIndex(of: name) ?? order.count - 2 }
 
-  /// Whether higher values are better.
-  public static func greaterIsBetter(_ name: String) -> Bool { name != "loss" && name != "perplexity" }
+  /// Whether higher values are better; true for metrics of generated texts, which rank no models.
+  public static func greaterIsBetter(_ name: String) -> Bool {
+    Metric.all.first { $0.name == name }?.greaterIsBetter ?? true
+  }
 }

@@ -1,3 +1,4 @@
+import Algorithms
 import RunStore
 import StrictJSON
 
@@ -46,16 +47,12 @@ struct ReportData {
 
   /// `{"train/loss": [[step, value], …]}` for every split and metric of the run.
   private func series(_ run: RecordedRun) -> JSONValue {
-    var order: [String] = []
-    var points: [String: [(Int, Double)]] = [:]
-    for metric in run.metrics {
-      let key = "\(metric.split.rawValue)/\(metric.name)"
-      if points[key] == nil { order.append(key) }
-      points[key, default: []].append((metric.step, metric.value))
-    }
+    let keys = run.metrics.map { "\($0.split.rawValue)/\($0.name)" }
+    let points = Dictionary(grouping: zip(keys, run.metrics), by: \.0)
     return .members(
-      order.map { key in
-        (key, .list(Self.thinned(points[key] ?? []).map { .list([.integer($0.0), .number($0.1)]) }))
+      keys.uniqued().map { key in
+        let series = points[key, default: []].map { ($0.1.step, $0.1.value) }
+        return (key, .list(Self.thinned(series).map { .list([.integer($0.0), .number($0.1)]) }))
       })
   }
 

@@ -1,3 +1,4 @@
+import Algorithms
 import Diagnostics
 import Foundation
 import RunStore
@@ -13,8 +14,7 @@ public struct ResultTable: Sendable {
 
   /// All metrics of the final scores, the main ones first.
   public var metrics: [String] {
-    var seen: Set<String> = []
-    return groups.flatMap(\.runs).flatMap { $0.scores().map(\.name) }.filter { seen.insert($0).inserted }
+    groups.flatMap(\.runs).flatMap { $0.scores().map(\.name) }.uniqued()
       .enumerated().sorted { (MetricKind.rank($0.element), $0.offset) < (MetricKind.rank($1.element), $1.offset) }
       .map(\.element)
   }

@@ -1,3 +1,4 @@
+import Algorithms
 import Metrics
 import RunStore
 import StrictJSON
@@ -15,14 +16,8 @@ public struct SeedGroup: Sendable {
 
   /// The groups, in the order of their first runs.
   public static func groups(of runs: [RecordedRun]) -> [SeedGroup] {
-    var order: [[String]] = []
-    var members: [[String]: [RecordedRun]] = [:]
-    for run in runs {
-      let key = key(run)
-      if members[key] == nil { order.append(key) }
-      members[key, default: []].append(run)
-    }
-    let groups = order.compactMap { members[$0] }
+    let keys = runs.map(key), members = Dictionary(grouping: zip(keys, runs), by: \.0)
+    let groups = keys.uniqued().compactMap { members[$0]?.map(\.1) }
     let labels = labels(groups.compactMap(\.first))
     return zip(groups, labels).map { SeedGroup(runs: $0, label: $1) }
   }

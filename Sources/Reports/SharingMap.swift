@@ -1,3 +1,4 @@
+import Algorithms
 import RunStore
 
 /// The layers of a module that share a B, computed from a run's merges.
@@ -11,9 +12,7 @@ public struct SharingMap: Sendable, Equatable {
 
   /// The maps of a run, one per module, in the order of their first merges; empty if nothing was merged.
   public static func maps(of run: RecordedRun) -> [SharingMap] {
-    var order: [String] = []
-    for merge in run.merges where !order.contains(merge.module) { order.append(merge.module) }
-    return order.map { module in
+    run.merges.map(\.module).uniqued().map { module in
       let merges = run.merges.filter { $0.module == module }
       // Before the first merge, every layer had its own B.
       let start = (merges.first?.groupsLeft ?? 0) + 1
@@ -34,8 +33,7 @@ public struct SharingMap: Sendable, Equatable {
   /// The layers that use each B at the end, lowest first: `(layers: [0, 1, 2], owner: 2)`.
   public var groups: [(layers: [Int], owner: Int)] {
     let owners = owners()
-    var seen: Set<Int> = []
-    return owners.filter { seen.insert($0).inserted }.map { owner in
+    return owners.uniqued().map { owner in
       (owners.indices.filter { owners[$0] == owner }, owner)
     }
   }

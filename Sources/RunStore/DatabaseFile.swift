@@ -161,10 +161,7 @@ struct DatabaseFile {
   }
 
   private func refuseDirectory() throws {
-    var isDirectory: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue {
-      throw RunStoreError.cannotCreate(path: path, reason: "is a directory")
-    }
+    if path.isDirectory { throw RunStoreError.cannotCreate(path: path, reason: "is a directory") }
   }
 
   private func makeDirectory() throws {

@@ -14,15 +14,6 @@ public struct ProcessIdentity: Sendable, Equatable {
   /// When it started, in the system's units; empty if unknown. Ids are reused, start times are not.
   public var started: String
 
-  /// A process described by its parts.
-  public init(host: String, boot: String, pidNamespace: String, pid: Int, started: String) {
-    self.host = host
-    self.boot = boot
-    self.pidNamespace = pidNamespace
-    self.pid = pid
-    self.started = started
-  }
-
   /// This process.
   public static var current: ProcessIdentity {
     let pid = Int(getpid())

@@ -41,22 +41,11 @@ public struct RunDetails: Sendable, Equatable {
     seed: Int, precision: String, threads: Int, parameters: ParameterCounts, config: String, outputDir: String,
     version: String
   ) {
-    self.name = name
-    self.model = model
-    self.modelType = modelType
-    self.task = task
-    self.strategy = strategy
-    self.r = r
-    self.loraAlpha = loraAlpha
-    self.seed = seed
-    self.precision = precision
-    self.threads = threads
-    adapterParameters = parameters.adapter
-    trainableParameters = parameters.trainable
+    (self.name, self.model, self.modelType, self.task, self.strategy) = (name, model, modelType, task, strategy)
+    (self.r, self.loraAlpha, self.seed, self.precision, self.threads) = (r, loraAlpha, seed, precision, threads)
+    (adapterParameters, trainableParameters) = (parameters.adapter, parameters.trainable)
     totalParameters = parameters.total
-    self.config = config
-    self.outputDir = outputDir
-    self.version = version
+    (self.config, self.outputDir, self.version) = (config, outputDir, version)
   }
 
   /// The three parameter counts.
@@ -80,9 +69,7 @@ public struct ParameterCounts: Sendable, Equatable {
 
   /// The three counts.
   public init(adapter: Int, trainable: Int, total: Int) {
-    self.adapter = adapter
-    self.trainable = trainable
-    self.total = total
+    (self.adapter, self.trainable, self.total) = (adapter, trainable, total)
   }
 }
 

@@ -18,11 +18,7 @@ public struct RunFilter: Sendable, Equatable {
     name: String? = nil, task: String? = nil, strategy: String? = nil, status: RunStatus? = nil,
     outputDir: String? = nil
   ) {
-    self.name = name
-    self.task = task
-    self.strategy = strategy
-    self.status = status
-    self.outputDir = outputDir
+    (self.name, self.task, self.strategy, self.status, self.outputDir) = (name, task, strategy, status, outputDir)
   }
 }
 

@@ -1,6 +1,12 @@
 import ArgumentParser
+import Checkpoints
 import Configuration
+import Diagnostics
+import Foundation
+import Hub
 import Kernels
+import Synchronization
+import Training
 
 /// `--set`, for every verb that reads a run config.
 struct OverrideOptions: ParsableArguments {
@@ -40,7 +46,7 @@ struct ReportOptions: ParsableArguments {
 }
 
 /// The flags that `train` and `eval` share.
-struct RunOptions: ParsableArguments {
+struct ConfigOptions: ParsableArguments {
   @OptionGroup var override: OverrideOptions
 
   @Option(help: ArgumentHelp("Write results to this directory instead of the config's output_dir.", valueName: "dir"))
@@ -55,5 +61,60 @@ struct RunOptions: ParsableArguments {
   /// The config in `path`, overridden by these flags.
   func load(_ path: String) throws -> RunConfig {
     try RunConfig.load(path: path, overrides: override.overrides, outputDir: outputDir, database: database)
+  }
+}
+
+/// Downloads the models that verbs need, with a progress bar for each file.
+struct ModelDownload {
+  let isQuiet: Bool
+
+  /// Makes sure that `model` is in the cache if it is a Hub name; does nothing for a path.
+  @discardableResult
+  func fetch(_ model: String, _ files: ModelFiles = .all) throws -> Hub.Snapshot? {
+    let progress = Mutex(Progress(isQuiet: isQuiet))
+    defer { progress.withLock { $0.clear() } }
+    return try Hub().fetch(model, files: files) { event in
+      progress.withLock { progress in
+        switch event {
+        case .progress(let file, let bytes, let total): progress.downloaded(bytes, of: total, file: file)
+        case .notice(let text): progress.notice(text)
+        }
+      }
+    }
+  }
+}
+
+/// The input of `export` and `merge`: a run, or a model with `--adapter`.
+struct AdapterSourceOptions: ParsableArguments {
+  @Argument(help: ArgumentHelp("A run directory; with --adapter, a model or a run config.", valueName: "run-dir"))
+  var source: String
+
+  @Option(help: ArgumentHelp("Apply this native or HF PEFT adapter directory to the model.", valueName: "dir"))
+  var adapter: String?
+
+  @OptionGroup var override: OverrideOptions
+
+  /// The adapter and its model, which is downloaded if it is on the Hub.
+  func load(isQuiet: Bool) throws -> AdaptedModel {
+    let download = ModelDownload(isQuiet: isQuiet)
+    let isDirectory = source.isDirectory
+    let isRun = isDirectory && FileManager.default.fileExists(atPath: "\(source)/run_config.json")
+    guard let adapter else {
+      let run = try RunDirectory(source)
+      let config = try RunConfig.load(path: run.configPath, overrides: override.overrides)
+      try download.fetch(config.model)
+      return try AdaptedModel(run: run, config: config)
+    }
+    if isRun { throw ValidationError("--adapter needs a model; \(source) is a run and has its own adapter") }
+    if source.hasSuffix(".json"), !isDirectory {
+      let config = try RunConfig.load(path: source, overrides: override.overrides)
+      try download.fetch(config.model)
+      return try AdaptedModel(model: config.model, adapter: adapter, seed: config.training.seed)
+    }
+    guard override.overrides.isEmpty else {
+      throw ValidationError("--set needs a run config; \(source) is a model")
+    }
+    try download.fetch(source)
+    return try AdaptedModel(model: source, adapter: adapter)
   }
 }

@@ -88,16 +88,16 @@ import Testing
     (OutputError.cannotCreate(path: "a", code: ENOSPC), "a: cannot be created: No space left on device", .ioError),
     (OutputError.writeFailed(path: "a", code: EIO), "a: writing failed: Input/output error", .ioError),
     (
-      OutputDirectoryError.taken(path: "a", file: "x"),
+      ResultDirectoryError.taken(path: "a", file: "x"),
       "a: already contains x; choose another directory, or pass --overwrite to replace it", .cannotCreate
     ),
     (
-      OutputDirectoryError.foreign(path: "a", file: "x"),
+      ResultDirectoryError.foreign(path: "a", file: "x"),
       "a: contains x, which export and merge do not write; choose another directory", .cannotCreate
     ),
-    (OutputDirectoryError.isFile(path: "a"), "a: cannot be created: a file is in the way", .cannotCreate),
+    (ResultDirectoryError.isFile(path: "a"), "a: cannot be created: a file is in the way", .cannotCreate),
     (
-      OutputDirectoryError.isInput(path: "a", input: "a/m"), "a: cannot be replaced: the input a/m is in it",
+      ResultDirectoryError.isInput(path: "a", input: "a/m"), "a: cannot be replaced: the input a/m is in it",
       .cannotCreate
     ),
   ]

@@ -44,6 +44,63 @@ import Testing
     #expect(try sandbox.listing() == before)
   }
 
+  /// A dry run ends with the sentence that the run ends with; neither leaves a trace.
+  private func refused(_ sandbox: Sandbox, _ arguments: [String], _ sentence: String, status: Int32 = 65) throws {
+    let before = try sandbox.listing()
+    for flags in [["--dry-run"], []] {
+      let outcome = try sandbox.start(["train", "config.json"] + arguments + flags).finish()
+      #expect(outcome.status == status && outcome.out.isEmpty, "\(flags): \(outcome.err)")
+      #expect(outcome.errorLines.contains { $0 == "swift-peft: error: \(sentence)" }, "\(flags): \(outcome.err)")
+      #expect(try sandbox.listing() == before)
+    }
+  }
+
+  @Test func noRoomForText() throws {
+    let sandbox = try Sandbox.trainable()
+    try refused(
+      sandbox, ["--set", "task.max_seq_length=2"],
+      "task.max_seq_length: 2 leaves no room for text beside 2 special tokens")
+    let language = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    let sentence =
+      "task.max_seq_length: 1 leaves no room for text: a language model predicts each token from the one before"
+    try refused(language, ["--set", "task.max_seq_length=1"], sentence)
+    // What is missing is not needed to see that.
+    for file in ["model.safetensors", "vocab.json", "merges.txt", "tokenizer.json"] {
+      try? FileManager.default.removeItem(atPath: language.place("model/\(file)"))
+    }
+    let outcome = try language.run("train", "config.json", "--dry-run", "--set", "task.max_seq_length=1")
+    #expect(outcome.status == 65 && outcome.errorLines == ["swift-peft: error: \(sentence)"], "\(outcome.err)")
+  }
+
+  @Test func noExamples() throws {
+    let sandbox = try Sandbox.trainable()
+    try sandbox.write("data/train.tsv", "sentence\tlabel\n")
+    try refused(sandbox, [], "data/train.tsv: no rows after the header")
+    let language = try Sandbox.language("gpt2-tiny", task: "instruct")
+    try language.write("train.json", #"[{"instruction": "a", "output": ""}]"#)
+    try refused(language, [], "train.json: has no training examples")
+  }
+
+  @Test func aRunThatIsThere() throws {
+    let sandbox = try Sandbox.trainable()
+    #expect(try sandbox.run("train", "config.json").status == 0)
+    try refused(
+      sandbox, [],
+      "run: already holds a run (adapter_model.safetensors); choose another output_dir, or pass --resume to continue it "
+        + "or --overwrite to replace it", status: 73)
+    try refused(
+      sandbox, ["--resume", "--set", "adapter.r=3"],
+      "run/checkpoints/step-00000016: cannot resume: these changes would alter the result:")
+    let before = try sandbox.listing()
+    #expect(try sandbox.run("train", "config.json", "--overwrite", "--dry-run").status == 0)
+    #expect(try sandbox.listing() == before)
+    for file in try sandbox.listing() where file.hasPrefix("run/checkpoints/") && file.hasSuffix("manifest.json") {
+      try sandbox.write(file, "{}")
+    }
+    try refused(
+      sandbox, ["--resume"], "run/checkpoints: all checkpoints are damaged; --overwrite starts anew")
+  }
+
   @Test func whatIsThereIsChecked() throws {
     let sandbox = try Sandbox.trainable()
     try FileManager.default.removeItem(atPath: sandbox.place("model/model.safetensors"))

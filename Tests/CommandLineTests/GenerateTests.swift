@@ -56,6 +56,22 @@ import Testing
     #expect(try said(["model"], prompt) != run)
   }
 
+  @Test func aRunWhoseCheckpointsAreAllDamagedSaysSo() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    #expect(try sandbox.run("train", "config.json").status == 0)
+    try FileManager.default.removeItem(atPath: sandbox.place("run/adapter_config.json"))
+    let whole = try sandbox.run("generate", "run", "--prompt", "the", "--max-new-tokens", "2")
+    #expect(whole.status == 0 && whole.err.contains("the run is not finished"), "\(whole.err)")
+    for file in try sandbox.listing() where file.hasSuffix("/optimizer.safetensors") {
+      try sandbox.write(file, sandbox.read(file).dropLast())
+    }
+    let outcome = try sandbox.run("generate", "run", "--prompt", "the")
+    #expect(outcome.status == 65 && outcome.out.isEmpty)
+    #expect(
+      outcome.errorLines.last
+        == "swift-peft: error: run/checkpoints: all checkpoints are damaged; --overwrite starts anew", "\(outcome.err)")
+  }
+
   @Test func refusals() throws {
     let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
     func refused(_ arguments: String..., status: Int32 = 65) throws -> String {
@@ -65,7 +81,7 @@ import Testing
       return outcome.err
     }
     let long = String(repeating: " the", count: 80)
-    #expect(try refused("model", "--prompt", long).contains("the model has positions for 64"))
+    #expect(try refused("model", "--prompt", long).contains("the model's limit is 64"))
     #expect(try refused("model", "--prompt", "a", "--prompt", long).contains("prompt 2: "))
     #expect(try refused("none", "--prompt", "a", status: 66).contains("none/config.json"))
     _ = try refused("model", "--prompt", "a", "--num-beams", "2", "--top-k", "3", status: 64)

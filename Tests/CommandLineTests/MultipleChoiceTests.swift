@@ -161,7 +161,7 @@ import Testing
     #expect(try sandbox.run("train", "config.json").status == 0)
     let outcome = try sandbox.run("predict", "run", input: "q,a,b,c,d\n")
     #expect(
-      outcome.status == 65 && outcome.err.contains("the task causal-lm has no labels to predict"), "\(outcome.err)")
+      outcome.status == 65 && outcome.err.contains("task causal-lm has no labels to predict"), "\(outcome.err)")
   }
 }
 

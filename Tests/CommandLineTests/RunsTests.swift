@@ -34,8 +34,9 @@ import Testing
           MetricPoint(step: 5, epoch: 1, split: .validation, name: "loss", value: 0.5),
         ])
       if strategy == "aslora" {
-        try store.recordMerge(
-          run: id, MergeRecord(step: 3, module: "query", lowerLayer: 0, upperLayer: 1, distance: 0.25, groupsLeft: 3))
+        try store.record(
+          run: id,
+          [.merge(MergeRecord(step: 3, module: "query", lowerLayer: 0, upperLayer: 1, distance: 0.25, groupsLeft: 3))])
       }
       if index < 3 { try store.finishRun(id, status: .completed) }
     }

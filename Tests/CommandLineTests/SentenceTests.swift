@@ -101,6 +101,39 @@ import Testing
       "runs/tiny: another process is running this sweep", status: 73)
   }
 
+  @Test func configsThatInitCannotWrite() throws {
+    let sandbox = try Sandbox.trainable()
+    try sandbox.write("other/train.tsv", "a\tb\n1\t2\n")
+    try sandbox.write("list.tsv", "one\ntwo\nthree\n")
+    try sandbox.write("mine.json", "{}")
+    try expect(
+      sandbox, ["init", "model", "other"],
+      "other: is none of GLUE's data sets as distributed; say which with --task, or give a TSV or CSV file instead",
+      status: 65)
+    try expect(
+      sandbox, ["init", "model", "list.tsv"], "list.tsv: not a TSV or CSV table of texts and labels", status: 65)
+    try expect(
+      sandbox, ["init", "model", "data", "--output", "mine.json"], "mine.json: already exists; --force replaces it",
+      status: 73)
+    try expect(
+      sandbox, ["init", "model", "data", "--task", "causal-lm"],
+      "--task: init writes configs for tasks with labels, and causal-lm has none", status: 65)
+    let names = "lora, share-a, share-b, share-ab, share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none"
+    try expect(
+      sandbox, ["init", "model", "data", "--strategy", "loora"], "--strategy: must be one of \(names), not loora")
+  }
+
+  @Test func lines() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    let long = String(repeating: " the", count: 80)
+    try expect(
+      sandbox, ["generate", "model", "--prompt", "a", "--prompt", long],
+      "prompt 2: the prompt's 80 tokens leave no room for a continuation: the model's limit is 64", status: 65)
+    try expect(
+      sandbox, ["tokenize", "model", "--decode"], input: "[1]\n{}\n", "stdin:2: expected a JSON array of token ids",
+      status: 65)
+  }
+
   @Test func streams() throws {
     let sandbox = try Sandbox.trainable()
     func said(_ line: String) throws -> String { try sandbox.shell(line).err }

@@ -43,7 +43,7 @@ import Testing
     let err = try sandbox.text("err")
     #expect(outcome.status == 74, "\(outcome.err) \(err)")
     #expect(err.contains("could not be written: ") && err.contains("No space left on device"), "\(err)")
-    #expect(err.contains("is whole: once there is room, --resume goes on from it"))
+    #expect(err.contains("; --resume continues from step-"))
     try FileManager.default.removeItem(atPath: sandbox.place("run"))
     try FileManager.default.moveItem(atPath: sandbox.place("kept"), toPath: sandbox.place("run"))
     #expect(try RunStore.openExisting(path: sandbox.place("run.sqlite")).run(1).status == .failed)
@@ -121,7 +121,7 @@ import Testing
     let err = try sandbox.text("err")
     // A checkpoint that was at work loses its directory; one that begins later finds no place to write.
     #expect(outcome.status == 74 && err.contains("could not be written: "), "\(outcome.err) \(err)")
-    #expect(err.contains("is whole: once there is room, --resume goes on from it"))
+    #expect(err.contains("; --resume continues from step-"))
     try expectResumable(sandbox)
   }
 
@@ -170,7 +170,7 @@ import Testing
     let resumed = try sandbox.start(LifeCycleTests.long() + ["--resume"]).finish()
     #expect(resumed.status == 0, "\(resumed.err)")
     #expect(resumed.err.contains("\(newest)/optimizer.safetensors: has "), "\(resumed.err)")
-    #expect(resumed.err.contains("this checkpoint is damaged, the one before it, \(before), is used"))
+    #expect(resumed.err.contains("this checkpoint is damaged; resuming from \(before), the one before"))
     try RunRecords(sandbox, output: "run", database: "run.sqlite")
       .expectEqual(RunRecords(sandbox, output: "whole", database: "whole.sqlite"), "run with a damaged checkpoint")
   }

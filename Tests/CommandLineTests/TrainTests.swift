@@ -56,6 +56,18 @@ import Testing
       try sandbox.read("run/adapter_model.safetensors") == sandbox.read("again/adapter_model.safetensors"))
   }
 
+  @Test func nothingIsScoredWithoutEvaluation() throws {
+    let sandbox = try Sandbox.trainable()
+    // Not even the file is needed.
+    try FileManager.default.removeItem(atPath: sandbox.place("data/dev.tsv"))
+    let outcome = try sandbox.run("train", "config.json", "--set", "training.eval_strategy=no", "--json")
+    #expect(outcome.status == 0, "\(outcome.err)")
+    #expect(try outcome.json()["results"]?.array?.isEmpty == true)
+    #expect(sandbox.exists("run/adapter_model.safetensors") && !sandbox.exists("run/eval_results.json"))
+    let metrics = try RunStore.openExisting(path: sandbox.place("runs.sqlite")).metrics(run: 1)
+    #expect(!metrics.isEmpty && metrics.allSatisfy { $0.split == .train })
+  }
+
   @Test func resultsOnStdoutProgressOnStderr() throws {
     let sandbox = try Sandbox.trainable()
     let outcome = try sandbox.run("train", "config.json")

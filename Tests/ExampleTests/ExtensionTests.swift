@@ -163,7 +163,7 @@ extension Zip2Sequence {
     let names = try scoring.logits(scoring.run.encode(texts).items).map(table.prediction)
     #expect(names.count == 2 && names.allSatisfy(["bad", "good"].contains))
 
-    let fold = try MergeRun(AdaptedModel(run: run, config: saved))
+    let fold = try FoldRun(AdaptedModel(run: run, config: saved))
     try fold.write(to: "\(path)/folded", overwrite: false)
     let difference = try #require(try fold.difference(at: "\(path)/folded"))
     #expect(difference.largestLogit > 0.01 && difference.largest < 1e-5 * difference.largestLogit, "\(difference)")

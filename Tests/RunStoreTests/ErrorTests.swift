@@ -43,8 +43,9 @@ import Testing
     let store = try RunStore(path: scratch.path("runs.sqlite"))
     try DatabaseQueue(path: store.path).write { try $0.execute(sql: "DROP TABLE merges") }
     let error = try #require(throws: RunStoreError.self) {
-      try store.recordMerge(
-        run: 1, MergeRecord(step: 2, module: "query", lowerLayer: 0, upperLayer: 1, distance: 0.5, groupsLeft: 3))
+      try store.record(
+        run: 1,
+        [.merge(MergeRecord(step: 2, module: "query", lowerLayer: 0, upperLayer: 1, distance: 0.5, groupsLeft: 3))])
     }
     guard case .failed(store.path, "no such table: merges", _) = error else {
       Issue.record("\(error)")

@@ -41,9 +41,9 @@ import Testing
     let ids = try (0..<3).map { _ in try store.beginRun(.example()) }
     for id in ids {
       try store.record(run: id, metrics: [MetricPoint(step: 1, epoch: 0, split: .train, name: "loss", value: 1)])
-      try store.recordMerge(
-        run: id, MergeRecord(step: 1, module: "m", lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 1))
-      try store.recordCheckpoint(run: id, step: 1, path: "p")
+      try store.record(
+        run: id, [.merge(MergeRecord(step: 1, module: "m", lowerLayer: 0, upperLayer: 1, distance: 0, groupsLeft: 1))])
+      try store.record(run: id, [.checkpoint(step: 1, path: "p")])
     }
     let missing = RunStoreError.noSuchRun(path: path, id: 9)
     #expect(throws: missing) { try store.delete(runs: [ids[0], 9]) }

@@ -68,14 +68,14 @@ import Testing
   @Test func mergesAndCheckpointsAreKept() throws {
     let id = try store.beginRun(.example())
     let merge = MergeRecord(step: 560, module: "query", lowerLayer: 3, upperLayer: 4, distance: 0.25, groupsLeft: 11)
-    try store.recordMerge(run: id, merge)
+    try store.record(run: id, [.merge(merge)])
     #expect(try store.merges(run: id) == [merge])
 
-    try store.recordCheckpoint(run: id, step: 500, path: "a")
-    try store.recordCheckpoint(run: id, step: 1000, path: "b")
-    try store.recordCheckpoint(run: id, step: 1000, path: "c")
+    try store.record(run: id, [.checkpoint(step: 500, path: "a")])
+    try store.record(run: id, [.checkpoint(step: 1000, path: "b")])
+    try store.record(run: id, [.checkpoint(step: 1000, path: "c")])
     #expect(try store.checkpoints(run: id).map(\.path) == ["a", "c"])
-    try store.removeCheckpoint(run: id, step: 500)
+    try store.record(run: id, [.checkpointRemoved(step: 500)])
     #expect(try store.checkpoints(run: id).map(\.step) == [1000])
   }
 
@@ -90,8 +90,8 @@ import Testing
     for run in [id, other] {
       for step in [10, 20, 30] {
         try store.record(run: run, metrics: [loss(step)])
-        try store.recordMerge(run: run, merge(step))
-        try store.recordCheckpoint(run: run, step: step, path: "p")
+        try store.record(run: run, [.merge(merge(step))])
+        try store.record(run: run, [.checkpoint(step: step, path: "p")])
       }
     }
     try store.finishRun(id, status: .interrupted)

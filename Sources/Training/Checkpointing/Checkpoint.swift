@@ -16,7 +16,7 @@ struct Checkpoint: Sendable {
   let totalSteps: Int
   let fingerprint: InputFingerprint
   private let files: Set<String>
-  private let trainer: JSONFile
+  private let trainer: JSONField
 
   /// Verifies every file. Throws `CheckpointDamage`, or what reading threw.
   init(path: String, catalog: Catalog = .standard) throws {
@@ -28,15 +28,12 @@ struct Checkpoint: Sendable {
     ] where !files.contains(name) {
       throw CheckpointDamage(path: "\(path)/\(CheckpointManifest.fileName)", problem: "does not list \(name)")
     }
-    trainer = try JSONFile.read("\(path)/\(CheckpointContent.Name.trainer)")
-    totalSteps = try trainer.count("total_steps")
-    guard try trainer.count("step", most: totalSteps) == step else {
-      throw CheckpointDamage(path: trainer.path, problem: "is of another step than the manifest")
+    trainer = try JSONField(contentsOf: "\(path)/\(CheckpointContent.Name.trainer)")
+    totalSteps = try trainer.member("total_steps").count()
+    guard try trainer.member("step").count(upTo: totalSteps) == step else {
+      throw CheckpointDamage(path: trainer.file, problem: "belongs to another step than the manifest")
     }
-    guard let inputs = try trainer.section("inputs") else {
-      throw CheckpointDamage(path: trainer.path, problem: "inputs is missing")
-    }
-    fingerprint = try InputFingerprint(inputs)
+    fingerprint = try InputFingerprint(trainer.member("inputs"))
     config = try RunConfig.load(path: "\(path)/\(CheckpointContent.Name.config)", catalog: catalog)
   }
 
@@ -46,31 +43,32 @@ struct Checkpoint: Sendable {
     let optimizer = try SafetensorsFile(path: "\(path)/\(CheckpointContent.Name.optimizer)")
     try restore(&state, from: optimizer)
     state.step = step
-    state.skippedSteps = try trainer.count("skipped_steps", most: step)
+    state.skippedSteps = try trainer.member("skipped_steps").count(upTo: step)
 
     var loop = LoopState()
-    if let window = try trainer.section("log_window") { loop.window = try LogWindow(window) }
-    loop.reports = try trainer.list("reports").map(EvaluationReport.init)
-    if let best = try trainer.section("best") {
+    loop.window = try LogWindow(trainer.member("log_window"))
+    loop.reports = try trainer.member("reports").elements().map(EvaluationReport.init)
+    let best = try trainer.member("best")
+    if !best.node.isNull {
       let place = CheckpointContent.Name.best
       for name in [AdapterFile.configName, AdapterFile.tensorsName] where !files.contains("\(place)/\(name)") {
         throw CheckpointDamage(
           path: "\(path)/\(CheckpointManifest.fileName)", problem: "does not list \(place)/\(name)")
       }
       var bestState = try self.state(in: "\(path)/\(place)", table: table, head: head)
-      bestState.step = try best.count("step", most: step)
+      bestState.step = try best.member("step").count(upTo: step)
       loop.best = BestState(
-        state: bestState, value: try best.require("value", \.exactNumber),
-        reports: try best.list("reports").map(EvaluationReport.init))
+        state: bestState, value: try best.member("value").exactNumber(),
+        reports: try best.member("reports").elements().map(EvaluationReport.init))
     }
-    loop.evaluationsWithoutGain = try trainer.count("evaluations_without_gain")
-    loop.stoppedEarly = try trainer.require("stopped_early", \.bool)
-    loop.evaluationIsPending = try trainer.require("evaluation_is_pending", \.bool)
+    loop.evaluationsWithoutGain = try trainer.member("evaluations_without_gain").count()
+    loop.stoppedEarly = try trainer.member("stopped_early").bool()
+    loop.evaluationIsPending = try trainer.member("evaluation_is_pending").bool()
     return TrainingSnapshot(
       state: state, loop: loop, totalSteps: totalSteps, procedure: try procedure(state.table, optimizer))
   }
 
-  /// What goes on otherwise than before under `config`, in words. Throws where that gives another result.
+  /// How the run goes on under a changed `config`, in words. Throws if the changes would alter the result.
   func changes(_ config: RunConfig, fingerprint: InputFingerprint, totalSteps: Int) throws -> [String] {
     let comparison = try ConfigComparison(old: self.config, new: config, steps: (self.totalSteps, totalSteps))
     let differences = comparison.differences + fingerprint.differences(from: self.fingerprint, config: config)
@@ -125,7 +123,7 @@ struct Checkpoint: Sendable {
       return file.info(name) == nil ? nil : try Self.take(name, table.shape(key), from: file)
     }
     guard let procedure = try kind.resume(stored, table, totalSteps) else {
-      throw CheckpointDamage(path: trainer.path, problem: "does not hold the state of \(table.method.name)")
+      throw CheckpointDamage(path: trainer.file, problem: "does not hold the state of \(table.method.name)")
     }
     return procedure
   }
@@ -136,5 +134,82 @@ struct Checkpoint: Sendable {
       throw CheckpointDamage(path: file.path, problem: "\(name) has the shape \(tensor.shape) instead of \(shape)")
     }
     return tensor.floats()
+  }
+}
+
+/// What a changed config means for a run that goes on.
+struct ConfigComparison {
+  /// Values that change what comes out, as `path: old, now new`.
+  let differences: [String]
+
+  /// Values that name, place, show or keep things. Where the inputs lie is no matter: what they hold is compared.
+  private static let neutral: Set<String> = [
+    "name", "output_dir", "database", "model", "task.data_dir", "task.train_file", "task.validation_file",
+    "task.test_file", "task.fewshot_file", "adapter.init_from", "training.logging_steps", "training.save_steps",
+    "training.save_total_limit", "training.max_nonfinite_steps",
+  ]
+  /// How long the run is: judged by the number of steps.
+  private static let length: Set<String> = ["training.num_train_epochs", "training.max_steps"]
+
+  /// Compares the config that a checkpoint was made with and the present one. A run that is made longer is the same
+  /// run; `steps` are those of the whole run, then and now.
+  init(old: RunConfig, new: RunConfig, steps: (old: Int, new: Int)) throws {
+    let before = Self.leaves(try JSONParser.parse(old.jsonText()))
+    let after = Self.leaves(try JSONParser.parse(new.jsonText()))
+    let changed = after.keys.sorted().filter { before[$0] != after[$0] && !Self.neutral.contains($0) }
+    func shown(_ path: String) -> String {
+      "\(path): \(before[path] ?? "not given"), now \(after[path] ?? "not given")"
+    }
+    differences = changed.filter { !Self.length.contains($0) || steps.new < steps.old }.map(shown)
+    lengthening = steps.new > steps.old ? changed.filter(Self.length.contains).map(shown) : []
+  }
+
+  /// Values that make the run longer.
+  let lengthening: [String]
+
+  /// Every scalar and list of the config, by its path.
+  private static func leaves(_ node: JSONNode, at path: String = "") -> [String: String] {
+    guard let object = node.object else { return [path: JSONWriter.text(node.value, pretty: false)] }
+    var leaves: [String: String] = [:]
+    for key in object.keys {
+      guard let member = object[key] else { continue }
+      leaves.merge(Self.leaves(member, at: path.isEmpty ? key : "\(path).\(key)")) { $1 }
+    }
+    return leaves
+  }
+}
+
+/// What `--resume` does with a run's newest checkpoint before its first step, without model and data: for the fuzzer.
+package enum CheckpointRehearsal {
+  /// The step and the planned end of the run in `output`; nil if it has no checkpoint.
+  package static func resume(
+    _ output: String, table: SiteTable, head: [HeadParameter]
+  ) throws -> (step: Int, totalSteps: Int)? {
+    guard let checkpoint = try CheckpointFolder(output: output).newest()?.checkpoint else { return nil }
+    _ = try checkpoint.changes(
+      checkpoint.config, fingerprint: checkpoint.fingerprint, totalSteps: checkpoint.totalSteps)
+    _ = try checkpoint.history().records()
+    let snapshot = try checkpoint.snapshot(table: table, head: head)
+    var state = snapshot.state, loop = snapshot.loop
+    state.step += 1
+    state.skippedSteps += 1
+    loop.evaluationsWithoutGain += 1
+    loop.window.add(
+      StepReport(
+        step: state.step, epoch: 1, loss: 1, learningRate: 1, gradientNorm: 1, tokens: 1, examples: 1, seconds: 1))
+    var procedure = snapshot.procedure
+    _ = procedure?.afterStep(&state, wasApplied: true)
+    return (snapshot.state.step, snapshot.totalSteps)
+  }
+
+  /// Takes and gives back the lock of an output directory.
+  package static func lock(_ output: String) throws { _ = try OutputLock(output) }
+
+  /// Where the checkpoint of `step` lies.
+  package static func path(_ output: String, step: Int) -> String { CheckpointFolder(output: output).path(step: step) }
+
+  /// Gives the files in `directory` the checksums of a checkpoint.
+  package static func seal(_ directory: String, step: Int) throws {
+    try CheckpointManifest.write(directory, step: step)
   }
 }

@@ -1,5 +1,8 @@
 import Adapters
 import Checkpoints
+import Diagnostics
+import Foundation
+import Kernels
 import Metrics
 import StrictJSON
 
@@ -103,17 +106,16 @@ extension LogWindow {
     ]
   }
 
-  init(_ json: JSONFile) throws {
-    steps = try json.count("steps")
-    lossSum = try json.require("loss_sum", \.exactNumber)
-    // Tokens of many steps.
-    tokens = try json.count("tokens", most: 1 << 60)
-    examples = try json.count("examples", most: 1 << 60)
-    seconds = try json.require("seconds", \.exactNumber)
-    lastStep = try json.count("last_step")
-    lastEpoch = try json.require("last_epoch", \.exactNumber)
-    lastLearningRate = try json.require("last_learning_rate", \.exactNumber)
-    lastGradientNorm = try json.require("last_grad_norm", \.exactNumber)
+  init(_ json: JSONField) throws {
+    steps = try json.member("steps").count()
+    lossSum = try json.member("loss_sum").exactNumber()
+    tokens = try json.member("tokens").count(upTo: 1 << 60)
+    examples = try json.member("examples").count(upTo: 1 << 60)
+    seconds = try json.member("seconds").exactNumber()
+    lastStep = try json.member("last_step").count()
+    lastEpoch = try json.member("last_epoch").exactNumber()
+    lastLearningRate = try json.member("last_learning_rate").exactNumber()
+    lastGradientNorm = try json.member("last_grad_norm").exactNumber()
   }
 }
 
@@ -125,13 +127,114 @@ extension EvaluationReport {
     ]
   }
 
-  init(_ json: JSONFile) throws {
-    let metrics = try json.require("metrics", \.object)
-    let values = JSONFile(path: json.path, node: JSONNode(.object(metrics)))
+  init(_ json: JSONField) throws {
     self.init(
-      step: try json.count("step"), epoch: try json.require("epoch", \.exactNumber),
-      split: try json.require("split") { $0.string.flatMap(Split.init(rawValue:)) },
-      metrics: try metrics.keys.map { MetricValue(name: $0, value: try values.require($0, \.exactNumber)) },
-      examples: try json.count("examples"), logits: [])
+      step: try json.member("step").count(), epoch: try json.member("epoch").exactNumber(),
+      split: try json.member("split").split(),
+      metrics: try json.member("metrics").members().map { MetricValue(name: $0, value: try $1.exactNumber()) },
+      examples: try json.member("examples").count(), logits: [])
   }
+}
+
+/// `manifest.json`: size and SHA-256 of every other file of a checkpoint. It is written last.
+enum CheckpointManifest {
+  static let fileName = "manifest.json"
+
+  /// Writes the manifest of what is in `directory`.
+  static func write(_ directory: String, step: Int) throws {
+    let files = try contents(directory).map { name -> (String, JSONValue) in
+      let path = "\(directory)/\(name)"
+      return (name, ["bytes": .integer(try size(path)), "sha256": .string(try Digest.ofFile(path))])
+    }
+    let manifest: JSONValue = [
+      "format": .string(CheckpointContent.format), "format_version": .integer(CheckpointContent.formatVersion),
+      "step": .integer(step), "files": .members(files),
+    ]
+    try AtomicFile.write(JSONWriter.text(manifest, pretty: true), to: "\(directory)/\(fileName)")
+  }
+
+  /// The step and the names of the files. Throws if a file is missing or damaged.
+  static func verify(_ directory: String) throws -> (step: Int, files: Set<String>) {
+    let manifest = try JSONField(contentsOf: "\(directory)/\(fileName)")
+    guard manifest.node["format"]?.string == CheckpointContent.format else {
+      throw CheckpointDamage(path: manifest.file, problem: "not a checkpoint of swift-peft")
+    }
+    let version = try manifest.member("format_version").integer()
+    guard version <= CheckpointContent.formatVersion else {
+      throw CheckpointDamage(path: manifest.file, problem: "written by a newer program (format_version \(version))")
+    }
+    let entries = try manifest.member("files").members()
+    // Sizes first, which cost nothing: a sparse file of any size would be read to its end for its checksum.
+    var files: [(file: MappedFile, digest: String)] = [], total = 0
+    for (name, entry) in entries {
+      let path = "\(directory)/\(name)"
+      let bytes = try entry.member("bytes").integer(), digest = try entry.member("sha256").string()
+      guard name.isPathInside else {
+        throw CheckpointDamage(path: manifest.file, problem: "\(name.clipped) leads out of the checkpoint")
+      }
+      guard (try? size(path)) != nil else { throw CheckpointDamage(path: path, problem: "is missing") }
+      let file = try MappedFile(path: path)
+      guard file.count == bytes else {
+        throw CheckpointDamage(path: path, problem: "has \(file.count) bytes instead of \(bytes)")
+      }
+      total += file.count
+      guard total <= InputFile.dataLimit else {
+        throw CheckpointDamage(path: directory, problem: "holds more than \(InputFile.dataLimit) bytes")
+      }
+      files.append((file, digest))
+    }
+    for (file, digest) in files where Digest.of(file) != digest {
+      throw CheckpointDamage(path: file.path, problem: "its checksum does not match the manifest")
+    }
+    return (try manifest.member("step").integer(), Set(entries.map(\.key)))
+  }
+
+  /// Paths of all files, sorted.
+  private static func contents(_ directory: String) throws -> [String] {
+    try FileManager.default.subpathsOfDirectory(atPath: directory).filter { !"\(directory)/\($0)".isDirectory }.sorted()
+  }
+
+  private static func size(_ path: String) throws -> Int {
+    let attributes = try FileManager.default.attributesOfItem(atPath: path)
+    return (attributes[.size] as? NSNumber)?.intValue ?? 0
+  }
+}
+
+/// A damaged file of a checkpoint.
+struct CheckpointDamage: UserFacingError, Equatable {
+  let path: String
+  let problem: String
+
+  var description: String { "\(path): \(problem)" }
+  var exitStatus: ExitStatus { .badInput }
+}
+
+extension JSONValue {
+  /// A number of any kind, bit for bit: JSON itself has no NaN and no infinity.
+  static func exact(_ number: Double) -> JSONValue {
+    number.isFinite ? .number(number) : .string(String(describing: number))
+  }
+}
+
+extension JSONField {
+  /// The value in a file of a checkpoint.
+  init(contentsOf path: String) throws { try self.init(parsing: MappedFile(path: path).text(), file: path) }
+
+  /// A whole number from 0 to `most`.
+  func count(upTo most: Int = 1 << 53) throws -> Int { try integer(in: 0...max(0, most)) }
+
+  /// What `JSONValue.exact` wrote.
+  func exactNumber() throws -> Double {
+    try value("a number") { node in
+      switch node.string {
+      case "nan", "-nan": .nan
+      case "inf": .infinity
+      case "-inf": -.infinity
+      default: node.number
+      }
+    }
+  }
+
+  /// The name of a split.
+  func split() throws -> Split { try value("a split") { $0.string.flatMap(Split.init(rawValue:)) } }
 }

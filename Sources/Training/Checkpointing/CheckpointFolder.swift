@@ -1,7 +1,9 @@
 import Checkpoints
 import Configuration
 import Diagnostics
+import Dispatch
 import Foundation
+import Synchronization
 
 /// The folder `checkpoints` of an output directory: one directory a checkpoint, named after its step.
 struct CheckpointFolder: Sendable {
@@ -35,8 +37,8 @@ struct CheckpointFolder: Sendable {
     }.sorted()
   }
 
-  /// The newest checkpoint that is whole, and what is wrong with those after it; nil where there are none at all.
-  /// Throws where there are some and none is whole.
+  /// The newest whole checkpoint, and notes on damaged ones after it; nil if there are no checkpoints. Throws if all are
+  /// damaged.
   func newest() throws -> (checkpoint: Checkpoint, notices: [String])? {
     // A run that goes on may replace the checkpoints that are being looked at.
     for _ in 0..<Self.attempts {
@@ -48,7 +50,9 @@ struct CheckpointFolder: Sendable {
             throw CheckpointDamage(path: path(step: step), problem: "holds the state of step \(checkpoint.step)")
           }
           let name = Self.name(step: step)
-          return (checkpoint, damages.map { "\($0): this checkpoint is damaged, the one before it, \(name), is used" })
+          return (
+            checkpoint, damages.map { "\($0): this checkpoint is damaged; resuming from \(name), the one before" }
+          )
         } catch let error as any UserFacingError {
           if FileManager.default.fileExists(atPath: path(step: step)) {
             damages.append(error.description)
@@ -67,7 +71,7 @@ struct CheckpointFolder: Sendable {
   /// How often checkpoints that go while they are read are looked for anew.
   static let attempts = 50
 
-  /// Makes the folder where it is missing, and removes what dead processes left half-written.
+  /// Creates the folder if missing, and removes what dead processes left half-written.
   func prepare() throws {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -95,4 +99,118 @@ extension NSError {
     if domain == NSPOSIXErrorDomain { return code }
     return (userInfo[NSUnderlyingErrorKey] as? NSError)?.posixCode
   }
+}
+
+/// Writes checkpoints on a thread of its own, one at a time.
+final class CheckpointSaver: Sendable {
+  private let folder: CheckpointFolder
+  private let limit: Int?
+  private let onSaved: @Sendable (_ step: Int, _ path: String, _ removed: [Int]) -> Void
+  private let queue = DispatchQueue(label: "swift-peft.checkpoints", qos: .utility)
+  private let state: Mutex<State>
+
+  private struct State {
+    /// The newest checkpoint that is whole.
+    var newest: Int?
+    var failure: CheckpointFailure?
+    var notices: [String] = []
+  }
+
+  /// A saver into `folder`, whose newest whole checkpoint is that of step `newest`. `onSaved` gets each complete checkpoint
+  /// and the steps of those it replaced.
+  init(
+    folder: CheckpointFolder, limit: Int?, newest: Int?,
+    onSaved: @escaping @Sendable (_ step: Int, _ path: String, _ removed: [Int]) -> Void
+  ) {
+    self.folder = folder
+    self.limit = limit
+    self.onSaved = onSaved
+    state = Mutex(State(newest: newest))
+  }
+
+  /// Starts writing a checkpoint once the one before is written. Throws if that failed.
+  func save(_ content: CheckpointContent) throws {
+    try wait()
+    // A state that is the same as on disk, and an evaluation that was pending there, come to the same in the end.
+    if state.withLock({ $0.newest }) == content.snapshot.state.step { return }
+    queue.async { [self] in write(content) }
+  }
+
+  /// Throws if a checkpoint could not be written.
+  func check() throws {
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+
+  /// Waits until everything is written, or throws.
+  func wait() throws {
+    queue.sync {}
+    try check()
+  }
+
+  /// Waits until everything is written, or throws. Removes checkpoints beyond the limit that a killed process left, so that
+  /// they do not come back after a power failure.
+  func finish() throws {
+    queue.sync {
+      guard let newest = state.withLock({ $0.newest }) else { return }
+      let removed = removeSuperseded(by: newest)
+      if !removed.isEmpty { onSaved(newest, folder.path(step: newest), removed) }
+      try? AtomicFile.synchronize(directory: folder.path)
+    }
+    try check()
+  }
+
+  /// What a person should know since the last time.
+  func takeNotices() -> [String] {
+    state.withLock { state in
+      defer { state.notices = [] }
+      return state.notices
+    }
+  }
+
+  private func write(_ content: CheckpointContent) {
+    let step = content.snapshot.state.step, name = CheckpointFolder.name(step: step)
+    guard content.snapshot.state.isFinite else {
+      return state.withLock {
+        $0.notices.append("checkpoint \(name) was not written: the trained numbers are no longer finite")
+      }
+    }
+    do {
+      try content.write(to: folder.path(step: step))
+    } catch {
+      let newest = state.withLock { $0.newest }
+      let failure = CheckpointFailure(
+        name: name, reason: (error as? any UserFacingError)?.description ?? "\(error)",
+        newest: newest.map(CheckpointFolder.name))
+      return state.withLock { $0.failure = failure }
+    }
+    state.withLock { $0.newest = step }
+    onSaved(step, folder.path(step: step), removeSuperseded(by: step))
+  }
+
+  /// Returns the steps of the checkpoints that are gone.
+  private func removeSuperseded(by step: Int) -> [Int] {
+    folder.superseded(by: step, limit: limit).filter { old in
+      do {
+        try AtomicDirectory.remove(folder.path(step: old))
+        return true
+      } catch {
+        state.withLock { $0.notices.append("an older checkpoint could not be removed: \(error)") }
+        return false
+      }
+    }
+  }
+}
+
+/// A checkpoint that could not be written, which ends the run.
+struct CheckpointFailure: UserFacingError, Equatable {
+  let name: String
+  let reason: String
+  /// The last checkpoint that is whole.
+  let newest: String?
+
+  var description: String {
+    "checkpoint \(name) could not be written: \(reason); "
+      + (newest.map { "--resume continues from \($0)" } ?? "there is no earlier one")
+  }
+  var exitStatus: ExitStatus { .ioError }
 }

@@ -1,9 +1,12 @@
 import Adapters
+import Checkpoints
 import Diagnostics
 import Dispatch
 import Foundation
+import Kernels
 import Metrics
 import RunStore
+import StrictJSON
 import Synchronization
 
 /// Keeps a run's rows in the database up to date, without ever delaying or ending the training.
@@ -163,4 +166,70 @@ struct RecordingFailure: UserFacingError, Equatable {
     "\(reason); the output directory is complete but the database is not; --resume adds what is missing"
   }
   var exitStatus: ExitStatus { .ioError }
+}
+
+/// Everything a run has measured so far, one JSON line per event (`history.jsonl`). Each checkpoint holds it, so that a
+/// resumed run can restore its rows in the database, whatever happened to that.
+///
+/// The lines are kept as bytes: saving them in a checkpoint costs one copy, however long the run.
+struct HistoryLog: Sendable {
+  private(set) var bytes: [UInt8] = []
+
+  /// Values of one step and split.
+  mutating func add(_ points: [MetricPoint]) {
+    guard let first = points.first else { return }
+    add([
+      "step": .integer(first.step), "epoch": .exact(first.epoch), "split": .string(first.split.rawValue),
+      "metrics": .members(points.map { ($0.name, .exact($0.value)) }),
+    ])
+  }
+
+  /// A merge.
+  mutating func add(_ merge: MergeRecord) {
+    add([
+      "step": .integer(merge.step),
+      "merge": [
+        "module": .string(merge.module), "lower_layer": .integer(merge.lowerLayer),
+        "upper_layer": .integer(merge.upperLayer), "distance": .exact(merge.distance),
+        "groups_left": .integer(merge.groupsLeft),
+      ],
+    ])
+  }
+
+  private mutating func add(_ line: JSONValue) {
+    bytes += Array(JSONWriter.text(line, pretty: false).utf8)
+    bytes.append(UInt8(ascii: "\n"))
+  }
+
+  /// An empty log.
+  init() {}
+
+  /// The lines of a file.
+  init(file: String) throws {
+    bytes = try MappedFile(path: file).text()
+    _ = try records(file: file)
+  }
+
+  /// The lines, decoded.
+  func records(file: String = "history") throws -> RunHistory {
+    var history = RunHistory()
+    for line in bytes.split(separator: UInt8(ascii: "\n")) {
+      let entry = try JSONField(parsing: Array(line), file: file), step = try entry.member("step").integer()
+      if let merge = try entry.optional("merge") {
+        history.merges.append(
+          MergeRecord(
+            step: step, module: try merge.member("module").string(),
+            lowerLayer: try merge.member("lower_layer").integer(),
+            upperLayer: try merge.member("upper_layer").integer(),
+            distance: try merge.member("distance").exactNumber(),
+            groupsLeft: try merge.member("groups_left").integer()))
+        continue
+      }
+      let epoch = try entry.member("epoch").exactNumber(), split = try entry.member("split").split()
+      history.metrics += try entry.member("metrics").members().map { name, value in
+        MetricPoint(step: step, epoch: epoch, split: split, name: name, value: try value.exactNumber())
+      }
+    }
+    return history
+  }
 }

@@ -1,6 +1,8 @@
 import Adapters
+import Algorithms
 import Autograd
 import Kernels
+import Metrics
 import Models
 import Tasks
 
@@ -54,7 +56,7 @@ public struct Engine: Sendable {
     evaluate(items, state: state, while: { true }) ?? BatchResult()
   }
 
-  /// The same, as long as `mayContinue`, which is asked between shards; nil where it said no.
+  /// The same, as long as `mayContinue`, which is asked between shards; nil if it said no.
   public func evaluate(
     _ items: [EncodedDataset.Item], state: TrainableState, while mayContinue: () -> Bool
   ) -> BatchResult? {
@@ -68,9 +70,9 @@ public struct Engine: Sendable {
     return results.map { batch.result(plan.gather($0)) }
   }
 
-  /// Where the first number that is not finite comes from in a batch whose loss or gradient is not; nil where every shard
-  /// alone is finite and only the sum over them is not.
-  public func firstNonFinite(
+  /// The origin of the first number that is not finite, for a batch whose loss or gradient is not finite; nil if every
+  /// shard is finite and only their sum is not.
+  func firstNonFinite(
     _ items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?
   ) -> NonFiniteOrigin? {
     let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths)
@@ -93,5 +95,38 @@ extension ShardPlan {
       for (result, unit) in zip(results, shard) { gathered[unit] = result }
     }
     return gathered
+  }
+}
+
+/// Scores splits with the engine, in batches of `batchSize`.
+struct Evaluator: Sendable {
+  let engine: Engine
+  let batchSize: Int
+
+  /// The results of all items, in order. `progress` gets the number of items done. Nil if `mayContinue`, which is asked
+  /// between shards, says no.
+  func run(
+    _ items: [EncodedDataset.Item], state: TrainableState, while mayContinue: () -> Bool = { true },
+    progress: (Int) -> Void = { _ in }
+  ) -> BatchResult? {
+    var result = BatchResult()
+    for batch in items.chunks(ofCount: batchSize) {
+      guard let scored = engine.evaluate(Array(batch), state: state, while: mayContinue) else { return nil }
+      result.append(scored)
+      progress(result.counts.count)
+    }
+    return result
+  }
+
+  /// The objective's metrics of a split; none if labels are unknown. Nil if `mayContinue` says no.
+  func report(
+    _ split: Split, _ items: [EncodedDataset.Item], state: TrainableState, epoch: Double,
+    while mayContinue: () -> Bool = { true }, progress: (Int) -> Void = { _ in }
+  ) -> EvaluationReport? {
+    run(items, state: state, while: mayContinue, progress: progress).map { result in
+      EvaluationReport(
+        step: state.step, epoch: epoch, split: split, metrics: engine.objective.values(items, result),
+        examples: items.count, logits: result.logits)
+    }
   }
 }

@@ -11,23 +11,17 @@ import Tasks
 /// Batches in, events out: it knows nothing of files and databases. Everything random is a function of the seed and
 /// the step, everything that changes is in `state`.
 public struct Trainer: Sendable {
-  /// What is trained.
+  /// The trained tensors.
   public private(set) var state: TrainableState
   /// Steps of the whole run.
   public var totalSteps: Int { steps.total }
-  /// What the loop carries from step to step beside the state.
+  /// What the loop carries from step to step besides the state.
   public private(set) var loop: LoopState
-  /// The state with the best validation metric so far, kept where the config asks for it.
-  public var best: BestState? { loop.best }
-
   private let engine: Engine
-  private let evaluator: Evaluator
-  /// Examples that are scored at once.
-  var evalBatchSize: Int { evaluator.batchSize }
   private let config: TrainingConfig
   private let train: EncodedDataset
   private let evaluationSets: [(split: Split, data: EncodedDataset)]
-  /// The metric that ranks states; nil where none is reported under the name that the config gives.
+  /// The metric that ranks states; nil if the one that the config names is not reported.
   private let ranking: Metric?
   private let steps: StepPlan
   private var procedure: (any MethodProcedure)?
@@ -49,12 +43,11 @@ public struct Trainer: Sendable {
     ranking = engine.objective.metrics.first { $0.name == config.rankingMetric }
     self.procedure = procedure
     self.philox = philox
-    evaluator = Evaluator(engine: engine, batchSize: config.evalBatchSize)
   }
 
   /// How a run ended.
   public struct Outcome: Sendable {
-    /// The last scores of every split, or the best state's where that was asked for.
+    /// The last scores of every split, or the best state's with `load_best_model_at_end`.
     public let reports: [EvaluationReport]
     /// Whether `shouldStop` ended it.
     public let wasInterrupted: Bool
@@ -67,7 +60,7 @@ public struct Trainer: Sendable {
   ) throws -> Outcome {
     try config.requireRankingMetric(in: engine.objective.metrics)
     let schedule = LearningRateSchedule(config, totalSteps: totalSteps)
-    let optimizer = Optimizer(config)
+    let optimizer = Optimizer(config: config)
     var gradients = FloatStorage(zeros: state.storageCount)
     var order: [Int] = [], orderedEpoch = -1
 
@@ -90,7 +83,7 @@ public struct Trainer: Sendable {
       }
       for merge in procedure?.afterStep(&state, wasApplied: wasApplied) ?? [] { try onEvent(.merged(merge)) }
       if gradients.count != state.storageCount { gradients = FloatStorage(zeros: state.storageCount) }
-      if state.step % config.loggingSteps == 0 || isFinished { try log(onEvent) }
+      if state.step % config.loggingSteps == 0 || isFinished, let line = loop.window.take() { try onEvent(.log(line)) }
       if isEvaluationDue || isFinished, !evaluationSets.isEmpty { try evaluate(shouldStop, onEvent) }
       let stopping = shouldStop() && !isFinished || loop.evaluationIsPending
       if isCheckpointDue || isFinished || stopping { try onEvent(.checkpoint(snapshot())) }
@@ -100,14 +93,14 @@ public struct Trainer: Sendable {
       // Scores of an earlier step are not those of the adapter that is written now.
       return Outcome(reports: loop.reports.filter { $0.step == state.step }, wasInterrupted: true)
     }
-    if config.loadBestModelAtEnd, let best {
+    if config.loadBestModelAtEnd, let best = loop.best {
       state = best.state
       return Outcome(reports: best.reports, wasInterrupted: false)
     }
     return Outcome(reports: loop.reports, wasInterrupted: false)
   }
 
-  /// Everything that the run needs to go on from here.
+  /// Everything that the run needs to continue from here.
   public func snapshot() -> TrainingSnapshot {
     TrainingSnapshot(state: state, loop: loop, totalSteps: totalSteps, procedure: procedure)
   }
@@ -158,7 +151,7 @@ public struct Trainer: Sendable {
     config.saveSteps > 0 && (state.step % config.saveSteps == 0 || state.step % steps.perEpoch == 0)
   }
 
-  /// Passes over a step whose numbers were not finite, or throws `error` where there were too many.
+  /// Skips a step whose numbers were not finite, or throws `error` if there were too many.
   private mutating func skip(_ error: TrainingError, _ onEvent: (TrainingEvent) throws -> Void) throws {
     guard state.skippedSteps + 1 < config.maxNonfiniteSteps else { throw error }
     state.step += 1
@@ -167,33 +160,33 @@ public struct Trainer: Sendable {
     try onEvent(.notice("\(error); \(count) so far, the run stops at \(config.maxNonfiniteSteps)"))
   }
 
-  private mutating func log(_ onEvent: (TrainingEvent) throws -> Void) throws {
-    if let line = loop.window.take() { try onEvent(.log(line)) }
-  }
-
-  /// Scores every split, remembers the best state, and ends a run that no longer gains. Where `shouldStop` says so
+  /// Scores every split, remembers the best state, and ends a run that no longer improves. If `shouldStop` says so
   /// meanwhile, nothing is kept and the evaluation stays pending.
   private mutating func evaluate(
     _ shouldStop: () -> Bool, _ onEvent: (TrainingEvent) throws -> Void
   ) throws {
     loop.evaluationIsPending = true
+    let evaluator = Evaluator(engine: engine, batchSize: config.evalBatchSize)
     var reports: [EvaluationReport] = []
     for (split, data) in evaluationSets {
       guard !shouldStop(),
-        let report = evaluator.report(
-          split, data.items, state: state, epoch: epoch, while: { !shouldStop() })
+        let report = evaluator.report(split, data.items, state: state, epoch: epoch, while: { !shouldStop() })
       else { return }
       reports.append(report)
     }
     for report in reports { try onEvent(.evaluated(report)) }
-    loop.reports = reports.map(\.withoutLogits)
+    loop.reports = reports.map { report in
+      EvaluationReport(
+        step: report.step, epoch: report.epoch, split: report.split, metrics: report.metrics, examples: report.examples,
+        logits: [])
+    }
     loop.evaluationIsPending = false
     loop.evaluationsWithoutGain = keepIfBest(loop.reports) ? 0 : loop.evaluationsWithoutGain + 1
     guard config.earlyStoppingPatience > 0, loop.evaluationsWithoutGain >= config.earlyStoppingPatience,
       state.step < totalSteps
     else { return }
     loop.stoppedEarly = true
-    try log(onEvent)
+    if let line = loop.window.take() { try onEvent(.log(line)) }
     try onEvent(
       .notice("stopped early: \(config.rankingMetric) has not improved for \(loop.evaluationsWithoutGain) evaluations"))
   }
@@ -204,8 +197,95 @@ public struct Trainer: Sendable {
       let ranking, let value = reports.first?[ranking.name]
     else { return true }
     if value.isNaN { return false }
-    if let best, ranking.greaterIsBetter ? value <= best.value : value >= best.value { return false }
+    if let best = loop.best, ranking.greaterIsBetter ? value <= best.value : value >= best.value { return false }
     loop.best = BestState(state: state, value: value, reports: reports)
     return true
+  }
+}
+
+/// What the training loop carries from step to step besides the trainable state; a checkpoint holds both.
+public struct LoopState: Sendable {
+  var window = LogWindow()
+  /// The last scores of every split, without logits.
+  public var reports: [EvaluationReport] = []
+  /// The state with the best validation metric so far, if the config uses it.
+  public var best: BestState?
+  /// Evaluations since the best one.
+  public var evaluationsWithoutGain = 0
+  /// Whether patience ran out.
+  public var stoppedEarly = false
+  /// Whether the run was stopped before the evaluation of the present step.
+  public var evaluationIsPending = false
+
+  /// A run that has not begun.
+  public init() {}
+}
+
+/// A state worth keeping, and how good it was.
+public struct BestState: Sendable {
+  /// The state; its moments are not used.
+  public let state: TrainableState
+  /// Its value of the ranking metric.
+  public let value: Double
+  /// Its scores, one report a split, without logits.
+  public let reports: [EvaluationReport]
+}
+
+/// A run between two steps: together with the config, all that it needs to continue.
+public struct TrainingSnapshot: Sendable {
+  /// Tensors, moments, means, sharing table, step.
+  public let state: TrainableState
+  /// The rest of the loop.
+  public let loop: LoopState
+  /// Steps of the whole run, as planned when the snapshot was taken.
+  public let totalSteps: Int
+  /// What the method does between steps; nil for nothing.
+  public let procedure: (any MethodProcedure)?
+}
+
+/// Sums over the steps since the last log line. They are added in the order of the steps, so that a resumed run logs
+/// the same bits.
+struct LogWindow: Sendable, Equatable {
+  var steps = 0
+  var lossSum = 0.0
+  var tokens = 0
+  var examples = 0
+  var seconds = 0.0
+  var lastStep = 0
+  var lastEpoch = 0.0
+  var lastLearningRate = 0.0
+  var lastGradientNorm = 0.0
+
+  mutating func add(_ report: StepReport) {
+    steps += 1
+    lossSum += report.loss
+    tokens += report.tokens
+    examples += report.examples
+    seconds += report.seconds
+    lastStep = report.step
+    lastEpoch = report.epoch
+    lastLearningRate = report.learningRate
+    lastGradientNorm = report.gradientNorm
+  }
+
+  /// The log line for the steps so far, which are then forgotten; nil if there are none.
+  mutating func take() -> LogReport? {
+    guard steps > 0 else { return nil }
+    defer { self = LogWindow() }
+    return LogReport(
+      step: lastStep, epoch: lastEpoch,
+      metrics: [
+        ("loss", lossSum / Double(steps)), ("learning_rate", lastLearningRate), ("grad_norm", lastGradientNorm),
+        ("tokens_per_second", Double(tokens) / seconds), ("examples_per_second", Double(examples) / seconds),
+      ].map(MetricValue.init(name:value:)))
+  }
+}
+
+extension TrainingConfig {
+  /// Throws if models are ranked by a metric that is not among `metrics`.
+  func requireRankingMetric(in metrics: [Metric]) throws {
+    let ranksModels = metricForBestModel != nil || loadBestModelAtEnd || earlyStoppingPatience > 0
+    guard ranksModels, !metrics.contains(where: { $0.name == rankingMetric }) else { return }
+    throw TrainingError.metricNotReported(rankingMetric, reported: metrics.map(\.name))
   }
 }

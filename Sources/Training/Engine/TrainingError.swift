@@ -1,15 +1,18 @@
-import Configuration
+import Adapters
+import Autograd
 import Diagnostics
+import Kernels
 import Metrics
+import Tasks
 
-/// What can go wrong while training.
+/// What can go wrong during training.
 public enum TrainingError: UserFacingError, Equatable {
   /// The loss or the gradient of a step is NaN or infinite.
   case notFinite(NonFiniteStep)
   /// No evaluation would report the metric that ranks models.
   case metricNotReported(String, reported: [String])
 
-  /// What is wrong, where, and what would be right.
+  /// One exact sentence.
   public var description: String {
     switch self {
     case .notFinite(let step): step.sentence
@@ -22,7 +25,7 @@ public enum TrainingError: UserFacingError, Equatable {
   public var exitStatus: ExitStatus { .badInput }
 }
 
-/// A step that was not applied because its numbers are not finite, and where they come from.
+/// A step that was not applied because its numbers are not finite, or if they come from.
 public struct NonFiniteStep: Sendable, Equatable {
   /// What was found to be NaN or infinite.
   public enum Quantity: String, Sendable {
@@ -33,7 +36,7 @@ public struct NonFiniteStep: Sendable, Equatable {
   public let step: Int
   /// Loss or gradient.
   public let what: Quantity
-  /// The first shard with such a number, from 0; nil where only the sum over the shards overflows.
+  /// The first shard with such a number, from 0; nil if only the sum over the shards overflows.
   public let shard: Int?
   /// Shards of the step.
   public let shards: Int
@@ -42,38 +45,69 @@ public struct NonFiniteStep: Sendable, Equatable {
   /// The first operation that gave such a number, in words.
   public let operation: String?
 
-  /// A step of its parts.
-  public init(step: Int, what: Quantity, shard: Int?, shards: Int, examples: [Int], operation: String?) {
-    self.step = step
-    self.what = what
-    self.shard = shard
-    self.shards = shards
-    self.examples = examples
-    self.operation = operation
-  }
-
   fileprivate var sentence: String {
     var text = "step \(step): the \(what.rawValue) is not a finite number; the step was not applied"
     if let operation { text += "; first in \(operation)" }
     if let shard {
       text += ", shard \(shard + 1) of \(shards)"
       if !examples.isEmpty {
-        text += ", training example\(examples.count == 1 ? "" : "s") "
-        text += examples.prefix(8).map(String.init).joined(separator: ", ")
-        if examples.count > 8 { text += " and \(examples.count - 8) more" }
+        text += ", training example\(examples.count == 1 ? "" : "s") \(examples.map(String.init).firstThree)"
       }
     }
     return text + "; a lower training.learning_rate or training.max_grad_norm may help"
   }
 }
 
-extension TrainingConfig {
-  /// Whether models are ranked.
-  var ranksModels: Bool { metricForBestModel != nil || loadBestModelAtEnd || earlyStoppingPatience > 0 }
+/// Where a batch's first number that is not finite comes from.
+struct NonFiniteOrigin: Sendable, Equatable {
+  /// The shard, from 0.
+  let shard: Int
+  /// Shards of the batch.
+  let shards: Int
+  /// Positions in the batch of the examples concerned; all of the shard if none of them alone gives such a number.
+  let examples: [Int]
+  /// The operation, in words.
+  let operation: String
+}
 
-  /// Throws where models are ranked by a metric that is not among `metrics`.
-  func requireRankingMetric(in metrics: [Metric]) throws {
-    guard ranksModels, !metrics.contains(where: { $0.name == rankingMetric }) else { return }
-    throw TrainingError.metricNotReported(rankingMetric, reported: metrics.map(\.name))
+extension NonFiniteOrigin {
+  /// Repeats a batch shard by shard under a trace, and then each example of the first bad shard alone: kernels read
+  /// past the end of an example into its neighbour in the pack, so that a NaN of one shows in the other too.
+  ///
+  /// Nil where every shard alone is finite and only the sum over them is not. `forward` runs units on a tape.
+  init?(
+    _ plan: ShardPlan, state: TrainableState, dropout: DropoutSource?, precision: Precision,
+    forward: ([Int], Tape) -> [UnitResult]
+  ) {
+    let workspace = Workspace(), gradients = FloatStorage(zeros: state.parameterCount)
+    /// The first operation that gives such a number.
+    func operation(_ units: [Int]) -> String? {
+      let trace = NumberTrace()
+      gradients.clear()
+      let tape = Tape(
+        workspace: workspace, parameters: state.values, gradients: gradients, dropout: dropout, precision: precision)
+      tape.trace = trace
+      let results = forward(units, tape)
+      trace.forwardIsDone()
+      if trace.finding == nil, results.contains(where: { $0.loss?.isFinite == false }) { return "the loss" }
+      tape.backward()
+      return trace.finding?.words
+    }
+    for (index, shard) in plan.shards.enumerated() {
+      guard let together = operation(shard) else { continue }
+      let alone = shard.compactMap { unit in operation([unit]).map { (unit: unit, operation: $0) } }
+      let parameter = state.nonFiniteTensor.map { "the trained tensor \($0), which an earlier step left so" }
+      self.init(
+        shard: index, shards: plan.shards.count, examples: alone.isEmpty ? shard : alone.map(\.unit),
+        operation: parameter ?? alone.first?.operation ?? together)
+      return
+    }
+    return nil
+  }
+}
+
+extension NumberTrace.Finding {
+  fileprivate var words: String {
+    isBackward ? "the derivative of \(operation)" : "\(operation), operation \(number ?? 0) of the forward pass"
   }
 }

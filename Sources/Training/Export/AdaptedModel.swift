@@ -6,24 +6,25 @@ import Hub
 import Kernels
 import Models
 
-/// An adapter with the model that it belongs to: what `export` and `merge` read. Neither data nor a tokenizer is needed.
+/// An adapter and its model: what `export` and `merge` read. Needs neither data nor a tokenizer.
 public struct AdaptedModel: Sendable {
   /// The model's directory.
   public let directory: String
   /// What the config or the command line calls the model: its directory, or its name on the Hub.
   public let modelName: String
-  /// The revision of a model on the Hub, where one is asked for.
+  /// The revision of a model on the Hub, if one was given.
   public let revision: String?
   /// The adapter's directory.
   public let adapterDirectory: String
   /// Sizes and maps of the model.
   public let geometry: ModelGeometry
-  /// Every adapted map with its own A and B, and the head.
-  public let adapter: ExpandedAdapter
-  /// A native adapter's own form; nil for one of PEFT.
-  public let native: StoredAdapter?
-  /// The seed of the adapter's run, where it has one.
+  /// The seed of the adapter's run, if it has one.
   public let seed: Int?
+  let source: AdapterSource
+  /// Every adapted map with its own A and B, and the head.
+  public var adapter: ExpandedAdapter { source.expanded }
+  /// A native adapter's own form; nil for a PEFT adapter.
+  public var native: StoredAdapter? { source.native }
 
   /// The run in `run`, which was trained as `config` says.
   public init(run: RunDirectory, config: RunConfig) throws {
@@ -40,14 +41,10 @@ public struct AdaptedModel: Sendable {
     adapterDirectory = path
     self.seed = seed
     geometry = ModelGeometry(try ModelConfig(directory: directory, architectures: catalog.architectures))
-    if try AdapterFile.isNative(path) {
-      let stored = try AdapterFile.read(path, sites: geometry.sites, methods: catalog.methods)
-      native = stored.named(base)
-      adapter = stored.expanded
-    } else {
-      native = nil
-      adapter = try PEFTAdapter.read(path, geometry: geometry).expanded
-    }
+    var source = try AdapterSource.read(path, geometry, methods: catalog.methods)
+    // Python names a base model without the revision.
+    if let base { source.native?.metadata.baseModel = base.name }
+    self.source = source
   }
 
   /// What the model is for with this adapter.
@@ -60,7 +57,7 @@ public struct AdaptedModel: Sendable {
     return geometry.config.architecture.isDecoder ? .languageModel : .asStored
   }
 
-  /// The tensors of optional parts (BERT's pooler) as the run drew them, where the checkpoint in `weights` has none.
+  /// The tensors of optional parts (BERT's pooler) that `weights` lacks, as the run drew them.
   public func drawnParts(for weights: WeightFiles) -> [String: HeadTensor] {
     guard let seed, case .classifier = task else { return [:] }
     let philox = Philox(seed: UInt64(truncatingIfNeeded: seed))
@@ -68,15 +65,5 @@ public struct AdaptedModel: Sendable {
     return Dictionary(drawn.map { ($0.name, HeadTensor(shape: $0.tensor.shape, values: $0.tensor.floats())) }) {
       first, _ in first
     }
-  }
-}
-
-extension StoredAdapter {
-  /// The adapter with its base model's name as Python has it: without the revision.
-  fileprivate func named(_ base: HubModelID?) -> StoredAdapter {
-    guard let base else { return self }
-    var named = self
-    named.metadata.baseModel = base.name
-    return named
   }
 }

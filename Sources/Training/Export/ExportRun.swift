@@ -17,7 +17,7 @@ public struct ExportRun: Sendable {
   public let model: AdaptedModel
   /// The target format.
   public let format: Format
-  /// What a person should know.
+  /// Notes for the user.
   public let notices: [String]
   private let peft: PEFTExport?
   private let gguf: GGUFAdapter?
@@ -40,9 +40,9 @@ public struct ExportRun: Sendable {
         if optional.contains(where: { native.table.position(ofPath: $0.path) != nil }) {
           throw ExportError.adaptedPooler(directory: model.directory)
         }
-        notices.append("\(model.directory) has no pooler: the one that the run drew from its seed goes along")
+        notices.append("\(model.directory) has no pooler; the one that the run drew from its seed is included")
       }
-      if native.table.sites.isEmpty { notices.append("nothing is adapted: PEFT gets a LoRA of zeros beside the head") }
+      if native.table.sites.isEmpty { notices.append("nothing is adapted; PEFT gets a LoRA of zeros with the head") }
       peft = try PEFTExport(native, geometry: model.geometry, pooler: pooler, revision: model.revision)
       gguf = nil
     }
@@ -74,25 +74,25 @@ public struct ExportRun: Sendable {
   }
 }
 
-/// An adapter that cannot be exported.
+/// Why an adapter cannot be exported.
 public enum ExportError: UserFacingError, Equatable {
-  /// It is in the format already.
+  /// It already is in PEFT format.
   case isPEFT(directory: String)
-  /// A pooler that only this run has, and that is adapted.
+  /// It adapts a pooler that only this run has.
   case adaptedPooler(directory: String)
   case fileExists(String)
 
-  /// What is in the way, and what would be right.
+  /// One exact sentence.
   public var description: String {
     switch self {
-    case .isPEFT(let directory): "\(directory): is an adapter of PEFT already"
+    case .isPEFT(let directory): "\(directory): already in PEFT format"
     case .adaptedPooler(let directory):
-      "\(directory) has no pooler, and this adapter adapts the one that the run drew: PEFT cannot hold both; use merge"
-    case .fileExists(let path): "\(path): exists already; choose another name, or pass --overwrite to replace it"
+      "\(directory): has no pooler, and the adapter adapts the one that the run drew; PEFT cannot hold both; use merge"
+    case .fileExists(let path): "\(path): already exists; choose another name, or pass --overwrite to replace it"
     }
   }
 
-  /// As in the contract.
+  /// 65 for the adapter, 73 for the output.
   public var exitStatus: ExitStatus {
     switch self {
     case .isPEFT, .adaptedPooler: .badInput

@@ -1,31 +1,31 @@
 /// How text is continued; names and meanings are those of HF `GenerationConfig`.
 public struct GenerationOptions: Sendable, Equatable {
-  /// The most tokens that are added.
+  /// Maximum number of new tokens.
   public var maxNewTokens = 128
-  /// Draws tokens by their probability instead of taking the likeliest.
+  /// Samples tokens instead of taking the likeliest.
   public var samples = false
-  /// Divides the logits before drawing.
+  /// Divides the logits before sampling.
   public var temperature = 1.0
-  /// Draws among the likeliest so many tokens; 0: all.
+  /// Samples from the k likeliest tokens; 0 is off.
   public var topK = 0
-  /// Draws among the likeliest tokens that have this share of the probability together.
+  /// Samples from the likeliest tokens whose probabilities add up to p.
   public var topP = 1.0
-  /// Logits of tokens that are in the text already are divided by this where positive, multiplied where negative.
+  /// Divides positive logits, and multiplies negative ones, of tokens already in the text.
   public var repetitionPenalty = 1.0
-  /// No so many tokens in a row occur twice; 0: no limit.
+  /// No n-gram of this length repeats; 0 is off.
   public var noRepeatNGramSize = 0
-  /// Beams of a beam search; 1: none.
+  /// Number of beams in the search; 1 is off.
   public var beams = 1
   /// Finished beams are ranked by log-probability / length to this power.
   public var lengthPenalty = 1.0
-  /// Ends a beam search as soon as there are `beams` finished ones.
+  /// Ends the beam search once `beams` texts are finished.
   public var stopsEarly = false
-  /// The seed of drawing.
+  /// The seed for sampling.
   public var seed: UInt64 = 42
-  /// Keeps keys and values of earlier tokens; without, every token runs through the whole text again.
+  /// Keeps keys and values of earlier tokens; otherwise the whole text is recomputed for each token.
   public var usesCache = true
 
-  /// Every default: the likeliest tokens, one after the other.
+  /// The defaults: always the likeliest token.
   public init() {}
 }
 

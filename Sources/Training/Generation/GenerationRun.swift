@@ -26,29 +26,24 @@ public struct GenerationRun: Sendable {
     }
     var config = config
     if template != nil { (config.task.name, config.task.promptTemplate) = (Task.instruct.name, template) }
-    try self.init(config, adapterDirectory: adapterDirectory, threads: threads)
+    try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads))
   }
 
-  /// Loads the model directory `path`, with the adapter in `adapterDirectory` where that is given.
+  /// Loads the model directory `path`, with the adapter in `adapterDirectory` if given.
   public init(model path: String, adapterDirectory: String?, template: String?, threads: Int) throws {
     var task = TaskConfig(name: (template == nil ? Task.causalLM : Task.instruct).name)
     task.promptTemplate = template
     task.maxSeqLength = 8
     var adapter = AdapterConfig()
     adapter.strategy = "none"
-    try self.init(
-      RunConfig(name: "generate", model: path, task: task, adapter: adapter), adapterDirectory: adapterDirectory,
-      threads: threads)
-  }
-
-  private init(_ config: RunConfig, adapterDirectory: String?, threads: Int) throws {
+    let config = RunConfig(name: "generate", model: path, task: task, adapter: adapter)
     try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads))
   }
 
   /// The language model of a run that is scored.
   init(_ scoring: ScoringRun) throws {
     let run = scoring.run, config = run.config
-    guard case .language(let loaded) = try run.network() else {
+    guard case .language(let loaded) = try run.network().objectiveModel else {
       throw ModelError.notADecoder(run.model, among: config.catalog.architectures, path: config.model)
     }
     path = run.modelDirectory
@@ -62,8 +57,7 @@ public struct GenerationRun: Sendable {
       model: loaded, sites: run.geometry.sites, state: scoring.state, scale: scoring.scale, ends: ends, pool: run.pool)
   }
 
-  /// The ids of a prompt; a run that learnt to answer gets it in the template that it learnt with. Throws where it
-  /// leaves no room for a continuation.
+  /// The ids of a prompt, put into the run's template if it has one. Throws if it leaves no room for a continuation.
   public func ids(of prompt: String) throws -> [Int32] {
     var ids = try format.ids(prompt, encoder)
     if ids.isEmpty { ids = [Int32(model.bosTokenID ?? model.eosTokenID ?? 0)] }
@@ -74,7 +68,7 @@ public struct GenerationRun: Sendable {
     return ids
   }
 
-  /// The tokens that end a text: those of config.json, and of generation_config.json where there is one.
+  /// The tokens that end a text, from config.json and generation_config.json.
   private static func ends(of model: ModelConfig, path: String) throws -> [Int] {
     var ends = model.eosTokenIDs
     let file = "\(path)/generation_config.json"

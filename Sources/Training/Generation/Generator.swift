@@ -1,4 +1,5 @@
 import Adapters
+import Algorithms
 import Autograd
 import Kernels
 import Models
@@ -41,9 +42,9 @@ public struct Generator: Sendable {
     }
     // Even groups, so that all workers have some.
     let size = min(Self.group, max(1, (prompts.count + pool.threads - 1) / pool.threads))
-    let groups = stride(from: 0, to: prompts.count, by: size).map { $0..<min($0 + size, prompts.count) }
+    let groups = Array(prompts.chunks(ofCount: size))
     return pool.map(groups.count) { index, workspace in
-      run(Array(prompts[groups[index]]), first: first + groups[index].lowerBound, options, workspace) { _ in true }
+      run(Array(groups[index]), first: first + groups[index].startIndex, options, workspace) { _ in true }
     }.flatMap { $0 }
   }
 

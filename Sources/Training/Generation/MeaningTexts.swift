@@ -1,3 +1,4 @@
+import Algorithms
 import Foundation
 import Metrics
 import Tasks
@@ -30,10 +31,8 @@ extension ScoringRun {
       return ids
     }
     var texts: [String] = []
-    let size = 4 * run.pool.threads
-    for start in stride(from: 0, to: prompts.count, by: size) {
-      let batch = Array(prompts[start..<min(start + size, prompts.count)])
-      texts += writer.generator.continuations(of: batch, first: start, options).map {
+    for batch in prompts.chunks(ofCount: 4 * run.pool.threads) {
+      texts += writer.generator.continuations(of: Array(batch), first: batch.startIndex, options).map {
         encoder.tokenizer.decode($0.tokens).trimmingCharacters(in: .whitespacesAndNewlines)
       }
       progress(texts.count, prompts.count)
@@ -44,7 +43,7 @@ extension ScoringRun {
 
 /// Generated texts against what people wrote: the scores of the E2E challenge.
 public struct TextScores: Sendable {
-  /// `bleu`, `nist`, `rouge_l`, `cider`, and `meteor` where that can be had.
+  /// `bleu`, `nist`, `rouge_l`, `cider` and, if available, `meteor`.
   public let metrics: [MetricValue]
   /// Why METEOR is not among them.
   public let notices: [String]

@@ -9,23 +9,23 @@ import Models
 public struct DryRun: Sendable {
   /// The model, the adapter and the task.
   public let run: PreparedRun
-  /// Outputs of the head; nil where they come from a file that is missing.
+  /// Outputs of the head; nil if they come from a file that is missing.
   public let outputs: Int?
-  /// Training examples; nil where their file is missing.
+  /// Training examples; nil if their file is missing.
   public let trainExamples: Int?
-  /// Optimiser steps of an epoch; nil where unknown.
+  /// Optimiser steps of an epoch; nil if unknown.
   public let stepsPerEpoch: Int?
-  /// Optimiser steps of the run; nil where unknown.
+  /// Optimiser steps of the run; nil if unknown.
   public let totalSteps: Int?
-  /// Steps of linear warm-up; nil where unknown.
+  /// Steps of linear warm-up; nil if unknown.
   public let warmupSteps: Int?
-  /// Steps after which the method changes the sharing; nil where it does not, and where unknown.
+  /// Steps after which the method changes the sharing; nil if it does not, or if unknown.
   public let mergeSteps: [Int]?
   /// What the run would take.
   public let memory: MemoryEstimate
   /// Missing inputs, each with what was looked for.
   public let missing: [String]
-  /// What a person should know.
+  /// Notes for the user.
   public let notices: [String]
 
   /// Checks the run that `config` describes. Throws what a real run would, except for missing inputs.
@@ -51,7 +51,7 @@ public struct DryRun: Sendable {
     self.notices = notices
   }
 
-  /// Numbers of the adapter, of all that trains, and of the whole; those with the head are nil where the labels are
+  /// Numbers of the adapter, of all that trains, and of the whole; those with the head are nil if the labels are
   /// unknown.
   public var parameters: (adapter: Int, trainable: Int?, total: Int?) {
     let adapter = run.table.parameterCount

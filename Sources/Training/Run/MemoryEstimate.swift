@@ -22,8 +22,8 @@ public struct MemoryEstimate: Sendable, Equatable {
   /// All together.
   public var total: Int { max(loading, weights + trainable + activations) + program }
 
-  /// The estimate for training on `items` in the order of the first epoch; for full batches of the longest examples
-  /// where they are not known. `outputs` are the head's, where it trains one; `threads` those of the run.
+  /// The estimate for training on `items` in the order of the first epoch or, if they are not known, on full batches of the
+  /// longest examples. `outputs` are those of the head, nil without one.
   init(_ run: PreparedRun, outputs: Int?, items: [EncodedDataset.Item]? = nil, threads: Int? = nil) throws {
     let directory = try? run.geometry.checkpoint(run.modelDirectory)
     let stored = StoredWeights(run, directory)

@@ -3,6 +3,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
+import RunStore
 import StrictJSON
 
 /// The directory that a run writes.
@@ -10,7 +11,7 @@ public struct OutputDirectory: Sendable {
   /// Where it is.
   public let path: String
 
-  /// The names that make a run.
+  /// The files of a run.
   private static let runFiles = [
     AdapterFile.tensorsName, AdapterFile.configName, "run_config.json", scores, CheckpointFolder.name,
     RunIdentity.fileName,
@@ -21,8 +22,8 @@ public struct OutputDirectory: Sendable {
   /// The directory at `path`; nothing is touched yet.
   public init(_ path: String) { self.path = path }
 
-  /// Throws where a run is already here and may not be replaced, where another process trains, and where no directory
-  /// can be made.
+  /// Throws if a run is already here and may not be replaced, if another process is training here, or if the directory
+  /// cannot be created.
   public func refuseIfTaken(overwrite: Bool) throws {
     try refuseFileInTheWay()
     try OutputLock.refuseIfHeld(path)
@@ -38,16 +39,6 @@ public struct OutputDirectory: Sendable {
     }
   }
 
-  /// The directory and those that it lies in, from within.
-  private var ancestors: [String] {
-    var ancestors: [String] = [], url = URL(fileURLWithPath: path).standardizedFileURL
-    while url.path != "/" {
-      ancestors.append(url.path)
-      url = url.deletingLastPathComponent()
-    }
-    return ancestors
-  }
-
   /// Removes temporary files of processes that are no more.
   func removeLeftovers() { AtomicDirectory.removeLeftovers(in: path) }
 
@@ -60,7 +51,7 @@ public struct OutputDirectory: Sendable {
   /// Deletes an earlier run's files and nothing else.
   func deleteRun() throws { try delete(existing) }
 
-  /// Deletes the adapter, first the file without which it is none.
+  /// Deletes the adapter, beginning with the file that makes it one.
   func deleteAdapter() throws {
     let files = existing
     try delete([AdapterFile.configName, AdapterFile.tensorsName].filter(files.contains))
@@ -70,22 +61,21 @@ public struct OutputDirectory: Sendable {
     do {
       for file in files { try FileManager.default.removeItem(atPath: "\(path)/\(file)") }
     } catch {
-      throw RunError.outputUnusable(directory: path, reason: Self.reason(error))
+      let reason = (error as NSError).posixCode.map { String(cString: strerror(Int32($0))) }
+      throw RunError.outputUnusable(directory: path, reason: reason ?? error.localizedDescription)
     }
   }
 
-  /// The nearest thing on the way to `path` that exists must be a directory that this process may write to.
+  /// Throws unless `path`, or the first of its parents that exists, is a directory that this process may write to.
   func refuseFileInTheWay() throws {
-    for place in ancestors {
-      var isDirectory: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: place, isDirectory: &isDirectory) else { continue }
-      guard isDirectory.boolValue else {
-        throw RunError.outputUnusable(directory: path, reason: "\(place) is a file")
-      }
-      guard FileManager.default.isWritableFile(atPath: place) else {
-        throw RunError.outputUnusable(directory: path, reason: "no permission to write to \(place)")
-      }
-      return
+    var url = URL(fileURLWithPath: path).standardizedFileURL
+    while url.path != "/", !FileManager.default.fileExists(atPath: url.path) { url = url.deletingLastPathComponent() }
+    if url.path == "/" { return }
+    guard url.path.isDirectory else {
+      throw RunError.outputUnusable(directory: path, reason: "\(url.path) is a file")
+    }
+    guard FileManager.default.isWritableFile(atPath: url.path) else {
+      throw RunError.outputUnusable(directory: path, reason: "no permission to write to \(url.path)")
     }
   }
 
@@ -95,8 +85,8 @@ public struct OutputDirectory: Sendable {
   /// Writes the adapter's two files.
   public func write(adapter: StoredAdapter) throws { try AdapterFile.write(adapter, to: path) }
 
-  /// Writes `eval_results.json` for the scores of one or more splits; the first one is the file's main object, others
-  /// stand in it under their names.
+  /// Writes `eval_results.json`, unless there are no scores. The first split's scores are its main object, which contains
+  /// the others under their names.
   public func write(results: [EvaluationReport]) throws {
     guard let first = results.first else { return }
     var object = first.json
@@ -108,13 +98,6 @@ public struct OutputDirectory: Sendable {
     Self.runFiles.filter { FileManager.default.fileExists(atPath: "\(path)/\($0)") }
   }
 
-  private static func reason(_ error: any Error) -> String {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    if let underlying, underlying.domain == NSPOSIXErrorDomain {
-      return String(cString: strerror(Int32(underlying.code)))
-    }
-    return error.localizedDescription
-  }
 }
 
 extension EvaluationReport {
@@ -126,5 +109,101 @@ extension EvaluationReport {
     for metric in metrics { object[metric.name] = JSONNode(.number(metric.value)) }
     object["examples"] = JSONNode(.integer(examples))
     return object
+  }
+}
+
+/// Keeps other processes from training into an output directory, as long as this object and its process live.
+///
+/// The system's lock (`flock`) is released even if the process is killed. The file names the holder and is deleted when the
+/// lock is released.
+final class OutputLock: Sendable {
+  static let fileName = ".lock"
+
+  private let descriptor: Int32
+  private let path: String
+
+  /// Locks `directory`, which exists. Throws `RunError.outputLocked` with who holds it.
+  init(_ directory: String) throws {
+    path = "\(directory)/\(Self.fileName)"
+    descriptor = try Self.lock(path, directory: directory)
+    let holder = ProcessIdentity.current
+    let text = JSONWriter.text(
+      ["pid": .integer(holder.pid), "host": .string(holder.host), "since": .string(RunStore.now())], pretty: false)
+    ftruncate(descriptor, 0)
+    _ = Array(text.utf8).withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+  }
+
+  deinit {
+    // First the name, then the lock: another process that opened the file sees that it no longer has that name.
+    unlink(path)
+    close(descriptor)
+  }
+
+  /// Throws if another process is training into `directory`; leaves no trace.
+  static func refuseIfHeld(_ directory: String) throws {
+    let path = "\(directory)/\(fileName)"
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { return }
+    defer { close(descriptor) }
+    if flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK {
+      throw RunError.outputLocked(directory: directory, holder: holder(path))
+    }
+  }
+
+  /// Another process that only looks holds the lock for an instant, so this tries for a while.
+  private static func lock(_ path: String, directory: String) throws -> Int32 {
+    for attempt in 0... {
+      // The file is emptied: a link in a directory that came from elsewhere must not lead to another one.
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
+      guard descriptor >= 0 else { throw unusable(directory, errno) }
+      if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+        var opened = stat(), named = stat()
+        if fstat(descriptor, &opened) == 0, stat(path, &named) == 0, opened.st_ino == named.st_ino { return descriptor }
+      } else if errno != EWOULDBLOCK {
+        let code = errno
+        close(descriptor)
+        throw unusable(directory, code)
+      } else if attempt >= 20 {
+        close(descriptor)
+        throw RunError.outputLocked(directory: directory, holder: holder(path))
+      }
+      close(descriptor)
+      usleep(10_000)
+    }
+    throw unusable(directory, EDEADLK)
+  }
+
+  private static func unusable(_ directory: String, _ code: Int32) -> RunError {
+    .outputUnusable(directory: directory, reason: String(cString: strerror(code)))
+  }
+
+  /// "process 4711 on host since …", as far as the file tells.
+  private static func holder(_ path: String) -> String {
+    guard let bytes = try? InputFile.read(path, limit: 10_000), let node = try? JSONParser.parse(bytes, file: path),
+      let pid = node["pid"]?.integer, let host = node["host"]?.string, let since = node["since"]?.string
+    else { return "another process" }
+    return "process \(pid) on \(host), since \(since)"
+  }
+}
+
+/// `.run.json`: the output directory's row in the database, which a resumed run continues.
+struct RunIdentity: Sendable, Equatable {
+  static let fileName = ".run.json"
+
+  /// The run's name in the database's table `processes`.
+  var token = RunStore.newToken()
+  var startedAt = RunStore.now()
+
+  /// The identity of the run in the directory `output`; nil if there is none.
+  static func read(_ output: String) throws -> RunIdentity? {
+    let path = "\(output)/\(fileName)"
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    let field = try JSONField(contentsOf: path)
+    return RunIdentity(token: try field.member("token").string(), startedAt: try field.member("started_at").string())
+  }
+
+  func write(_ output: String) throws {
+    let text = JSONWriter.text(["token": .string(token), "started_at": .string(startedAt)], pretty: true)
+    try AtomicFile.write(text, to: "\(output)/\(Self.fileName)")
   }
 }

@@ -1,9 +1,10 @@
 import Adapters
+import Models
 import Tasks
 
 extension PreparedRun {
-  /// A fresh start: the adapter drawn from the seed (or `init_from`), the head as stored or drawn. What a person should
-  /// know about it is added to `notices`.
+  /// A fresh start: the adapter drawn from the seed (or `init_from`), the head as stored or drawn. Adds notes for the user
+  /// to `notices`.
   public func freshState(notices: inout [String]) throws -> TrainableState {
     var state = TrainableState(table: table, head: try head())
     state.initializeAdapter(philox: philox)
@@ -20,7 +21,7 @@ extension PreparedRun {
   private func initialize(
     _ state: inout TrainableState, from directory: String, _ notices: inout [String]
   ) throws {
-    let source = try AdapterSource.read(directory, self)
+    let source = try AdapterSource.read(directory, geometry, methods: config.catalog.methods)
     for (key, values) in try source.initialise(state.table) { state[key] = values }
     if let other = source.expanded.entries.first?.scale, other != scale {
       notices.append("adapter.init_from: \(directory) was trained with the scale \(other); this run's is \(scale)")
@@ -40,8 +41,7 @@ extension PreparedRun {
 
   /// The state of an adapter for this run's task: its own sharing and scale count, not those of the config.
   func state(of source: AdapterSource, directory: String) throws -> (state: TrainableState, scale: Double) {
-    let (table, tensors, scale) =
-      try source.native.map { ($0.table, $0.tensors, $0.scale) } ?? source.expanded.uniform()
+    let (table, tensors, scale) = try source.content()
     var state = TrainableState(table: table, head: try head())
     for (key, values) in tensors { state[key] = values }
     for (index, parameter) in state.head.enumerated() {
@@ -69,5 +69,38 @@ extension PreparedRun {
         baseModel: modelDirectory, modelType: model.modelType, taskType: labels == nil ? "CAUSAL_LM" : "SEQ_CLS",
         labels: labels?.names ?? [], loraAlpha: adapter.loraAlpha, loraDropout: adapter.loraDropout,
         useRSLoRA: adapter.useRSLoRA, targetModules: adapter.targetModules.names, step: state.step))
+  }
+}
+
+/// An adapter directory of either kind.
+public struct AdapterSource: Sendable {
+  /// Every adapted map with its own A and B.
+  public let expanded: ExpandedAdapter
+  /// A native adapter's own form, with its sharing; nil for PEFT's.
+  public internal(set) var native: StoredAdapter?
+
+  /// Reads a native or an HF PEFT adapter directory for a model. `methods` are those that a native adapter may have.
+  public static func read(
+    _ directory: String, _ geometry: ModelGeometry, methods: [AdapterMethod] = AdapterMethod.all
+  ) throws -> AdapterSource {
+    guard try AdapterFile.isNative(directory) else {
+      return AdapterSource(expanded: try PEFTAdapter.read(directory, geometry: geometry).expanded, native: nil)
+    }
+    let stored = try AdapterFile.read(directory, sites: geometry.sites, methods: methods)
+    return AdapterSource(expanded: stored.expanded, native: stored)
+  }
+
+  /// The adapter's sharing, tensors and scale.
+  func content() throws -> (table: SiteTable, tensors: [TensorKey: [Float]], scale: Double) {
+    try native.map { ($0.table, $0.tensors, $0.scale) } ?? expanded.uniform()
+  }
+
+  /// The labels the head was trained for, if known.
+  public var labels: LabelSpace? { native.flatMap { LabelSpace(names: $0.metadata.labels) } }
+
+  /// The numbers that a run with `table` starts from. An adapter of the same method gives its own tensors.
+  func initialise(_ table: SiteTable) throws -> [TensorKey: [Float]] {
+    if table.method.form != nil, let native, native.table == table { return native.tensors }
+    return try expanded.initialise(table)
   }
 }

@@ -2,14 +2,16 @@ import Adapters
 import Checkpoints
 import Configuration
 import Diagnostics
+import Dispatch
 import Hub
 import Kernels
 import Metrics
 import Models
+import Synchronization
 import Tasks
 import Tokenizers
 
-/// A config made into a run: model, adapter, task and tokenizer, each checked. `train` and its dry run, `eval`,
+/// A run's model, adapter, task and tokenizer, prepared from its config and checked. `train` and its dry run, `eval`,
 /// `predict`, `generate` and the planning of `sweep` all begin with it.
 public struct PreparedRun: Sendable {
   /// What is read beside `config.json`.
@@ -93,8 +95,12 @@ public struct PreparedRun: Sendable {
   private struct NotRead: Error {}
 
   private static func requireFit(_ config: RunConfig, _ task: Task, _ model: ModelConfig) throws {
-    if task.isLanguageModelling, !model.architecture.isDecoder {
-      throw ModelError.notADecoder(model, among: config.catalog.architectures, path: config.model)
+    if task.isLanguageModelling {
+      guard model.architecture.isDecoder else {
+        throw ModelError.notADecoder(model, among: config.catalog.architectures, path: config.model)
+      }
+      // A token to see and one to predict.
+      if config.task.maxSeqLength < 2 { throw RunError.noRoomForText(maxLength: config.task.maxSeqLength, special: 0) }
     }
     let longest = config.task.maxSeqLength * task.textsPerExample
     guard longest <= model.maximumSequenceLength else {
@@ -112,24 +118,21 @@ public struct PreparedRun: Sendable {
 
   // MARK: - Inputs
 
-  /// The task's files, labels and objective. Throws where they are missing.
+  /// The task's files, labels and objective. Throws if they are missing.
   public func task() throws -> TaskData { try openedTask.get() }
 
-  /// The frozen model. Throws where its weights are missing.
+  /// The frozen model. Throws if its weights are missing.
   public func network() throws -> LoadedModel { try loadedModel.get() }
 
   /// The sizes of the model.
   public var model: ModelConfig { geometry.config }
 
-  /// Converts text to ids. Throws where it is missing, and where `max_seq_length` leaves no room beside its special
-  /// tokens.
+  /// Converts text to ids. Throws if it is missing, or if `max_seq_length` leaves no room beside its special tokens.
   public func tokenizer() throws -> Tokenizer {
     guard let pendingTokenizer else { throw NotRead() }
     let tokenizer = try pendingTokenizer.value()
     let special = tokenizer.specialTokenCount(isPair: openedTask.value?.isPair ?? false)
-    // A language model needs a token to see and one to predict.
-    let least = taskKind.isLanguageModelling ? max(1, special) : special
-    guard config.task.maxSeqLength > least else {
+    guard config.task.maxSeqLength > special else {
       throw RunError.noRoomForText(maxLength: config.task.maxSeqLength, special: special)
     }
     return tokenizer
@@ -153,8 +156,8 @@ public struct PreparedRun: Sendable {
     return data
   }
 
-  /// The validation splits that have a file, and what to say of those that have none. Throws where there are none, and
-  /// where a file that the config names is missing.
+  /// The validation splits that have a file, and notes on those that do not. Throws if none has one, or if a file that the
+  /// config names is missing.
   public func evaluationSplits() throws -> (present: [Split], notices: [String]) {
     let task = try task()
     var present: [Split] = [], absent: [any UserFacingError] = []
@@ -213,7 +216,7 @@ extension LabelSpace {
   /// Class names in the order of the head's outputs; none for a regression.
   public var names: [String] { if case .classes(let names) = self { names } else { [] } }
 
-  /// These classes in the order in which `others` names them, whatever their case; nil where it names others.
+  /// These classes in the order of `others`, ignoring case; nil if those are not the same names.
   func inOrder(of others: [String]) -> LabelSpace? {
     guard case .classes(let names) = self, names.count == others.count else { return nil }
     let byName = Dictionary(names.map { ($0.lowercased(), $0) }) { first, _ in first }
@@ -223,4 +226,47 @@ extension LabelSpace {
 
   /// The opposite of `names`.
   init(names: [String]) { self = names.isEmpty ? .regression : .classes(names) }
+}
+
+/// A run's model, for its task.
+public struct LoadedModel: Sendable {
+  /// The model as objectives run it.
+  let objectiveModel: ObjectiveModel
+  /// Notes for the user: that a pooler or head had to be drawn.
+  public let notices: [String]
+  /// The checkpoint's own head, if it has one that fits.
+  let storedHead: [[Float]]?
+
+  /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil.
+  init(_ directory: String, _ config: ModelConfig, outputs: Int?, philox: Philox, precision: Precision) throws {
+    guard let outputs else {
+      let model = try LanguageModel(path: directory, config: config, precision: precision)
+      (objectiveModel, notices, storedHead) = (.language(model), [], nil)
+      return
+    }
+    let loaded = try LoadedClassifier(
+      path: directory, config: config, labels: outputs, philox: philox, precision: precision)
+    (objectiveModel, notices, storedHead) = (.classifier(loaded.model), loaded.notices, loaded.storedHead)
+  }
+}
+
+/// A value that another thread is computing.
+final class Pending<Value: Sendable>: Sendable {
+  private let made = DispatchGroup()
+  private let result = Mutex<Result<Value, any Error>?>(nil)
+
+  /// Starts `make`.
+  init(_ make: @escaping @Sendable () throws -> Value) {
+    DispatchQueue.global(qos: .userInitiated).async(group: made) { [self] in
+      let value = Result { try make() }
+      result.withLock { $0 = value }
+    }
+  }
+
+  /// Waits for the value.
+  func value() throws -> Value {
+    made.wait()
+    guard let result = result.withLock({ $0 }) else { preconditionFailure("waited for, and not there") }
+    return try result.get()
+  }
 }

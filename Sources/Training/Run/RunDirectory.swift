@@ -8,10 +8,10 @@ import RunStore
 public struct RunDirectory: Sendable {
   /// Where it is.
   public let path: String
-  /// Where its adapter is: in the directory itself, or while the run is not finished in its newest whole checkpoint.
+  /// The adapter's directory: the run's own or, while it is not finished, its newest whole checkpoint.
   public let adapterPath: String
 
-  /// Throws where there is no run in `path`. `catalog` is that of the run's config.
+  /// Throws if there is no run in `path`. `catalog` is that of the run's config.
   public init(_ path: String, catalog: Catalog = .standard) throws {
     self.path = path
     let missing = ["run_config.json", AdapterFile.configName, AdapterFile.tensorsName].first {
@@ -28,26 +28,19 @@ public struct RunDirectory: Sendable {
     adapterPath = newest.checkpoint.path
   }
 
-  /// What a person should know: that the adapter is a checkpoint's.
+  /// Notes for the user: that the adapter is a checkpoint's.
   public var notices: [String] {
-    adapterPath == path ? [] : ["\(path): the run is not finished, its newest checkpoint \(adapterPath) is taken"]
+    adapterPath == path ? [] : ["\(path): the run is not finished; using its newest checkpoint \(adapterPath)"]
   }
 
   /// Whether `path` is a run's directory, finished or not.
   public static func isRun(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/run_config.json") }
 
-  /// Whether `path` is a directory.
-  public static func isDirectory(_ path: String) -> Bool {
-    var isDirectory: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
-  }
-
   /// The resolved config that the run was trained with.
   public var configPath: String { "\(path)/run_config.json" }
 
-  /// Adds scores of this run's adapter to its row in `database`, and returns what a person should know about that.
-  ///
-  /// Only a database that is there, with a row of this directory, is written to; the latest row counts.
+  /// Adds scores of this run's adapter to the latest row of its directory in `database`. If there is none, nothing is
+  /// written, and the reason is returned.
   public func record(_ reports: [EvaluationReport], database: String, writtenAs outputDir: String) throws -> String? {
     guard FileManager.default.fileExists(atPath: database) else {
       return "scores not recorded in the database: \(database) does not exist"

@@ -24,7 +24,9 @@ public struct ScoringRun: Sendable {
     if adapterDirectory == nil { config.adapter.strategy = AdapterMethod.headOnly.name }
     config.adapter.initFrom = nil
     // The head's labels are known once the adapter is read, which needs the model's sizes.
-    let source = try adapterDirectory.map { try AdapterSource.read($0, PreparedRun(config, inputs: .none)) }
+    let source = try adapterDirectory.map {
+      try AdapterSource.read($0, PreparedRun(config, inputs: .none).geometry, methods: config.catalog.methods)
+    }
     run = try PreparedRun(config, threads: threads, knownLabels: source?.labels)
     task = try run.task()
     if let source, let adapterDirectory {
@@ -44,7 +46,7 @@ public struct ScoringRun: Sendable {
         try self.init(config, adapterDirectory: directory.adapterPath, threads: threads)
         return
       } catch {
-        if RunDirectory.isDirectory(directory.adapterPath) { throw error }
+        if directory.adapterPath.isDirectory { throw error }
         directory = try RunDirectory(directory.path)
       }
     }
@@ -55,15 +57,16 @@ public struct ScoringRun: Sendable {
   public func score(
     _ split: Split, _ data: EncodedDataset, progress: (Int, Int) -> Void = { _, _ in }
   ) -> EvaluationReport {
-    evaluator.report(
+    let report = evaluator.report(
       split, data.items, state: state, epoch: 0, progress: { progress($0, data.items.count) })
+    guard let report else { preconditionFailure("nothing stops this evaluation") }
+    return report
   }
 
   /// Rows of logits, or of the log-likelihoods of choices.
-  public func logits(_ items: [EncodedDataset.Item]) -> [[Float]] { evaluator.run(items, state: state).logits }
+  public func logits(_ items: [EncodedDataset.Item]) -> [[Float]] { evaluator.run(items, state: state)?.logits ?? [] }
 
-  /// Texts to label or questions to answer. Throws where the task has no labels to predict, and where a question is too
-  /// long for the model.
+  /// Texts to label or questions to answer. Throws if the task has no labels, or a question is too long for the model.
   public func read(_ input: PredictionInput) throws -> SplitData {
     guard let data = try task.texts(input) else {
       throw RunError.notAClassification(task: task.name, verb: "predict")

@@ -14,7 +14,7 @@ public enum TrainingEvent: Sendable {
   case merged(GroupMerge)
   /// A checkpoint is due: all that the run needs to go on from here.
   case checkpoint(TrainingSnapshot)
-  /// Something a person should know.
+  /// A note for the user.
   case notice(String)
 }
 

@@ -7,7 +7,7 @@ import Models
 import RunStore
 import Tasks
 
-/// `swift-peft train`: a config's run from its checks to its files and its row in the database.
+/// `swift-peft train`: checks a run, trains it, and writes its files and its row in the database.
 ///
 /// Nothing on disk changes before every input has been read and checked.
 public struct TrainingRun {
@@ -15,9 +15,9 @@ public struct TrainingRun {
   public let run: PreparedRun
   /// The loop over the loaded data.
   public private(set) var trainer: Trainer
-  /// What a person should know before the run starts.
+  /// Notes for the user, before the run starts.
   public let notices: [String]
-  /// Optimiser steps that an earlier process has done.
+  /// Optimiser steps done by an earlier process.
   public let firstStep: Int
 
   private let start: RunStart
@@ -56,7 +56,7 @@ public struct TrainingRun {
     public let trainableParameters: Int
     /// Whether `shouldStop` ended it.
     public let wasInterrupted: Bool
-    /// What the database lacks, where it could not be written at the end.
+    /// Why the database is incomplete, if it could not be written at the end.
     public let recordingFailure: (any UserFacingError)?
   }
 
@@ -147,7 +147,7 @@ public struct TrainingRun {
       recordingFailure: recordingFailure)
   }
 
-  /// Passes on what the two threads beside the training have to say.
+  /// Passes on the notices of the two other threads.
   private static func announce(
     _ saver: CheckpointSaver, _ recorder: RunRecorder, _ onEvent: (TrainingEvent) throws -> Void
   ) throws {
@@ -197,7 +197,7 @@ extension TrainingRun {
     output.removeLeftovers()
 
     if let resumed, resumed.identity != nil || resumed.checkpoint != nil {
-      let identity = resumed.identity ?? .new()
+      let identity = resumed.identity ?? RunIdentity()
       try folder.prepare()
       try identity.write(output.path)
       guard let checkpoint = resumed.checkpoint else {
@@ -214,7 +214,7 @@ extension TrainingRun {
       if checkpoint.step < checkpoint.totalSteps, !trainer.isFinished { try output.deleteAdapter() }
       return Begun(lock: lock, identity: identity, id: id, history: history, checkpoints: records.checkpoints)
     }
-    let identity = RunIdentity.new()
+    let identity = RunIdentity()
     if output.holdsRun {
       // Another process may have begun, or even ended, a run since this one looked.
       guard start == .overwrite || resumed?.lock != nil else {
@@ -237,7 +237,7 @@ extension TrainingRun {
     }
   }
 
-  /// The number of the run where nothing is left to be done for it.
+  /// The run's number if nothing is left to do for it.
   fileprivate func completedRun(in store: RunStore) throws -> Int64? {
     guard trainer.isFinished, let token = resumed?.identity?.token, let id = try store.run(token: token),
       try store.run(id).status == .completed, OutputDirectory(run.config.outputDir).holdsAdapter

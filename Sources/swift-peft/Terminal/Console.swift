@@ -4,25 +4,28 @@ import Foundation
 /// The reader of stdout is gone (`| head`): the program ends, without an error.
 struct ClosedOutput: Error {}
 
-/// stdout could not be written.
-struct OutputFailure: UserFacingError {
+/// A standard stream failed.
+struct StreamFailure: UserFacingError, Equatable {
+  /// `stdin: reading` or `stdout: writing`.
+  let what: String
   let code: Int32
-  var description: String { "stdout: writing failed: \(String(cString: strerror(code)))" }
+
+  var description: String { "\(what) failed: \(String(cString: strerror(code)))" }
   var exitStatus: ExitStatus { .ioError }
 }
 
 /// The standard streams, without Swift's buffering and without `SIGPIPE`.
 enum Console {
-  /// Writes `text` to stdout, with a line feed if it lacks one. Throws `ClosedOutput` or `OutputFailure`.
+  /// Writes `text` to stdout, with a line feed if it lacks one. Throws `ClosedOutput` or `StreamFailure`.
   static func print(_ text: String) throws {
     try write(Array((text.hasSuffix("\n") ? text : text + "\n").utf8))
   }
 
-  /// Writes `bytes` to stdout. Throws `ClosedOutput` or `OutputFailure`.
+  /// Writes `bytes` to stdout. Throws `ClosedOutput` or `StreamFailure`.
   static func write(_ bytes: [UInt8]) throws {
     let code = send(bytes, to: STDOUT_FILENO)
     if code == EPIPE { throw ClosedOutput() }
-    if code != 0 { throw OutputFailure(code: code) }
+    if code != 0 { throw StreamFailure(what: "stdout: writing", code: code) }
   }
 
   /// Writes `text` to stderr, with a line feed if it lacks one; ignores errors.
@@ -48,7 +51,7 @@ enum Console {
       }
       if length > 0 { return bytes }
       if length == 0 { return nil }
-      if errno != EINTR { throw InputFailure(code: errno) }
+      if errno != EINTR { throw StreamFailure(what: "stdin: reading", code: errno) }
     }
   }
 
@@ -67,9 +70,36 @@ enum Console {
   }
 }
 
-/// stdin could not be read.
-struct InputFailure: UserFacingError {
-  let code: Int32
-  var description: String { "stdin: reading failed: \(String(cString: strerror(code)))" }
-  var exitStatus: ExitStatus { .ioError }
+/// Splits a stream of bytes into lines as it arrives: a line ends with LF; one CR before it is dropped.
+struct LineStream {
+  /// Complete lines.
+  struct Batch {
+    let lines: [ArraySlice<UInt8>]
+    /// 1-based number of the first line.
+    let firstNumber: Int
+  }
+
+  private var rest: [UInt8] = []
+  private var count = 0
+
+  /// Takes more bytes and returns the lines they complete.
+  mutating func add(_ bytes: [UInt8]) -> Batch {
+    rest += bytes
+    guard let last = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return batch([]) }
+    let end = rest.count - (bytes.count - last)
+    let lines = rest[..<end].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+    rest = Array(rest[(end + 1)...])
+    return batch(lines.map { $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0 })
+  }
+
+  /// Returns the last line if it has no line end.
+  mutating func finish() -> Batch {
+    defer { rest = [] }
+    return batch(rest.isEmpty ? [] : [rest[...]])
+  }
+
+  private mutating func batch(_ lines: [ArraySlice<UInt8>]) -> Batch {
+    defer { count += lines.count }
+    return Batch(lines: lines, firstNumber: count + 1)
+  }
 }

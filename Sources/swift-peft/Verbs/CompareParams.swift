@@ -83,7 +83,7 @@ private struct ComparisonSubject {
       try self.init(model: Self.model(source), named: source, overrides: overrides)
       return
     }
-    let isDirectory = RunDirectory.isDirectory(source)
+    let isDirectory = source.isDirectory
     let ofRun = "\(source)/run_config.json"
     if isDirectory, !FileManager.default.fileExists(atPath: ofRun) {
       try self.init(model: ModelConfig(directory: source), named: source, overrides: overrides)

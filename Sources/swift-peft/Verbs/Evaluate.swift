@@ -41,10 +41,10 @@ struct Evaluate: ParsableCommand {
   var predictions: String?
 
   @OptionGroup(title: "Generated texts") var text: TextOptions
-  @OptionGroup var options: RunOptions
+  @OptionGroup var options: ConfigOptions
 
   func run() throws {
-    let runDirectory = RunDirectory.isDirectory(source) ? try RunDirectory(source) : nil
+    let runDirectory = source.isDirectory ? try RunDirectory(source) : nil
     if runDirectory != nil, adapter != nil {
       throw ValidationError("--adapter needs a config; \(source) is a run and has its own adapter")
     }
@@ -94,7 +94,7 @@ struct Evaluate: ParsableCommand {
       if predictions == nil, scoring.task.labels != nil, labels.contains(where: { $0 == nil }) {
         throw RunError.noLabels(file: try scoring.task.file(split))
       }
-      var report = scoring.score(split, data) { progress.scored($0, of: $1, split: split.rawValue) }
+      var report = scoring.score(split, data) { progress.count($0, of: $1, split.rawValue) }
       if let bad = report.logits.firstIndex(where: { row in row.contains { !$0.isFinite } }) {
         throw RunError.scoresNotFinite(split: split.rawValue, example: bad)
       }
@@ -120,7 +120,7 @@ struct Evaluate: ParsableCommand {
     _ scoring: ScoringRun, _ split: Split, _ options: GenerationOptions, _ progress: inout Progress
   ) throws -> [MetricValue] {
     let (texts, references) = try scoring.texts(split, options) {
-      progress.scored($0, of: $1, split: "\(split.rawValue) texts")
+      progress.count($0, of: $1, "\(split.rawValue) texts")
     }
     progress.clear()
     if let predictions { try AtomicFile.write(texts.table(references.examples), to: predictions) }
@@ -146,7 +146,7 @@ struct Evaluate: ParsableCommand {
     guard reports.allSatisfy({ $0.split != .train }) else {
       return "scores not recorded in the database: its train split holds the values of training steps"
     }
-    guard let adapter, RunDirectory.isDirectory(source) || RunDirectory.isSame(adapter, place) else {
+    guard let adapter, source.isDirectory || RunDirectory.isSame(adapter, place) else {
       return "scores not recorded in the database: they belong to no run"
     }
     guard options.override.overrides.isEmpty else {
@@ -160,3 +160,60 @@ struct Evaluate: ParsableCommand {
 }
 
 extension Split: ExpressibleByArgument {}
+
+/// How `eval` generates texts for task e2e.
+struct TextOptions: ParsableArguments {
+  @Flag(help: "Task e2e: compute only the loss; generate no texts.")
+  var lossOnly = false
+
+  @Option(
+    name: .customLong("num-beams"),
+    help: ArgumentHelp("Task e2e: number of beams in the search (default: 10).", valueName: "n"))
+  var beams: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Task e2e: beams are ranked by log-probability / length^x (default: 0.8).", valueName: "x"))
+  var lengthPenalty: Double?
+
+  @Option(
+    name: .customLong("no-repeat-ngram-size"),
+    help: ArgumentHelp("Task e2e: no n-gram of this length repeats (default: 4; 0 is off).", valueName: "n"))
+  var noRepeatNGramSize: Int?
+
+  @Option(help: ArgumentHelp("Task e2e: maximum tokens per text (default: 64).", valueName: "n"))
+  var maxNewTokens: Int?
+
+  func validate() throws {
+    try check("--num-beams", beams, atLeast: 1)
+    try check("--no-repeat-ngram-size", noRepeatNGramSize, atLeast: 0)
+    try check("--max-new-tokens", maxNewTokens, atLeast: 1)
+    if let lengthPenalty, !lengthPenalty.isFinite {
+      throw ValidationError("--length-penalty must be a number, not \(lengthPenalty)")
+    }
+    if lossOnly, changesGeneration {
+      throw ValidationError("--loss-only generates no texts; remove the generation flags")
+    }
+  }
+
+  /// How texts are generated for `task`; nil if none are. Throws if flags are set that do not apply to it.
+  func generation(_ task: Task) throws -> GenerationOptions? {
+    guard task.isScoredByTexts else {
+      if lossOnly || changesGeneration {
+        throw ValidationError("--loss-only and the generation flags apply to task e2e only, not to \(task.name)")
+      }
+      return nil
+    }
+    if lossOnly { return nil }
+    var options = GenerationOptions.e2e
+    options.beams = beams ?? options.beams
+    options.lengthPenalty = lengthPenalty ?? options.lengthPenalty
+    options.noRepeatNGramSize = noRepeatNGramSize ?? options.noRepeatNGramSize
+    options.maxNewTokens = maxNewTokens ?? options.maxNewTokens
+    return options
+  }
+
+  private var changesGeneration: Bool {
+    beams != nil || lengthPenalty != nil || noRepeatNGramSize != nil || maxNewTokens != nil
+  }
+}

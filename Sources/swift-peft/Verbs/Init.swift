@@ -63,11 +63,9 @@ struct Init: ParsableCommand {
 
   func run() throws {
     if let output, !force, FileManager.default.fileExists(atPath: output) { throw InitError.fileTaken(output) }
-    var isDirectory: ObjCBool = false
-    let isThere = FileManager.default.fileExists(atPath: data, isDirectory: &isDirectory)
-    guard isThere else { throw FileMissing(path: data) }
+    guard FileManager.default.fileExists(atPath: data) else { throw FileMissing(path: data) }
     let look =
-      isDirectory.boolValue
+      data.isDirectory
       ? try DataLook(directory: data, name: task)
       : try DataLook(trainFile: data, validationFile: validationFile)
     let name =

@@ -33,7 +33,7 @@ struct Merge: ParsableCommand {
   func run() throws {
     _ = BLASLibrary.prepare()
     let model = try source.load(isQuiet: report.quiet)
-    let merge = try MergeRun(model)
+    let merge = try FoldRun(model)
     try merge.check(output, overwrite: overwrite)
     var progress = Progress(isQuiet: report.quiet)
     merge.notices.forEach(progress.notice)
@@ -42,7 +42,7 @@ struct Merge: ParsableCommand {
     try merge.write(to: output, overwrite: overwrite) {
       if let number = StopSignals.pending { throw ExitCode(128 + number) }
       done += 1
-      progress.merged(done, of: merge.tensorCount)
+      progress.count(done, of: merge.tensorCount, "tensor")
     }
     progress.clear()
     let (difference, logits) = try Self.compare(merge, output)
@@ -62,7 +62,7 @@ struct Merge: ParsableCommand {
   }
 
   /// The difference in numbers and in words. A model that this program can merge but not run is no failure.
-  private static func compare(_ merge: MergeRun, _ output: String) throws -> (MergeDifference?, text: String) {
+  private static func compare(_ merge: FoldRun, _ output: String) throws -> (FoldDifference?, text: String) {
     do {
       guard let difference = try merge.difference(at: output) else {
         return (nil, "not compared: the model has no head")

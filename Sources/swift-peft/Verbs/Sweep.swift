@@ -25,7 +25,7 @@ struct Sweep: ParsableCommand {
   @Argument(help: "The config (JSON) with a \"sweep\" section.", completion: .file(extensions: ["json"]))
   var config: String
 
-  @OptionGroup var options: RunOptions
+  @OptionGroup var options: ConfigOptions
 
   @Option(help: ArgumentHelp("Maximum parallel runs, memory permitting; they share the threads.", valueName: "n"))
   var jobs = 1
@@ -47,7 +47,7 @@ struct Sweep: ParsableCommand {
 
     StopSignals.deferStops()
     let failures = try train(plan)
-    let runs = try SweepRuns(database: sweep.database)
+    let runs = try SweepDatabase(database: sweep.database)
     let recorded = try sweep.members.compactMap { try runs.recorded($0) }
     let json = try resultJSON(plan, runs, recorded)
     try AtomicFile.write(json, to: "\(sweep.outputDir)/sweep_results.json")
@@ -88,7 +88,7 @@ struct Sweep: ParsableCommand {
   }
 
   private func score(_ item: SweepPlan.Item) -> String {
-    let run = try? SweepRuns(database: item.member.config.database).recorded(item.member)
+    let run = try? SweepDatabase(database: item.member.config.database).recorded(item.member)
     return run?.mainScore.map { ", \($0.name) \(fixed($0.value, 4))" } ?? ""
   }
 
@@ -107,7 +107,7 @@ struct Sweep: ParsableCommand {
       ])
   }
 
-  private func resultJSON(_ plan: SweepPlan, _ runs: SweepRuns, _ recorded: [RecordedRun]) throws -> String {
+  private func resultJSON(_ plan: SweepPlan, _ runs: SweepDatabase, _ recorded: [RecordedRun]) throws -> String {
     let members: [JSONValue] = try plan.items.map { item in
       let run = try runs.recorded(item.member)
       return [

@@ -22,7 +22,7 @@ struct Train: ParsableCommand {
   @Argument(help: "The run config (JSON).")
   var config: String
 
-  @OptionGroup var options: RunOptions
+  @OptionGroup var options: ConfigOptions
 
   @Flag(help: "Replace the run in the output directory.")
   var overwrite = false

@@ -73,7 +73,7 @@ import Testing
     #expect(newest.checkpoint.step == 3)
     #expect(newest.notices.count == 1)
     #expect(newest.notices[0].contains("step-00000007"))
-    #expect(newest.notices[0].hasSuffix("this checkpoint is damaged, the one before it, step-00000003, is used"))
+    #expect(newest.notices[0].hasSuffix("this checkpoint is damaged; resuming from step-00000003, the one before"))
   }
 
   @Test func whereAllAreDamagedNothingStartsAfresh() throws {
@@ -83,7 +83,7 @@ import Testing
     }
     let error = try #require(throws: RunError.self) { try folder.newest() }
     #expect(error.exitStatus == .badInput)
-    #expect(error.description.contains("no checkpoint is whole; --overwrite starts anew"))
+    #expect(error.description.contains("all checkpoints are damaged; --overwrite starts anew"))
     #expect(error.description.split(separator: "\n").count == 3)
   }
 
@@ -157,7 +157,7 @@ import Testing
     #expect(failure.exitStatus == .ioError)
     #expect(
       failure.description.hasPrefix("checkpoint step-00000004 could not be written: ")
-        && failure.description.hasSuffix("step-00000003 is whole: once there is room, --resume goes on from it"))
+        && failure.description.hasSuffix("--resume continues from step-00000003"))
     #expect(throws: CheckpointFailure.self) { try saver.save(Job.content(snapshot(5))) }
     try FileManager.default.moveItem(atPath: hidden, toPath: folder.path)
     #expect(folder.steps == [3])
@@ -173,7 +173,7 @@ import Testing
     try saver.wait()
     #expect(folder.steps == [3])
     #expect(
-      saver.takeNotices() == ["checkpoint step-00000004 is not written: the trained numbers are not finite any more"])
+      saver.takeNotices() == ["checkpoint step-00000004 was not written: the trained numbers are no longer finite"])
     #expect(saver.takeNotices().isEmpty)
   }
 }

@@ -59,15 +59,28 @@ import Testing
     #expect(same.differences.isEmpty && same.lengthening.isEmpty)
   }
 
+  /// Runs of earlier versions loaded validation files even if nothing was to be scored.
+  @Test func aRunThatScoresNothingMayHaveFingerprintsOfValidationFiles() {
+    let old = InputFingerprint(
+      splits: ["train": "a", "validation": "b"], model: "c", targets: ["train": "d", "validation": "e"])
+    let new = InputFingerprint(splits: ["train": "a"], model: "c", targets: ["train": "d"])
+    var config = config
+    config.training.evalStrategy = .no
+    #expect(new.differences(from: old, config: config).isEmpty)
+    config.training.evalStrategy = .epoch
+    #expect(
+      new.differences(from: old, config: config) == ["task: the examples of the split validation have changed"])
+  }
+
   @Test func otherInputsAreNamed() {
     let old = InputFingerprint(splits: ["train": "a", "validation": "b"], model: "c")
     let new = InputFingerprint(splits: ["train": "x", "test": "y"], model: "z")
     #expect(old.differences(from: old, config: config).isEmpty)
     #expect(
       new.differences(from: old, config: config) == [
-        "model: m holds another model than before", "task: the examples of the split test are other ones than before",
-        "task: the examples of the split train are other ones than before",
-        "task: the examples of the split validation are other ones than before",
+        "model: m is not the same model as before", "task: the examples of the split test have changed",
+        "task: the examples of the split train have changed",
+        "task: the examples of the split validation have changed",
       ])
   }
 }

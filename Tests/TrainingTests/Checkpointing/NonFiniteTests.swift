@@ -101,6 +101,6 @@ import Testing
     job.config.loadBestModelAtEnd = true
     var trainer = try job.trainer { $0[head: 1] = [.nan, 0] }
     _ = try trainer.run { _ in }
-    #expect(trainer.best == nil && trainer.loop.evaluationsWithoutGain > 1)
+    #expect(trainer.loop.best == nil && trainer.loop.evaluationsWithoutGain > 1)
   }
 }

@@ -23,7 +23,7 @@ import Testing
   }
 
   private func recorder(timeout: Double = 0.1) throws -> RunRecorder {
-    let store = try RunStore(path: path, timeout: timeout), identity = RunIdentity.new()
+    let store = try RunStore(path: path, timeout: timeout), identity = RunIdentity()
     let id = try store.beginRun(run, token: identity.token, startedAt: identity.startedAt)
     return RunRecorder(store: store, id: id, run: run, identity: identity, history: HistoryLog(), checkpoints: [:])
   }
