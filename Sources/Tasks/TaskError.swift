@@ -18,19 +18,15 @@ public enum TaskError: UserFacingError, Equatable {
   case missingFile(file: String, task: String, split: Split)
   /// A file can't be read.
   case unreadable(file: String, reason: String)
-  /// A file holds nothing.
-  case emptyFile(file: String)
-  /// A file holds no row but its header.
-  case onlyHeader(file: String)
+  /// A file holds nothing, or no row but its header.
+  case emptyFile(file: String), onlyHeader(file: String)
   /// A column of a JSON file is given by its number.
   case numberedColumn(file: String, column: Column)
   /// A file lacks a column.
   case missingColumn(file: String, column: Column, header: [String]?)
 
-  /// A line isn't UTF-8.
-  case invalidUTF8(file: String, line: Int)
-  /// A line within the file is blank.
-  case blankLine(file: String, line: Int)
+  /// A line within a file isn't UTF-8, or is blank.
+  case invalidUTF8(file: String, line: Int), blankLine(file: String, line: Int)
   /// A row is too short.
   case missingField(file: String, line: Int, column: String, fields: Int)
   /// A line of a text of pairs hasn't two fields.
@@ -39,10 +35,8 @@ public enum TaskError: UserFacingError, Equatable {
   case emptyLabel(file: String, line: Int)
   /// A label isn't one of the known classes.
   case unknownLabel(file: String, line: Int, label: String, known: [String])
-  /// A score isn't a number.
-  case labelNotNumber(file: String, line: Int, label: String)
-  /// A label is NaN or infinite, or too large.
-  case labelNotFinite(file: String, line: Int, label: String)
+  /// A score isn't a number, or is NaN, infinite or too large.
+  case labelNotNumber(file: String, line: Int, label: String), labelNotFinite(file: String, line: Int, label: String)
   /// All labels of a training file are the same.
   case oneClass(file: String, label: String)
   /// A record of language data that cannot be used.
@@ -75,42 +69,32 @@ public enum TaskError: UserFacingError, Equatable {
       "\(task) has no split \(split.rawValue); its splits are \(splits.map(\.rawValue).joined(separator: ", "))"
     case .noFileGiven(let task, let split):
       "task: neither \(split.fileKey) nor data_dir is given, so \(task) has no file for \(split.rawValue)"
-    case .badOption(let key, let problem):
-      "task.\(key): \(problem)"
+    case .badOption(let key, let problem): "task.\(key): \(problem)"
     case .otherLabels(let task, let given, let expected):
       "the head was trained on \(given), but \(task) has \(expected)"
     case .missingFile(let file, let task, let split):
       "\(file): no such file; looked for the \(split.rawValue) split of \(task)"
-    case .unreadable(let file, let reason):
-      "\(file): \(reason)"
-    case .emptyFile(let file):
-      "\(file): the file is empty"
-    case .onlyHeader(let file):
-      "\(file): no rows after the header"
+    case .unreadable(let file, let reason): "\(file): \(reason)"
+    case .emptyFile(let file): "\(file): the file is empty"
+    case .onlyHeader(let file): "\(file): no rows after the header"
     case .missingColumn(let file, let column, let header):
       "\(file):1: no column \(column)" + missingColumnHint(column, header)
-    case .numberedColumn(let file, let column):
-      "\(file):1: no column \(column); JSON records have names"
-    case .invalidUTF8(let file, let line):
-      "\(file):\(line): not UTF-8"
-    case .blankLine(let file, let line):
-      "\(file):\(line): blank line"
+    case .numberedColumn(let file, let column): "\(file):1: no column \(column); JSON records have names"
+    case .invalidUTF8(let file, let line): "\(file):\(line): not UTF-8"
+    case .blankLine(let file, let line): "\(file):\(line): blank line"
     case .missingField(let file, let line, let column, let fields):
       "\(file):\(line): no field for column \(column.clipped); the line has \(counted(fields, "field"))"
     case .notAPair(let file, let line, let fields):
       "\(file):\(line): a pair is two fields with a TAB between them; the line has \(fields)"
-    case .emptyLabel(let file, let line):
-      "\(file):\(line): the label is empty"
+    case .emptyLabel(let file, let line): "\(file):\(line): the label is empty"
     case .unknownLabel(let file, let line, let label, let known):
       "\(file):\(line): unknown label \"\(label.clipped)\"; the labels are \(listed(known))"
-    case .labelNotNumber(let file, let line, let label):
-      "\(file):\(line): label \"\(label.clipped)\" is not a number"
+    case .labelNotNumber(let file, let line, let label): "\(file):\(line): label \"\(label.clipped)\" is not a number"
     case .labelNotFinite(let file, let line, let label):
       "\(file):\(line): label \"\(label.clipped)\" is not a finite number"
     case .oneClass(let file, let label):
       "\(file): every label is \"\(label.clipped)\"; classification needs at least two classes"
-    case .badRecord(let file, let line, let problem):
-      "\(file):\(line): \(problem)"
+    case .badRecord(let file, let line, let problem): "\(file):\(line): \(problem)"
     case .nothingUsable(let file, let reasons):
       "\(file): no record can be used: every one has \(reasons.joined(separator: ", or "))"
     case .tooFewShots(let file, let found, let wanted):

@@ -64,28 +64,26 @@ package enum InstructionStyle: Sendable, Equatable {
   /// The style that a config asks for: nil or `alpaca`, a chat template's name, `model` (the kind of `chatTemplate`, the
   /// text in the model's tokenizer_config.json), or a text with fields.
   package init(_ text: String?, chatTemplate: String? = nil) throws {
-    guard let text, text != "alpaca" else {
-      self = .alpaca
-      return
-    }
-    if let kind = ChatTemplate.Kind(rawValue: text) {
-      // The model's own text may name a system's words for this kind.
-      let own = chatTemplate.flatMap { ChatTemplate(detectedIn: $0) }
-      self = .chat(own?.kind == kind ? own ?? ChatTemplate(kind) : ChatTemplate(kind))
-    } else if text == "model" {
-      guard let chatTemplate else {
+    let detected = chatTemplate.flatMap { ChatTemplate(detectedIn: $0) }
+    switch text {
+    case nil, "alpaca": self = .alpaca
+    case "model":
+      guard let detected else {
         throw bad(
-          "\"model\" needs a chat_template in the model's tokenizer_config.json, and there is none")
-      }
-      guard let detected = ChatTemplate(detectedIn: chatTemplate) else {
-        throw bad("the model's chat_template is none of the known kinds; \(Self.known)")
+          chatTemplate == nil
+            ? "\"model\" needs a chat_template in the model's tokenizer_config.json, and there is none"
+            : "the model's chat_template is none of the known kinds; \(Self.known)")
       }
       self = .chat(detected)
-    } else {
+    case let text?:
+      if let kind = ChatTemplate.Kind(rawValue: text) {
+        // The model's own text may name a system's words for this kind.
+        self = .chat(detected.flatMap { $0.kind == kind ? $0 : nil } ?? ChatTemplate(kind))
+        return
+      }
       let template = try PromptTemplate(text, fields: ["instruction", "input"])
       guard template.uses("instruction") else {
-        throw bad(
-          "\"\(text)\" has no {instruction}, and is no template's name; \(Self.known)")
+        throw bad("\"\(text)\" has no {instruction}, and is no template's name; \(Self.known)")
       }
       self = .template(template)
     }
@@ -138,9 +136,7 @@ package struct PromptTemplate: Sendable, Equatable {
       } else if scalar == "}" {
         throw bad("} without { (a brace itself is written twice)")
       } else {
-        guard let end = rest.firstIndex(of: "}") else {
-          throw bad("{ without } (a brace itself is written twice)")
-        }
+        guard let end = rest.firstIndex(of: "}") else { throw bad("{ without } (a brace itself is written twice)") }
         let name = String(rest[..<end])
         guard fields.contains(name) else { throw Self.unknown(name, fields) }
         parts += [.text(String(literal)), .field(name)]

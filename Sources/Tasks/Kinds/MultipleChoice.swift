@@ -122,39 +122,29 @@ package struct ChoiceQuestions: Sendable {
     let table = try Table(bytes: bytes, file: file, format: format, hasHeader: false)
     (self.file, usualStyle) = (file, format.isJSON ? .text : .letter)
     questions = try table.rows.mapAll { (row) throws(TaskError) in
-      try format.isJSON ? Self.record(row, table, needsAnswers) : Self.fields(row, file, needsAnswers)
+      try Self.question(row, table, needsAnswer: needsAnswers)
     }
   }
 
-  private static func fields(_ row: Row, _ file: String, _ needsAnswer: Bool) throws(TaskError) -> ChoiceQuestion {
-    let fields = row.fields
-    guard fields.count == 6 || (fields.count == 5 && !needsAnswer) else {
-      throw .badRecord(
-        file: file, line: row.line,
-        problem: "\(fields.count) fields, not 6 (question, choices A to D, letter of the answer)")
+  private static func question(_ row: Row, _ table: Table, needsAnswer: Bool) throws(TaskError) -> ChoiceQuestion {
+    func bad(_ problem: String) -> TaskError { .badRecord(file: table.file, line: row.line, problem: problem) }
+    let question: String, choices: [String], answer: JSONValue?
+    if let object = row.object {
+      question = try table.text("question", of: row) ?? ""
+      let elements = object["choices"]?.array
+      choices = elements?.compactMap(\.string) ?? []
+      if choices.count != elements?.count { throw bad("choices must be a list of strings") }
+      answer = object["answer"].flatMap { $0.isNull ? nil : $0.value }
+      if answer == nil, needsAnswer { throw bad("answer is missing") }
+    } else {
+      let fields = row.fields
+      guard fields.count == 6 || (fields.count == 5 && !needsAnswer) else {
+        throw bad("\(fields.count) fields, not 6 (question, choices A to D, letter of the answer)")
+      }
+      (question, choices) = (fields[0], Array(fields[1...4]))
+      let letter = fields.count == 6 ? fields[5].trimmed : ""
+      answer = letter.isEmpty && !needsAnswer ? nil : .string(letter)
     }
-    let answer = fields.count == 6 ? fields[5].trimmed : ""
-    return try checked(
-      fields[0], Array(fields[1...4]), answer.isEmpty && !needsAnswer ? nil : .string(answer), file, row.line)
-  }
-
-  private static func record(_ row: Row, _ table: Table, _ needsAnswer: Bool) throws(TaskError) -> ChoiceQuestion {
-    let question = try table.text("question", of: row) ?? ""
-    let elements = row.object?["choices"]?.array, choices = elements?.compactMap(\.string)
-    guard let choices, choices.count == elements?.count else {
-      throw .badRecord(file: table.file, line: row.line, problem: "choices must be a list of strings")
-    }
-    let answer = row.object?["answer"].flatMap { $0.isNull ? nil : $0.value }
-    if answer == nil, needsAnswer {
-      throw .badRecord(file: table.file, line: row.line, problem: "answer is missing")
-    }
-    return try checked(question, choices, answer, table.file, row.line)
-  }
-
-  private static func checked(
-    _ question: String, _ choices: [String], _ answer: JSONValue?, _ file: String, _ line: Int
-  ) throws(TaskError) -> ChoiceQuestion {
-    func bad(_ problem: String) -> TaskError { .badRecord(file: file, line: line, problem: problem) }
     let letters = ChoiceQuestion.letters.prefix(choices.count)
     if question.trimmed.isEmpty { throw bad("the question is empty") }
     guard choices.count > 1, choices.count == letters.count else {
@@ -170,7 +160,7 @@ package struct ChoiceQuestions: Sendable {
     if answer != nil, number == nil {
       throw bad("answer must be a letter A to \(letters.last ?? ""), or a number 0 to \(choices.count - 1)")
     }
-    return ChoiceQuestion(question: question, choices: choices, answer: number, line: line)
+    return ChoiceQuestion(question: question, choices: choices, answer: number, line: row.line)
   }
 }
 
