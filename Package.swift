@@ -115,7 +115,9 @@ let package = Package(
       ],
       exclude: ["Corpus"], swiftSettings: swift),
 
-    tests("ExampleTests", ["Training", "Adapters", "Configuration", "Reports", "RunStore", "Metrics", "Tasks"]),
+    tests(
+      "ExampleTests",
+      ["Training", "Adapters", "Models", "Checkpoints", "Configuration", "Reports", "RunStore", "Metrics", "Tasks"]),
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON", algorithms]),
     tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that CI checks: format, one release build with warnings as errors, all tests, the numeric ones once more
-# on other BLAS kernels, and a short run of the real program on a real model. Ends with "N passed, N failed".
+# on other BLAS kernels, a short run of the real program on a real model, and the documents. Ends with "N passed, N
+# failed".
 #
 #   scripts/test.sh [--no-install]
 #
@@ -150,6 +151,7 @@ fi
 check 'compare-params' "$program" compare-params "$MINILM_DIR"
 check 'tokenize' test "$(echo 'a great film' | "$program" tokenize "$MINILM_DIR")" = '[101,1037,2307,2143,102]'
 check 'doctor' "$program" doctor --json
+check 'documents agree with the program' scripts/check_docs.sh "$program"
 sed 's/"lora_alpha"/"lora_alhpa"/' configs/quickstart.json >"$work/misspelt.json"
 check 'a config with an unknown key is bad input (65)' status_is 65 "${train[@]}" "$work/misspelt.json"
 check 'a missing config is a missing input (66)' status_is 66 "${train[@]}" "$work/none.json"

@@ -1,12 +1,5 @@
 import Diagnostics
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// Writes directories that are complete or absent, even if the process or the power fails.
 ///
@@ -20,12 +13,21 @@ public enum AtomicDirectory {
   /// Creates or replaces the directory `path`. `body` is given a directory to write to; its files must be on disk when it
   /// returns, as `AtomicFile` leaves them. Throws `OutputError`, or the error of `body`.
   public static func write(to path: String, _ body: (String) throws -> Void) throws {
+    try write(to: path, shownAs: path, temporaryName: temporaryName, body)
+  }
+
+  /// Errors call the directory `shown`.
+  static func write(
+    to path: String, shownAs shown: String, temporaryName: (_ parent: String) -> String,
+    _ body: (String) throws -> Void
+  ) throws {
     let parent = AtomicFile.directory(of: path)
-    let temporary = try makeTemporary(in: parent, for: path)
+    let temporary = temporaryName(parent)
+    guard mkdir(temporary, 0o777) == 0 else { throw OutputError.cannotCreate(path: shown, code: errno) }
     do {
       try body(temporary)
       try AtomicFile.synchronize(directory: temporary)
-      try replace(path, by: temporary, aside: temporaryName(in: parent), shownAs: path)
+      try replace(path, by: temporary, aside: temporaryName(parent), shownAs: shown)
     } catch {
       removeTree(temporary)
       throw error
@@ -35,8 +37,8 @@ public enum AtomicDirectory {
 
   /// Removes the directory `path`, which is complete until it is gone. Throws `OutputError`.
   public static func remove(_ path: String) throws {
-    let parent = AtomicFile.directory(of: path)
-    let grave = try makeTemporary(in: parent, for: path)
+    let grave = temporaryName(in: AtomicFile.directory(of: path))
+    guard mkdir(grave, 0o777) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
     // A rename replaces an empty directory.
     guard rename(path, grave) == 0 else {
       let code = errno
@@ -60,7 +62,7 @@ public enum AtomicDirectory {
 
   /// Renames `temporary` to `path` and removes what was there, which is never emptied under its own name. If the system
   /// cannot exchange directories, the old one is first renamed to `aside`. Errors call the directory `shown`.
-  static func replace(_ path: String, by temporary: String, aside: String, shownAs shown: String) throws {
+  private static func replace(_ path: String, by temporary: String, aside: String, shownAs shown: String) throws {
     func failure(_ code: Int32) -> OutputError { .cannotCreate(path: shown, code: code) }
     // A rename replaces an empty directory.
     if rename(temporary, path) == 0 { return }
@@ -96,12 +98,6 @@ public enum AtomicDirectory {
     "\(parent)/\(prefix)\(getpid())-\(String(UInt64.random(in: 0...(.max)), radix: 36))\(suffix)"
   }
 
-  private static func makeTemporary(in parent: String, for path: String) throws -> String {
-    let temporary = temporaryName(in: parent)
-    guard mkdir(temporary, 0o777) == 0 else { throw OutputError.cannotCreate(path: path, code: errno) }
-    return temporary
-  }
-
   /// Removes a file, or a directory with its contents, as far as possible. Does not follow links.
   private static func removeTree(_ path: String) {
     if unlink(path) == 0 { return }
@@ -111,15 +107,6 @@ public enum AtomicDirectory {
 
   /// The names in a directory; empty if it cannot be read.
   private static func names(in directory: String) -> [String] {
-    guard let stream = opendir(directory) else { return [] }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafePointer(to: entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names
+    (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
   }
 }

@@ -1,12 +1,5 @@
 import Diagnostics
-
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// Why a file could not be written.
 public enum OutputError: UserFacingError, Equatable {
@@ -109,13 +102,7 @@ public enum AtomicFile {
       guard let base = bytes.baseAddress else { return }
       var done = 0
       while done < bytes.count {
-        #if canImport(Darwin)
-          let written = Darwin.write(descriptor, base + done, bytes.count - done)
-        #elseif canImport(Musl)
-          let written = Musl.write(descriptor, base + done, bytes.count - done)
-        #else
-          let written = Glibc.write(descriptor, base + done, bytes.count - done)
-        #endif
+        let written = Foundation.write(descriptor, base + done, bytes.count - done)
         if written < 0, errno == EINTR { continue }
         guard written > 0 else { throw OutputError.writeFailed(path: path, code: written < 0 ? errno : EIO) }
         done += written

@@ -38,32 +38,24 @@ public enum ResultDirectory {
     to path: String, overwrite: Bool, inputs: [String] = [], isOwn: (String) -> Bool,
     _ body: (String) throws -> Void
   ) throws {
-    let target = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    let target = resolved(path)
     try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
-    let parent = (target as NSString).deletingLastPathComponent
-    let temporary = temporaryName(in: parent)
     do {
-      try DurableDirectory.create(temporary)
+      try DurableDirectory.create(AtomicFile.directory(of: target))
     } catch {
       throw OutputError.cannotCreate(path: path, code: error.code)
     }
-    do {
-      try body(temporary)
-      try AtomicFile.synchronize(directory: temporary)
-      try AtomicDirectory.replace(target, by: temporary, aside: temporaryName(in: parent), shownAs: path)
-    } catch {
-      try? FileManager.default.removeItem(atPath: temporary)
-      throw error
-    }
-    try AtomicFile.synchronize(directory: parent)
+    // A killed process leaves a directory of this name. Nothing removes it: there is no lock that tells whether someone
+    // writes there, and process ids mean little on a disk that machines or containers share.
+    try AtomicDirectory.write(
+      to: target, shownAs: path, temporaryName: { "\($0)/.swift-peft-result-\(UUID().uuidString)" }, body)
   }
 
   /// Throws if `write` would refuse the directory.
   public static func check(
     _ path: String, overwrite: Bool, inputs: [String] = [], isOwn: (String) -> Bool
   ) throws {
-    let target = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
-    try check(path, target, overwrite: overwrite, inputs: inputs, isOwn: isOwn)
+    try check(path, resolved(path), overwrite: overwrite, inputs: inputs, isOwn: isOwn)
   }
 
   private static func check(
@@ -73,27 +65,20 @@ public enum ResultDirectory {
     guard FileManager.default.fileExists(atPath: target, isDirectory: &isDirectory) else { return }
     guard isDirectory.boolValue else { throw ResultDirectoryError.isFile(path: path) }
     for input in inputs {
-      let real = URL(fileURLWithPath: input).standardizedFileURL.resolvingSymlinksInPath().path
+      let real = resolved(input)
       if real == target || real.hasPrefix(target + "/") {
         throw ResultDirectoryError.isInput(path: path, input: input)
       }
     }
-    let names = try contents(of: target, shownAs: path)
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: target).sorted() else {
+      throw OutputError.cannotCreate(path: path, code: EACCES)
+    }
     if names.isEmpty { return }
     guard overwrite else { throw ResultDirectoryError.taken(path: path, file: names[0]) }
     if let other = names.first(where: { !isOwn($0) }) { throw ResultDirectoryError.foreign(path: path, file: other) }
   }
 
-  private static func contents(of target: String, shownAs path: String) throws -> [String] {
-    guard let names = try? FileManager.default.contentsOfDirectory(atPath: target) else {
-      throw OutputError.cannotCreate(path: path, code: EACCES)
-    }
-    return names.sorted()
-  }
-
-  /// A killed process leaves a directory of this name. Nothing removes it: there is no lock that tells whether someone
-  /// writes there, and process ids mean little on a disk that machines or containers share.
-  private static func temporaryName(in parent: String) -> String {
-    "\(parent)/.swift-peft-result-\(UUID().uuidString)"
+  private static func resolved(_ path: String) -> String {
+    URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
   }
 }

@@ -54,16 +54,12 @@ public struct SafetensorsFile: Sendable {
   }
 
   /// A copy of the tensor's bytes, whatever its type.
-  public func bytes(of name: String) throws -> [UInt8] {
-    file.copy(range(try entry(name)))
-  }
+  public func bytes(of name: String) throws -> [UInt8] { file.copy(range(try entry(name))) }
 
   /// Calls `body` with the tensor's bytes piece by piece, whatever its type. Pages are released after each piece, so
   /// memory stays small.
-  public func forEachPiece(
-    of name: String, size: Int = 1 << 22, _ body: (UnsafeRawBufferPointer) throws -> Void
-  ) throws {
-    for range in range(try entry(name)).chunks(ofCount: size) {
+  func forEachPiece(of name: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    for range in range(try entry(name)).chunks(ofCount: 1 << 22) {
       try body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
       file.forget(range)
     }
@@ -84,7 +80,6 @@ public struct SafetensorsFile: Sendable {
 
   private func entry(_ name: String) throws -> SafetensorsHeader.Entry {
     if let entry = entries[name] { return entry }
-    throw SafetensorsError(
-      path: path, problem: .missingTensor(name, nearest: nearestName(to: name, among: names)))
+    throw SafetensorsError(path: path, problem: .missingTensor(name, nearest: nearestName(to: name, among: names)))
   }
 }

@@ -27,7 +27,7 @@ public enum SafetensorsWriter {
       for tensor in sorted {
         try onTensor()
         var written = 0
-        try tensor.withBytes {
+        try tensor.stream {
           written += $0.count
           try file.write($0)
         }
@@ -63,80 +63,58 @@ public enum SafetensorsWriter {
 
 /// A named tensor to write.
 public struct SafetensorsTensor: Sendable {
+  /// Calls its argument with the bytes, in one or more pieces.
+  public typealias Stream = @Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+
   /// Its name in the file.
   public let name: String
   /// Lengths of the dimensions, slowest first.
   public let shape: [Int]
   /// The type of its numbers.
   public let type: SafetensorsType
-  private let content: Content
+  /// The size of its data in bytes.
+  public let byteCount: Int
+  let stream: Stream
 
-  private enum Content: Sendable {
-    case floats([Float])
-    case bits16([UInt16])
-    case bytes([UInt8])
-    case frozen(FrozenTensor)
-    case stream(@Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void)
+  /// Numbers that `stream` passes on piece by piece while the file is written, never all in memory.
+  public init(name: String, shape: [Int], type: SafetensorsType, stream: @escaping Stream) {
+    (self.name, self.shape, self.type, self.stream) = (name, shape, type, stream)
+    byteCount = type.byteCount(shape: shape) ?? 0
   }
 
   /// Float32 numbers, row by row.
   public init(name: String, shape: [Int], _ values: [Float]) {
-    self.init(name: name, shape: shape, type: .float32, .floats(values), byteCount: 4 * values.count)
+    self.init(name: name, shape: shape, type: .float32, numbers: values)
   }
 
   /// Bit patterns of `.float16` or `.bfloat16` numbers.
   public init(name: String, shape: [Int], type: SafetensorsType, bits16: [UInt16]) {
-    self.init(name: name, shape: shape, type: type, .bits16(bits16), byteCount: 2 * bits16.count)
+    self.init(name: name, shape: shape, type: type, numbers: bits16)
   }
 
   /// Numbers of any type, as their little-endian bytes.
   public init(name: String, shape: [Int], type: SafetensorsType, bytes: [UInt8]) {
-    self.init(name: name, shape: shape, type: type, .bytes(bytes), byteCount: bytes.count)
+    self.init(name: name, shape: shape, type: type, numbers: bytes)
+  }
+
+  private init<Number: Sendable>(name: String, shape: [Int], type: SafetensorsType, numbers: [Number]) {
+    precondition(
+      type.byteCount(shape: shape) == numbers.count * MemoryLayout<Number>.stride,
+      "\(name): the numbers don't fill the shape")
+    self.init(name: name, shape: shape, type: type) { try numbers.withUnsafeBytes($0) }
   }
 
   /// A tensor of a checkpoint.
   public init(name: String, _ tensor: FrozenTensor) {
-    let type = SafetensorsType(tensor.elementType)
-    self.init(
-      name: name, shape: tensor.shape, type: type, .frozen(tensor),
-      byteCount: tensor.count * tensor.elementType.byteCount)
-  }
-
-  /// Numbers that `stream` passes on piece by piece while the file is written, never all in memory.
-  public init(
-    name: String, shape: [Int], type: SafetensorsType,
-    stream: @escaping @Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
-  ) {
-    self.init(name: name, shape: shape, type: type, .stream(stream), byteCount: type.byteCount(shape: shape) ?? 0)
+    self.init(name: name, shape: tensor.shape, type: SafetensorsType(tensor.elementType)) { write in
+      let size = tensor.count * tensor.elementType.byteCount
+      try withExtendedLifetime(tensor) { try write(UnsafeRawBufferPointer(start: tensor.bytes, count: size)) }
+    }
   }
 
   /// The tensor `stored` of `file` under another name, whatever its type. Nil if there is none.
   public init?(name: String, copyOf stored: String, in file: SafetensorsFile) {
     guard let info = file.info(stored) else { return nil }
     self.init(name: name, shape: info.shape, type: info.dtype) { try file.forEachPiece(of: stored, $0) }
-  }
-
-  private init(name: String, shape: [Int], type: SafetensorsType, _ content: Content, byteCount: Int) {
-    precondition(type.byteCount(shape: shape) == byteCount, "\(name): the numbers don't fill the shape")
-    self.name = name
-    self.shape = shape
-    self.type = type
-    self.content = content
-    self.byteCount = byteCount
-  }
-
-  /// The size of its data in bytes.
-  public let byteCount: Int
-
-  /// Calls `body` with the bytes, in one or more pieces.
-  func withBytes(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-    switch content {
-    case .floats(let values): try values.withUnsafeBytes(body)
-    case .bits16(let values): try values.withUnsafeBytes(body)
-    case .bytes(let bytes): try bytes.withUnsafeBytes(body)
-    case .frozen(let tensor):
-      try withExtendedLifetime(tensor) { try body(UnsafeRawBufferPointer(start: tensor.bytes, count: byteCount)) }
-    case .stream(let produce): try produce(body)
-    }
   }
 }

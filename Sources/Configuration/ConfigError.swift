@@ -35,36 +35,3 @@ public enum ConfigError: UserFacingError, Equatable {
     }
   }
 }
-
-/// Collects everything that is wrong with one config, and knows where each value came from.
-struct ConfigProblems {
-  let file: String
-  let overrides: [Override]
-  private var found: [(line: Int, error: ConfigError)] = []
-  /// The paths with a problem: rules that involve them are not asked.
-  private(set) var paths: Set<String> = []
-
-  init(file: String, overrides: [Override]) {
-    self.file = file
-    self.overrides = overrides
-  }
-
-  mutating func add(_ path: String, line: Int, _ problem: String) {
-    paths.insert(path)
-    if let override = overrides.last(where: { path == $0.path || path.hasPrefix($0.path + ".") }) {
-      found.append((.max, .invalid(place: override.flag, path: path, problem: problem)))
-    } else {
-      found.append((line, .invalid(place: "\(file):\(line)", path: path, problem: problem)))
-    }
-  }
-
-  /// Whether `path`, or the section it is in, has a problem.
-  func concerns(_ path: String) -> Bool {
-    paths.contains { $0.isEmpty || $0 == path || path.hasPrefix($0 + ".") }
-  }
-
-  /// In the order of the file's lines; those of overrides at the end.
-  var errors: [ConfigError] {
-    found.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }.map(\.element.error)
-  }
-}

@@ -9,12 +9,6 @@ struct ConfigRule: Sendable {
   /// What is wrong, or nil.
   let problem: @Sendable (RunConfig) -> String?
 
-  init(_ path: String, with others: [String], problem: @escaping @Sendable (RunConfig) -> String?) {
-    self.path = path
-    self.others = others
-    self.problem = problem
-  }
-
   static let all = files + options + columns + selection
 
   private static let files = [
@@ -45,7 +39,8 @@ struct ConfigRule: Sendable {
       forTask("task.\(option.rawValue)") { task, config in
         guard !task.options.contains(option), option.isGiven(config.task) else { return nil }
         let isColumn = option == .textColumns || option == .labelColumn
-        return "is for \(config.catalog.takers(of: option)) only"
+        let takers = config.catalog.tasks.filter { $0.options.contains(option) }.map(\.name)
+        return "is for \(takers.count == 1 ? "task" : "tasks") \(takers.joined(separator: " and ")) only"
           + (isColumn ? "; task \(task.name) has columns of its own" : "")
       },
       forTask("task.\(option.rawValue)") { task, config in
@@ -55,17 +50,19 @@ struct ConfigRule: Sendable {
     ]
   }
 
-  private static let columns = [
-    forTask("task.text_columns", with: "task.has_header") { task, config in
-      unnamed(config.task.textColumns ?? [], task, config)
-    },
-    forTask("task.label_column", with: "task.has_header") { task, config in
-      unnamed(config.task.labelColumn.map { [$0] } ?? [], task, config)
-    },
-  ]
+  private static let columns = ["task.text_columns", "task.label_column"].map { path in
+    forTask(path, with: "task.has_header") { task, config in
+      guard task.options.contains(.textColumns), !config.task.hasHeader else { return nil }
+      let texts = path == "task.text_columns"
+      for case .name(let name) in texts ? config.task.textColumns ?? [] : [config.task.labelColumn].compactMap(\.self) {
+        return "without a header, a column is a 0-based number, not \"\(name)\""
+      }
+      return nil
+    }
+  }
 
   private static let selection = [
-    ConfigRule("training.eval_steps", with: ["training.eval_strategy"]) { config in
+    ConfigRule(path: "training.eval_steps", others: ["training.eval_strategy"]) { config in
       guard config.training.evalStrategy == .steps, config.training.evalSteps == 0 else { return nil }
       return "must be at least 1 with eval_strategy \"steps\""
     },
@@ -78,35 +75,27 @@ struct ConfigRule: Sendable {
       guard config.training.labelSmoothingFactor > 0, !task.isLanguageModelling else { return nil }
       return "is for language models; task \(task.name) has no smoothing"
     },
-    ConfigRule("training.load_best_model_at_end", with: ["training.eval_strategy"]) { config in
-      guard config.training.loadBestModelAtEnd, config.training.evalStrategy == .no else { return nil }
-      return "needs an eval_strategy other than \"no\""
+    ConfigRule(path: "training.load_best_model_at_end", others: ["training.eval_strategy"]) { config in
+      config.training.loadBestModelAtEnd && config.training.evalStrategy == .no ? needsEvaluation : nil
     },
-    ConfigRule("training.early_stopping_patience", with: ["training.eval_strategy"]) { config in
-      guard config.training.earlyStoppingPatience > 0, config.training.evalStrategy == .no else { return nil }
-      return "needs an eval_strategy other than \"no\""
+    ConfigRule(path: "training.early_stopping_patience", others: ["training.eval_strategy"]) { config in
+      config.training.earlyStoppingPatience > 0 && config.training.evalStrategy == .no ? needsEvaluation : nil
     },
-    ConfigRule("training.early_stopping_patience", with: ["training.metric_for_best_model"]) { config in
+    ConfigRule(path: "training.early_stopping_patience", others: ["training.metric_for_best_model"]) { config in
       let training = config.training
       guard training.earlyStoppingPatience > 0, training.metricForBestModel == nil else { return nil }
       return "needs metric_for_best_model"
     },
   ]
 
+  private static let needsEvaluation = "needs an eval_strategy other than \"no\""
+
   /// A rule on the task that the config names.
   private static func forTask(
     _ path: String, with others: String..., problem: @escaping @Sendable (Task, RunConfig) -> String?
   ) -> ConfigRule {
-    ConfigRule(path, with: ["task.name"] + others) { config in
+    ConfigRule(path: path, others: ["task.name"] + others) { config in
       (try? config.knownTask()).flatMap { problem($0, config) }
     }
-  }
-
-  private static func unnamed(_ columns: [Column], _ task: Task, _ config: RunConfig) -> String? {
-    guard task.options.contains(.textColumns), !config.task.hasHeader else { return nil }
-    for case .name(let name) in columns {
-      return "without a header, a column is a 0-based number, not \"\(name)\""
-    }
-    return nil
   }
 }

@@ -3,8 +3,6 @@ import StrictJSON
 
 /// A part of the config that is a JSON object: its table of fields reads it and writes it.
 protocol ConfigSection: Sendable {
-  /// The value before anything is read. A required field has a stand-in there that never gets out.
-  static func initial(_ catalog: Catalog) -> Self
   /// One line a key, in the order in which they are written.
   static func fields(_ catalog: Catalog) -> [Field<Self>]
 }
@@ -15,8 +13,8 @@ struct Field<Section: Sendable>: Sendable {
   let isRequired: Bool
   /// The keys below this one, where the value is a section itself.
   let below: [SchemaKey]
-  /// What is accepted.
-  let schema: JSONSchema
+  /// What is accepted, as a JSON Schema.
+  let schema: JSONValue
   let read: @Sendable (JSONNode, String, inout Section, inout ConfigProblems) -> Void
   let write: @Sendable (Section) -> JSONValue
 
@@ -24,14 +22,11 @@ struct Field<Section: Sendable>: Sendable {
     _ key: String, _ member: any WritableKeyPath<Section, Value> & Sendable, _ kind: FieldKind<Value>,
     required: Bool = false
   ) {
-    self.key = key
-    isRequired = required
-    below = []
-    schema = kind.schema
+    (self.key, isRequired, below, schema) = (key, required, [], kind.schema)
     read = { node, path, section, problems in
       switch kind.read(node) {
-      case .value(let value): section[keyPath: member] = value
-      case .expected(let what): problems.add(path, line: node.line, "must be \(what), not \(node.shown)")
+      case .success(let value): section[keyPath: member] = value
+      case .failure(let expected): problems.add(path, line: node.line, "must be \(expected.what), not \(node.shown)")
       }
     }
     write = { kind.write($0[keyPath: member]) }
@@ -49,14 +44,9 @@ struct Field<Section: Sendable>: Sendable {
     _ key: String, section member: any WritableKeyPath<Section, Inner> & Sendable, _ catalog: Catalog,
     required: Bool = false
   ) {
-    self.key = key
-    isRequired = required
-    below = Inner.schema
     let values = Inner.objectSchema(catalog)
-    schema = required ? values : values.orNull
-    read = { node, path, section, problems in
-      section[keyPath: member] = Inner.read(node, path: path, catalog, problems: &problems)
-    }
+    (self.key, isRequired, below, schema) = (key, required, Inner.schema, required ? values : values.orNull)
+    read = { $2[keyPath: member].read($0, path: $1, catalog, problems: &$3) }
     write = { $0[keyPath: member].json }
   }
 }
@@ -65,28 +55,16 @@ struct Field<Section: Sendable>: Sendable {
 struct SchemaKey: Sendable {
   let key: String
   let below: [SchemaKey]
-  /// What is accepted.
-  let values: JSONSchema
-}
-
-/// A section whose defaults no catalog changes.
-protocol PlainConfigSection: ConfigSection {
-  static var initial: Self { get }
-}
-
-extension PlainConfigSection {
-  static func initial(_ catalog: Catalog) -> Self { initial }
 }
 
 extension ConfigSection {
-  /// The section at `path`, with every default that `node` does not replace. What does not fit goes to `problems`.
-  static func read(_ node: JSONNode, path: String, _ catalog: Catalog, problems: inout ConfigProblems) -> Self {
-    var section = initial(catalog)
+  /// Replaces the values that `node`, at `path`, gives. What does not fit goes to `problems`.
+  mutating func read(_ node: JSONNode, path: String, _ catalog: Catalog, problems: inout ConfigProblems) {
     guard let object = node.isNull ? JSONObject() : node.object else {
       problems.add(path, line: node.line, "must be an object, not \(node.shown)")
-      return section
+      return
     }
-    let fields = fields(catalog)
+    let fields = Self.fields(catalog)
     for key in object.keys where !fields.contains(where: { $0.key == key }) {
       let line = object[key]?.line ?? node.line
       // Editors take the schema's place from the file.
@@ -95,35 +73,62 @@ extension ConfigSection {
         problems.add(key, line: line, "makes many runs of one config: this is for \"swift-peft sweep\"")
         continue
       }
-      problems.add(joined(path, key), line: line, "unknown key" + suggestion(for: key, in: schema, at: path))
+      problems.add(joined(path, key), line: line, "unknown key" + suggestion(for: key, in: Self.schema, at: path))
     }
     for field in fields {
       let path = joined(path, field.key)
       if let member = object[field.key], !(member.isNull && field.isRequired) {
-        field.read(member, path, &section, &problems)
+        field.read(member, path, &self, &problems)
       } else if field.isRequired {
         problems.add(path, line: node.line, "is missing")
       }
     }
-    return section
   }
 
   /// The section with all of its fields.
-  var json: JSONValue {
-    var object = JSONObject()
-    for field in Self.fields(.standard) { object[field.key] = JSONNode(field.write(self)) }
-    return .object(object)
+  var json: JSONValue { .members(Self.fields(.standard).map { ($0.key, $0.write(self)) }) }
+
+  /// Its keys.
+  static var schema: [SchemaKey] { fields(.standard).map { SchemaKey(key: $0.key, below: $0.below) } }
+
+  /// An object with this section's keys and no others, as a JSON Schema.
+  static func objectSchema(_ catalog: Catalog) -> JSONValue {
+    let fields = fields(catalog), required = fields.filter(\.isRequired).map(\.key)
+    let schema: JSONValue = [
+      "type": "object", "properties": .members(fields.map { ($0.key, $0.schema) }), "additionalProperties": false,
+    ]
+    return required.isEmpty ? schema : schema.adding("required", .strings(required))
+  }
+}
+
+/// Collects everything that is wrong with one config, and knows where each value came from.
+struct ConfigProblems {
+  let file: String
+  let overrides: [Override]
+  private var found: [(line: Int, error: ConfigError)] = []
+  private var paths: Set<String> = []
+
+  init(file: String, overrides: [Override]) { (self.file, self.overrides) = (file, overrides) }
+
+  mutating func add(_ path: String, line: Int, _ problem: String) {
+    paths.insert(path)
+    let flag = overrides.last { path == $0.path || path.hasPrefix($0.path + ".") }?.flag
+    found.append((flag == nil ? line : .max, .invalid(place: flag ?? "\(file):\(line)", path: path, problem: problem)))
   }
 
-  static var schema: [SchemaKey] {
-    fields(.standard).map { SchemaKey(key: $0.key, below: $0.below, values: $0.schema) }
+  /// Whether `path`, or the section it is in, has a problem.
+  func concerns(_ path: String) -> Bool {
+    paths.contains { $0.isEmpty || $0 == path || path.hasPrefix($0 + ".") }
+  }
+
+  /// In the order of the file's lines; those of overrides at the end.
+  var errors: [ConfigError] {
+    found.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }.map(\.element.error)
   }
 }
 
 /// The path of `key` in the object at `path`.
-func joined(_ path: String, _ key: String) -> String {
-  path.isEmpty ? key : "\(path).\(key)"
-}
+func joined(_ path: String, _ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
 /// ", did you mean …?" with the nearest sibling, or the whole path where the key belongs to another section.
 func suggestion(for key: String, in siblings: [SchemaKey], at path: String) -> String {

@@ -1,47 +1,47 @@
 import Diagnostics
 import StrictJSON
 
-/// What reading one value gave.
-enum Reading<Value> {
-  case value(Value)
-  /// What would have been right, to complete the sentence "must be …".
-  case expected(String)
-
-  func map<Other>(_ transform: (Value) -> Other) -> Reading<Other> {
-    switch self {
-    case .value(let value): .value(transform(value))
-    case .expected(let what): .expected(what)
-    }
-  }
+/// What would have been right, to complete the sentence "must be …".
+struct Expected: Error {
+  let what: String
 }
 
 /// How values of one type and range are read from JSON and written back.
 ///
-///     .integer(1...)    .number(0..<1)    .choice    .text
+///     .integer(1...)    .number(atLeast: 0, below: 1)    .choice    .text
 struct FieldKind<Value: Sendable>: Sendable {
-  let read: @Sendable (JSONNode) -> Reading<Value>
+  typealias Reading = Result<Value, Expected>
+
+  let read: @Sendable (JSONNode) -> Reading
   let write: @Sendable (Value) -> JSONValue
   /// What is accepted, as a JSON Schema.
-  let schema: JSONSchema
+  let schema: JSONValue
 
   /// The same values, and null for "not given".
   var orNull: FieldKind<Value?> {
     FieldKind<Value?>(
       read: { node in
-        if node.isNull { return .value(nil) }
-        switch self.read(node) {
-        case .value(let value): return .value(value)
-        case .expected(let what): return .expected(what + " or null")
-        }
+        if node.isNull { return .success(nil) }
+        return self.read(node).map(Optional.some).mapError { Expected(what: $0.what + " or null") }
       },
       write: { value in value.map(self.write) ?? .null }, schema: schema.orNull)
   }
+
+  /// The same values, and null for `fallback`.
+  func or(_ fallback: Value) -> Self {
+    let kind = orNull
+    return Self(read: { kind.read($0).map { $0 ?? fallback } }, write: write, schema: kind.schema)
+  }
+}
+
+extension Result where Failure == Expected {
+  static func expected(_ what: String) -> Self { .failure(Expected(what: what)) }
 }
 
 extension FieldKind where Value == Bool {
   static var truth: Self {
     Self(
-      read: { $0.bool.map { .value($0) } ?? .expected("true or false") }, write: { .bool($0) },
+      read: { $0.bool.map { .success($0) } ?? .expected("true or false") }, write: { .bool($0) },
       schema: ["type": "boolean"])
   }
 }
@@ -52,7 +52,7 @@ extension FieldKind where Value == String {
     Self(
       read: { node in
         guard let text = node.string, !text.isEmpty else { return .expected("non-empty text") }
-        return .value(text)
+        return .success(text)
       },
       write: { .string($0) }, schema: ["type": "string", "minLength": 1])
   }
@@ -61,24 +61,32 @@ extension FieldKind where Value == String {
   static func name(of names: [String]) -> Self {
     Self(
       read: { node in
-        guard let text = node.string, names.contains(text) else { return .expected(oneOf(names, given: node)) }
-        return .value(text)
+        if let text = node.string, names.contains(text) { return .success(text) }
+        let near = node.string.flatMap { nearestName(to: $0, among: names) }
+        return .expected(
+          "one of \(names.joined(separator: ", "))" + (near.map { " (did you mean \($0)?)" } ?? ""))
       },
       write: { .string($0) }, schema: ["enum": .strings(names)])
+  }
+
+  /// A metric's name, with or without HF's prefix `eval_`.
+  static var metric: Self {
+    let text = text
+    return Self(
+      read: { node in text.read(node).map { $0.hasPrefix("eval_") ? String($0.dropFirst("eval_".count)) : $0 } },
+      write: text.write, schema: text.schema)
   }
 }
 
 extension FieldKind where Value: CaseIterable & RawRepresentable, Value.RawValue == String {
   /// One of the cases' names.
   static var choice: Self {
-    Self(
+    let names = FieldKind<String>.name(of: Value.allCases.map(\.rawValue))
+    return Self(
       read: { node in
-        guard let value = node.string.flatMap(Value.init(rawValue:)) else {
-          return .expected(oneOf(Value.allCases.map(\.rawValue), given: node))
-        }
-        return .value(value)
+        names.read(node).flatMap { Value(rawValue: $0).map { .success($0) } ?? .expected("a known name") }
       },
-      write: { .string($0.rawValue) }, schema: ["enum": .strings(Value.allCases.map(\.rawValue))])
+      write: { .string($0.rawValue) }, schema: names.schema)
   }
 }
 
@@ -88,51 +96,36 @@ extension FieldKind where Value == Int {
 
   /// A whole number of at least `range.lowerBound`, at most `limit`.
   static func integer(_ range: PartialRangeFrom<Int>, limit: Int = largestCount) -> Self {
-    Self(
+    let schema: JSONValue = ["type": "integer", "minimum": .integer(range.lowerBound)]
+    return Self(
       read: { node in
         guard let integer = node.integer, integer >= range.lowerBound else {
           return .expected("a whole number of at least \(range.lowerBound)")
         }
-        return integer <= limit ? .value(integer) : .expected("a whole number of at most \(limit)")
+        return integer <= limit ? .success(integer) : .expected("a whole number of at most \(limit)")
       },
-      write: { .integer($0) },
-      schema: JSONSchema(["type": "integer", "minimum": .integer(range.lowerBound)]).adding(
-        "maximum", .integer(limit), if: limit != .max))
+      write: { .integer($0) }, schema: limit == .max ? schema : schema.adding("maximum", .integer(limit)))
   }
 }
 
 extension FieldKind where Value == Double {
-  static func number(_ range: PartialRangeFrom<Double>) -> Self {
-    number("of at least \(shortest(range.lowerBound))", ["minimum": plain(range.lowerBound)]) { range.contains($0) }
-  }
-
-  static func number(_ range: Range<Double>) -> Self {
-    number(
-      "of at least \(shortest(range.lowerBound)) and below \(shortest(range.upperBound))",
-      ["minimum": plain(range.lowerBound), "exclusiveMaximum": plain(range.upperBound)]
-    ) { range.contains($0) }
-  }
-
-  static func number(_ range: ClosedRange<Double>) -> Self {
-    number(
-      "from \(shortest(range.lowerBound)) to \(shortest(range.upperBound))",
-      ["minimum": plain(range.lowerBound), "maximum": plain(range.upperBound)]
-    ) { range.contains($0) }
-  }
-
-  static func number(above bound: Double, atMost limit: Double = .infinity) -> Self {
-    let end = limit < .infinity ? " and at most \(shortest(limit))" : ""
-    let schema = JSONSchema(["exclusiveMinimum": plain(bound)]).adding("maximum", plain(limit), if: limit < .infinity)
-    return number("above \(shortest(bound))\(end)", schema) { $0 > bound && $0 <= limit }
-  }
-
-  private static func number(
-    _ what: String, _ schema: JSONSchema, where holds: @escaping @Sendable (Double) -> Bool
+  /// A number within these bounds, of which at most one is given for each side.
+  static func number(
+    atLeast least: Double? = nil, above: Double? = nil, below: Double? = nil, atMost most: Double? = nil
   ) -> Self {
-    Self(
+    let bounds = [("minimum", least), ("exclusiveMinimum", above), ("exclusiveMaximum", below), ("maximum", most)]
+    var schema: JSONValue = [:]
+    for (key, bound) in bounds { if let bound { schema = schema.adding(key, plain(bound)) } }
+    let words = [("of at least ", least), ("above ", above), ("below ", below), ("at most ", most)]
+    var what = words.compactMap { word, bound in bound.map { word + shortest($0) } }.joined(separator: " and ")
+    if let least, let most { what = "from \(shortest(least)) to \(shortest(most))" }
+    let expected = "a number " + what
+    return Self(
       read: { node in
-        guard let number = node.number, holds(number) else { return .expected("a number " + what) }
-        return .value(number)
+        guard let number = node.number, number >= least ?? -.infinity, number <= most ?? .infinity,
+          above.map({ number > $0 }) ?? true, below.map({ number < $0 }) ?? true
+        else { return .expected(expected) }
+        return .success(number)
       },
       write: plain, schema: schema.adding("type", "number"))
   }
@@ -141,6 +134,8 @@ extension FieldKind where Value == Double {
   @Sendable private static func plain(_ number: Double) -> JSONValue {
     Int(exactly: number).map { .integer($0) } ?? .number(number)
   }
+
+  private static func shortest(_ number: Double) -> String { JSONWriter.text(plain(number), pretty: false) }
 }
 
 extension FieldKind {
@@ -148,32 +143,34 @@ extension FieldKind {
   static func list<Element: Hashable & Sendable>(
     _ what: String, of element: FieldKind<Element>, most: Int = .max
   ) -> Self where Value == [Element] {
-    Self(
+    let schema: JSONValue = ["type": "array", "items": element.schema, "minItems": 1, "uniqueItems": true]
+    return Self(
       read: { node in
         guard let nodes = node.array, (1...most).contains(nodes.count) else { return .expected(what) }
-        var values: [Element] = [], seen: Set<Element> = []
-        for node in nodes {
-          guard case .value(let value) = element.read(node) else { return .expected(what) }
-          guard seen.insert(value).inserted else { return .expected(what + ", none of them twice") }
-          values.append(value)
-        }
-        return .value(values)
+        let values = nodes.compactMap { try? element.read($0).get() }
+        if values.count < nodes.count { return .expected(what) }
+        return Set(values).count == values.count ? .success(values) : .expected(what + ", none of them twice")
       },
-      write: { .array($0.map { JSONNode(element.write($0)) }) },
-      schema: JSONSchema(["type": "array", "items": element.schema.json, "minItems": 1, "uniqueItems": true]).adding(
-        "maxItems", .integer(most), if: most != .max))
+      write: { .list($0.map(element.write)) },
+      schema: most == .max ? schema : schema.adding("maxItems", .integer(most)))
   }
 }
 
-/// "one of a, b", with the one that was meant, where that is plain.
-private func oneOf(_ names: [String], given node: JSONNode) -> String {
-  if let near = node.string.flatMap({ nearestName(to: $0, among: names) }) {
-    return "one of \(names.joined(separator: ", ")) (did you mean \(near)?)"
+extension JSONValue {
+  /// This JSON Schema with one more key.
+  func adding(_ key: String, _ value: JSONValue) -> JSONValue {
+    guard case .object(var object) = self else { return self }
+    object[key] = JSONNode(value)
+    return .object(object)
   }
-  return "one of \(names.joined(separator: ", "))"
-}
 
-/// 0.5 as it is, 1.0 as 1.
-func shortest(_ number: Double) -> String {
-  Int(exactly: number).map(String.init) ?? String(describing: number)
+  /// A JSON Schema of the same values, and null.
+  var orNull: JSONValue {
+    guard case .object(let object) = self else { return self }
+    if let type = object["type"] {
+      return adding("type", .array((type.array ?? [type]) + [JSONNode("null")]))
+    }
+    if let names = object["enum"]?.array { return adding("enum", .array(names + [JSONNode(.null)])) }
+    return ["anyOf": .array((object["anyOf"]?.array ?? [JSONNode(self)]) + [JSONNode(["type": "null"])])]
+  }
 }

@@ -1,55 +1,13 @@
 import StrictJSON
 
-/// A JSON Schema (draft 7): which values are accepted.
-struct JSONSchema: Sendable, Equatable, ExpressibleByDictionaryLiteral {
-  /// The schema itself.
-  private(set) var object: JSONObject
-
-  var json: JSONValue { .object(object) }
-
-  init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(.members(elements)) }
-
-  init(_ value: JSONValue) {
-    if case .object(let object) = value { self.object = object } else { object = JSONObject() }
-  }
-
-  /// With `key` where `condition` holds.
-  func adding(_ key: String, _ value: JSONValue, if condition: Bool = true) -> JSONSchema {
-    var copy = self
-    if condition { copy.object[key] = JSONNode(value) }
-    return copy
-  }
-
-  /// The same values, and null.
-  var orNull: JSONSchema {
-    if let type = object["type"] {
-      let types = type.array ?? [type]
-      return adding("type", .array(types + [JSONNode(.string("null"))]))
-    }
-    if let names = object["enum"]?.array { return adding("enum", .array(names + [JSONNode(.null)])) }
-    let choices = object["anyOf"]?.array ?? [JSONNode(json)]
-    return ["anyOf": .array(choices + [JSONNode(["type": "null"])])]
-  }
-}
-
-extension ConfigSection {
-  /// An object with this section's keys and no others.
-  static func objectSchema(_ catalog: Catalog) -> JSONSchema {
-    let fields = fields(catalog)
-    let required = fields.filter(\.isRequired).map(\.key)
-    return JSONSchema([
-      "type": "object", "properties": .members(fields.map { ($0.key, $0.schema.json) }), "additionalProperties": false,
-    ]).adding("required", .strings(required), if: !required.isEmpty)
-  }
-}
-
 extension RunConfig {
   /// The JSON Schema of a run config, made from the tables that read it: what an editor completes and checks by.
   ///
   /// Rules on how values go together are the program's own: `swift-peft train --dry-run` asks them.
   public static func schemaText(_ catalog: Catalog = .standard) -> String {
-    var schema = objectSchema(catalog).object
-    var properties = described(schema["properties"]?.object ?? JSONObject(), defaults: standard, under: "")
+    guard case .object(var schema) = objectSchema(catalog) else { return "" }
+    let defaults = JSONNode(blank(.standard).json)
+    var properties = described(schema["properties"]?.object ?? JSONObject(), defaults: defaults, under: "")
     properties["sweep"] = JSONNode(sweep(properties))
     properties["$schema"] = JSONNode(["type": "string", "description": .string("Where this schema is; for editors.")])
     schema["properties"] = JSONNode(.object(properties))
@@ -62,9 +20,6 @@ extension RunConfig {
     text["allowTrailingCommas"] = JSONNode(true)
     return JSONWriter.text(.object(text), pretty: true)
   }
-
-  /// Every default; what a config must give is not among them.
-  private static var standard: JSONNode { JSONNode(RunConfig.initial(.standard).json) }
 
   /// With a description for every key, and the default of all that are not required.
   private static func described(_ properties: JSONObject, defaults: JSONNode, under path: String) -> JSONObject {
@@ -106,4 +61,90 @@ extension RunConfig {
       "properties": .object(paths),
     ]
   }
+}
+
+/// What every key of a run config is for, in one sentence.
+enum FieldDescriptions {
+  static let text = top.merging(task) { $1 }.merging(adapter) { $1 }.merging(training) { $1 }
+
+  private static let top = [
+    "name": "What the run is called; default: the config file's name without its extension.",
+    "model": "A directory as the Hugging Face Hub lays it out.",
+    "task": "The data set.",
+    "adapter": "How matrices are shared, their rank, and where they sit.",
+    "training": "How long, how fast and in what precision; names and meanings are those of TrainingArguments.",
+    "output_dir": "Where the results go; default: runs/NAME.",
+    "database": "The SQLite database that the run is written to.",
+  ]
+
+  private static let task = [
+    "task.name": "The task; tsv is a table of your own: TSV, or CSV, JSONL or JSON by the file's ending.",
+    "task.data_dir": "GLUE: the directory with the official file names.",
+    "task.train_file": "Replaces the task's own file, or names it where the task has none.",
+    "task.validation_file": "Replaces the task's own file, or names it where the task has none.",
+    "task.test_file": "Replaces the task's own file, or names it where the task has none.",
+    "task.text_columns": "tsv: the column of the text, or the two of a pair, by name or 0-based number.",
+    "task.label_column": "tsv: the column of the label, by name or 0-based number.",
+    "task.has_header": "tsv: whether the first line names the columns.",
+    "task.prompt_template": "How instructions become prompts: a name, or a text with {instruction} and {input}.",
+    "task.choice_style":
+      "multiple-choice: letter lists the choices and scores their letters (CSV's default), text scores their words after "
+      + "Question and Answer (JSON's), continuation right after the question.",
+    "task.num_fewshot":
+      "multiple-choice: solved questions in front of each that is scored; null: up to 5, where there is a file of them.",
+    "task.fewshot_file": "multiple-choice: the file of solved questions; null: MMLU's dev/SUBJECT_dev.csv.",
+    "task.max_seq_length": "Longer examples are cut to this many tokens.",
+    "task.max_train_samples": "Use only the first N examples.",
+    "task.max_eval_samples": "Use only the first N examples of every other split.",
+  ]
+
+  private static let adapter = [
+    "adapter.strategy": "Which sites share which matrices; none trains the head alone.",
+    "adapter.r": "The rank.",
+    "adapter.lora_alpha": "The update is scaled by lora_alpha / r.",
+    "adapter.lora_dropout": "The probability with which an input of A is dropped.",
+    "adapter.use_rslora": "Scale by lora_alpha / √r instead.",
+    "adapter.target_modules": "The linear maps that are adapted, by suffix as in PEFT, or \"all-linear\".",
+    "adapter.init_from": "A native or PEFT adapter directory to start from.",
+    "adapter.aslora": "When and how aslora merges; without effect on other strategies.",
+    "adapter.aslora.start_step": "No merge up to this step; null: 4.6 % of all steps.",
+    "adapter.aslora.merge_interval": "Steps between two merges; null: 3.5 % of all steps.",
+    "adapter.aslora.num_merges": "Merges of each module type in the whole run; null: 58 % of the layers.",
+    "adapter.aslora.candidates": "Which pairs of groups can be merged.",
+    "adapter.aslora.metric": "What tells how unlike two groups are.",
+    "adapter.aslora.direction": "Whose B the merged group uses.",
+  ]
+
+  private static let training = [
+    "training.num_train_epochs": "Passes over the training data; may be fractional.",
+    "training.max_steps": "If above 0, overrides num_train_epochs: the number of optimiser steps.",
+    "training.train_batch_size": "Examples of a micro-batch.",
+    "training.eval_batch_size": "Examples of a batch of an evaluation.",
+    "training.gradient_accumulation_steps": "Micro-batches of an optimiser step.",
+    "training.learning_rate": "The schedule's peak.",
+    "training.weight_decay": "AdamW's decoupled decay.",
+    "training.adam_beta1": "AdamW's decay rate of the first moment.",
+    "training.adam_beta2": "AdamW's decay rate of the second moment.",
+    "training.adam_epsilon": "AdamW's ε.",
+    "training.max_grad_norm": "Gradients are scaled down to this norm; 0: never.",
+    "training.lr_scheduler_type": "The learning rate's course after the warm-up.",
+    "training.warmup_ratio": "The share of all steps that warms up, where warmup_steps is 0.",
+    "training.warmup_steps": "Steps that warm up; if above 0, overrides warmup_ratio.",
+    "training.seed": "The seed of initialisation, shuffling and dropout.",
+    "training.shuffle": "Shuffle each epoch; otherwise keep file order.",
+    "training.precision": "What the matrix products compute in.",
+    "training.gradient_checkpointing":
+      "Whether a block's activations are made again in the backward pass: less memory, more time.",
+    "training.label_smoothing_factor": "The share of each target that a language model spreads over the vocabulary.",
+    "training.logging_steps": "Steps between two log lines.",
+    "training.eval_strategy": "When the validation data is scored.",
+    "training.eval_steps": "Steps between two evaluations, for eval_strategy \"steps\".",
+    "training.save_steps": "Steps between two checkpoints; 0: none but the end's.",
+    "training.save_total_limit": "How many checkpoints are kept; 0 or null: all.",
+    "training.metric_for_best_model": "The validation metric that ranks models.",
+    "training.load_best_model_at_end": "Whether the run ends with its best model instead of its last.",
+    "training.early_stopping_patience": "Evaluations without progress after which the run stops; 0: never.",
+    "training.max_nonfinite_steps":
+      "The step with a NaN or infinite loss or gradient at which the run stops; those before it are skipped.",
+  ]
 }

@@ -37,50 +37,46 @@ public struct SweepConfig: Sendable {
 
   /// Reads a sweep. Throws everything that is wrong at once, also what is wrong with single runs.
   public static func load(
-    path: String, overrides: [String] = [], outputDir: String? = nil, database: String? = nil
+    path: String, overrides: [String] = [], outputDir: String? = nil, database: String? = nil,
+    catalog: Catalog = .standard
   ) throws -> SweepConfig {
-    try load(
-      bytes: RunConfig.read(path), file: path, name: RunConfig.fileStem(path), overrides: overrides,
-      outputDir: outputDir, database: database)
+    try load(ConfigSource(path: path, overrides, outputDir: outputDir, database: database), catalog)
   }
 
   /// Reads a sweep from `text`.
   public static func load(
-    text: String, file: String = "config", name: String = "config", overrides: [String] = []
+    text: String, file: String = "config", name: String = "config", overrides: [String] = [],
+    catalog: Catalog = .standard
   ) throws -> SweepConfig {
-    try load(bytes: Array(text.utf8), file: file, name: name, overrides: overrides, outputDir: nil, database: nil)
+    try load(
+      ConfigSource(Array(text.utf8), file: file, name: name, overrides, outputDir: nil, database: nil), catalog)
   }
 
-  private static func load(
-    bytes: [UInt8], file: String, name: String, overrides: [String], outputDir: String?, database: String?
-  ) throws -> SweepConfig {
-    let node = try JSONParser.parse(bytes, file: file, dialect: .config)
-    guard var object = node.object, let section = object[key], !section.isNull else {
-      throw ConfigError.invalid(
-        place: "\(file):\(node.line)", path: key,
-        problem: "is missing: a sweep has a section like \"sweep\": {\"training.seed\": [1, 2, 3]}")
+  private static func load(_ source: ConfigSource, _ catalog: Catalog) throws -> SweepConfig {
+    var source = source
+    let file = source.file, line = source.node.line
+    func refusal(_ line: Int, _ problem: String) -> ConfigError {
+      .invalid(place: "\(file):\(line)", path: key, problem: problem)
+    }
+    guard var object = source.node.object, let section = object[key], !section.isNull else {
+      throw refusal(line, "is missing: a sweep has a section like \"sweep\": {\"training.seed\": [1, 2, 3]}")
     }
     object[key] = nil
-    let rest = JSONNode(.object(object), line: node.line)
+    source.node = JSONNode(.object(object), line: line)
     let axes = try Axis.all(in: section, file: file)
     let count = axes.reduce(1) { $0.multipliedReportingOverflow(by: $1.values.count).0 }
     guard axes.count < 64, (1...mostRuns).contains(count) else {
-      throw ConfigError.invalid(
-        place: "\(file):\(section.line)", path: key, problem: "makes more than \(mostRuns) runs")
+      throw refusal(section.line, "makes more than \(mostRuns) runs")
     }
 
     var errors: [ConfigError] = []
     var runs: [(label: String, config: RunConfig)] = []
-    for number in 0..<count {
-      let chosen = Axis.combination(number, of: axes)
+    for chosen in Axis.combinations(axes) {
       let varied = chosen.map { axis, value in
         Override(flag: "\(file):\(value.line)", path: axis.path, value: value.value)
       }
       do {
-        let config = try RunConfig.load(
-          node: rest, file: file, name: name, overrides: overrides, more: varied, outputDir: outputDir,
-          database: database)
-        runs.append((Axis.label(chosen), config))
+        runs.append((Axis.label(chosen), try RunConfig(source, varied: varied, catalog)))
       } catch let error as ConfigError {
         errors.append(error)
       } catch let list as ErrorList {
@@ -90,7 +86,7 @@ public struct SweepConfig: Sendable {
     // A mistake that all combinations share is one mistake.
     var seen: Set<String> = []
     try ErrorList.throwIfAny(errors.filter { seen.insert($0.description).inserted })
-    guard let base = runs.first?.config else { throw ConfigError.invalid(place: file, path: key, problem: "is empty") }
+    guard let base = runs.first?.config else { throw refusal(section.line, "is empty") }
     return SweepConfig(
       name: base.name, outputDir: base.outputDir, database: base.database, paths: axes.map(\.path),
       members: placed(runs, in: base.outputDir))
@@ -144,13 +140,9 @@ public struct SweepConfig: Sendable {
       return axes
     }
 
-    static func combination(_ number: Int, of axes: [Axis]) -> [(Axis, JSONNode)] {
-      var rest = number
-      let values = axes.reversed().map { axis in
-        defer { rest /= axis.values.count }
-        return (axis, axis.values[rest % axis.values.count])
-      }
-      return values.reversed()
+    /// One value of each axis; the last axis changes fastest.
+    static func combinations(_ axes: [Axis]) -> [[(Axis, JSONNode)]] {
+      axes.reduce([[]]) { chosen, axis in chosen.flatMap { one in axis.values.map { one + [(axis, $0)] } } }
     }
 
     /// What a directory can be called: letters, digits and `.+-`.

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Synchronization
 
@@ -13,22 +14,19 @@ struct FileDownload {
   /// Downloads the file to `path`. Returns the number of bytes received.
   func run(_ info: HubFileInfo, to path: String) throws -> Int {
     let partial = try PartialFile(path: path + ".incomplete")
-    let kept = partial.size
-    if let size = info.size, kept > size { try partial.clear() }
+    if let size = info.size, partial.size > size { try partial.clear() }
     var bytes = try fill(partial, info)
-    if let problem = problem(partial, info) {
-      guard partial.isResumed else {
-        unlink(partial.path)
-        throw problem
-      }
+    var problem = problem(partial, info)
+    if problem != nil, partial.isResumed {
       // The part from the earlier attempt may be damaged.
       onEvent(.notice("\(file): the partial download is damaged; starting again"))
       try partial.clear()
       bytes += try fill(partial, info)
-      if let problem = self.problem(partial, info) {
-        unlink(partial.path)
-        throw problem
-      }
+      problem = self.problem(partial, info)
+    }
+    if let problem {
+      unlink(partial.path)
+      throw problem
     }
     try partial.finish(as: path)
     return bytes
@@ -39,7 +37,8 @@ struct FileDownload {
     if answer.status == 200 {
       if start > 0 { try partial.clear() }
     } else if let range = answer.headers["content-range"], !range.hasPrefix("bytes \(start)-") {
-      throw HTTPFailure(url: answer.url, reason: "the server sent \(range) instead of bytes \(start)-")
+      throw HubError.unreachable(
+        url: answer.url.absoluteString, reason: "the server sent \(range) instead of bytes \(start)-")
     }
   }
 
@@ -82,8 +81,9 @@ struct FileDownload {
           if partial.size > start { continue }
         }
         if given.status == 416 { try partial.clear() }
-      } catch let broken as HTTPFailure {
-        failure = .unreachable(url: broken.url.absoluteString, reason: broken.reason)
+      } catch let error as HubError {
+        guard case .unreachable = error else { throw error }
+        failure = error
         bytes += max(0, partial.size - start)
         if partial.size > start { attempt = 0 }
       }
@@ -98,4 +98,79 @@ struct FileDownload {
     }
     return bytes
   }
+}
+
+/// A file that a download fills piece by piece, with its checksum.
+final class PartialFile: Sendable {
+  let path: String
+  private let state: Mutex<State>
+
+  private struct State {
+    let descriptor: Int32
+    var size: Int
+    var digest: Digest
+    /// Whether an earlier attempt left bytes in it.
+    var isResumed: Bool
+  }
+
+  /// Opens the file and reads what an earlier attempt left in it.
+  init(path: String) throws {
+    self.path = path
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw HubError.cache(path: path, reason: String(cString: strerror(errno))) }
+    var digest = Digest(), size = 0
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    while true {
+      let count = buffer.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      if count < 0 {
+        let error = HubError.cache(path: path, reason: String(cString: strerror(errno)))
+        close(descriptor)
+        throw error
+      }
+      if count == 0 { break }
+      buffer.withUnsafeBytes { digest.update(UnsafeRawBufferPointer(rebasing: $0[0..<count])) }
+      size += count
+    }
+    state = Mutex(State(descriptor: descriptor, size: size, digest: digest, isResumed: size > 0))
+  }
+
+  deinit { state.withLock { _ = close($0.descriptor) } }
+
+  var size: Int { state.withLock { $0.size } }
+  var isResumed: Bool { state.withLock { $0.isResumed } }
+  /// The digest of all bytes.
+  var sha256: String { state.withLock { $0.digest.text } }
+
+  /// Empties the file.
+  func clear() throws {
+    try state.withLock { state in
+      guard ftruncate(state.descriptor, 0) == 0, lseek(state.descriptor, 0, SEEK_SET) == 0 else { throw failure() }
+      (state.size, state.digest, state.isResumed) = (0, Digest(), false)
+    }
+  }
+
+  func append(_ piece: Data) throws {
+    try state.withLock { state in
+      try piece.withUnsafeBytes { bytes in
+        var done = 0
+        while done < bytes.count {
+          let written = write(state.descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+          if written < 0, errno == EINTR { continue }
+          guard written > 0 else { throw failure() }
+          done += written
+        }
+        state.digest.update(bytes)
+      }
+      state.size += piece.count
+    }
+  }
+
+  /// Flushes the file to disk and renames it to `path`.
+  func finish(as path: String) throws {
+    try state.withLock { guard fsync($0.descriptor) == 0 else { throw failure() } }
+    guard rename(self.path, path) == 0 else { throw failure() }
+  }
+
+  private func failure() -> HubError { .cache(path: path, reason: String(cString: strerror(errno))) }
 }

@@ -19,13 +19,8 @@ struct HTTPAnswer: Sendable {
   }
 }
 
-/// There was no answer, or it broke off.
-struct HTTPFailure: Error {
-  let url: URL
-  let reason: String
-}
-
-/// Blocking HTTP over URLSession. Bodies arrive piece by piece; redirections are left to the caller.
+/// Blocking HTTP over URLSession. Bodies arrive piece by piece; redirections are left to the caller. If there is no
+/// answer, or it breaks off, `HubError.unreachable` is thrown.
 final class HTTPClient: Sendable {
   /// Made by the first request: most runs need none, and the set-up takes longer than some predictions.
   private let session = Mutex<URLSession?>(nil)
@@ -33,9 +28,7 @@ final class HTTPClient: Sendable {
   private let timeout: Double
 
   /// - Parameter timeout: the longest wait for the next byte, in seconds.
-  init(timeout: Double) {
-    self.timeout = timeout
-  }
+  init(timeout: Double) { self.timeout = timeout }
 
   deinit { session.withLock { $0?.invalidateAndCancel() } }
 
@@ -116,17 +109,19 @@ private final class Transfer: Sendable {
   }
 
   func ended(_ error: (any Error)?) {
-    state.withLock { if $0.error == nil, let error { $0.error = HTTPFailure(url: url, reason: Self.reason(error)) } }
+    state.withLock { if $0.error == nil, let error { $0.error = unreachable(Self.reason(error)) } }
     finished.signal()
   }
 
   func result() throws -> HTTPAnswer {
     try state.withLock { state in
       if let error = state.error { throw error }
-      guard let answer = state.answer else { throw HTTPFailure(url: url, reason: "the answer is not HTTP") }
+      guard let answer = state.answer else { throw unreachable("the answer is not HTTP") }
       return answer
     }
   }
+
+  private func unreachable(_ reason: String) -> HubError { .unreachable(url: url.absoluteString, reason: reason) }
 
   private static func reason(_ error: any Error) -> String {
     let text = (error as NSError).localizedDescription

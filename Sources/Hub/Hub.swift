@@ -48,7 +48,7 @@ public struct Hub: Sendable {
   public func directory(of model: String, files: ModelFiles = .all) throws -> String {
     guard let id = Self.id(model) else { return model }
     let found = cached(id, files)
-    if let directory = found.directory, found.missing == nil { return directory }
+    if let snapshot = found.snapshot { return snapshot.directory }
     if environment.isOffline { throw HubError.offline(model: model, cache: environment.cache, missing: found.missing) }
     throw HubError.notCached(model: model, cache: environment.cache, missing: found.missing)
   }
@@ -60,11 +60,13 @@ public struct Hub: Sendable {
     return FileManager.default.fileExists(atPath: String(id.name.prefix { $0 != "/" })) ? nil : id
   }
 
-  private func cached(_ id: HubModelID, _ files: ModelFiles) -> (directory: String?, missing: String?) {
+  /// The cached copy if it is complete, otherwise the first file that it lacks; neither if there is no copy.
+  private func cached(_ id: HubModelID, _ files: ModelFiles) -> (snapshot: Snapshot?, missing: String?) {
     guard let commit = cache.commit(of: id), HubModelID.isCommit(commit) else { return (nil, nil) }
     let directory = cache.snapshot(id, commit: commit)
     guard FileManager.default.fileExists(atPath: directory) else { return (nil, nil) }
-    return (directory, files.missing(in: directory))
+    if let missing = files.missing(in: directory) { return (nil, missing) }
+    return (Snapshot(directory: directory, commit: commit, downloadedBytes: 0), nil)
   }
 
   // MARK: - With the network
@@ -77,26 +79,18 @@ public struct Hub: Sendable {
     _ model: String, files: ModelFiles = .all, onEvent: @escaping @Sendable (Event) -> Void = { _ in }
   ) throws -> Snapshot? {
     guard let id = Self.id(model) else { return nil }
-    if environment.isOffline || id.isCommit, cached(id, files).missing == nil, let known = known(id, files) {
-      return known
-    }
+    let found = cached(id, files)
+    if environment.isOffline || id.isCommit, let snapshot = found.snapshot { return snapshot }
     if environment.isOffline {
-      throw HubError.offline(model: model, cache: environment.cache, missing: cached(id, files).missing)
+      throw HubError.offline(model: model, cache: environment.cache, missing: found.missing)
     }
     do {
       return try download(id, files, onEvent)
     } catch let error as HubError {
-      guard error.allowsCache, let known = known(id, files) else { throw error }
+      guard error.allowsCache, let snapshot = cached(id, files).snapshot else { throw error }
       onEvent(.notice("\(error); using the cached copy"))
-      return known
+      return snapshot
     }
-  }
-
-  /// The model in the cache, if it is complete.
-  private func known(_ id: HubModelID, _ files: ModelFiles) -> Snapshot? {
-    let found = cached(id, files)
-    guard let directory = found.directory, found.missing == nil, let commit = cache.commit(of: id) else { return nil }
-    return Snapshot(directory: directory, commit: commit, downloadedBytes: 0)
   }
 
   private func download(
@@ -136,16 +130,6 @@ public struct Hub: Sendable {
       }
       try cache.link(id, commit: commit, file: file, to: info.tag)
       return bytes
-    }
-  }
-}
-
-extension HubError {
-  /// Whether a cached copy may be used instead: the Hub does not answer or denies access.
-  fileprivate var allowsCache: Bool {
-    switch self {
-    case .unreachable, .status, .notAHub, .unauthorized, .forbidden: true
-    default: false
     }
   }
 }

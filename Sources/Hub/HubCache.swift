@@ -38,9 +38,10 @@ struct HubCache: Sendable {
     guard id.wanted != commit, self.commit(of: id) != commit else { return }
     let path = "\(storage(id))/refs/\(id.wanted)"
     try makeDirectory(of: path)
-    let temporary = "\(path).\(getpid()).tmp"
-    try guarding(path) { try Data(commit.utf8).write(to: URL(fileURLWithPath: temporary)) }
-    guard rename(temporary, path) == 0 else { throw failure(path) }
+    let file = try PartialFile(path: "\(path).\(getpid()).tmp")
+    try file.clear()
+    try file.append(Data(commit.utf8))
+    try file.finish(as: path)
   }
 
   /// Links `file` of a snapshot to the contents `tag`. The link is relative, so that the cache can be moved.
@@ -71,18 +72,10 @@ struct HubCache: Sendable {
 
   func makeDirectory(of path: String) throws {
     let directory = (path as NSString).deletingLastPathComponent
-    try guarding(directory) {
-      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    }
-  }
-
-  private func guarding(_ path: String, _ body: () throws -> Void) throws {
     do {
-      try body()
+      try DurableDirectory.create(directory)
     } catch {
-      let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-      let reason = underlying.map { String(cString: strerror(Int32($0.code))) } ?? error.localizedDescription
-      throw HubError.cache(path: path, reason: reason)
+      throw HubError.cache(path: directory, reason: error.description)
     }
   }
 

@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import StrictJSON
+import Synchronization
 
 /// A file on the Hub.
 struct HubFileInfo: Sendable {
@@ -11,7 +12,7 @@ struct HubFileInfo: Sendable {
   let location: URL
 
   /// The SHA-256, known for files in large-file storage.
-  var sha256: String? { tag.utf8.count == 64 && tag.utf8.allSatisfy(HubModelID.isHexDigit) ? tag : nil }
+  var sha256: String? { HubModelID.isHex(tag, count: 64) ? tag : nil }
 }
 
 /// Sends requests to a Hub, with retries.
@@ -32,19 +33,22 @@ struct HubClient: Sendable {
   /// The commit of a revision and the names of its files.
   func info(_ id: HubModelID) throws -> (commit: String, files: [String]) {
     let url = try url("api/models/\(id.name)/revision/\(Self.escaped(id.wanted, keeping: ""))")
-    let body = Body()
+    let body = Mutex(Data())
     let answer = try retrying(url) {
-      body.clear()
+      body.withLock { $0 = Data() }
       return try following(url, "GET") { answer, piece in
-        guard body.append(piece) else {
-          throw HubError.notAHub(url: answer.url.absoluteString, reason: "the answer is too long")
+        try body.withLock { data in
+          guard data.count + piece.count <= InputFile.textLimit else {
+            throw HubError.notAHub(url: answer.url.absoluteString, reason: "the answer is too long")
+          }
+          data.append(piece)
         }
       }
     }
     try check(answer, id, file: nil)
     let commit: String, files: [String]
     do {
-      let model = try JSONField(parsing: body.bytes, file: "the answer")
+      let model = try JSONField(parsing: body.withLock { Array($0) }, file: "the answer")
       commit = try model.member("sha").value("a commit") { $0.string.flatMap { HubModelID.isCommit($0) ? $0 : nil } }
       files = try model.member("siblings").elements().map { try $0.member("rfilename").string() }
     } catch {
@@ -94,20 +98,22 @@ struct HubClient: Sendable {
   // MARK: -
 
   private func retrying(_ url: URL, _ send: () throws -> HTTPAnswer) throws -> HTTPAnswer {
-    for attempt in 1... {
+    var attempt = 0
+    while true {
+      attempt += 1
+      var answer: HTTPAnswer?
+      let failure: HubError
       do {
-        let answer = try send()
-        guard Self.isPassing(answer.status) else { return answer }
-        if attempt == Self.attempts { throw HubError.status(url: url.absoluteString, status: answer.status) }
-        wait(attempt: attempt, answer: answer)
-      } catch let failure as HTTPFailure {
-        if attempt == Self.attempts {
-          throw HubError.unreachable(url: failure.url.absoluteString, reason: failure.reason)
-        }
-        wait(attempt: attempt, answer: nil)
+        let given = try send()
+        guard Self.isPassing(given.status) else { return given }
+        (answer, failure) = (given, .status(url: url.absoluteString, status: given.status))
+      } catch let error as HubError {
+        guard case .unreachable = error else { throw error }
+        failure = error
       }
+      if attempt == Self.attempts { throw failure }
+      wait(attempt: attempt, answer: answer)
     }
-    throw HubError.unreachable(url: url.absoluteString, reason: "no answer")
   }
 
   /// Follows redirections within the Hub, as for renamed models. A redirection to another server is returned.

@@ -72,6 +72,14 @@ public enum HubError: UserFacingError, Equatable {
     }
   }
 
+  /// Whether a cached copy may be used instead: the Hub does not answer or denies access.
+  var allowsCache: Bool {
+    switch self {
+    case .unreachable, .status, .notAHub, .unauthorized, .forbidden: true
+    default: false
+    }
+  }
+
   private static func lack(_ cache: String, _ missing: String?) -> String {
     missing.map { "its copy in the cache \(cache) lacks \($0)" } ?? "it is not in the cache \(cache)"
   }

@@ -26,39 +26,24 @@ public struct HubModelID: Sendable, Equatable, CustomStringConvertible {
   /// Whether the revision is a full commit hash, which never changes.
   public var isCommit: Bool { Self.isCommit(wanted) }
 
-  static func isCommit(_ text: String) -> Bool { text.utf8.count == 40 && text.utf8.allSatisfy(isHexDigit) }
+  static func isCommit(_ text: String) -> Bool { isHex(text, count: 40) }
+
+  static func isHex(_ text: String, count: Int) -> Bool {
+    text.utf8.count == count && text.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
+  }
 
   /// The rules of huggingface_hub: letters, digits, `-`, `_` and `.`; no `--`, no `..`, no `-` or `.` at an end.
   private static func isName(_ part: Substring) -> Bool {
-    guard let first = part.utf8.first, let last = part.utf8.last, isAlphanumeric(first) || first == UInt8(ascii: "_"),
-      isAlphanumeric(last) || last == UInt8(ascii: "_"), !part.contains("--"), !part.contains(".."),
-      !part.hasSuffix(".git")
-    else { return false }
-    return part.utf8.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) }
+    let isOpen = part.hasPrefix("-") || part.hasPrefix(".") || part.hasSuffix("-") || part.hasSuffix(".")
+    return isPlain(part) && !isOpen && !part.contains("--") && !part.contains("..") && !part.hasSuffix(".git")
   }
 
   /// Whether `text` is a safe path inside `refs`.
   private static func isRevision(_ text: String) -> Bool {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    return parts.allSatisfy { part in
-      !part.isEmpty && part != "." && part != ".."
-        && part.utf8.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) }
-    }
+    text.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { isPlain($0) && $0 != "." && $0 != ".." }
   }
 
-  private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
-      UInt8(ascii: "A")...UInt8(ascii: "Z"):
-      true
-    default: false
-    }
-  }
+  private static func isPlain(_ part: Substring) -> Bool { !part.isEmpty && part.utf8.allSatisfy(plain.contains) }
 
-  static func isHexDigit(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"): true
-    default: false
-    }
-  }
+  private static let plain = Set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.".utf8)
 }

@@ -67,11 +67,8 @@ public struct Predictions: Sendable {
   /// The predicted values and the right ones of every example that is labelled with a score.
   public var points: (predicted: [Double], targets: [Double]) {
     let points = zip(scores, labels).compactMap { scores, label -> (Double, Double)? in
-      if case .score(let score) = label, let predicted = scores.first {
-        (Double(predicted), Double(score))
-      } else {
-        nil
-      }
+      guard case .score(let score) = label, let predicted = scores.first else { return nil }
+      return (Double(predicted), Double(score))
     }
     return (points.map(\.0), points.map(\.1))
   }
@@ -101,3 +98,130 @@ public func argmax(_ scores: some Collection<Float>) -> Int {
   for (index, score) in scores.enumerated() where best.map({ score > $0.score }) ?? true { best = (index, score) }
   return best?.index ?? 0
 }
+
+/// A part of a task's data.
+public enum Split: String, Sendable, CaseIterable {
+  case train, validation
+  /// MNLI's second development set, from other genres than its training set.
+  case validationMismatched = "validation_mismatched"
+  case test
+}
+
+/// The right answer for one example.
+public enum Label: Sendable, Equatable {
+  /// The number of a class, from 0.
+  case classIndex(Int)
+  /// A regression target.
+  case score(Float)
+}
+
+extension Metric {
+  /// Every metric, under the name that Hugging Face and scikit-learn give it.
+  public static let all = [accuracy, accuracyNorm, f1, matthews, pearson, spearman, perplexity, loss]
+
+  /// The share of right predictions.
+  public static let accuracy = Metric("accuracy", greaterIsBetter: true, needs: .classes) { share($0.classes) }
+
+  /// The accuracy if each choice's log-likelihood is divided by the choice's length.
+  public static let accuracyNorm = Metric("accuracy_norm", greaterIsBetter: true, needs: .classes) { predictions in
+    let scores = zip(predictions.scores, predictions.choiceLengths).map { scores, lengths in
+      zip(scores, lengths).map { $0 / Float(max(1, $1)) }
+    }
+    return share(Predictions(scores: scores, labels: predictions.labels).classes)
+  }
+
+  /// F1 = 2 TP / (2 TP + FP + FN), where class 1 is the positive one.
+  public static let f1 = Metric("f1", greaterIsBetter: true, needs: .classes) { predictions in
+    let pairs = predictions.classes
+    let hits = pairs.count { $0.predicted == 1 && $0.label == 1 }
+    let marks = pairs.count { $0.predicted == 1 } + pairs.count { $0.label == 1 }
+    return marks == 0 ? 0 : Double(2 * hits) / Double(marks)
+  }
+
+  /// Matthews' correlation of any number of classes.
+  public static let matthews = Metric("matthews_correlation", greaterIsBetter: true, needs: .classes) {
+    matthewsCorrelation($0.classes)
+  }
+
+  /// Pearson's correlation.
+  public static let pearson = Metric("pearson", greaterIsBetter: true, needs: .scores) {
+    Metrics.pearson($0.points.predicted, $0.points.targets)
+  }
+
+  /// Spearman's correlation: Pearson's of the ranks, where ties share their average rank.
+  public static let spearman = Metric("spearmanr", greaterIsBetter: true, needs: .scores) {
+    Metrics.spearman($0.points.predicted, $0.points.targets)
+  }
+
+  /// The exponential of the mean loss of a token.
+  public static let perplexity = Metric("perplexity", greaterIsBetter: false, needs: .none) { exp($0.meanLoss) }
+
+  /// The mean loss.
+  public static let loss = Metric("loss", greaterIsBetter: false, needs: .none) { $0.meanLoss }
+}
+
+private func share(_ pairs: [(predicted: Int, label: Int)]) -> Double {
+  pairs.isEmpty ? 0 : Double(pairs.count { $0.predicted == $0.label }) / Double(pairs.count)
+}
+
+/// Matthews' correlation of K classes (Gorodkin 2004; for two classes the usual φ).
+///
+///     (c·n − Σ p_k t_k) / √((n² − Σ p_k²)(n² − Σ t_k²))
+///
+/// c of n predictions are right; class k is predicted p_k times and is the label t_k times.
+private func matthewsCorrelation(_ pairs: [(predicted: Int, label: Int)]) -> Double {
+  let n = Double(pairs.count), right = Double(pairs.count { $0.predicted == $0.label })
+  var predicted: [Int: Double] = [:], labelled: [Int: Double] = [:]
+  for pair in pairs {
+    predicted[pair.predicted, default: 0] += 1
+    labelled[pair.label, default: 0] += 1
+  }
+  // Counts are whole numbers below 2⁵³, so these sums are exact in any order.
+  let together = predicted.reduce(0) { $0 + $1.value * (labelled[$1.key] ?? 0) }
+  let spreadOfPredicted = n * n - predicted.values.reduce(0) { $0 + $1 * $1 }
+  let spreadOfLabels = n * n - labelled.values.reduce(0) { $0 + $1 * $1 }
+  guard spreadOfPredicted > 0, spreadOfLabels > 0 else { return 0 }
+  return (right * n - together) / (spreadOfPredicted * spreadOfLabels).squareRoot()
+}
+
+/// Pearson's correlation of `x` and `y`, which are equally long.
+///
+///     Σ (x − x̄)(y − ȳ) / √(Σ (x − x̄)² Σ (y − ȳ)²)
+///
+/// 0 where either is constant or not finite.
+func pearson(_ x: [Double], _ y: [Double]) -> Double {
+  guard let firstX = x.first, let firstY = y.first, (x + y).allSatisfy(\.isFinite) else { return 0 }
+  // The mean of equal values need not be that value in floating point, so constants are found by comparing.
+  if x.allSatisfy({ $0 == firstX }) || y.allSatisfy({ $0 == firstY }) { return 0 }
+  let centredX = centred(x), centredY = centred(y)
+  let normX = dot(centredX, centredX).squareRoot(), normY = dot(centredY, centredY).squareRoot()
+  guard normX > 0, normY > 0 else { return 0 }
+  return min(1, max(-1, dot(centredX, centredY) / normX / normY))
+}
+
+/// Spearman's rank correlation of `x` and `y`; 0 where either is constant or not finite.
+func spearman(_ x: [Double], _ y: [Double]) -> Double {
+  (x + y).allSatisfy(\.isFinite) ? pearson(averageRanks(x), averageRanks(y)) : 0
+}
+
+/// Ranks from 1 by ascending value; equal values share the average of their ranks.
+func averageRanks(_ values: [Double]) -> [Double] {
+  let order = values.indices.sorted { values[$0] < values[$1] }
+  var ranks = [Double](repeating: 0, count: values.count)
+  var start = 0
+  while start < order.count {
+    var end = start + 1
+    while end < order.count, values[order[end]] == values[order[start]] { end += 1 }
+    // Ranks start + 1 … end.
+    for position in start..<end { ranks[order[position]] = Double(start + 1 + end) / 2 }
+    start = end
+  }
+  return ranks
+}
+
+private func centred(_ values: [Double]) -> [Double] {
+  let mean = values.reduce(0, +) / Double(values.count)
+  return values.map { $0 - mean }
+}
+
+private func dot(_ x: [Double], _ y: [Double]) -> Double { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }

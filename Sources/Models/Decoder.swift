@@ -18,7 +18,7 @@ public struct LanguageModel: Sendable {
   public let decoder: any Decoder
   /// The head's weight [V, C]; the token embedding where they are tied.
   public let head: FrozenTensor
-  private let directory: CheckpointDirectory?
+  private let directory: WeightFiles?
 
   /// Maps the weights of the model directory `path` and checks every one of them.
   ///
@@ -38,7 +38,7 @@ public struct LanguageModel: Sendable {
   }
 
   /// The same on shapes alone, for counting memory. `stored` are the weights whose types count, where they are there.
-  public init(shapesOf geometry: ModelGeometry, precision: Precision, stored: CheckpointDirectory?) throws {
+  public init(shapesOf geometry: ModelGeometry, precision: Precision, stored: WeightFiles?) throws {
     let config = geometry.config
     guard case .decoder(let make) = config.architecture.forward else {
       throw ModelError.notADecoder(config, path: config.file)

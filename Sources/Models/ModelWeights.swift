@@ -16,7 +16,7 @@ public struct ModelWeights {
   /// Optional parts that the checkpoint lacks are drawn from `philox`, and `notices` says so. In bfloat16 the matrices
   /// of linear maps are rounded once, here, unless they are stored so.
   init(
-    _ directory: CheckpointDirectory, _ geometry: ModelGeometry, _ precision: Precision, philox: Philox,
+    _ directory: WeightFiles, _ geometry: ModelGeometry, _ precision: Precision, philox: Philox,
     wanted: [(name: String, shape: [Int])] = [], notices: inout [String]
   ) throws {
     let drawn = geometry.missingParts(of: directory)
@@ -32,7 +32,7 @@ public struct ModelWeights {
 
   /// Tensors of the right shapes that take address space and no memory: for forward code that runs on shapes alone.
   /// They have the types of `stored`, float32 where that is nil.
-  init(shapesOf geometry: ModelGeometry, _ precision: Precision, stored: CheckpointDirectory?) {
+  init(shapesOf geometry: ModelGeometry, _ precision: Precision, stored: WeightFiles?) {
     let matrices = precision == .bfloat16 ? Set(geometry.sites.map { $0.path + ".weight" }) : []
     let all = geometry.parts.flatMap(\.namedTensors)
     let absent = FrozenTensor.absent(
@@ -118,12 +118,12 @@ extension FrozenTensor {
 
 extension ModelGeometry {
   /// The weights of a model directory, found with and without the base model's prefix.
-  public func checkpoint(_ directory: String) throws -> CheckpointDirectory {
-    try CheckpointDirectory(path: directory, basePrefix: basePrefix)
+  public func checkpoint(_ directory: String) throws -> WeightFiles {
+    try WeightFiles(path: directory, basePrefix: basePrefix)
   }
 
   /// The optional parts of which a checkpoint has no tensor.
-  public func missingParts(of directory: CheckpointDirectory) -> [ModelPart] {
+  public func missingParts(of directory: WeightFiles) -> [ModelPart] {
     parts.filter { $0.isOptional && !$0.namedTensors.contains { directory.contains($0.name) } }
   }
 }

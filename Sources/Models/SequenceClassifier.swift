@@ -18,7 +18,7 @@ public struct LoadedClassifier: Sendable {
   public let storedHead: [[Float]]?
   /// What a person should know: a pooler or head that had to be drawn.
   public let notices: [String]
-  private let directory: CheckpointDirectory
+  private let directory: WeightFiles
 
   /// Maps the weights of `path` and checks every one of them.
   ///
@@ -37,7 +37,7 @@ public struct LoadedClassifier: Sendable {
 
   /// The model on shapes alone, for counting memory. `stored` are the weights whose types count, where they are there.
   public static func model(
-    shapesOf geometry: ModelGeometry, precision: Precision, stored: CheckpointDirectory?
+    shapesOf geometry: ModelGeometry, precision: Precision, stored: WeightFiles?
   ) throws -> any SequenceClassifier {
     try classifier(ModelWeights(shapesOf: geometry, precision, stored: stored))
   }
@@ -53,7 +53,7 @@ public struct LoadedClassifier: Sendable {
   }
 
   private static func storedHead(
-    _ directory: CheckpointDirectory, _ head: [HeadParameter], _ labels: Int, _ notices: inout [String]
+    _ directory: WeightFiles, _ head: [HeadParameter], _ labels: Int, _ notices: inout [String]
   ) throws -> [[Float]]? {
     if head.allSatisfy({ directory.info($0.name)?.shape == $0.shape }) {
       let stored = try directory.tensors(head.map { ($0.name, $0.shape) })

@@ -60,7 +60,9 @@ public struct JSONField: Sendable {
 
   /// Throws if an object has a member that is not among `known`.
   public func requireOnly(_ known: [String]) throws {
-    for (key, field) in try members() where !known.contains(key) { throw field.unknown(key, among: known) }
+    for (key, field) in try members() where !known.contains(key) {
+      throw field.error(.unknown(nearest: nearestName(to: key, among: known)))
+    }
   }
 
   // MARK: - Other kinds
@@ -71,9 +73,7 @@ public struct JSONField: Sendable {
   }
 
   /// A list of strings.
-  public func strings() throws -> [String] {
-    try elements().map { try $0.string() }
-  }
+  public func strings() throws -> [String] { try elements().map { try $0.string() } }
 
   /// A string.
   public func string() throws -> String { try value("a string") { $0.string } }
@@ -99,9 +99,7 @@ public struct JSONField: Sendable {
   }
 
   /// The value converted by `convert`, which returns nil if the value is not `expected`.
-  public func value<Value>(
-    _ expected: String, _ convert: (JSONNode) -> Value?
-  ) throws -> Value {
+  public func value<Value>(_ expected: String, _ convert: (JSONNode) -> Value?) throws -> Value {
     guard let value = convert(node) else { throw error(.wrongValue(expected: expected, found: node.kind)) }
     return value
   }
@@ -112,22 +110,14 @@ public struct JSONField: Sendable {
   public func error(_ problem: String) -> JSONFieldError { error(.other(problem)) }
 
   /// An error at this value.
-  public func error(_ problem: JSONFieldError.Problem) -> JSONFieldError {
-    JSONFieldError(place: place, problem: problem)
-  }
+  public func error(_ problem: JSONFieldError.Problem) -> JSONFieldError { .init(place: place, problem: problem) }
 
   /// The error that the member `key` does not exist.
   public func missing(_ key: String, expected: String? = nil) -> JSONFieldError {
     inside(key, JSONNode(.null, line: node.line)).error(.missing(expected: expected))
   }
 
-  private func unknown(_ key: String, among known: [String]) -> JSONFieldError {
-    error(.unknown(nearest: nearestName(to: key, among: known)))
-  }
-
-  private func checked<Value: Comparable>(
-    _ value: Value, in range: ClosedRange<Value>?
-  ) throws -> Value {
+  private func checked<Value: Comparable>(_ value: Value, in range: ClosedRange<Value>?) throws -> Value {
     guard let range, !range.contains(value) else { return value }
     throw error(.wrongValue(expected: "from \(range.lowerBound) to \(range.upperBound)", found: "\(value)"))
   }
@@ -135,5 +125,45 @@ public struct JSONField: Sendable {
   /// Long keys are clipped, since the path of everything below repeats them.
   private func inside(_ key: String, _ node: JSONNode) -> JSONField {
     JSONField(node, file: file, path: path.isEmpty ? key.clipped : "\(path).\(key.clipped)")
+  }
+}
+
+/// A field of a JSON file that is missing or wrong.
+public struct JSONFieldError: UserFacingError, Equatable {
+  /// File, line and path of the field.
+  public let place: FilePlace
+  /// What is wrong with it.
+  public let problem: Problem
+
+  /// What can be wrong with a field.
+  public enum Problem: Sendable, Equatable {
+    /// The field does not exist.
+    case missing(expected: String? = nil)
+    /// The value has another kind or is out of range.
+    case wrongValue(expected: String, found: String)
+    /// No such field is known.
+    case unknown(nearest: String?)
+    /// Anything else, as the end of the sentence "path: …".
+    case other(String)
+  }
+
+  /// `problem` at `place`.
+  public init(place: FilePlace, problem: Problem) {
+    self.place = place
+    self.problem = problem
+  }
+
+  /// `file:line: path: problem`.
+  public var description: String { "\(place): \(sentence)" }
+  /// Bad input.
+  public var exitStatus: ExitStatus { .badInput }
+
+  private var sentence: String {
+    switch problem {
+    case .missing(let expected): "is missing" + (expected.map { "; expected \($0)" } ?? "")
+    case .wrongValue(let expected, let found): "must be \(expected), not \(found)"
+    case .unknown(let nearest): "unknown key" + (nearest.map { ", did you mean \"\($0)\"?" } ?? "")
+    case .other(let problem): problem
+    }
   }
 }

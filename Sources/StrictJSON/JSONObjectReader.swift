@@ -30,24 +30,18 @@ public struct JSONObjectReader {
   public func has(_ key: String) -> Bool { field.node[key] != nil }
 
   /// The member `key`, converted by `read`; `standard` if it is absent. Null is passed to `read`.
-  public mutating func value<Value>(
-    _ key: String, or standard: Value, _ read: (JSONField) throws -> Value
-  ) -> Value {
+  public mutating func value<Value>(_ key: String, or standard: Value, _ read: (JSONField) throws -> Value) -> Value {
     guard has(key) else { return standard }
     return attempt(key, read) ?? standard
   }
 
   /// The member `key`, converted by `read`; nil if it is absent or null.
-  public mutating func optional<Value>(
-    _ key: String, _ read: (JSONField) throws -> Value
-  ) -> Value? {
+  public mutating func optional<Value>(_ key: String, _ read: (JSONField) throws -> Value) -> Value? {
     field.node[key]?.isNull == false ? attempt(key, read) : nil
   }
 
   /// The member `key`, converted by `read`; an error if it is absent.
-  public mutating func required<Value>(
-    _ key: String, _ read: (JSONField) throws -> Value
-  ) -> Value? {
+  public mutating func required<Value>(_ key: String, _ read: (JSONField) throws -> Value) -> Value? {
     attempt(key, read)
   }
 
@@ -69,9 +63,7 @@ public struct JSONObjectReader {
     try ErrorList.throwIfAny(sorted.map(\.element))
   }
 
-  private mutating func attempt<Value>(
-    _ key: String, _ read: (JSONField) throws -> Value
-  ) -> Value? {
+  private mutating func attempt<Value>(_ key: String, _ read: (JSONField) throws -> Value) -> Value? {
     // The error that this is not an object is enough.
     guard field.node.object != nil else { return nil }
     do {

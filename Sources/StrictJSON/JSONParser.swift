@@ -57,15 +57,7 @@ private struct Scanner {
   let bytes: UnsafeBufferPointer<UInt8>
   let file: String
   let dialect: JSONDialect
-  var position = 0
-  var line = 1
-  var lineStart = 0
-
-  init(bytes: UnsafeBufferPointer<UInt8>, file: String, dialect: JSONDialect) {
-    self.bytes = bytes
-    self.file = file
-    self.dialect = dialect
-  }
+  var position = 0, line = 1, lineStart = 0
 
   mutating func document() throws -> JSONNode {
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
@@ -185,7 +177,9 @@ private struct Scanner {
         position += 1
         return try decoded.withUnsafeBufferPointer { try text($0[...]) }
       case UInt8(ascii: "\\"): try escape(into: &decoded)
-      case 0..<0x20: throw failure("a control character in a string (write it as \\u00\(hex(byte)))")
+      case 0..<0x20:
+        let hex = (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        throw failure("a control character in a string (write it as \\u00\(hex))")
       default:
         decoded.append(byte)
         position += 1
@@ -198,8 +192,6 @@ private struct Scanner {
     guard let text = String(validating: slice, as: UTF8.self) else { throw failure("the string is not valid UTF-8") }
     return text
   }
-
-  private func hex(_ byte: UInt8) -> String { (byte < 16 ? "0" : "") + String(byte, radix: 16) }
 
   private mutating func escape(into decoded: inout [UInt8]) throws {
     position += 1

@@ -71,8 +71,6 @@ public enum TaskError: UserFacingError, Equatable {
   case noRoomToPredict(maxLength: Int)
   /// A prompt template that cannot be filled in.
   case badTemplate(problem: String)
-  /// More errors of a file than are worth showing.
-  case andMore(file: String, count: Int)
 
   /// 66 where a file is missing, else 65.
   public var exitStatus: ExitStatus {
@@ -122,7 +120,7 @@ public enum TaskError: UserFacingError, Equatable {
     case .blankLine(let file, let line):
       "\(file):\(line): blank line"
     case .missingField(let file, let line, let column, let fields):
-      "\(file):\(line): no field for column \(column.clipped); the line has \(fields == 1 ? "1 field" : "\(fields) fields")"
+      "\(file):\(line): no field for column \(column.clipped); the line has \(counted(fields, "field"))"
     case .notAPair(let file, let line, let fields):
       "\(file):\(line): a pair is two fields with a TAB between them; the line has \(fields)"
     case .emptyLabel(let file, let line):
@@ -140,21 +138,19 @@ public enum TaskError: UserFacingError, Equatable {
     case .nothingUsable(let file, let reasons):
       "\(file): no record can be used: every one has \(reasons.joined(separator: ", or "))"
     case .tooFewShots(let file, let found, let wanted):
-      "\(file): \(found == 1 ? "1 question" : "\(found) questions"), fewer than the \(wanted) for a prompt"
+      "\(file): \(counted(found, "question")), fewer than the \(wanted) for a prompt"
     case .noShots(let file):
       "\(file): no solved questions for the prompt: give a file of them, or name the files as MMLU's "
         + "(test/SUBJECT_test.csv, dev/SUBJECT_dev.csv)"
     case .textCount(let file, let found, let references, let expected):
-      "\(file): \(found == 1 ? "1 text" : "\(found) texts"), but \(references) has \(expected) meaning representations: one text "
-        + "is needed for each, in the order of their first rows"
+      "\(file): \(counted(found, "text")), but \(references) has \(expected) meaning representations: one text is needed "
+        + "for each, in the order of their first rows"
     case .noEndOfText(let directory):
       "\(directory)/config.json: eos_token_id is missing: texts and answers need a token that ends them"
     case .noRoomToPredict(let maxLength):
       "task.max_seq_length: must be at least 2, since each token is predicted from those before it; found \(maxLength)"
     case .badTemplate(let problem):
       "task.prompt_template: \(problem)"
-    case .andMore(let file, let count):
-      "\(file): and \(count) more"
     }
   }
 }

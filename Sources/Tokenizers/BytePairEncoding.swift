@@ -1,11 +1,13 @@
 import Algorithms
+import Diagnostics
+import StrictJSON
 import Synchronization
 
 /// Byte-pair encoding: a word starts as single scalars; the neighbours whose merge has the lowest rank are merged,
 /// leftmost first, until none is left.
 ///
 /// A cache, guarded by a lock, keeps the words encoded before.
-struct BytePairEncoding: Sendable {
+struct BytePairEncoding: Model {
   let vocabulary: Vocabulary
   private let merges: MergeTable
   private let options: Options
@@ -50,12 +52,8 @@ struct BytePairEncoding: Sendable {
   /// SentencePiece's space.
   private static let mark: Unicode.Scalar = "▁"
 
-  /// Appends the ids of `word`.
   func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
-    if options.ignoresMerges, let id = vocabulary.id(word) {
-      ids.append(id)
-      return
-    }
+    if options.ignoresMerges, let id = vocabulary.id(word) { return ids.append(id) }
     guard cutsAtMarks else { return encodeWhole(word, into: &ids) }
     var start = word.startIndex
     for index in word.indices.dropFirst() where word[index] == Self.mark && word[index - 1] != Self.mark {
@@ -124,6 +122,84 @@ struct BytePairEncoding: Sendable {
   }
 
   private var hasAffixes: Bool { !options.prefix.isEmpty || !options.suffix.isEmpty }
+}
+
+extension BytePairEncoding {
+  private typealias Token = ArraySlice<Unicode.Scalar>
+
+  /// Reads `model` of tokenizer.json.
+  init(_ field: JSONField) throws {
+    try field.requireOnly([
+      "type", "vocab", "merges", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
+      "byte_fallback", "ignore_merges",
+    ])
+    if let dropout = try field.optional("dropout"), dropout.node.number != 0 {
+      throw dropout.unsupported("dropout of merges", ["null"])
+    }
+    let vocabulary = try Vocabulary(field.member("vocab"))
+    var options = Options()
+    options.unknownID = try field.optional("unk_token")?.token(in: vocabulary)
+    options.fusesUnknown = try field.flag("fuse_unk", or: false)
+    if try field.flag("byte_fallback", or: false) {
+      options.byteIDs = (0...UInt8.max).map { byte in
+        vocabulary.id("<0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))>") ?? -1
+      }
+    }
+    options.ignoresMerges = try field.flag("ignore_merges", or: false)
+    options.prefix = try field.optional("continuing_subword_prefix")?.affix() ?? []
+    options.suffix = try field.optional("end_of_word_suffix")?.affix() ?? []
+    let list = try field.member("merges"), nodes = try list.value("a list") { $0.array }
+    var merges = MergeTable(capacity: nodes.count)
+    for (rank, node) in nodes.enumerated() {
+      let place = { FilePlace(file: list.file, line: node.line, field: "\(list.path)[\(rank)]") }
+      try Self.add(Self.pair(node, place), rank: rank, to: &merges, vocabulary, prefix: options.prefix, place)
+    }
+    self.init(vocabulary: vocabulary, merges: merges, options: options)
+  }
+
+  /// Reads merges.txt: two tokens a line. Lines that begin with `#version` are skipped.
+  init(vocabulary: Vocabulary, mergeLines lines: [String], file: String) throws {
+    var merges = MergeTable(capacity: lines.count)
+    for (index, line) in lines.enumerated() where !line.hasPrefix("#version") {
+      let place = { FilePlace(file: file, line: index + 1) }
+      try Self.add(Self.pair(line, place), rank: index, to: &merges, vocabulary, prefix: [], place)
+    }
+    self.init(vocabulary: vocabulary, merges: merges, options: Options())
+  }
+
+  /// A merge of tokenizer.json, either `"a b"` or `["a", "b"]`.
+  private static func pair(_ node: JSONNode, _ place: () -> FilePlace) throws -> (Token, Token) {
+    if let text = node.string { return try pair(text, place) }
+    if let pair = node.array, pair.count == 2, let left = pair[0].string, let right = pair[1].string {
+      return (Array(left.unicodeScalars)[...], Array(right.unicodeScalars)[...])
+    }
+    let found = node.array == nil ? node.kind : "another list"
+    throw JSONFieldError(place: place(), problem: .wrongValue(expected: #""a b" or ["a", "b"]"#, found: found))
+  }
+
+  private static func pair(_ text: String, _ place: () -> FilePlace) throws -> (Token, Token) {
+    let scalars = Array(text.unicodeScalars)
+    guard let space = scalars.firstIndex(of: " "), !scalars[(space + 1)...].contains(" ") else {
+      throw TokenizerError.malformed(place(), problem: "a merge must be two tokens with one space between them")
+    }
+    return (scalars[..<space], scalars[(space + 1)...])
+  }
+
+  private static func add(
+    _ pair: (left: Token, right: Token), rank: Int, to table: inout MergeTable, _ vocabulary: Vocabulary,
+    prefix: [Unicode.Scalar], _ place: () -> FilePlace
+  ) throws {
+    guard pair.right.starts(with: prefix) else {
+      throw TokenizerError.malformed(
+        place(), problem: "\"\(String(scalars: pair.right))\" does not begin with \"\(String(scalars: prefix))\"")
+    }
+    func id(_ token: Token) throws -> Int32 {
+      if let id = vocabulary.id(token) { return id }
+      throw TokenizerError.unknownToken(place(), token: String(scalars: token))
+    }
+    let result = pair.left + pair.right.dropFirst(prefix.count)
+    table.add(left: try id(pair.left), right: try id(pair.right), rank: Int32(clamping: rank), result: try id(result))
+  }
 }
 
 /// The ids of words encoded before, for all threads.

@@ -1,44 +1,65 @@
 import StrictJSON
 
 /// The third step of encoding, from words to ids.
-enum Model: Sendable {
-  case wordPiece(WordPiece)
-  case bytePairs(BytePairEncoding)
-  case unigram(Unigram)
-
-  var vocabulary: Vocabulary {
-    switch self {
-    case .wordPiece(let model): model.vocabulary
-    case .bytePairs(let model): model.vocabulary
-    case .unigram(let model): model.vocabulary
-    }
-  }
+protocol Model: Sendable {
+  var vocabulary: Vocabulary { get }
 
   /// Appends the ids of `word`, which is not empty.
-  func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
-    switch self {
-    case .wordPiece(let model): model.encode(word, into: &ids)
-    case .bytePairs(let model): model.encode(word, into: &ids)
-    case .unigram(let model): model.encode(word, into: &ids)
-    }
+  func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32])
+}
+
+/// Reads `model` of tokenizer.json. Old files have no type; a model with merges is BPE.
+func readModel(_ field: JSONField) throws -> any Model {
+  if try field.optional("type") == nil, try field.optional("merges") != nil { return try BytePairEncoding(field) }
+  let type = try field.member("type")
+  switch try type.string() {
+  case "WordPiece": return try WordPiece(field)
+  case "BPE": return try BytePairEncoding(field)
+  case let other: throw type.unsupported(other, ["WordPiece", "BPE"])
   }
 }
 
-extension Model {
-  /// Supported types of tokenizer.json.
-  static let types = ["WordPiece", "BPE"]
+/// BERT's model: cuts a word into the longest known pieces from the left; if a piece is missing, the whole word is
+/// unknown.
+struct WordPiece: Model {
+  let vocabulary: Vocabulary
+  private let unknownID: Int32
+  /// The prefix of pieces that continue a word, `##`.
+  private let prefix: [Unicode.Scalar]
+  private let maximumWordLength: Int
 
-  /// Reads `model` of tokenizer.json. Old files have no type; a model with merges is BPE.
+  init(vocabulary: Vocabulary, unknownID: Int32, prefix: [Unicode.Scalar] = ["#", "#"], maximumWordLength: Int = 100) {
+    self.vocabulary = vocabulary
+    self.unknownID = unknownID
+    self.prefix = prefix
+    self.maximumWordLength = maximumWordLength
+  }
+
+  /// Reads `model` of tokenizer.json.
   init(_ field: JSONField) throws {
-    if try field.optional("type") == nil, try field.optional("merges") != nil {
-      self = .bytePairs(try BytePairEncoding(field))
-      return
-    }
-    let type = try field.member("type")
-    switch try type.string() {
-    case "WordPiece": self = .wordPiece(try WordPiece(field))
-    case "BPE": self = .bytePairs(try BytePairEncoding(field))
-    case let other: throw type.unsupported(other, Self.types)
+    try field.requireOnly([
+      "type", "vocab", "unk_token", "continuing_subword_prefix", "max_input_chars_per_word",
+    ])
+    vocabulary = try Vocabulary(field.member("vocab"))
+    unknownID = try field.member("unk_token").token(in: vocabulary)
+    prefix = try field.member("continuing_subword_prefix").affix()
+    // 100 is usual. The time for a word grows with the square of its length.
+    maximumWordLength = try field.member("max_input_chars_per_word").integer(in: 0...10_000)
+  }
+
+  func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
+    if word.count > maximumWordLength { return ids.append(unknownID) }
+    if let id = vocabulary.id(word) { return ids.append(id) }
+    let firstNew = ids.count
+    var start = word.startIndex
+    while start < word.endIndex {
+      let found = vocabulary.longestBeginning(of: word[start...], after: start == word.startIndex ? [] : prefix)
+      guard let found else {
+        ids.removeSubrange(firstNew...)
+        return ids.append(unknownID)
+      }
+      ids.append(found.id)
+      start = found.end
     }
   }
 }

@@ -34,48 +34,36 @@ extension Normalizer {
   /// Whether this comes from a tokenizer.model.
   var isSentencePiece: Bool { if case .sentencePiece = self { true } else { false } }
 
-  /// Supported types of tokenizer.json.
-  static let types = [
-    "BertNormalizer", "Sequence", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents",
-    "Prepend", "Replace", "Strip",
+  private static let types: KeyValuePairs = [
+    "BertNormalizer": ["clean_text", "handle_chinese_chars", "strip_accents", "lowercase"],
+    "Sequence": ["normalizers"], "NFC": [], "NFD": [], "NFKC": [], "NFKD": [], "Lowercase": [], "StripAccents": [],
+    "Prepend": ["prepend"], "Replace": ["pattern", "content"], "Strip": ["strip_left", "strip_right"],
   ]
 
   /// Reads `normalizer` of tokenizer.json.
   init(_ field: JSONField) throws {
-    let type = try field.member("type")
-    var known = ["type"]
-    switch try type.string() {
+    switch try field.type(among: Self.types) {
     case "BertNormalizer":
-      known += ["clean_text", "handle_chinese_chars", "strip_accents", "lowercase"]
       let lowercase = try field.member("lowercase").bool()
       self = .bert(
         BertNormalizer(
           cleansText: try field.member("clean_text").bool(),
           isolatesIdeographs: try field.member("handle_chinese_chars").bool(),
-          stripsAccents: try field.optional("strip_accents")?.bool() ?? lowercase,
-          lowercases: lowercase))
-    case "Sequence":
-      known.append("normalizers")
-      self = .sequence(try field.member("normalizers").elements().map { try Normalizer($0) })
+          stripsAccents: try field.flag("strip_accents", or: lowercase), lowercases: lowercase))
+    case "Sequence": self = .sequence(try field.member("normalizers").elements().map { try Normalizer($0) })
     case "NFC": self = .form(.nfc)
     case "NFD": self = .form(.nfd)
     case "NFKC": self = .form(.nfkc)
     case "NFKD": self = .form(.nfkd)
     case "Lowercase": self = .lowercase
     case "StripAccents": self = .stripAccents
-    case "Prepend":
-      known.append("prepend")
-      self = .prepend(Array(try field.member("prepend").string().unicodeScalars))
+    case "Prepend": self = .prepend(try field.member("prepend").scalars())
     case "Replace":
-      known += ["pattern", "content"]
-      let content = Array(try field.member("content").string().unicodeScalars)
+      let content = try field.member("content").scalars()
       self = .replace(try replacedText(field.member("pattern")), with: content)
-    case "Strip":
-      known += ["strip_left", "strip_right"]
+    default:
       self = .strip(left: try field.member("strip_left").bool(), right: try field.member("strip_right").bool())
-    case let other: throw type.unsupported(other, Self.types)
     }
-    try field.requireOnly(known)
   }
 }
 
@@ -145,7 +133,7 @@ func replacedText(_ field: JSONField) throws -> [Unicode.Scalar] {
   if let expression = try field.optional("Regex") {
     throw expression.unsupported("the pattern \(try expression.string())", ["String"])
   }
-  return Array(try field.member("String").string().unicodeScalars)
+  return try field.member("String").scalars()
 }
 
 /// `text` with every `pattern` replaced, from left to right.

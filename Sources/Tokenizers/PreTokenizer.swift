@@ -24,38 +24,29 @@ enum PreTokenizer: Sendable {
 }
 
 extension PreTokenizer {
-  /// Supported types of tokenizer.json.
-  static let types = [
-    "BertPreTokenizer", "ByteLevel", "Metaspace", "Split", "Digits", "Punctuation", "Sequence",
+  private static let types: KeyValuePairs = [
+    "BertPreTokenizer": [], "ByteLevel": ["add_prefix_space", "trim_offsets", "use_regex"],
+    "Metaspace": Metaspace.members, "Split": ["pattern", "behavior", "invert"], "Digits": ["individual_digits"],
+    "Punctuation": ["behavior"], "Sequence": ["pretokenizers"],
   ]
 
   /// Reads `pre_tokenizer` of tokenizer.json.
   init(_ field: JSONField) throws {
-    let type = try field.member("type")
-    var known = ["type"]
-    switch try type.string() {
+    switch try field.type(among: Self.types) {
     case "BertPreTokenizer": self = .bert
     case "ByteLevel":
-      known += ["add_prefix_space", "trim_offsets", "use_regex"]
       self = .byteLevel(
         ByteLevel(
           addsPrefixSpace: try field.member("add_prefix_space").bool(),
-          splitsWords: try field.optional("use_regex")?.bool() ?? true))
-    case "Metaspace":
-      known += Metaspace.members
-      self = .metaspace(try Metaspace(field))
-    case "Split":
-      known += ["pattern", "behavior", "invert"]
-      self = .split(try Split(field))
+          splitsWords: try field.flag("use_regex", or: true)))
+    case "Metaspace": self = .metaspace(try Metaspace(field))
+    case "Split": self = .split(try Split(field))
     case "Digits":
-      known.append("individual_digits")
-      let isolates = try field.optional("individual_digits")?.bool() ?? false
+      let isolates = try field.flag("individual_digits", or: false)
       self = .split(Split(pattern: .number, behavior: isolates ? .isolated : .contiguous))
     case "Punctuation":
-      known.append("behavior")
-      self = .split(Split(pattern: .punctuation, behavior: try Split.behavior(field.optional("behavior"))))
-    case "Sequence":
-      known.append("pretokenizers")
+      self = .split(Split(pattern: .punctuation, behavior: try field.optional("behavior")?.choice() ?? .isolated))
+    default:
       self = .sequence(try field.member("pretokenizers").elements().map { try PreTokenizer($0) })
       // Each would turn every byte of the one before into two.
       if count(where: { if case .byteLevel = $0 { true } else { false } }) > 1 {
@@ -65,9 +56,7 @@ extension PreTokenizer {
       if count(where: { if case .metaspace = $0 { true } else { false } }) > 1 {
         throw field.unsupported("a second Metaspace", ["one Metaspace"])
       }
-    case let other: throw type.unsupported(other, Self.types)
     }
-    try field.requireOnly(known)
   }
 
   /// The number of steps of a kind.
@@ -88,4 +77,104 @@ private func bertWords(in text: ArraySlice<Unicode.Scalar>, into words: inout [R
     start = index + 1
   }
   if start < text.endIndex { words.append(start..<text.endIndex) }
+}
+
+/// GPT-2's pre-tokenizer: splits words by a pattern and writes each UTF-8 byte as one printable scalar.
+struct ByteLevel: Sendable {
+  /// Put a space before each text that does not begin with one.
+  var addsPrefixSpace: Bool
+  /// Split words by the pattern.
+  var splitsWords: Bool
+
+  func apply(to words: inout Words) {
+    if addsPrefixSpace {
+      words.rewrite { word, result in
+        if word.first != " " { result.append(" ") }
+        result.append(contentsOf: word)
+      }
+    }
+    if splitsWords { words.cut { WordPattern.gpt2.end(in: $0, from: $1) } }
+    words.rewrite { word, result in
+      for scalar in word {
+        if scalar.value < 0x80 {
+          result.append(Self.alphabet[Int(scalar.value)])
+        } else {
+          for byte in UTF8.encode(scalar) ?? UTF8.EncodedScalar() { result.append(Self.alphabet[Int(byte)]) }
+        }
+      }
+    }
+  }
+
+  /// The scalar of each byte: the byte itself if it is printable, otherwise one from U+0100 on.
+  static let alphabet: [Unicode.Scalar] = {
+    var scalars: [Unicode.Scalar] = []
+    var next: UInt16 = 0x100
+    for byte in UInt8.min...UInt8.max {
+      let isPrintable = (0x21...0x7E).contains(byte) || (0xA1...0xAC).contains(byte) || byte >= 0xAE
+      scalars.append(isPrintable ? Unicode.Scalar(byte) : Unicode.Scalar(next) ?? " ")
+      if !isPrintable { next += 1 }
+    }
+    return scalars
+  }()
+
+  /// The byte of a scalar, or nil.
+  static func byte(of scalar: Unicode.Scalar) -> UInt8? {
+    scalar.value < bytes.count ? bytes[Int(scalar.value)] : nil
+  }
+
+  private static let bytes: [UInt8?] = {
+    var bytes = [UInt8?](repeating: nil, count: 0x180)
+    for (byte, scalar) in alphabet.enumerated() { bytes[Int(scalar.value)] = UInt8(byte) }
+    return bytes
+  }()
+}
+
+/// The pre-tokenizer of SentencePiece models in tokenizer.json: replaces spaces by `▁` and puts one in front.
+struct Metaspace: Sendable {
+  /// Which words get a `▁` in front if they do not begin with one.
+  enum Prefix: String, Sendable, CaseIterable {
+    case always, never
+    /// Only at the start of the text, not after an added token.
+    case first
+  }
+
+  var replacement: Unicode.Scalar = "▁"
+  var prefix = Prefix.always
+  /// Whether words are split before every `▁`.
+  var splits = true
+
+  /// - Parameter isStart: whether the first word begins the whole text.
+  func apply(to words: inout Words, isStart: Bool) {
+    var isFirst = isStart
+    words.rewrite { word, result in
+      if prefix == .always || (prefix == .first && isFirst), let first = word.first, first != " ", first != replacement
+      {
+        result.append(replacement)
+      }
+      for scalar in word { result.append(scalar == " " ? replacement : scalar) }
+      isFirst = false
+    }
+    if splits {
+      Split(pattern: .text([replacement]), behavior: .mergedWithNext).apply(to: &words)
+    }
+  }
+}
+
+extension Metaspace {
+  /// Of both the pre-tokenizer and the decoder.
+  static let members = ["replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep", "_str_rep"]
+
+  /// Reads `Metaspace` of tokenizer.json. Old files have `add_prefix_space` instead of `prepend_scheme`.
+  init(_ field: JSONField) throws {
+    replacement = try field.member("replacement").scalar()
+    splits = try field.flag("split", or: true)
+    let scheme = try field.optional("prepend_scheme")
+    if let scheme { prefix = try scheme.choice() }
+    if let adds = try field.optional("add_prefix_space"), try !adds.bool() {
+      if scheme != nil, prefix != .never {
+        throw adds.error("false contradicts prepend_scheme \(prefix.rawValue)")
+      }
+      prefix = .never
+    }
+  }
 }

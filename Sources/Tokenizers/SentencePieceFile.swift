@@ -27,7 +27,6 @@ struct SentencePieceFile {
   private(set) var unknownSurface = " \u{2047} "
   private(set) var beginPiece = "<s>"
   private(set) var endPiece = "</s>"
-  private(set) var padPiece = "<pad>"
   private(set) var replacements: [UInt8] = []
   private(set) var addsPrefix = true
   private(set) var removesExtraSpaces = true
@@ -93,7 +92,6 @@ struct SentencePieceFile {
       case 44: unknownSurface = try value.string()
       case 46: beginPiece = try value.string()
       case 47: endPiece = try value.string()
-      case 48: padPiece = try value.string()
       default: break
       }
     }

@@ -16,8 +16,8 @@ extension TokenizerParts {
       throw TokenizerError.badModelFile(file: file.file, problem: "unused pieces are not supported")
     }
     switch file.kind {
-    case .unigram: self.init(model: .unigram(try Unigram(file, vocabulary: vocabulary)))
-    case .bytePairs: self.init(model: .bytePairs(try BytePairEncoding(file, vocabulary: vocabulary)))
+    case .unigram: self.init(model: try Unigram(file, vocabulary: vocabulary))
+    case .bytePairs: self.init(model: try BytePairEncoding(file, vocabulary: vocabulary))
     case .word, .character:
       throw TokenizerError.badModelFile(
         file: file.file, problem: "models of words or characters are not supported (supported: unigram, bpe)")
@@ -26,22 +26,14 @@ extension TokenizerParts {
     spaces.addsPrefixAfterTokens = try special.flag("legacy") ?? true
     normalizer = .sentencePiece(spaces)
     decoder = .sentencePiece(try SentencePieceDecoder(file))
-    specialIDs = Set(
-      file.pieces.indices.filter { file.pieces[$0].kind == .control }.map { Int32($0) })
+    specialIDs = Set(file.pieces.indices.filter { file.pieces[$0].kind == .control }.map { Int32($0) })
     try addTokens(file, special, place: place)
     try addEnds(file, special)
   }
 
   private mutating func addTokens(_ file: SentencePieceFile, _ special: SpecialTokens, place: FilePlace) throws {
     for (token, place) in try special.listed() { try add(token, place: place) }
-    for (token, place) in try special.additional() where !hasAdded(token.content) {
-      guard let id = model.vocabulary.id(token.content) else {
-        throw TokenizerError.unknownToken(place, token: token.content)
-      }
-      var token = token
-      token.id = id
-      try add(token, place: place)
-    }
+    try addAdditional(special)
     // Byte pairs never merge across a user-defined symbol. A unigram model treats it like its other pieces.
     guard file.kind == .bytePairs else { return }
     let known = Set(added.map(\.id))
@@ -51,22 +43,18 @@ extension TokenizerParts {
   }
 
   private mutating func addEnds(_ file: SentencePieceFile, _ special: SpecialTokens) throws {
-    func end(_ role: String, _ usual: String, flag: String?, unless: Bool) throws -> Int32? {
-      if let flag, try !(special.flag(flag) ?? unless) { return nil }
-      guard let (token, place) = try special.token(role) else { return file.controlID(usual) }
+    func end(_ role: String, _ usual: String, isAdded: Bool) throws -> [PostProcessor.Part] {
+      guard isAdded else { return [] }
+      guard let (token, place) = try special.token(role) else {
+        return file.controlID(usual).map { [.special([$0], typeID: 0)] } ?? []
+      }
       guard let id = id(token.content) else { throw TokenizerError.unknownToken(place, token: token.content) }
-      return id
+      return [.special([id], typeID: 0)]
     }
-    let begin = try end("bos_token", file.beginPiece, flag: "add_bos_token", unless: true)
-    let stop = try end("eos_token", file.endPiece, flag: "add_eos_token", unless: false)
-    let left: [PostProcessor.Part] = begin.map { [.special([$0], typeID: 0)] } ?? []
-    let right: [PostProcessor.Part] = stop.map { [.special([$0], typeID: 0)] } ?? []
-    postProcessor = PostProcessor(
-      single: left + [.text(0, typeID: 0)] + right,
-      pair: left + [.text(0, typeID: 0)] + right + left + [.text(1, typeID: 0)] + right)
-    beginToken = try end("bos_token", file.beginPiece, flag: nil, unless: true).flatMap(token)
-    endToken = try end("eos_token", file.endPiece, flag: nil, unless: true).flatMap(token)
-    padToken = try end("pad_token", file.padPiece, flag: nil, unless: true).flatMap(token)
+    let left = try end("bos_token", file.beginPiece, isAdded: special.flag("add_bos_token") ?? true)
+    let right = try end("eos_token", file.endPiece, isAdded: special.flag("add_eos_token") ?? false)
+    let single = left + [.text(0, typeID: 0)] + right
+    postProcessor = PostProcessor(single: single, pair: single + left + [.text(1, typeID: 0)] + right)
   }
 }
 

@@ -4,13 +4,19 @@ import Diagnostics
 ///
 /// A few dozen replacements of `a` by `aa` would fill the memory, since each doubles the text.
 struct TextGrowth {
-  private(set) var factor = 1.0
-  private(set) var added = 0.0
+  private var factor = 1.0
+  private var added = 0.0
   // Decomposing, lowercasing and spacing lengthen a text only once, unless a replacement comes between.
   private var decomposed = 1.0, lowercased = 1.0, spaced = 1.0
 
   /// Far above what real tokenizers need.
   private static let limits = (factor: 256.0, added: 4096.0)
+
+  /// What `normalizer` can make of a text.
+  init(_ normalizer: Normalizer) { normalize(normalizer) }
+
+  /// What `decoder` can make of a token's text.
+  init(_ decoder: TokenDecoder) { decode(decoder) }
 
   /// Throws if texts could grow beyond the limits.
   func check(_ place: FilePlace) throws {
@@ -32,18 +38,18 @@ struct TextGrowth {
     self[keyPath: form] = most
   }
 
-  fileprivate mutating func add(_ count: Int) {
+  private mutating func add(_ count: Int) {
     added += Double(count)
     (decomposed, lowercased, spaced) = (1, 1, 1)
   }
 
-  fileprivate mutating func replace(_ count: Int, by new: Int) {
+  private mutating func replace(_ count: Int, by new: Int) {
     guard count > 0 else { return }
     multiply(by: max(1, Double(new) / Double(count)))
     (decomposed, lowercased, spaced) = (1, 1, 1)
   }
 
-  fileprivate mutating func normalize(_ normalizer: Normalizer) {
+  private mutating func normalize(_ normalizer: Normalizer) {
     switch normalizer {
     case .bert:
       stretch(\.spaced, to: 3)
@@ -59,37 +65,13 @@ struct TextGrowth {
     }
   }
 
-  fileprivate mutating func decode(_ decoder: TokenDecoder) {
+  private mutating func decode(_ decoder: TokenDecoder) {
     switch decoder {
-    case .spaced, .byteLevel, .sentencePiece, .metaspace: break
+    case .spaced, .byteLevel, .sentencePiece, .metaspace, .byteFallback, .fuse, .strip: break
     case .wordPiece: add(1)
     case .bytePairs(let suffix): replace(suffix.unicodeScalars.count, by: 1)
-    case .sequence(let steps):
-      for step in steps {
-        switch step {
-        case .replace(let pattern, let text): replace(pattern.unicodeScalars.count, by: text.unicodeScalars.count)
-        case .byteFallback, .fuse, .strip: break
-        case .decoder(let decoder): decode(decoder)
-        }
-      }
+    case .replace(let pattern, let text): replace(pattern.unicodeScalars.count, by: text.unicodeScalars.count)
+    case .sequence(let steps): for step in steps { decode(step) }
     }
-  }
-}
-
-extension Normalizer {
-  /// How long this can make a text.
-  var growth: TextGrowth {
-    var growth = TextGrowth()
-    growth.normalize(self)
-    return growth
-  }
-}
-
-extension TokenDecoder {
-  /// How long this can make a token's text.
-  var growth: TextGrowth {
-    var growth = TextGrowth()
-    growth.decode(self)
-    return growth
   }
 }

@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// Turns tokens back into text like the decoders of `tokenizers` and SentencePiece.
 enum TokenDecoder: Sendable {
   /// A token to decode.
@@ -15,16 +17,11 @@ enum TokenDecoder: Sendable {
   case bytePairs(suffix: String)
   case metaspace(Metaspace)
   case sentencePiece(SentencePieceDecoder)
-  case sequence([Step])
-
-  /// A step of a sequence, from texts to texts.
-  enum Step: Sendable {
-    case replace(String, with: String)
-    case byteFallback
-    case fuse
-    case strip(Unicode.Scalar, left: Int, right: Int)
-    case decoder(TokenDecoder)
-  }
+  case replace(String, with: String)
+  case byteFallback
+  case fuse
+  case strip(Unicode.Scalar, left: Int, right: Int)
+  case sequence([TokenDecoder])
 
   func text(of pieces: [Piece]) -> String {
     let tokens = pieces.filter { !$0.isSkipped }.map(\.text)
@@ -54,6 +51,16 @@ enum TokenDecoder: Sendable {
         let replacement = index == 0 && metaspace.prefix != .never ? "" : " "
         return token.replacingScalars(String(metaspace.replacement), by: replacement)
       }
+    case .replace(let pattern, let text): tokens.map { $0.replacingScalars(pattern, by: text) }
+    case .byteFallback: Self.fallenBack(tokens)
+    case .fuse: [tokens.joined()]
+    case .strip(let scalar, let left, let right):
+      tokens.map { token in
+        var rest = Array(token.unicodeScalars)[...]
+        rest = rest.dropFirst(rest.prefix(left).prefix { $0 == scalar }.count)
+        rest = rest.dropLast(rest.suffix(right).reversed().prefix { $0 == scalar }.count)
+        return String(scalars: rest)
+      }
     case .sequence(let steps): steps.reduce(tokens) { $1.texts($0) }
     }
   }
@@ -62,16 +69,9 @@ enum TokenDecoder: Sendable {
   func endsWithinCharacter(_ pieces: [Piece]) -> Bool {
     switch self {
     case .byteLevel: endsWithinScalar(byteLevelBytes(pieces.filter { !$0.isSkipped }.suffix(4).map(\.text)))
-    case .sentencePiece: endsWithinScalar(TokenDecoder.trailingBytes(pieces.map { $0.isSkipped ? "" : $0.text }))
-    case .sequence(let steps):
-      steps.contains { step in
-        switch step {
-        case .byteFallback:
-          endsWithinScalar(TokenDecoder.trailingBytes(pieces.filter { !$0.isSkipped }.map(\.text)))
-        case .decoder(let decoder): decoder.endsWithinCharacter(pieces)
-        default: false
-        }
-      }
+    case .sentencePiece: endsWithinScalar(Self.trailingBytes(pieces.map { $0.isSkipped ? "" : $0.text }))
+    case .byteFallback: endsWithinScalar(Self.trailingBytes(pieces.filter { !$0.isSkipped }.map(\.text)))
+    case .sequence(let steps): steps.contains { $0.endsWithinCharacter(pieces) }
     default: false
     }
   }
@@ -85,27 +85,9 @@ enum TokenDecoder: Sendable {
     }
     return bytes.reversed()
   }
-}
-
-extension TokenDecoder.Step {
-  func texts(_ tokens: [String]) -> [String] {
-    switch self {
-    case .replace(let pattern, let text): tokens.map { $0.replacingScalars(pattern, by: text) }
-    case .byteFallback: fallenBack(tokens)
-    case .fuse: [tokens.joined()]
-    case .strip(let scalar, let left, let right):
-      tokens.map { token in
-        var rest = Array(token.unicodeScalars)[...]
-        rest = rest.dropFirst(rest.prefix(left).prefix { $0 == scalar }.count)
-        rest = rest.dropLast(rest.suffix(right).reversed().prefix { $0 == scalar }.count)
-        return String(scalars: rest)
-      }
-    case .decoder(let decoder): decoder.chained(tokens)
-    }
-  }
 
   /// Replaces runs of byte tokens by their text; each byte of a run that is not UTF-8 becomes U+FFFD.
-  private func fallenBack(_ tokens: [String]) -> [String] {
+  private static func fallenBack(_ tokens: [String]) -> [String] {
     var texts: [String] = []
     var run: [UInt8] = []
     func endRun() {
@@ -131,7 +113,32 @@ extension TokenDecoder.Step {
 }
 
 extension TokenDecoder {
-  fileprivate func chained(_ tokens: [String]) -> [String] { texts(tokens) }
+  private static let types: KeyValuePairs = [
+    "ByteLevel": ["add_prefix_space", "trim_offsets", "use_regex"], "WordPiece": ["prefix", "cleanup"],
+    "Metaspace": Metaspace.members, "BPEDecoder": ["suffix"], "Sequence": ["decoders"],
+    "Replace": ["pattern", "content"], "ByteFallback": [], "Fuse": [], "Strip": ["content", "start", "stop"],
+  ]
+
+  /// Reads `decoder` of tokenizer.json.
+  init(_ field: JSONField) throws {
+    switch try field.type(among: Self.types) {
+    case "ByteLevel": self = .byteLevel
+    case "WordPiece":
+      self = .wordPiece(prefix: try field.member("prefix").string(), cleansUp: try field.member("cleanup").bool())
+    case "Metaspace": self = .metaspace(try Metaspace(field))
+    case "BPEDecoder": self = .bytePairs(suffix: try field.member("suffix").string())
+    case "Replace":
+      let pattern = String(scalars: try replacedText(field.member("pattern")))
+      self = .replace(pattern, with: try field.member("content").string())
+    case "ByteFallback": self = .byteFallback
+    case "Fuse": self = .fuse
+    case "Strip":
+      self = .strip(
+        try field.member("content").scalar(), left: try field.member("start").integer(atLeast: 0),
+        right: try field.member("stop").integer(atLeast: 0))
+    default: self = .sequence(try field.member("decoders").elements().map { try TokenDecoder($0) })
+    }
+  }
 }
 
 /// SentencePiece's own decoding. A skipped token still ends a run of bytes.

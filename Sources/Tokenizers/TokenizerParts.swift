@@ -1,24 +1,21 @@
 import Diagnostics
+import StrictJSON
 
 /// The parts of a tokenizer, read from the files of a model directory.
-struct TokenizerParts {
+struct TokenizerParts: Sendable {
   private(set) var added: [AddedToken] = []
   var normalizer: Normalizer?
   var preTokenizer: PreTokenizer?
-  var model: Model
+  let model: any Model
   var postProcessor = PostProcessor.none
   var decoder = TokenDecoder.spaced
   /// Special tokens that are not among `added`.
   var specialIDs: Set<Int32> = []
-  // These are in the vocabulary.
-  var padToken: String?
-  var beginToken: String?
-  var endToken: String?
   /// The contents of `added`, numbered by position.
   private var addedTable = ScalarTable()
   private var highestAddedID: Int32 = -1
 
-  init(model: Model) { self.model = model }
+  init(model: any Model) { self.model = model }
 
   /// Reads the first kind of tokenizer that `directory` has.
   init(directory: String, modelType: String?) throws {
@@ -36,18 +33,10 @@ struct TokenizerParts {
     }
   }
 
-  private static let longestToken = 1024
-
   /// The id of a token of the vocabulary or an added one.
   func id(_ token: String) -> Int32? {
     addedTable.find(Array(token.unicodeScalars)[...]).map { added[$0].id } ?? model.vocabulary.id(token)
   }
-
-  /// Whether a token has been added.
-  func hasAdded(_ token: String) -> Bool { addedTable.find(Array(token.unicodeScalars)[...]) != nil }
-
-  /// The token with an id, or nil.
-  func token(_ id: Int32) -> String? { added.first { $0.id == id }?.content ?? model.vocabulary.token(id) }
 
   /// The text that an added token decodes to. Like `tokenizers`, this normalises tokens that are searched for in
   /// normalised text, except special ones.
@@ -61,28 +50,66 @@ struct TokenizerParts {
   /// Adds a token, whose id must be the one that `tokenizers` gives it: that of the vocabulary, otherwise the next free
   /// one.
   mutating func add(_ token: AddedToken, place: FilePlace) throws {
-    if token.content.isEmpty { throw TokenizerError.malformed(place, problem: "an added token cannot be empty") }
     // The search may look this far ahead at every position of a text.
-    guard token.content.unicodeScalars.count <= Self.longestToken else {
-      throw TokenizerError.malformed(
-        place, problem: "an added token cannot be longer than \(Self.longestToken) characters")
+    let scalars = Array(token.content.unicodeScalars)[...], longest = 1024
+    if scalars.isEmpty { throw TokenizerError.malformed(place, problem: "an added token cannot be empty") }
+    guard scalars.count <= longest else {
+      throw TokenizerError.malformed(place, problem: "an added token cannot be longer than \(longest) characters")
     }
-    let scalars = Array(token.content.unicodeScalars)[...]
-    if addedTable.find(scalars) != nil {
-      throw TokenizerError.duplicateToken(place, token: token.content)
-    }
-    let count = Int32(clamping: model.vocabulary.count)
-    let highest = highestAddedID
-    let next = highest >= count ? highest + (highest < .max ? 1 : 0) : count
-    let actual = model.vocabulary.id(token.content) ?? next
+    if addedTable.find(scalars) != nil { throw TokenizerError.duplicateToken(place, token: token.content) }
+    let known = model.vocabulary.id(scalars), count = Int32(clamping: model.vocabulary.count)
+    let actual = known ?? (highestAddedID >= count ? highestAddedID + (highestAddedID < .max ? 1 : 0) : count)
     guard actual == token.id else {
       throw TokenizerError.idMismatch(place, token: token.content, given: token.id, actual: actual)
     }
-    if model.vocabulary.id(token.content) == nil, let other = model.vocabulary.token(actual) {
+    if known == nil, let other = model.vocabulary.token(actual) {
       throw TokenizerError.duplicateID(place, id: actual, tokens: [other, token.content])
     }
     added.append(token)
     addedTable.insert(scalars)
     highestAddedID = max(highestAddedID, token.id)
+  }
+}
+
+extension TokenizerParts {
+  /// Reads tokenizer.json. Its truncation and padding are ignored.
+  init(tokenizerJSON files: TokenizerFiles) throws {
+    let root = try files.json("tokenizer.json")
+    try root.requireOnly([
+      "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder",
+      "model",
+    ])
+    if let version = try root.optional("version"), try version.string() != "1.0" {
+      throw version.unsupported(try version.string(), ["1.0"])
+    }
+    self.init(model: try readModel(root.member("model")))
+    if let field = try root.optional("normalizer") {
+      let normalizer = try Normalizer(field)
+      try TextGrowth(normalizer).check(field.place)
+      self.normalizer = normalizer
+    }
+    preTokenizer = try root.optional("pre_tokenizer").map { try PreTokenizer($0) }
+    for field in try root.optional("added_tokens")?.elements() ?? [] {
+      try add(AddedToken(tokenizerJSON: field), place: field.member("id").place)
+    }
+    postProcessor = try root.optional("post_processor").map { try PostProcessor($0, idOf: id) } ?? .none
+    if let field = try root.optional("decoder") {
+      decoder = try TokenDecoder(field)
+      try TextGrowth(decoder).check(field.place)
+    }
+  }
+}
+
+extension AddedToken {
+  /// Reads an element of `added_tokens` in tokenizer.json.
+  fileprivate init(tokenizerJSON field: JSONField) throws {
+    try field.requireOnly(["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])
+    let content = try field.member("content").string()
+    self.init(content: content, id: try field.member("id").id(of: content))
+    isSpecial = try field.member("special").bool()
+    isNormalized = try field.member("normalized").bool()
+    isSingleWord = try field.member("single_word").bool()
+    stripsLeft = try field.member("lstrip").bool()
+    stripsRight = try field.member("rstrip").bool()
   }
 }

@@ -6,19 +6,17 @@ extension TokenizerParts {
   /// Reads BERT's vocab.txt: one token a line.
   init(vocabText files: TokenizerFiles) throws {
     let special = try Self.special(files)
-    let lines = try files.lines("vocab.txt")
+    let lines = try files.lines("vocab.txt"), file = files.path("vocab.txt")
+    let place = FilePlace(file: file, line: 1)
     var vocabulary = Vocabulary(capacity: lines.count)
     for (index, line) in lines.enumerated() {
-      try vocabulary.add(
-        line, id: Int32(clamping: index), place: FilePlace(file: files.path("vocab.txt"), line: index + 1))
+      try vocabulary.add(line, id: Int32(clamping: index), place: FilePlace(file: file, line: index + 1))
     }
-    let unknown = try special.token("unk_token")
-    let unknownToken = unknown?.token.content ?? "[UNK]"
+    let unknown = try special.token("unk_token"), unknownToken = unknown?.token.content ?? "[UNK]"
     guard let unknownID = vocabulary.id(unknownToken) else {
-      throw TokenizerError.unknownToken(
-        unknown?.place ?? FilePlace(file: files.path("vocab.txt"), line: 1), token: unknownToken)
+      throw TokenizerError.unknownToken(unknown?.place ?? place, token: unknownToken)
     }
-    self.init(model: .wordPiece(WordPiece(vocabulary: vocabulary, unknownID: unknownID)))
+    self.init(model: WordPiece(vocabulary: vocabulary, unknownID: unknownID))
     let lowercases = try special.flag("do_lower_case") ?? true
     normalizer = .bert(
       BertNormalizer(
@@ -26,7 +24,6 @@ extension TokenizerParts {
         stripsAccents: try special.flag("strip_accents") ?? lowercases, lowercases: lowercases))
     preTokenizer = .bert
     decoder = .wordPiece(prefix: "##", cleansUp: true)
-    let place = FilePlace(file: files.path("vocab.txt"), line: 1)
     let ids = try add(
       special, ["unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]"],
       optional: ["mask_token": "[MASK]"], place: place)
@@ -39,19 +36,16 @@ extension TokenizerParts {
     let isRoberta = try Self.isRoberta(files, special, modelType)
     let vocabulary = try Vocabulary(try files.json("vocab.json"))
     let mergesName = files.exists("merges.txt") ? "merges.txt" : "vocab.bpe"
-    let merges = try BytePairEncoding.merges(
-      lines: try files.lines(mergesName), file: files.path(mergesName), vocabulary: vocabulary)
     self.init(
-      model: .bytePairs(
-        BytePairEncoding(vocabulary: vocabulary, merges: merges, options: BytePairEncoding.Options())))
+      model: try BytePairEncoding(
+        vocabulary: vocabulary, mergeLines: files.lines(mergesName), file: files.path(mergesName)))
     preTokenizer = .byteLevel(
       ByteLevel(addsPrefixSpace: try special.flag("add_prefix_space") ?? false, splitsWords: true))
     decoder = .byteLevel
     let place = FilePlace(file: files.path("vocab.json"), line: 1)
     guard isRoberta else {
       let end = "<|endoftext|>"
-      _ = try add(
-        special, ["bos_token": end, "eos_token": end, "unk_token": end], optional: [:], place: place)
+      _ = try add(special, ["bos_token": end, "eos_token": end, "unk_token": end], place: place)
       return
     }
     let ids = try add(
@@ -75,7 +69,7 @@ extension TokenizerParts {
 
   private static func isRoberta(_ files: TokenizerFiles, _ special: SpecialTokens, _ modelType: String?) throws -> Bool
   {
-    let config = files.exists("config.json") ? try files.json("config.json").optional("model_type") : nil
+    let config = try files.jsonIfThere("config.json")?.optional("model_type")
     let type = try modelType ?? special.tokenizerClass() ?? config?.string()
     switch type?.lowercased() {
     case "roberta", "robertatokenizer", "robertatokenizerfast": return true
@@ -90,7 +84,7 @@ extension TokenizerParts {
   /// Adds the tokens listed in the configuration, then the special tokens by role; `required` and `optional` give their
   /// default names. Returns the ids by role.
   private mutating func add(
-    _ special: SpecialTokens, _ required: [String: String], optional: [String: String], place: FilePlace
+    _ special: SpecialTokens, _ required: [String: String], optional: [String: String] = [:], place: FilePlace
   ) throws -> [String: Int32] {
     for (token, place) in try special.listed() { try add(token, place: place) }
     var ids: [String: Int32] = [:]
@@ -106,24 +100,21 @@ extension TokenizerParts {
       }
       token.id = id
       ids[role] = id
-      switch role {
-      case "pad_token": padToken = token.content
-      case "bos_token": beginToken = token.content
-      case "eos_token": endToken = token.content
-      default: break
-      }
-      try addUnlessThere(token, place: named?.place ?? place)
+      if !hasAdded(id) { try add(token, place: named?.place ?? place) }
     }
+    try addAdditional(special)
+    return ids
+  }
+
+  private func hasAdded(_ id: Int32) -> Bool { added.contains { $0.id == id } }
+
+  /// Adds the additional special tokens, which must be in the vocabulary.
+  mutating func addAdditional(_ special: SpecialTokens) throws {
     for (token, place) in try special.additional() {
       guard let id = id(token.content) else { throw TokenizerError.unknownToken(place, token: token.content) }
       var token = token
       token.id = id
-      try addUnlessThere(token, place: place)
+      if !hasAdded(id) { try add(token, place: place) }
     }
-    return ids
-  }
-
-  private mutating func addUnlessThere(_ token: AddedToken, place: FilePlace) throws {
-    if !added.contains(where: { $0.id == token.id }) { try add(token, place: place) }
   }
 }

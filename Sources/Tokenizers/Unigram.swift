@@ -1,7 +1,7 @@
 /// SentencePiece's unigram model: cuts a text into the pieces with the highest sum of scores.
 ///
 /// Sums are rounded as in SentencePiece (`EncodeOptimized`), so that ties are decided alike.
-struct Unigram: Sendable {
+struct Unigram: Model {
   let vocabulary: Vocabulary
   private let pieces: ScalarTable
   /// Id, score and kind of every string in `pieces`.
@@ -37,7 +37,6 @@ struct Unigram: Sendable {
     (unknownScore, highestScore) = (scores.lowest - 10, scores.highest)
   }
 
-  /// Appends the ids of `text`.
   func encode(_ text: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
     var isAfterUnknown = false
     for (start, end, id) in bestPath(text) {

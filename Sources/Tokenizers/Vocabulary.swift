@@ -7,7 +7,6 @@ struct Vocabulary: Sendable {
   private var ids: [Int32] = []
   private var indices: [Int32: Int32]
 
-  /// A vocabulary with room for `capacity` tokens.
   init(capacity: Int = 0) {
     table = ScalarTable(capacity: capacity)
     ids.reserveCapacity(capacity)
@@ -31,16 +30,11 @@ struct Vocabulary: Sendable {
     }
   }
 
-  /// The number of tokens.
   var count: Int { ids.count }
-
-  /// Scalars of the longest token.
-  var longest: Int { table.longest }
 
   /// The highest id; -1 if there are no tokens.
   var highestID: Int32 { ids.max() ?? -1 }
 
-  /// The id of a token, or nil.
   func id(_ token: ArraySlice<Unicode.Scalar>) -> Int32? { table.find(token).map { ids[$0] } }
 
   /// The longest token that is `prefix` plus a beginning of `text`: its id and the end of that beginning.
@@ -52,10 +46,8 @@ struct Vocabulary: Sendable {
     return longest
   }
 
-  /// The id of a token, or nil.
   func id(_ token: String) -> Int32? { id(Array(token.unicodeScalars)[...]) }
 
-  /// The token with an id, or nil.
   func token(_ id: Int32) -> String? { indices[id].map { String(scalars: table[Int($0)]) } }
 
   /// The scalars of the token with an id; empty if there is none.
@@ -63,7 +55,6 @@ struct Vocabulary: Sendable {
 }
 
 extension String {
-  /// The string of `scalars`.
   init(scalars: some Sequence<Unicode.Scalar>) {
     var view = String.UnicodeScalarView()
     view.append(contentsOf: scalars)

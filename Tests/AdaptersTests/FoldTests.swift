@@ -13,7 +13,7 @@ import Testing
 
   /// A checkpoint with every weight that folding asks for, and some that are of no use.
   private func checkpoint(_ config: String, _ type: SafetensorsType, prefix: String, extra: [String: [Int]])
-    throws -> (TemporaryDirectory, CheckpointDirectory, ModelGeometry)
+    throws -> (TemporaryDirectory, WeightFiles, ModelGeometry)
   {
     let directory = try TemporaryDirectory()
     let geometry = ModelGeometry(try ModelConfig(json: config))

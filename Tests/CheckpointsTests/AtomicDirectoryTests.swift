@@ -83,10 +83,29 @@ import Testing
     #expect(try scratch.names == [".swift-peft-\(parent)-a.tmp", "notes"].sorted())
   }
 
-  @Test func aFullDiskIsAnInputOutputError() {
-    #expect(OutputError.cannotCreate(path: "a", code: ENOSPC).exitStatus == .ioError)
-    #expect(OutputError.cannotCreate(path: "a", code: EACCES).exitStatus == .cannotCreate)
-    #expect(OutputError.writeFailed(path: "a", code: ENOSPC).exitStatus == .ioError)
+  static let sentences: [(any UserFacingError, String, Diagnostics.ExitStatus)] = [
+    (OutputError.cannotCreate(path: "a", code: EACCES), "a: cannot be created: Permission denied", .cannotCreate),
+    (OutputError.cannotCreate(path: "a", code: ENOSPC), "a: cannot be created: No space left on device", .ioError),
+    (OutputError.writeFailed(path: "a", code: EIO), "a: writing failed: Input/output error", .ioError),
+    (
+      ResultDirectoryError.taken(path: "a", file: "x"),
+      "a: already contains x; choose another directory, or pass --overwrite to replace it", .cannotCreate
+    ),
+    (
+      ResultDirectoryError.foreign(path: "a", file: "x"),
+      "a: contains x, which export and merge do not write; choose another directory", .cannotCreate
+    ),
+    (ResultDirectoryError.isFile(path: "a"), "a: cannot be created: a file is in the way", .cannotCreate),
+    (
+      ResultDirectoryError.isInput(path: "a", input: "a/m"), "a: cannot be replaced: the input a/m is in it",
+      .cannotCreate
+    ),
+  ]
+
+  @Test(arguments: sentences)
+  func saysWhatIsWrong(error: any UserFacingError, sentence: String, status: Diagnostics.ExitStatus) {
+    #expect(error.description == sentence)
+    #expect(error.exitStatus == status)
   }
 }
 

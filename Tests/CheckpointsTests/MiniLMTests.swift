@@ -10,7 +10,7 @@ private let directory = ProcessInfo.processInfo.environment["MINILM_DIR"]
     let path = try #require(directory)
     let config = try ModelConfig(directory: path)
     #expect(config.modelType == "bert" && config.layers == 6 && config.hiddenSize == 384 && config.heads == 12)
-    let weights = try CheckpointDirectory(path: path, basePrefix: "bert")
+    let weights = try WeightFiles(path: path, basePrefix: "bert")
     var wanted: [(name: String, shape: [Int])] = [
       ("bert.embeddings.word_embeddings.weight", [config.vocabularySize, config.hiddenSize]),
       ("embeddings.position_embeddings.weight", [config.maxPositions, config.hiddenSize]),

@@ -96,8 +96,8 @@ import Testing
       merge.status == 0 && merge.out.contains("differ from base + adapter by at most "), "\(merge.out)\(merge.err)")
     expectEqual(
       run, try scores(sandbox, "merged.json", "--output-dir", "scored"), model.hasSuffix("bf16") ? 3e-2 : 1e-5)
-    let base = try CheckpointDirectory(path: sandbox.place("model"))
-    let merged = try CheckpointDirectory(path: sandbox.place("merged"))
+    let base = try WeightFiles(path: sandbox.place("model"))
+    let merged = try WeightFiles(path: sandbox.place("merged"))
     #expect(
       merged.files.count == base.files.count
         && sandbox.exists("merged/model.safetensors.index.json") == (base.files.count > 1))

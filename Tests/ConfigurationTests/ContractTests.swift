@@ -52,7 +52,7 @@ import Testing
     #expect(config.training == TrainingConfig())
   }
 
-  @Test(arguments: AdapterConfig.strategies)
+  @Test(arguments: Catalog.standard.methods.map(\.name))
   func everyStrategyIsKnown(name: String) throws {
     #expect(try RunConfig.load(text: config(adapter: "\"strategy\": \"\(name)\"")).adapter.strategy == name)
   }

@@ -36,7 +36,7 @@ import Testing
     #expect(training?["learning_rate"]?["exclusiveMinimum"]?.integer == 0)
     #expect(training?["learning_rate"]?["default"]?.number == 4e-4)
     #expect(training?["save_total_limit"]?["type"]?.array?.map(\.string) == ["integer", "null"])
-    #expect(adapter?["strategy"]?["enum"]?.array?.count == AdapterConfig.strategies.count)
+    #expect(adapter?["strategy"]?["enum"]?.array?.count == Catalog.standard.methods.count)
     #expect(adapter?["target_modules"]?["anyOf"]?.array?.first?["const"]?.string == "all-linear")
     #expect(schema["required"]?.array?.map(\.string) == ["model", "task"])
     #expect(schema["properties"]?["task"]?["additionalProperties"]?.bool == false)

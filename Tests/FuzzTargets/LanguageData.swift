@@ -11,7 +11,7 @@ extension FuzzTarget {
     try directory.fill([name: bytes])
     switch reader {
     case .text, .textLines:
-      for document in try TextDocuments(path: path).documents where document.text.isEmpty {
+      for document in try TextDocuments(path: path).documents where document.isEmpty {
         throw FuzzFinding(problem: "an empty document")
       }
     case .instructions, .instructionLines: try check(PromptedDataset(instructions: path, style: style))

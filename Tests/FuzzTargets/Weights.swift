@@ -27,7 +27,7 @@ extension FuzzTarget {
       [0, 0, 128, 63, 0, 60, 0, 60],
     ])
     try directory.fill(["model.safetensors.index.json": input, "one.safetensors": shard, "two.safetensors": shard])
-    let weights = try CheckpointDirectory(path: directory.path)
+    let weights = try WeightFiles(path: directory.path)
     for name in weights.names { _ = weights.info(name) }
     for file in weights.files where !file.path.hasPrefix(directory.path + "/") || file.path.contains("/../") {
       throw FuzzFinding(problem: "a shard outside")

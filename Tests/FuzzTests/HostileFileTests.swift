@@ -32,7 +32,7 @@ struct HostileFileTests {
 
     func read(_ directory: String) throws {
       switch self {
-      case .model, .index: _ = try CheckpointDirectory(path: directory)
+      case .model, .index: _ = try WeightFiles(path: directory)
       case .config: _ = try ModelConfig(directory: directory)
       case .tokenizer, .vocabulary, .sentencePiece: _ = try Tokenizer(modelDirectory: directory, modelType: "bert")
       case .adapter: _ = try AdapterFile.read(directory, sites: manyMaps(8).sites)
@@ -161,8 +161,8 @@ struct HostileFileTests {
     #expect(symlink(directory, store.path + "/model") == 0)
     for shard in ["x/a.safetensors", "y/a.safetensors", "./x/a.safetensors"] {
       try index(shard)
-      #expect(try CheckpointDirectory(path: directory).names == ["a"])
-      #expect(try CheckpointDirectory(path: store.path + "/model").names == ["a"])
+      #expect(try WeightFiles(path: directory).names == ["a"])
+      #expect(try WeightFiles(path: store.path + "/model").names == ["a"])
     }
   }
 

@@ -31,7 +31,7 @@ import Testing
     let problem = TaskError.labelNotFinite(file: "t.tsv", line: 3, label: label)
     #expect(throws: problem) { try Self.found(["0.5", label, "1"]) }
     for space in [LabelSpace.regression, .classes(["a", "b"])] {
-      #expect(LabelReader(space, file: "t.tsv").label(label, line: 3) == .failure(problem))
+      #expect(throws: problem) { try LabelReader(space, file: "t.tsv").label(label, line: 3) }
     }
   }
 
@@ -39,17 +39,17 @@ import Testing
     #expect(throws: TaskError.oneClass(file: "t.tsv", label: "1")) { try Self.found(["1", "1"]) }
   }
 
-  @Test func readsLabels() {
+  @Test func readsLabels() throws {
     let classes = LabelReader(.classes(["no", "yes"]), file: "d.tsv")
-    #expect(classes.label("yes", line: 1) == .success(.classIndex(1)))
-    #expect(
-      classes.label("maybe", line: 4)
-        == .failure(.unknownLabel(file: "d.tsv", line: 4, label: "maybe", known: ["no", "yes"])))
-    #expect(classes.label("", line: 4) == .failure(.emptyLabel(file: "d.tsv", line: 4)))
+    #expect(try classes.label("yes", line: 1) == .classIndex(1))
+    #expect(throws: TaskError.unknownLabel(file: "d.tsv", line: 4, label: "maybe", known: ["no", "yes"])) {
+      try classes.label("maybe", line: 4)
+    }
+    #expect(throws: TaskError.emptyLabel(file: "d.tsv", line: 4)) { try classes.label("", line: 4) }
     let scores = LabelReader(.regression, file: "d.tsv")
-    #expect(scores.label("3.800", line: 1) == .success(.score(3.8)))
-    for text in ["high", "0x10", " 1", "1,5", "-"] {
-      #expect(scores.label(text, line: 9) == .failure(.labelNotNumber(file: "d.tsv", line: 9, label: text)))
+    #expect(try scores.label("3.800", line: 1) == .score(3.8))
+    for text in ["high", "0x10", " 1", "1,5", "-", "--nan"] {
+      #expect(throws: TaskError.labelNotNumber(file: "d.tsv", line: 9, label: text)) { try scores.label(text, line: 9) }
     }
   }
 

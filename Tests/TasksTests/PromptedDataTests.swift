@@ -46,7 +46,7 @@ import Testing
             """, answer: "La", line: 2),
       ])
     #expect(
-      data.skipped.map(\.description) == [
+      data.skipped == [
         "d.json: left out 1 record with an empty output (line 3)",
         "d.json: left out 1 record with an empty instruction (line 4)",
       ])
@@ -164,7 +164,7 @@ import Testing
     #expect(data.examples[0].prompt == "name : The Vaults | Type : pub | family friendly : no")
     #expect(data.examples[1].prompt == "name : Blue Spice | price : less than £20")
     #expect(data.examples.allSatisfy { $0.endsPrompt && $0.ending == .endOfText })
-    #expect(data.skipped.map(\.description) == ["e.csv: left out 1 record with an empty reference (line 5)"])
+    #expect(data.skipped == ["e.csv: left out 1 record with an empty reference (line 5)"])
   }
 
   @Test func meaningsForEvaluation() throws {
@@ -184,6 +184,23 @@ import Testing
     #expect(message { _ = try read(text, groups: false) } == expected)
   }
 
+  @Test func textsOfAModel() throws {
+    let folder = try Folder([
+      "a": "x\ny z\n", "b": "index\tprediction\tlabel\n0\tx\tr\n1\ty\t\n", "c": "index\tprediction\n1\tx",
+    ])
+    let data = try read(text, groups: true), texts = try GeneratedTexts(path: folder.path + "/a")
+    try texts.requireFit(data)
+    #expect(
+      texts.texts == ["x", "y z"] && texts.table(data.examples).hasPrefix("index\tprediction\tlabel\n0\tx\tFirst.\n"))
+    #expect(try GeneratedTexts(path: folder.path + "/b").texts == ["x", "y"])
+    #expect(
+      message { _ = try GeneratedTexts(path: folder.path + "/c") }
+        == "\(folder.path)/c:2: must be 0, a TAB and a text: rows are in order")
+    #expect(throws: TaskError.textCount(file: "t", found: 1, references: "e.csv", expected: 2)) {
+      try GeneratedTexts(texts: ["x"], file: "t").requireFit(data)
+    }
+  }
+
   /// The real files, where `E2E_DIR` says where they are.
   @Test(.enabled(if: ProcessInfo.processInfo.environment["E2E_DIR"] != nil))
   func officialFiles() throws {
@@ -199,6 +216,6 @@ import Testing
   func alpacaFiles() throws {
     let directory = try #require(ProcessInfo.processInfo.environment["INSTRUCT_DIR"])
     let data = try PromptedDataset(instructions: "\(directory)/alpaca-5000.json", style: .alpaca)
-    #expect(data.examples.count == 4998 && data.skipped.map(\.lines.count) == [2])
+    #expect(data.examples.count == 4998 && data.skipped.count == 1 && data.skipped[0].contains("left out 2 records"))
   }
 }

@@ -71,6 +71,23 @@ import Testing
       .oneClass(file: "t.tsv", label: "1"),
       "t.tsv: every label is \"1\"; classification needs at least two classes"
     ),
+    (.numberedColumn(file: "t.json", column: .index(2)), "t.json:1: no column number 2; JSON records have names"),
+    (.badRecord(file: "t.json", line: 7, problem: "answer is missing"), "t.json:7: answer is missing"),
+    (
+      .nothingUsable(file: "t.json", reasons: ["an empty instruction", "an empty output"]),
+      "t.json: no record can be used: every one has an empty instruction, or an empty output"
+    ),
+    (.tooFewShots(file: "dev.csv", found: 1, wanted: 5), "dev.csv: 1 question, fewer than the 5 for a prompt"),
+    (
+      .noShots(file: "quiz.csv"),
+      "quiz.csv: no solved questions for the prompt: give a file of them, or name the files as MMLU's "
+        + "(test/SUBJECT_test.csv, dev/SUBJECT_dev.csv)"
+    ),
+    (
+      .textCount(file: "texts.txt", found: 2, references: "devset.csv", expected: 3),
+      "texts.txt: 2 texts, but devset.csv has 3 meaning representations: one text is needed for each, in the order of "
+        + "their first rows"
+    ),
     (
       .noEndOfText(directory: "m"),
       "m/config.json: eos_token_id is missing: texts and answers need a token that ends them"
@@ -79,7 +96,7 @@ import Testing
       .noRoomToPredict(maxLength: 1),
       "task.max_seq_length: must be at least 2, since each token is predicted from those before it; found 1"
     ),
-    (.andMore(file: "t.tsv", count: 5), "t.tsv: and 5 more"),
+    (.badTemplate(problem: "no field {x}"), "task.prompt_template: no field {x}"),
   ])
   func saysOneSentence(error: TaskError, sentence: String) {
     #expect(error.description == sentence)
@@ -91,12 +108,26 @@ import Testing
     #expect(TaskError.blankLine(file: "f", line: 1).exitStatus == .badInput)
   }
 
-  @Test func listsTheFirstTwenty() {
-    var problems = FileProblems(file: "t.tsv")
-    for line in 1...25 { problems.add(.blankLine(file: "t.tsv", line: line)) }
-    let error = #expect(throws: ErrorList.self) { try problems.throwIfAny() }
-    #expect(error?.errors.count == 21)
-    #expect(error?.description.hasSuffix("t.tsv:20: blank line\nt.tsv: and 5 more") == true)
+  @Test(arguments: [
+    (
+      EncodingError.noTokens(example: 4, path: "m"),
+      "m: the tokenizer makes no token of example 5, not even a special one"
+    ),
+    (
+      .typeOutsideModel(type: 1, types: 1, path: "m"),
+      "m: the tokenizer gives tokens the type 1, but type_vocab_size is 1"
+    ),
+  ])
+  func aTokenizerThatDoesNotFit(error: EncodingError, sentence: String) {
+    #expect(error.description == sentence)
+    #expect(error.exitStatus == .badInput)
+  }
+
+  @Test func namesTheFirstThreeLines() {
+    let found = message {
+      _ = try (1...25).mapAll { (line) throws(TaskError) in throw .blankLine(file: "t", line: line) }
+    }
+    #expect(found == "t:1: blank line\nt:2: blank line\nt:3: blank line\nand 22 more")
     #expect(listed((1...21).map(String.init)).hasSuffix("\"20\" and 1 more"))
   }
 }

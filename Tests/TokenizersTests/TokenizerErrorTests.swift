@@ -81,7 +81,7 @@ import Testing
 
   @Test(arguments: jsonCases)
   func tokenizerJSON(members: String, message: String) throws {
-    try expect(message, exit: .badInput, files: ["tokenizer.json": "{\(members)}"])
+    try expect("DIR/tokenizer.json:" + message, exit: .badInput, files: ["tokenizer.json": "{\(members)}"])
   }
 
   static let languageCases: [(String, String)] = [
@@ -116,7 +116,7 @@ import Testing
 
   @Test(arguments: languageCases)
   func componentsOfLanguageModels(members: String, message: String) throws {
-    try expect(message, exit: .badInput, files: ["tokenizer.json": "{\(members)}"])
+    try expect("DIR/tokenizer.json:" + message, exit: .badInput, files: ["tokenizer.json": "{\(members)}"])
   }
 
   static func added(_ members: String) -> String {
@@ -154,14 +154,14 @@ import Testing
     ),
   ])
   func vocabularyFiles(files: [String: String], message: String) throws {
-    try expect(message, exit: .badInput, files: files)
+    try expect("DIR/" + message, exit: .badInput, files: files)
   }
 
   @Test func sentencePieceFiles() throws {
     func check(_ message: String, _ bytes: [UInt8], config: String? = nil) throws {
       var files = ["tokenizer.model": Data(bytes)]
       if let config { files["tokenizer_config.json"] = Data(config.utf8) }
-      try expect(message, exit: .badInput, data: files)
+      try expect("DIR/" + message, exit: .badInput, data: files)
     }
     try check("tokenizer.model: not a SentencePiece model, or cut off", Array("<html>".utf8))
     try check("tokenizer.model: a SentencePiece model without pieces", [])
@@ -183,11 +183,17 @@ import Testing
 
   @Test func missingFiles() throws {
     try expect(
-      "no tokenizer (expected tokenizer.json, or tokenizer.model, or vocab.txt, or vocab.json "
-        + "with merges.txt)",
-      exit: .missingInput,
-      files: ["vocab.json": "{}"])
-    #expect(throws: TokenizerError.self) { try Tokenizer(modelDirectory: "/no/such/directory") }
+      "DIR: no tokenizer (expected tokenizer.json, or tokenizer.model, or vocab.txt, or vocab.json with merges.txt)",
+      exit: .missingInput, files: ["vocab.json": "{}"])
+    #expect(throws: TokenizerError.noTokenizer(directory: "/no/such/directory")) {
+      try Tokenizer(modelDirectory: "/no/such/directory")
+    }
+  }
+
+  @Test func unreadableFiles() throws {
+    try expect(
+      "DIR/vocab.txt:2: the text is not valid UTF-8", exit: .badInput, data: ["vocab.txt": Data([0x61, 0x0A, 0xFF])])
+    try expect("DIR/vocab.txt: cannot be read: is a directory", exit: .missingInput, data: ["vocab.txt/x": Data()])
   }
 
   private func expect(_ message: String, exit: Diagnostics.ExitStatus, files: [String: String]) throws {
@@ -198,12 +204,16 @@ import Testing
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("tokenizer-\(UUID())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
-    for (name, data) in files { try data.write(to: directory.appendingPathComponent(name)) }
+    for (name, data) in files {
+      let file = directory.appendingPathComponent(name)
+      try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try data.write(to: file)
+    }
     do {
       _ = try Tokenizer(modelDirectory: directory.path)
       Issue.record("no error where expected: \(message)")
     } catch let error as any UserFacingError {
-      #expect(error.description.hasSuffix(message), "\(error)")
+      #expect(error.description.replacingOccurrences(of: directory.path, with: "DIR") == message)
       #expect(error.exitStatus == exit)
     }
   }

@@ -11,7 +11,6 @@ import Testing
     #expect(tokenizer.id(of: "[SEP]") == 3)
     #expect(tokenizer.id(of: "no such token") == nil)
     #expect(tokenizer.token(-1) == nil)
-    #expect(tokenizer.padID == 0)
     #expect(tokenizer.specialTokenCount(isPair: true) == 3)
   }
 
@@ -19,7 +18,6 @@ import Testing
     let tokenizer = try Tokenizer(modelDirectory: "\(golden)/byte-bpe")
     #expect(tokenizer.vocabularySize == 901)
     #expect(tokenizer.token(900) == "<mask>")
-    #expect(tokenizer.padID == 1)
   }
 
   @Test func specialTokensStayWhereNothingElseFits() throws {

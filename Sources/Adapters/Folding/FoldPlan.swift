@@ -5,7 +5,7 @@ import Models
 
 /// Decides, tensor by tensor, what a folded checkpoint holds.
 struct FoldPlan {
-  let directory: CheckpointDirectory
+  let directory: WeightFiles
   let geometry: ModelGeometry
   let task: FoldedCheckpoint.Task
   /// By the path of the map.
@@ -17,7 +17,7 @@ struct FoldPlan {
   private var hasOutputLayer = false
 
   init(
-    _ directory: CheckpointDirectory, geometry: ModelGeometry, adapter: ExpandedAdapter, task: FoldedCheckpoint.Task
+    _ directory: WeightFiles, geometry: ModelGeometry, adapter: ExpandedAdapter, task: FoldedCheckpoint.Task
   ) {
     self.directory = directory
     self.geometry = geometry

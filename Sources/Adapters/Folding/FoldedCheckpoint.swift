@@ -32,7 +32,7 @@ public struct FoldedCheckpoint: Sendable {
   /// Plans every tensor and checks it. `adapter` may have slices; `pooler` are the tensors of a pooler that the
   /// checkpoint lacks, by their paths.
   public init(
-    _ directory: CheckpointDirectory, geometry: ModelGeometry, adapter: ExpandedAdapter, task: Task,
+    _ directory: WeightFiles, geometry: ModelGeometry, adapter: ExpandedAdapter, task: Task,
     pooler: [String: HeadTensor] = [:]
   ) throws {
     self.geometry = geometry

@@ -3,11 +3,11 @@
 /// The original is a row of regular expressions; each becomes one pass here, since their matches do not overlap.
 public func mtevalTokens(_ text: String, lowercased: Bool) -> [String] {
   var text = Array((lowercased ? text.lowercased() : text).unicodeScalars)
-  text = replacing(text, "<skipped>", "")
-  text = replacing(text, "-\n", "")
-  text = replacing(text, "\n", " ")
-  for (name, character) in [("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")] {
-    text = replacing(text, name, character)
+  let replacements = [
+    ("<skipped>", ""), ("-\n", ""), ("\n", " "), ("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"),
+  ]
+  for (pattern, other) in replacements where text.contains(pattern.unicodeScalars.first ?? " ") {
+    text.replace(pattern.unicodeScalars, with: other.unicodeScalars)
   }
   text = [" "] + text + [" "]
   // Symbols but ' , - . stand alone.
@@ -21,38 +21,19 @@ public func mtevalTokens(_ text: String, lowercased: Bool) -> [String] {
   return spaced.split { $0.properties.isWhitespace }.map { String(String.UnicodeScalarView($0)) }
 }
 
-/// Replaces pairs of neighbours from the left; matches do not overlap.
+/// Writes spaces around one of two neighbours, from the left; matches do not overlap.
 private func pass(
   _ text: [Unicode.Scalar], where matches: (Unicode.Scalar, Unicode.Scalar) -> Bool,
   write: (Unicode.Scalar, Unicode.Scalar) -> [Unicode.Scalar]
 ) -> [Unicode.Scalar] {
-  var result: [Unicode.Scalar] = []
+  var result: [Unicode.Scalar] = [], rest = text[...]
   result.reserveCapacity(text.count * 2)
-  var index = 0
-  while index < text.count {
-    if index + 1 < text.count, matches(text[index], text[index + 1]) {
-      result += write(text[index], text[index + 1])
-      index += 2
+  while let first = rest.popFirst() {
+    if let second = rest.first, matches(first, second) {
+      result += write(first, second)
+      rest.removeFirst()
     } else {
-      result.append(text[index])
-      index += 1
-    }
-  }
-  return result
-}
-
-private func replacing(_ text: [Unicode.Scalar], _ pattern: String, _ other: String) -> [Unicode.Scalar] {
-  let pattern = Array(pattern.unicodeScalars), other = Array(other.unicodeScalars)
-  guard let first = pattern.first, text.contains(first) else { return text }
-  var result: [Unicode.Scalar] = []
-  var index = 0
-  while index < text.count {
-    if text[index...].starts(with: pattern) {
-      result += other
-      index += pattern.count
-    } else {
-      result.append(text[index])
-      index += 1
+      result.append(first)
     }
   }
   return result

@@ -22,11 +22,6 @@ public struct Choices: Objective {
       ? ChoiceBatch(items, model.language) : training.batch(items, model, purpose)
   }
 
-  /// What the items of a split and their result mean to the metrics.
-  public func predictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions? {
-    labelledPredictions(items, result)
-  }
-
   /// What was scored as texts to learn has perplexity and loss.
   public func values(_ items: [EncodedDataset.Item], _ result: BatchResult) -> [MetricValue] {
     guard !items.isEmpty else { return [] }

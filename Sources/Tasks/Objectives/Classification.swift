@@ -26,15 +26,32 @@ public struct Classification: Objective {
       return classes.count == labels.count ? tape.crossEntropy(logits, labels: classes, weight: weight) : []
     }
   }
+}
 
-  /// What the items of a split and their result mean to the metrics.
-  public func predictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions? {
-    labelledPredictions(items, result)
+/// One number for each text or pair: the squared error, averaged over the examples.
+public struct Regression: Objective {
+  /// What an evaluation reports, the main metric first, the loss last.
+  public let metrics: [Metric]
+
+  /// A regression; the loss is reported after `metrics`.
+  public init(metrics: [Metric] = [.pearson, .spearman]) { self.metrics = metrics.endingWithLoss }
+
+  /// The form in which the model is loaded.
+  public var modelUse: ModelUse { .classifier(outputs: 1) }
+
+  /// A batch, ready to go through the model.
+  public func batch(
+    _ items: [EncodedDataset.Item], _ model: ObjectiveModel, _ purpose: BatchPurpose
+  ) -> any ObjectiveBatch {
+    SequenceBatch(items, model, purpose) { tape, outputs, labels, weight in
+      let scores = labels.compactMap { if case .score(let score) = $0 { score } else { nil } }
+      return scores.count == labels.count ? tape.squaredError(outputs, targets: scores, weight: weight) : []
+    }
   }
 }
 
 /// Texts with one row of outputs each.
-struct SequenceBatch: ObjectiveBatch {
+private struct SequenceBatch: ObjectiveBatch {
   /// Records the mean loss over rows of outputs, each weighted, and returns the rows' losses; none where a label is
   /// missing.
   typealias Loss = @Sendable (_ tape: Tape, _ outputs: Tensor, _ labels: [Label?], _ weight: Double) -> [Double]
@@ -68,18 +85,4 @@ struct SequenceBatch: ObjectiveBatch {
     return BatchResult(
       losses: losses.count == units.count ? losses : [], counts: units.map { _ in 1 }, logits: units.map(\.scores))
   }
-}
-
-/// The predictions of items that all have labels.
-func labelledPredictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions? {
-  let labels = items.compactMap(\.label)
-  guard labels.count == items.count else { return nil }
-  return Predictions(
-    scores: result.logits, labels: labels, meanLoss: result.meanLoss,
-    choiceLengths: items.compactMap { $0.choices?.lengths })
-}
-
-extension [Metric] {
-  /// With the loss at the end.
-  var endingWithLoss: [Metric] { filter { $0 != .loss } + [.loss] }
 }

@@ -20,6 +20,15 @@ public protocol Objective: Sendable {
 }
 
 extension Objective {
+  /// The predictions of items that all have labels.
+  public func predictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions? {
+    let labels = items.compactMap(\.label)
+    guard labels.count == items.count else { return nil }
+    return Predictions(
+      scores: result.logits, labels: labels, meanLoss: result.meanLoss,
+      choiceLengths: items.compactMap { $0.choices?.lengths })
+  }
+
   /// The metrics of a whole split, computed from its predictions.
   public func values(_ items: [EncodedDataset.Item], _ result: BatchResult) -> [MetricValue] {
     items.isEmpty ? [] : predictions(items, result).map(metrics.values) ?? []
@@ -50,6 +59,11 @@ public enum ObjectiveModel: Sendable {
     guard case .language(let model) = self else { preconditionFailure("the objective needs a language model") }
     return model
   }
+}
+
+extension [Metric] {
+  /// With the loss at the end.
+  var endingWithLoss: [Metric] { filter { $0 != .loss } + [.loss] }
 }
 
 /// What a batch is run for.

@@ -1,4 +1,4 @@
-import Diagnostics
+import Foundation
 import Metrics
 
 /// A task: its data, its objective and its metrics, under the name that a config gives.
@@ -29,30 +29,34 @@ public struct Task: Sendable {
   /// the config must name the file.
   public let files: [Split: [String]]
   /// Whether the data is distributed as a directory under these names, by which `init` recognises it.
-  public var comesAsDirectory = false
+  public var comesAsDirectory: Bool
   /// The options it takes beside files and limits.
-  public var options: Set<TaskOption> = []
+  public var options: Set<TaskOption>
   /// Those it cannot do without.
-  public var requiredOptions: Set<TaskOption> = []
+  public var requiredOptions: Set<TaskOption>
   /// What the examples are labelled with.
   public let labels: Labels
   /// Every metric that an evaluation can report, the main one first, the loss last. Which ones it reports may depend on
   /// the labels.
   public let metrics: [Metric]
   /// How many texts of `max_seq_length` tokens an example may have.
-  public var textsPerExample = 1
+  public var textsPerExample: Int
   /// Whether `eval` generates a text for each example and compares it with its references.
-  public var isScoredByTexts = false
+  public var isScoredByTexts: Bool
   /// Finds the labels and makes what reads the splits.
   public let open: @Sendable (TaskOpening) throws -> TaskReader
 
   /// A task of its parts; the loss is added to `metrics`.
   public init(
     _ name: String, summary: String, files: [Split: [String]], labels: Labels, metrics: [Metric],
+    options: Set<TaskOption> = [], requiredOptions: Set<TaskOption> = [], comesAsDirectory: Bool = false,
+    textsPerExample: Int = 1, isScoredByTexts: Bool = false,
     open: @escaping @Sendable (TaskOpening) throws -> TaskReader
   ) {
     (self.name, self.summary, self.files, self.labels) = (name, summary, files, labels)
-    (self.metrics, self.open) = (metrics.endingWithLoss, open)
+    (self.metrics, self.options, self.requiredOptions) = (metrics.endingWithLoss, options, requiredOptions)
+    (self.comesAsDirectory, self.textsPerExample) = (comesAsDirectory, textsPerExample)
+    (self.isScoredByTexts, self.open) = (isScoredByTexts, open)
   }
 
   /// Every task.
@@ -66,6 +70,17 @@ public struct Task: Sendable {
 
   /// Whether its files have names of their own.
   public var hasFileNames: Bool { files.values.contains { !$0.isEmpty } }
+
+  /// The file or directory of `split`. Throws where there is none.
+  func file(_ split: Split, _ options: TaskOptions) throws -> String {
+    guard let names = files[split] else { throw TaskError.noSuchSplit(task: name, split: split, splits: splits) }
+    let directory = options.dataDir.map { $0.hasSuffix("/") ? $0 : $0 + "/" }
+    let candidates =
+      options.ownFile(split).map { [$0] } ?? directory.map { directory in names.map { directory + $0 } } ?? []
+    guard let usual = candidates.first else { throw TaskError.noFileGiven(task: name, split: split) }
+    if let file = candidates.first(where: FileManager.default.fileExists(atPath:)) { return file }
+    throw TaskError.missingFile(file: usual, task: name, split: split)
+  }
 
   /// The metrics that fit `labels`.
   public func metrics(for labels: LabelSpace) -> [Metric] {
@@ -96,12 +111,9 @@ extension Task {
     _ name: String, summary: String, files: [Split: [String]], labels: LabelSpace, metrics: [Metric] = [.accuracy],
     read: @escaping @Sendable (_ path: String, _ split: Split) throws -> [Example]
   ) -> Task {
-    let objective =
-      labels == .regression
-      ? Regression(metrics: metrics) as any Objective : Classification(classes: labels.outputs, metrics: metrics)
-    return Task(name, summary: summary, files: files, labels: .fixed(labels), metrics: metrics) { opening in
+    Task(name, summary: summary, files: files, labels: .fixed(labels), metrics: metrics) { opening in
       let own = labels, labels = try opening.ordered(own)
-      return TaskReader(labels: labels, objective: objective) { request in
+      return TaskReader(labels: labels, objective: opening.task.objective(for: labels)) { request in
         let examples = try read(request.path, request.split).prefix(request.limit)
         return SplitData(examples.map { $0.relabelled(own, as: labels) }, file: request.path, labels: labels)
       } predict: { input in
@@ -118,5 +130,92 @@ extension Example {
       case .classes(let others) = other, let number = others.firstIndex(of: names[index])
     else { return self }
     return Example(text: text, pair: pair, label: .classIndex(number), line: line)
+  }
+}
+
+/// What a config says about its task: the section `task`.
+public struct TaskOptions: Sendable, Equatable {
+  /// The task's name.
+  public var name: String
+  /// Holds the files under the task's own names.
+  public var dataDir: String?
+  /// Replaces the task's own file, or names it where the task has none.
+  public var trainFile: String?
+  /// Replaces the task's own file, or names it where the task has none.
+  public var validationFile: String?
+  /// Replaces the task's own file, or names it where the task has none.
+  public var testFile: String?
+  /// `tsv`: the column of the text, or the two of a pair.
+  public var textColumns: [Column]?
+  /// `tsv`: the column of the label.
+  public var labelColumn: Column?
+  /// `tsv`: whether the first line names the columns.
+  public var hasHeader = true
+  /// `instruct`: how instructions become prompts: `alpaca`, `model` (its own chat template), `chatml`, `llama-2`,
+  /// `llama-3`, or a text with `{instruction}` and `{input}`; nil: `alpaca`.
+  public var promptTemplate: String?
+  /// `multiple-choice`: how a question is put and what is scored: `letter`, `text` or `continuation`; nil: letters for
+  /// CSV, the choices' text for JSON.
+  public var choiceStyle: String?
+  /// `multiple-choice`: solved questions in front of each that is scored; nil: up to 5, where there is a file of them.
+  public var numFewshot: Int?
+  /// `multiple-choice`: where solved questions are; nil: MMLU's `dev/SUBJECT_dev.csv`.
+  public var fewshotFile: String?
+  /// Longer examples are cut to this many tokens.
+  public var maxSeqLength = 128
+  /// Use only the first examples; nil: all.
+  public var maxTrainSamples: Int?
+  /// Use only the first examples of every other split; nil: all.
+  public var maxEvalSamples: Int?
+
+  /// The task `name` with every default.
+  public init(name: String) { self.name = name }
+
+  /// The file that is given for `split` itself.
+  func ownFile(_ split: Split) -> String? {
+    switch split {
+    case .train: trainFile
+    case .validation: validationFile
+    case .validationMismatched: nil
+    case .test: testFile
+    }
+  }
+
+  /// How many examples of `split` to use.
+  public func limit(_ split: Split) -> Int? { split == .train ? maxTrainSamples : maxEvalSamples }
+}
+
+/// An option that only some tasks take, by its key in the config.
+public enum TaskOption: String, Sendable, CaseIterable {
+  case textColumns = "text_columns"
+  case labelColumn = "label_column"
+  case hasHeader = "has_header"
+  case promptTemplate = "prompt_template"
+  case choiceStyle = "choice_style"
+  case numFewshot = "num_fewshot"
+  case fewshotFile = "fewshot_file"
+
+  /// Whether `options` give it.
+  public func isGiven(_ options: TaskOptions) -> Bool {
+    switch self {
+    case .textColumns: options.textColumns != nil
+    case .labelColumn: options.labelColumn != nil
+    case .hasHeader: !options.hasHeader
+    case .promptTemplate: options.promptTemplate != nil
+    case .choiceStyle: options.choiceStyle != nil
+    case .numFewshot: options.numFewshot != nil
+    case .fewshotFile: options.fewshotFile != nil
+    }
+  }
+}
+
+extension Split {
+  /// The config key under `task` that gives the split's file.
+  var fileKey: String {
+    switch self {
+    case .train: "train_file"
+    case .validation, .validationMismatched: "validation_file"
+    case .test: "test_file"
+    }
   }
 }

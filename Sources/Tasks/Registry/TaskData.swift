@@ -1,5 +1,3 @@
-import Diagnostics
-import Foundation
 import Metrics
 
 /// A task with its files, labels and objective, ready to be read.
@@ -21,13 +19,13 @@ public struct TaskData: Sendable {
     _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil
   ) throws {
     (self.task, self.options) = (task, options)
-    var problems = FileProblems(file: task.name)
+    var problems: [TaskError] = []
     for (key, limit) in [("max_train_samples", options.maxTrainSamples), ("max_eval_samples", options.maxEvalSamples)] {
-      if let limit, limit < 1 { problems.add(.sampleCount(key: key, limit)) }
+      if let limit, limit < 1 { problems.append(.sampleCount(key: key, limit)) }
     }
     let columns: [TaskOption] = [.textColumns, .labelColumn, .hasHeader]
     if columns.contains(where: { $0.isGiven(options) && !task.options.contains($0) }) {
-      problems.add(.columnsAreFixed(task: task.name))
+      problems.append(.columnsAreFixed(task: task.name))
     }
     try problems.throwIfAny()
     reader = try task.open(
@@ -86,18 +84,124 @@ public struct TaskData: Sendable {
   }
 }
 
-extension Task {
-  func file(_ split: Split, _ options: TaskOptions) throws -> String {
-    guard let names = files[split] else { throw TaskError.noSuchSplit(task: name, split: split, splits: splits) }
-    let candidates: [String]
-    if let own = options.ownFile(split) {
-      candidates = [own]
-    } else if let directory = options.dataDir, !names.isEmpty {
-      candidates = names.map { directory.hasSuffix("/") ? directory + $0 : "\(directory)/\($0)" }
-    } else {
-      throw TaskError.noFileGiven(task: name, split: split)
+/// What a task gets when a run opens it.
+public struct TaskOpening: Sendable {
+  /// The task.
+  public let task: Task
+  /// The section `task` of the config.
+  public let options: TaskOptions
+  /// The model's directory, where there is one.
+  public let modelDirectory: String?
+  /// The labels of a saved head.
+  public let knownLabels: LabelSpace?
+
+  /// `own`, or the labels of a saved head, if they are the same in another order. Throws where they are not.
+  public func ordered(_ own: LabelSpace) throws -> LabelSpace {
+    guard let knownLabels else { return own }
+    guard knownLabels.hasSameLabels(as: own) else {
+      throw TaskError.otherLabels(task: task.name, given: knownLabels, expected: own)
     }
-    if let file = candidates.first(where: FileManager.default.fileExists(atPath:)) { return file }
-    throw TaskError.missingFile(file: candidates[0], task: name, split: split)
+    return knownLabels
+  }
+
+  /// The file of `split`. Throws where there is none.
+  public func file(_ split: Split) throws -> String { try task.file(split, options) }
+}
+
+/// An opened task: its labels are known, and its files can be read.
+public struct TaskReader: Sendable {
+  /// The labels in the order of the head's outputs; nil without a head.
+  public let labels: LabelSpace?
+  /// What a model is trained for.
+  public let objective: any Objective
+  /// Reads a split.
+  public let read: @Sendable (SplitRequest) throws -> SplitData
+  /// Reads texts to predict labels for; nil where a task has nothing to predict.
+  public let predict: (@Sendable (PredictionInput) throws -> SplitData)?
+  /// Reads prompts with the texts that would be right, where texts are generated to be scored.
+  public var references: (@Sendable (SplitRequest) throws -> PromptedDataset)?
+  /// How a text becomes what a language model continues.
+  public var prompts = PromptFormat.plain
+  /// Whether examples are pairs of texts.
+  public var isPair = false
+
+  /// A reader of its parts.
+  public init(
+    labels: LabelSpace?, objective: any Objective, read: @escaping @Sendable (SplitRequest) throws -> SplitData,
+    predict: (@Sendable (PredictionInput) throws -> SplitData)? = nil
+  ) {
+    (self.labels, self.objective, self.read, self.predict) = (labels, objective, read, predict)
+  }
+}
+
+/// Which split to read, and how much of it.
+public struct SplitRequest: Sendable {
+  /// The split.
+  public let split: Split
+  /// Its file or directory.
+  public let path: String
+  /// Use only the first examples; `.max`: all.
+  public let limit: Int
+  /// Whether to train on it.
+  public let toTrain: Bool
+}
+
+/// The examples of one split, read and checked, not yet tokenized.
+public struct SplitData: Sendable {
+  /// Texts with their labels, in file order; empty for language models.
+  public let examples: [Example]
+  /// Where they come from.
+  public let file: String
+  /// Rows that were left out: the broken lines of QQP's official training file. They are always shown.
+  public let skipped: [TaskError]
+  /// How predictions are named, where there are some.
+  public let answers: LabelSpace?
+  private let encode: @Sendable (TextEncoder) throws -> EncodedDataset
+
+  /// Texts with labels.
+  public init(_ examples: some Sequence<Example>, file: String, labels: LabelSpace?, skipped: [TaskError] = []) {
+    let examples = Array(examples)
+    (self.examples, self.file, self.skipped, answers) = (examples, file, skipped, labels)
+    encode = { EncodedDataset(examples, encoder: $0) }
+  }
+
+  /// What a language model reads. How many examples that makes is known only once it is tokenized.
+  public init(
+    file: String, answers: LabelSpace? = nil, encode: @escaping @Sendable (TextEncoder) throws -> EncodedDataset
+  ) {
+    (self.file, self.answers, self.encode) = (file, answers, encode)
+    (examples, skipped) = ([], [])
+  }
+
+  /// The examples as tokens, and what was left out.
+  public func encoded(_ encoder: TextEncoder) throws -> EncodedDataset {
+    var data = try encode(encoder)
+    data.leftOut += skipped.map { "left out: \($0)" }
+    return data
+  }
+}
+
+/// How a text becomes the tokens that a language model continues.
+public struct PromptFormat: Sendable {
+  /// The ids of a text's prompt.
+  public let ids: @Sendable (String, TextEncoder) throws -> [Int32]
+  /// What ends an answer, beside the model's own end of text.
+  public let ending: PromptedText.Ending
+
+  /// A format; `ending` ends its answers.
+  public init(
+    ending: PromptedText.Ending = .endOfText, ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32]
+  ) {
+    (self.ids, self.ending) = (ids, ending)
+  }
+
+  /// A text as it is.
+  public static let plain = PromptFormat { text, encoder in try encoder.prompt(text, ends: false) }
+
+  /// The token that ends an answer, where the format has one of its own.
+  public func ends(_ encoder: TextEncoder) throws -> [Int] {
+    if ending == .endOfText { return [] }
+    let ids = try encoder.ending(ending)
+    return ids.count == 1 ? ids.map(Int.init) : []
   }
 }

@@ -1,5 +1,21 @@
 import StrictJSON
 
+/// A column of a table, by name or by number.
+public enum Column: Sendable, Hashable, CustomStringConvertible {
+  /// By its name in the header, or its key in a JSON record.
+  case name(String)
+  /// By its 0-based number.
+  case index(Int)
+
+  /// `"label"` or `number 3`.
+  public var description: String {
+    switch self {
+    case .name(let name): "\"\(name)\""
+    case .index(let index): "number \(index)"
+    }
+  }
+}
+
 /// How a file writes rows.
 public enum FileFormat: String, Sendable, CaseIterable {
   /// Fields between TABs, as GLUE writes them: nothing quotes, `"` is a character.
@@ -14,21 +30,76 @@ public enum FileFormat: String, Sendable, CaseIterable {
   /// The format that the ending of `path` tells, if it tells one.
   public init?(ending path: String) {
     let ending = path.lowercased().split(separator: ".").last ?? ""
-    if let format = FileFormat(rawValue: ending == "ndjson" ? "jsonl" : String(ending)) {
-      self = format
-    } else {
-      return nil
-    }
+    self.init(rawValue: ending == "ndjson" ? "jsonl" : String(ending))
   }
 
   /// Whether rows are JSON objects.
   public var isJSON: Bool { self == .jsonl || self == .json }
 }
 
+/// One row of a `Table`.
+public struct Row: Sendable {
+  enum Content: Sendable {
+    /// A line of TSV, valid UTF-8. Fields are cut out only when asked for, so that wide files cost no more than narrow
+    /// ones.
+    case line(ArraySlice<UInt8>)
+    case fields([String])
+    case object(JSONNode)
+  }
+
+  /// The 1-based line on which it begins.
+  public let line: Int
+  private let content: Content
+
+  init(line: Int, _ content: Content) { (self.line, self.content) = (line, content) }
+
+  private static let tab = UInt8(ascii: "\t")
+
+  /// The row's object in a JSON file; nil in TSV and CSV.
+  public var object: JSONNode? { if case .object(let node) = content { node } else { nil } }
+
+  /// Whether nothing stands on the line.
+  var isBlank: Bool { if case .line(let bytes) = content { bytes.isEmpty } else { false } }
+
+  /// The number of fields.
+  public var fieldCount: Int {
+    switch content {
+    case .line(let bytes): bytes.count { $0 == Self.tab } + 1
+    case .fields(let fields): fields.count
+    case .object(let node): node.object?.count ?? 0
+    }
+  }
+
+  /// The field at 0-based `index`; nil where the row is too short, and in JSON.
+  public func field(_ index: Int) -> String? {
+    switch content {
+    case .line(let bytes):
+      var rest = bytes
+      for _ in 0..<index {
+        guard let tab = rest.firstIndex(of: Self.tab) else { return nil }
+        rest = rest[(tab + 1)...]
+      }
+      return String(decoding: rest.prefix { $0 != Self.tab }, as: UTF8.self)
+    case .fields(let fields): return fields.indices.contains(index) ? fields[index] : nil
+    case .object: return nil
+    }
+  }
+
+  /// All fields; none in JSON.
+  public var fields: [String] {
+    switch content {
+    case .line(let bytes):
+      bytes.split(separator: Self.tab, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+    case .fields(let fields): fields
+    case .object: []
+    }
+  }
+}
+
 /// The rows of a data file, read the same way whether it is TSV, CSV, JSONL or JSON.
 ///
 ///     let table = try Table(path: "train.csv")
-///     for row in table.rows { print(row.line, try table.text(.name("text"), of: row).get() ?? "") }
+///     for row in table.rows { print(row.line, try table.text("text", of: row) ?? "") }
 public struct Table: Sendable {
   /// Names the file in errors.
   public let file: String
@@ -53,8 +124,12 @@ public struct Table: Sendable {
   ) throws {
     let found: [Row]
     switch format {
-    case .tsv: found = try TextLines(bytes: bytes, file: file).rows
-    case .csv: found = try CSVScanner.rows(bytes, file: file)
+    case .tsv:
+      // Blank lines at the end are dropped; those within are rows with nothing in them, for the reader to refuse.
+      let lines = try textLines(bytes, file: file)
+      let count = lines.count - lines.reversed().prefix { $0.isEmpty }.count
+      found = lines.prefix(count).enumerated().map { Row(line: $0.offset + 1, .line($0.element)) }
+    case .csv: found = try csvRows(bytes, file: file)
     case .jsonl: found = try Self.lines(bytes, file)
     case .json: found = try Self.list(bytes, file)
     }
@@ -67,17 +142,11 @@ public struct Table: Sendable {
     guard found.count > 1 else { throw TaskError.onlyHeader(file: file) }
     let names = first.fields
     (header, rows) = (names, Array(found.dropFirst()))
-    if format == .csv { try requireEqualWidth(names.count) }
-  }
-
-  /// A comma that should have been quoted shifts all fields after it.
-  private func requireEqualWidth(_ width: Int) throws {
-    var problems = FileProblems(file: file)
-    for row in rows where row.fieldCount != width {
-      let fields = row.fieldCount == 1 ? "1 field" : "\(row.fieldCount) fields"
-      problems.add(.badRecord(file: file, line: row.line, problem: "\(fields), the header has \(width)"))
-    }
-    try problems.throwIfAny()
+    // A comma that should have been quoted shifts all fields after it.
+    try (format == .csv ? rows : []).filter { $0.fieldCount != names.count }.map { row -> TaskError in
+      .badRecord(
+        file: file, line: row.line, problem: "\(counted(row.fieldCount, "field")), the header has \(names.count)")
+    }.throwIfAny()
   }
 
   /// The 0-based number of `column`; nil where the header lacks the name, or the first row the number, and in JSON.
@@ -88,23 +157,23 @@ public struct Table: Sendable {
     }
   }
 
-  /// The text under `name` in a row, or what is wrong with it. In JSON it must be a string; null is the same as no such
-  /// key.
-  public func text(_ name: String, of row: Row, isRequired: Bool = true) -> Result<String?, TaskError> {
-    func failure(_ problem: String, _ line: Int) -> Result<String?, TaskError> {
-      .failure(.badRecord(file: file, line: line, problem: problem))
+  /// The text under `name` in a row. In JSON it must be a string; null is the same as no such key. Throws where it is
+  /// missing, unless `isRequired` is false: then it is nil.
+  public func text(_ name: String, of row: Row, isRequired: Bool = true) throws(TaskError) -> String? {
+    var node: JSONNode?
+    if let object = row.object {
+      node = object[name]
+      if let text = node?.string { return text }
+    } else if let text = number(of: .name(name)).flatMap(row.field) {
+      return text
     }
-    guard let object = row.object else {
-      if let text = number(of: .name(name)).flatMap(row.field) { return .success(text) }
-      return isRequired ? failure("\(name) is missing", row.line) : .success(nil)
+    if let node, !node.isNull {
+      // A node of JSONL counts its lines from the row's own.
+      let line = format == .jsonl ? row.line : node.line
+      throw .badRecord(file: file, line: line, problem: "\(name) must be a string, not \(node.kind)")
     }
-    guard let node = object[name], !node.isNull else {
-      return isRequired ? failure("\(name) is missing", row.line) : .success(nil)
-    }
-    // A node of JSONL counts its lines from the row's own.
-    let line = format == .jsonl ? row.line : node.line
-    guard let text = node.string else { return failure("\(name) must be a string, not \(node.kind)", line) }
-    return .success(text)
+    if isRequired { throw .badRecord(file: file, line: row.line, problem: "\(name) is missing") }
+    return nil
   }
 
   private static func list(_ bytes: [UInt8], _ file: String) throws -> [Row] {
@@ -113,38 +182,25 @@ public struct Table: Sendable {
       throw TaskError.badRecord(
         file: file, line: root.line, problem: "must be a list of objects, not \(root.kind) (JSONL files end in .jsonl)")
     }
-    var problems = FileProblems(file: file)
-    for element in elements where element.object == nil {
-      problems.add(.badRecord(file: file, line: element.line, problem: "must be an object, not \(element.kind)"))
-    }
-    try problems.throwIfAny()
-    return elements.map { Row(line: $0.line, .object($0)) }
+    return try elements.mapAll { (element) throws(TaskError) in try row(element, line: element.line, file) }
   }
 
   private static func lines(_ bytes: [UInt8], _ file: String) throws -> [Row] {
-    var rows: [Row] = [], problems = FileProblems(file: file)
-    for (index, line) in try TextLines(bytes: bytes, file: file).lines.enumerated()
-    where !line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) {
-      do {
-        let node = try JSONParser.parse(Array(line), file: file)
-        if node.object == nil {
-          problems.add(.badRecord(file: file, line: index + 1, problem: "must be an object, not \(node.kind)"))
-        }
-        rows.append(Row(line: index + 1, .object(node)))
-      } catch let error as JSONSyntaxError {
-        problems.add(.badRecord(file: file, line: index + 1, problem: "not JSON: \(error.problem)"))
-      }
+    let lines = try textLines(bytes, file: file).enumerated().filter { _, line in
+      !line.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
     }
-    try problems.throwIfAny()
-    return rows
+    return try lines.mapAll { (index, line) throws(TaskError) in
+      let node: JSONNode
+      do { node = try JSONParser.parse(Array(line), file: file) } catch {
+        let problem = (error as? JSONSyntaxError)?.problem ?? "\(error)"
+        throw .badRecord(file: file, line: index + 1, problem: "not JSON: \(problem)")
+      }
+      return try row(node, line: index + 1, file)
+    }
   }
-}
 
-extension TextLines {
-  /// The lines as rows of TSV. Blank lines at the end are dropped; those within are rows with nothing in them, for the
-  /// reader to refuse.
-  fileprivate var rows: [Row] {
-    let count = lines.count - lines.reversed().prefix { $0.isEmpty }.count
-    return lines[..<count].enumerated().map { Row(line: $0.offset + 1, .line($0.element)) }
+  private static func row(_ node: JSONNode, line: Int, _ file: String) throws(TaskError) -> Row {
+    if node.object == nil { throw .badRecord(file: file, line: line, problem: "must be an object, not \(node.kind)") }
+    return Row(line: line, .object(node))
   }
 }

@@ -28,19 +28,20 @@ public struct AdaptedModel: Sendable {
 
   /// The run in `run`, which was trained as `config` says.
   public init(run: RunDirectory, config: RunConfig) throws {
-    try self.init(model: config.model, adapter: run.adapterPath, seed: config.training.seed)
+    try self.init(
+      model: config.model, adapter: run.adapterPath, seed: config.training.seed, catalog: config.catalog)
   }
 
-  /// The native or PEFT adapter in the directory `adapter`, on the model `model`.
-  public init(model: String, adapter path: String, seed: Int? = nil) throws {
+  /// The native or PEFT adapter in the directory `adapter`, on the model `model`; `catalog` has their family and method.
+  public init(model: String, adapter path: String, seed: Int? = nil, catalog: Catalog = .standard) throws {
     modelName = model
     let base = Hub.id(model)
     revision = base?.revision
     directory = try Hub().directory(of: model, files: .config)
     adapterDirectory = path
     self.seed = seed
-    geometry = ModelGeometry(try ModelConfig(directory: directory))
-    var source = try AdapterSource.read(path, geometry)
+    geometry = ModelGeometry(try ModelConfig(directory: directory, architectures: catalog.architectures))
+    var source = try AdapterSource.read(path, geometry, methods: catalog.methods)
     // Python names a base model without the revision.
     if let base { source.native?.metadata.baseModel = base.name }
     self.source = source
@@ -57,7 +58,7 @@ public struct AdaptedModel: Sendable {
   }
 
   /// The tensors of optional parts (BERT's pooler) that `weights` lacks, as the run drew them.
-  public func drawnParts(for weights: CheckpointDirectory) -> [String: HeadTensor] {
+  public func drawnParts(for weights: WeightFiles) -> [String: HeadTensor] {
     guard let seed, case .classifier = task else { return [:] }
     let philox = Philox(seed: UInt64(truncatingIfNeeded: seed))
     let drawn = geometry.missingParts(of: weights).flatMap { $0.fresh(philox: philox, config: geometry.config) }

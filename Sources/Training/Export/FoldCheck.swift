@@ -24,7 +24,9 @@ extension FoldRun {
   /// has no logits. Pages of weights are dropped as soon as they are read, so that memory stays small here too.
   public func difference(at path: String) throws -> FoldDifference? {
     let base = Probe(path: model.directory, config: model.geometry.config, seed: model.seed ?? 0)
-    let folded = Probe(path: path, config: try ModelConfig(directory: path), seed: model.seed ?? 0)
+    let folded = Probe(
+      path: path, config: try ModelConfig(directory: path, architectures: [base.config.architecture]),
+      seed: model.seed ?? 0)
     var labels: Int?
     switch model.task {
     case .asStored: return nil

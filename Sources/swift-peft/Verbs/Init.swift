@@ -43,7 +43,7 @@ struct Init: ParsableCommand {
   var force = false
 
   func validate() throws {
-    let names = AdapterConfig.strategies
+    let names = Catalog.standard.methods.map(\.name)
     if !names.contains(strategy) {
       throw ValidationError("--strategy: must be one of \(names.joined(separator: ", ")), not \(strategy)")
     }

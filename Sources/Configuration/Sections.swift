@@ -1,0 +1,237 @@
+import Adapters
+import Kernels
+import StrictJSON
+import Tasks
+
+/// The data set, and which part of it is used: the section `task`.
+public typealias TaskConfig = TaskOptions
+
+extension TaskConfig: ConfigSection {
+  static func fields(_ catalog: Catalog) -> [Field<TaskConfig>] {
+    [
+      Field("name", \.name, .name(of: catalog.tasks.map(\.name)), required: true),
+      Field("data_dir", optional: \.dataDir, .text),
+      Field("train_file", optional: \.trainFile, .text),
+      Field("validation_file", optional: \.validationFile, .text),
+      Field("test_file", optional: \.testFile, .text),
+      Field(
+        "text_columns", optional: \.textColumns,
+        .list("a list of one or two columns, by name or 0-based number", of: .column, most: 2)),
+      Field("label_column", optional: \.labelColumn, .column),
+      Field("has_header", \.hasHeader, .truth),
+      Field("prompt_template", optional: \.promptTemplate, .text),
+      Field("choice_style", optional: \.choiceStyle, .name(of: ChoiceStyle.allCases.map(\.rawValue))),
+      Field("num_fewshot", optional: \.numFewshot, .integer(0...)),
+      Field("fewshot_file", optional: \.fewshotFile, .text),
+      Field("max_seq_length", \.maxSeqLength, .integer(1...)),
+      Field("max_train_samples", optional: \.maxTrainSamples, .integer(1...)),
+      Field("max_eval_samples", optional: \.maxEvalSamples, .integer(1...)),
+    ]
+  }
+}
+
+extension FieldKind where Value == Column {
+  fileprivate static var column: Self {
+    Self(
+      read: { node in
+        if let name = node.string, !name.isEmpty { return .success(.name(name)) }
+        if let number = node.integer, (0...FieldKind<Int>.largestCount).contains(number) {
+          return .success(.index(number))
+        }
+        return .expected("a column's name or 0-based number")
+      },
+      write: { column in
+        switch column {
+        case .name(let name): .string(name)
+        case .index(let number): .integer(number)
+        }
+      },
+      schema: ["type": ["string", "integer"], "minLength": 1, "minimum": 0])
+  }
+}
+
+/// The adapter: how its matrices are shared, their rank, and where they sit.
+public struct AdapterConfig: Sendable, Equatable {
+  /// Which sites share which matrices; `none` trains the head alone.
+  public var strategy = "lora"
+  /// The rank.
+  public var r = 8
+  /// The update is scaled by `lora_alpha / r`.
+  public var loraAlpha = 16.0
+  /// The probability with which an input of A is dropped.
+  public var loraDropout = 0.0
+  /// Scale by `lora_alpha / √r` instead.
+  public var useRSLoRA = false
+  /// The linear maps that are adapted.
+  public var targetModules = TargetModules.suffixes(["query", "value"])
+  /// A native or PEFT adapter directory to start from.
+  public var initFrom: String?
+  /// When and how `aslora` merges; without effect on other strategies.
+  public var aslora = ASLoRAOptions()
+
+  /// Every default.
+  public init() {}
+
+  /// The options of methods.
+  public var methodOptions: MethodOptions { MethodOptions(aslora: aslora) }
+}
+
+extension AdapterConfig: ConfigSection {
+  static func fields(_ catalog: Catalog) -> [Field<AdapterConfig>] {
+    [
+      Field("strategy", \.strategy, .name(of: catalog.methods.map(\.name))),
+      Field("r", \.r, .integer(1...)),
+      Field("lora_alpha", \.loraAlpha, .number(above: 0)),
+      Field("lora_dropout", \.loraDropout, .number(atLeast: 0, below: 1)),
+      Field("use_rslora", \.useRSLoRA, .truth),
+      Field("target_modules", \.targetModules, .targets),
+      Field("init_from", optional: \.initFrom, .text),
+      Field("aslora", section: \.aslora, catalog),
+    ]
+  }
+}
+
+extension ASLoRAOptions: ConfigSection {
+  static func fields(_ catalog: Catalog) -> [Field<ASLoRAOptions>] {
+    [
+      Field("start_step", optional: \.startStep, .integer(0...)),
+      Field("merge_interval", optional: \.mergeInterval, .integer(1...)),
+      Field("num_merges", optional: \.numMerges, .integer(0...)),
+      Field("candidates", \.candidates, .choice),
+      Field("metric", \.metric, .choice),
+      Field("direction", \.direction, .choice),
+    ]
+  }
+}
+
+/// Which linear maps an adapter sits on.
+public enum TargetModules: Sendable, Equatable {
+  /// Those whose name is, or ends in `.` and, one of these.
+  case suffixes([String])
+  /// Every linear map but the head.
+  case allLinear
+}
+
+extension FieldKind where Value == TargetModules {
+  fileprivate static var targets: Self {
+    let names = FieldKind<[String]>.list("a list of module names or \"all-linear\"", of: .text)
+    return Self(
+      read: { $0.string == "all-linear" ? .success(.allLinear) : names.read($0).map(TargetModules.suffixes) },
+      write: { if case .suffixes(let suffixes) = $0 { names.write(suffixes) } else { "all-linear" } },
+      schema: ["anyOf": [["const": "all-linear"], names.schema]])
+  }
+}
+
+/// How long, how fast and in what precision is trained; names and meanings are those of HF `TrainingArguments`.
+public struct TrainingConfig: Sendable, Equatable {
+  /// Passes over the training data; may be fractional.
+  public var numTrainEpochs = 3.0
+  /// Above 0: ends the run after so many optimiser steps, whatever the epochs.
+  public var maxSteps = -1
+  /// Examples per micro-batch.
+  public var trainBatchSize = 32
+  /// Examples per batch of an evaluation.
+  public var evalBatchSize = 64
+  /// Micro-batches per optimiser step.
+  public var gradientAccumulationSteps = 1
+  /// The schedule's peak.
+  public var learningRate = 4e-4
+  /// AdamW's decoupled decay.
+  public var weightDecay = 0.1
+  /// AdamW's decay rate of the first moment.
+  public var adamBeta1 = 0.9
+  /// AdamW's decay rate of the second moment.
+  public var adamBeta2 = 0.999
+  /// AdamW's ε.
+  public var adamEpsilon = 1e-8
+  /// Language models: the share of each target that is spread over the whole vocabulary.
+  public var labelSmoothingFactor = 0.0
+  /// Gradients are scaled down to this norm; 0: never.
+  public var maxGradNorm = 1.0
+  /// The learning rate's course.
+  public var lrSchedulerType = LRSchedulerType.linear
+  /// The share of all steps that warms up, where `warmup_steps` is 0.
+  public var warmupRatio = 0.06
+  /// Steps that warm up; above 0 it stands before `warmup_ratio`.
+  public var warmupSteps = 0
+  /// The seed of initialisation, shuffling and dropout.
+  public var seed = 42
+  /// Whether every epoch has an order of its own; else that of the file.
+  public var shuffle = true
+  /// What the matrix products compute in.
+  public var precision = Precision.float32
+  /// Make the activations of a block again in the backward pass instead of keeping them: less memory, a third more time.
+  public var gradientCheckpointing = false
+  /// Steps between two log lines.
+  public var loggingSteps = 10
+  /// When the validation data is scored.
+  public var evalStrategy = EvalStrategy.epoch
+  /// Steps between two evaluations, for `eval_strategy` "steps".
+  public var evalSteps = 0
+  /// Steps between two checkpoints; 0: none but the end's.
+  public var saveSteps = 500
+  /// How many checkpoints are kept; 0 or nil: all.
+  public var saveTotalLimit: Int? = 2
+  /// The validation metric that ranks models, without HF's prefix `eval_`.
+  public var metricForBestModel: String?
+  /// Whether the run ends with its best model instead of its last.
+  public var loadBestModelAtEnd = false
+  /// Evaluations without progress after which the run stops; 0: never.
+  public var earlyStoppingPatience = 0
+  /// The step with a NaN or infinite loss or gradient at which the run stops; those before it are skipped.
+  public var maxNonfiniteSteps = 1
+
+  /// Every default.
+  public init() {}
+
+  /// The metric that ranks models: the one given, or the loss as in HF.
+  public var rankingMetric: String { metricForBestModel ?? "loss" }
+}
+
+extension TrainingConfig: ConfigSection {
+  static func fields(_ catalog: Catalog) -> [Field<TrainingConfig>] {
+    [
+      Field("num_train_epochs", \.numTrainEpochs, .number(above: 0, atMost: 1e6)),
+      Field("max_steps", \.maxSteps, .integer((-1)...)),
+      Field("train_batch_size", \.trainBatchSize, .integer(1...)),
+      Field("eval_batch_size", \.evalBatchSize, .integer(1...)),
+      Field("gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(1...)),
+      Field("learning_rate", \.learningRate, .number(above: 0)),
+      Field("weight_decay", \.weightDecay, .number(atLeast: 0)),
+      Field("adam_beta1", \.adamBeta1, .number(atLeast: 0, below: 1)),
+      Field("adam_beta2", \.adamBeta2, .number(atLeast: 0, below: 1)),
+      Field("adam_epsilon", \.adamEpsilon, .number(above: 0)),
+      Field("max_grad_norm", \.maxGradNorm, .number(atLeast: 0)),
+      Field("label_smoothing_factor", \.labelSmoothingFactor, .number(atLeast: 0, below: 1)),
+      Field("lr_scheduler_type", \.lrSchedulerType, .choice),
+      Field("warmup_ratio", \.warmupRatio, .number(atLeast: 0, atMost: 1)),
+      Field("warmup_steps", \.warmupSteps, .integer(0...)),
+      Field("seed", \.seed, .integer(0..., limit: .max)),
+      Field("shuffle", \.shuffle, .truth),
+      Field("precision", \.precision, .choice),
+      Field("gradient_checkpointing", \.gradientCheckpointing, .truth),
+      Field("logging_steps", \.loggingSteps, .integer(1...)),
+      Field("eval_strategy", \.evalStrategy, .choice),
+      Field("eval_steps", \.evalSteps, .integer(0...)),
+      Field("save_steps", \.saveSteps, .integer(0...)),
+      Field("save_total_limit", optional: \.saveTotalLimit, .integer(0...)),
+      Field("metric_for_best_model", optional: \.metricForBestModel, .metric),
+      Field("load_best_model_at_end", \.loadBestModelAtEnd, .truth),
+      Field("early_stopping_patience", \.earlyStoppingPatience, .integer(0...)),
+      Field("max_nonfinite_steps", \.maxNonfiniteSteps, .integer(1...)),
+    ]
+  }
+}
+
+/// The learning rate's course after the warm-up.
+public enum LRSchedulerType: String, Sendable, CaseIterable {
+  case linear, cosine
+  /// No warm-up either.
+  case constant
+  case constantWithWarmup = "constant_with_warmup"
+}
+
+/// When the validation data is scored.
+public enum EvalStrategy: String, Sendable, CaseIterable {
+  case no, steps, epoch
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Metrics
+
+/// Texts to label or questions to answer, as bytes.
+public struct PredictionInput: Sendable {
+  /// The bytes.
+  public let bytes: [UInt8]
+  /// Names them in errors.
+  public let name: String
+  /// Whether they come from a pipe, so that the name tells nothing about their format.
+  public let isPipe: Bool
+
+  /// What came by a pipe, or from elsewhere in memory.
+  public init(bytes: [UInt8], name: String) { (self.bytes, self.name, isPipe) = (bytes, name, true) }
+
+  /// Reads the file at `path`. Throws where that fails.
+  public init(path: String) throws { (bytes, name, isPipe) = (try readFile(path), path, false) }
+
+  /// One example a line: the whole line, or for pairs two fields and one TAB.
+  public func lines(asPairs: Bool) throws -> [Example] {
+    try textLines(bytes, file: name).enumerated().mapAll { (number, bytes) throws(TaskError) in
+      let row = Row(line: number + 1, .line(bytes))
+      guard asPairs else { return Example(text: String(decoding: bytes, as: UTF8.self), line: row.line) }
+      let fields = row.fields
+      guard fields.count == 2 else { throw .notAPair(file: name, line: row.line, fields: fields.count) }
+      return Example(text: fields[0], pair: fields[1], line: row.line)
+    }
+  }
+
+  /// Whether the bytes are a table in `layout`, rather than one text or pair a line.
+  ///
+  /// The first line of a table names the text columns; in a layout without a header it has the fields for them, and
+  /// more than the one of a text or the two of a pair.
+  func isTable(_ layout: TableLayout) -> Bool {
+    if !isPipe, let format = FileFormat(ending: name), format != .tsv { return true }
+    var line = withoutMark(bytes).prefix { $0 != UInt8(ascii: "\n") }
+    if line.last == UInt8(ascii: "\r") { line.removeLast() }
+    let fields = Row(line: 1, .line(line)).fields
+    if fields == layout.testHeader { return true }
+    return layout.texts.allSatisfy { column in
+      switch column {
+      case .name(let name): fields.contains(name)
+      case .index(let index): index < fields.count && fields.count > layout.texts.count
+      }
+    }
+  }
+}
+
+/// The text of a predictions file: TSV with a header, one line an example, in file order.
+///
+///     index  prediction  label  score_0  score_1
+///     0      1           1      -1.02539062  1.17382812
+///
+/// `index` counts from 0. `prediction` is a class's name, or the value of a regression. `label` is empty where it is
+/// unknown. Scores are raw, with nine significant digits, which give back the same float32.
+public struct PredictionTable: Sendable {
+  /// What is predicted.
+  public let labels: LabelSpace
+
+  /// A table of predictions of `labels`.
+  public init(labels: LabelSpace) { self.labels = labels }
+
+  /// A table of answers to questions with at most `choices` choices each, by their letters; scores are log-likelihoods.
+  public init(choices: Int) { labels = .classes(Array(ChoiceQuestion.letters.prefix(choices))) }
+
+  /// The first line, with its LF.
+  public var header: String {
+    (["index", "prediction", "label"] + (0..<labels.outputs).map { "score_\($0)" }).joined(separator: "\t") + "\n"
+  }
+
+  /// The line of one example, with its LF.
+  public func line(index: Int, scores: [Float], label: Label?) -> String {
+    let known =
+      switch label {
+      case .classIndex(let index): name(index)
+      case .score(let score): Self.digits(score)
+      case nil: ""
+      }
+    // A question may have fewer choices than another.
+    let cells = scores.map(Self.digits) + Array(repeating: "", count: max(0, labels.outputs - scores.count))
+    return ([String(index), prediction(scores), known] + cells).joined(separator: "\t") + "\n"
+  }
+
+  /// The whole file. `labels` are as many as `scores`, and so are the numbers of the examples where some were left out.
+  public func text(scores: [[Float]], labels: [Label?], numbers: [Int]? = nil) -> String {
+    zip(scores, labels).enumerated().reduce(into: header) { text, row in
+      text += line(index: numbers?[row.offset] ?? row.offset, scores: row.element.0, label: row.element.1)
+    }
+  }
+
+  /// What `prediction` says of these scores.
+  public func prediction(_ scores: [Float]) -> String {
+    labels == .regression ? scores.first.map(Self.digits) ?? "" : name(argmax(scores))
+  }
+
+  private func name(_ index: Int) -> String {
+    if case .classes(let names) = labels, names.indices.contains(index) { names[index] } else { String(index) }
+  }
+
+  /// Nine significant digits, trailing zeros included.
+  static func digits(_ value: Float) -> String { String(format: "%#.9g", Double(value)) }
+}
