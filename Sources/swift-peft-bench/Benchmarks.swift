@@ -10,6 +10,9 @@ struct Benchmarks: ParsableCommand {
   )
 }
 
+/// A number with `digits` places after the point.
+func fixed(_ value: Double, _ digits: Int = 1) -> String { String(format: "%.\(digits)f", value) }
+
 /// The age of this process, measured by the kernel.
 enum SystemClock {
   static var secondsSinceStart: Double {

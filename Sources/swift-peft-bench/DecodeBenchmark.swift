@@ -37,9 +37,7 @@ struct DecodeBenchmark: ParsableCommand {
       """
       {"tokens": \(gaps.count), "threads": \(threads), "tokens_per_second": \(fixed(1 / median)), \
       "weights_mb": \(fixed(bytes * 1e-6)), "gb_per_second": \(fixed(bytes / median * 1e-9)), \
-      "memory_gb_per_second": \(fixed(reading)), "share": \(String(format: "%.3f", bytes / median * 1e-9 / reading))}
+      "memory_gb_per_second": \(fixed(reading)), "share": \(fixed(bytes / median * 1e-9 / reading, 3))}
       """)
   }
-
-  private func fixed(_ value: Double) -> String { String(format: "%.1f", value) }
 }

@@ -78,6 +78,4 @@ struct KernelBenchmark: ParsableCommand {
     } while (clock.now - start).inSeconds < seconds
     print("\(name): \(fixed(Double(bytes) / best * 1e-9)) GB/s read and written")
   }
-
-  private func fixed(_ value: Double) -> String { String(format: "%.1f", value) }
 }

@@ -87,15 +87,13 @@ struct StepBenchmark: ParsableCommand {
       """
       {"shape": "\(shape.rawValue)", "batch": \(batch), "length": \(length), "strategy": "\(strategy)", \
       "precision": "\(precision.rawValue)", "threads": \(threads), "steps": \(steps), \
-      "median_step_seconds": \(rounded(seconds[seconds.count / 2], 4)), \
-      "tokens_per_second": \(rounded(Double(tokens) / seconds.reduce(0, +), 1)), \
-      "mean_tokens_per_step": \(rounded(Double(tokens) / Double(steps), 1)), "peak_rss_mb": \(rounded(peakMegabytes, 1)), \
-      "gflop_per_step": \(rounded(operations * 1e-9, 1)), "first_step_seconds": \(rounded(firstStep, 2)), \
+      "median_step_seconds": \(fixed(seconds[seconds.count / 2], 4)), \
+      "tokens_per_second": \(fixed(Double(tokens) / seconds.reduce(0, +), 1)), \
+      "mean_tokens_per_step": \(fixed(Double(tokens) / Double(steps), 1)), "peak_rss_mb": \(fixed(peakMegabytes, 1)), \
+      "gflop_per_step": \(fixed(operations * 1e-9, 1)), "first_step_seconds": \(fixed(firstStep, 2)), \
       "blas_core": "\(library.core)"}
       """)
   }
-
-  private func rounded(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
   /// Writes a random checkpoint of the shape, unless an earlier run has.
   private func makeModel(in directory: String) throws -> ModelConfig {

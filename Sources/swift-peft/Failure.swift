@@ -6,7 +6,6 @@ import Foundation
 struct Failure {
   /// The text for stderr, or for stdout if it was requested (`--help`).
   let text: String
-  /// The exit status.
   let status: Int32
 
   /// User-facing errors keep their text and status; the parser's have status 64; all others are defects of ours.
@@ -30,7 +29,6 @@ struct Failure {
     }
   }
 
-  /// Prints and exits.
   func exit() -> Never {
     if status == ExitStatus.success.rawValue {
       if !text.isEmpty { try? Console.print(text) }

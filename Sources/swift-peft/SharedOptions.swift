@@ -23,7 +23,6 @@ struct ThreadOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Worker threads (default: all available processors).", valueName: "n"))
   var threads: Int?
 
-  /// The number of workers.
   var count: Int { threads ?? ProcessorCount.available }
 
   func validate() throws {

@@ -144,6 +144,33 @@ import Testing
     #expect(try RunStore.openExisting(path: sandbox.place("moved.sqlite")).run(1).details.outputDir == "moved")
   }
 
+  /// Written by the program as it was before methods and tasks became values. It loaded validation files even if nothing
+  /// was to be scored.
+  @Test(arguments: [
+    ("lora", ["training.load_best_model_at_end=true"]), ("aslora", ["training.eval_strategy=no"]),
+  ]) func aCheckpointOfAnEarlierVersionGoesOn(strategy: String, values: [String]) throws {
+    let sandbox = try Sandbox.trainable()
+    let flags = (values + ["adapter.strategy=\(strategy)"]).flatMap { ["--set", $0] }
+    func train(_ output: String, _ more: String...) throws -> (outcome: Outcome, loss: Double) {
+      let place = ["--output-dir", output, "--database", "\(output).sqlite"]
+      let outcome = try sandbox.start(["train", "config.json"] + flags + place + more).finish()
+      #expect(outcome.status == 0, "\(outcome.err)")
+      let store = try RunStore.openExisting(path: sandbox.place("\(output).sqlite"))
+      #expect(try store.merges(run: 1).count == (strategy == "aslora" ? 4 : 0))
+      let losses = try store.metrics(run: 1).filter { $0.name == "loss" && $0.split == .train }
+      #expect(losses.map(\.step) == [5, 10, 15, 16])
+      return (outcome, try #require(losses.last?.value))
+    }
+    let whole = try train("whole")
+    try FileManager.default.createDirectory(atPath: sandbox.place("run"), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(
+      atPath: Sandbox.golden("checkpoints/\(strategy)"), toPath: sandbox.place("run/checkpoints"))
+    let resumed = try train("run", "--resume")
+    #expect(resumed.outcome.err.contains("resumed after step 10 of 16"), "\(resumed.outcome.err)")
+    // Another processor may have other bits.
+    #expect(abs(resumed.loss - whole.loss) < 1e-3)
+  }
+
   @Test func aRunKilledBeforeItsFirstCheckpointKeepsItsRow() throws {
     let sandbox = try Sandbox.trainable()
     let command = try sandbox.start(Self.long("run", "--set", "training.save_steps=0"))

@@ -8,9 +8,7 @@ import StrictJSON
 /// A checkpoint on disk whose files are what was written.
 struct Checkpoint: Sendable {
   let path: String
-  /// Optimiser steps done.
   let step: Int
-  /// The config it was made with.
   let config: RunConfig
   /// Steps of the whole run, as planned then.
   let totalSteps: Int
@@ -80,7 +78,6 @@ struct Checkpoint: Sendable {
     ]
   }
 
-  /// What the run has measured until then.
   func history() throws -> HistoryLog { try HistoryLog(file: "\(path)/\(CheckpointContent.Name.history)") }
 
   /// Values and sharing of the adapter in `directory`.
@@ -137,22 +134,23 @@ struct Checkpoint: Sendable {
   }
 }
 
-/// What a changed config means for a run that goes on.
+/// Compares the config of a checkpoint with that of the resumed run.
 struct ConfigComparison {
-  /// Values that change what comes out, as `path: old, now new`.
+  /// Values that alter the result, as `path: old, now new`.
   let differences: [String]
+  /// Values that make the run longer.
+  let lengthening: [String]
 
-  /// Values that name, place, show or keep things. Where the inputs lie is no matter: what they hold is compared.
+  /// Values that do not alter the result. Of inputs, the content is compared instead of the path.
   private static let neutral: Set<String> = [
     "name", "output_dir", "database", "model", "task.data_dir", "task.train_file", "task.validation_file",
     "task.test_file", "task.fewshot_file", "adapter.init_from", "training.logging_steps", "training.save_steps",
     "training.save_total_limit", "training.max_nonfinite_steps",
   ]
-  /// How long the run is: judged by the number of steps.
+  /// Compared by the number of steps instead.
   private static let length: Set<String> = ["training.num_train_epochs", "training.max_steps"]
 
-  /// Compares the config that a checkpoint was made with and the present one. A run that is made longer is the same
-  /// run; `steps` are those of the whole run, then and now.
+  /// A run may become longer. `steps` are those of the whole run.
   init(old: RunConfig, new: RunConfig, steps: (old: Int, new: Int)) throws {
     let before = Self.leaves(try JSONParser.parse(old.jsonText()))
     let after = Self.leaves(try JSONParser.parse(new.jsonText()))
@@ -163,9 +161,6 @@ struct ConfigComparison {
     differences = changed.filter { !Self.length.contains($0) || steps.new < steps.old }.map(shown)
     lengthening = steps.new > steps.old ? changed.filter(Self.length.contains).map(shown) : []
   }
-
-  /// Values that make the run longer.
-  let lengthening: [String]
 
   /// Every scalar and list of the config, by its path.
   private static func leaves(_ node: JSONNode, at path: String = "") -> [String: String] {

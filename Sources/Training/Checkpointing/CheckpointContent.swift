@@ -11,9 +11,7 @@ struct CheckpointContent: Sendable {
   let snapshot: TrainingSnapshot
   /// What a state is stored as.
   let stored: @Sendable (TrainableState) -> StoredAdapter
-  /// The config as resolved.
   let config: String
-  /// What has been measured so far.
   let history: HistoryLog
   /// What the run was trained on.
   let fingerprint: InputFingerprint
@@ -189,7 +187,6 @@ enum CheckpointManifest {
     return (try manifest.member("step").integer(), Set(entries.map(\.key)))
   }
 
-  /// Paths of all files, sorted.
   private static func contents(_ directory: String) throws -> [String] {
     try FileManager.default.subpathsOfDirectory(atPath: directory).filter { !"\(directory)/\($0)".isDirectory }.sorted()
   }
@@ -235,6 +232,5 @@ extension JSONField {
     }
   }
 
-  /// The name of a split.
   func split() throws -> Split { try value("a split") { $0.string.flatMap(Split.init(rawValue:)) } }
 }

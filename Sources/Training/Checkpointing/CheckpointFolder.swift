@@ -187,7 +187,6 @@ final class CheckpointSaver: Sendable {
     onSaved(step, folder.path(step: step), removeSuperseded(by: step))
   }
 
-  /// Returns the steps of the checkpoints that are gone.
   private func removeSuperseded(by step: Int) -> [Int] {
     folder.superseded(by: step, limit: limit).filter { old in
       do {

@@ -60,10 +60,8 @@ final class RunRecorder: Sendable {
     state = Mutex(State(store: store, id: id, history: history, checkpoints: checkpoints))
   }
 
-  /// The run's number in the database.
   var id: Int64 { state.withLock { $0.id } }
 
-  /// Everything measured so far.
   var history: HistoryLog { state.withLock { $0.history } }
 
   /// The notices since the last call.
@@ -76,19 +74,16 @@ final class RunRecorder: Sendable {
 
   // MARK: - Recording
 
-  /// A log line.
   func record(_ report: LogReport) {
     record(report.metrics.points(step: report.step, epoch: report.epoch, split: .train))
   }
 
-  /// The scores of a split.
   func record(_ report: EvaluationReport) {
     record(report.metrics.points(step: report.step, epoch: report.epoch, split: report.split))
   }
 
   private func record(_ points: [MetricPoint]) { add(.metrics(points)) { $0.history.add(points) } }
 
-  /// A merge.
   func record(_ event: GroupMerge) {
     let merge = MergeRecord(
       step: event.step, module: event.module, lowerLayer: event.lowerLayer, upperLayer: event.upperLayer,
@@ -175,7 +170,6 @@ struct RecordingFailure: UserFacingError, Equatable {
 struct HistoryLog: Sendable {
   private(set) var bytes: [UInt8] = []
 
-  /// Values of one step and split.
   mutating func add(_ points: [MetricPoint]) {
     guard let first = points.first else { return }
     add([
@@ -184,7 +178,6 @@ struct HistoryLog: Sendable {
     ])
   }
 
-  /// A merge.
   mutating func add(_ merge: MergeRecord) {
     add([
       "step": .integer(merge.step),
@@ -201,10 +194,8 @@ struct HistoryLog: Sendable {
     bytes.append(UInt8(ascii: "\n"))
   }
 
-  /// An empty log.
   init() {}
 
-  /// The lines of a file.
   init(file: String) throws {
     bytes = try MappedFile(path: file).text()
     _ = try records(file: file)

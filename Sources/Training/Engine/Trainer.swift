@@ -105,7 +105,7 @@ public struct Trainer: Sendable {
     TrainingSnapshot(state: state, loop: loop, totalSteps: totalSteps, procedure: procedure)
   }
 
-  /// One optimiser step: the gradient of the batch's mean loss, clipping, AdamW.
+  /// One optimiser step: gradient of the batch's mean loss, clipping, AdamW.
   private mutating func step(
     _ order: [Int], _ schedule: LearningRateSchedule, _ optimizer: Optimizer, _ gradients: FloatStorage
   ) throws -> StepReport {
@@ -143,10 +143,8 @@ public struct Trainer: Sendable {
     }
   }
 
-  /// Whether no step is left to be done.
   var isFinished: Bool { state.step >= totalSteps || loop.stoppedEarly }
 
-  /// Every `save_steps`, and at the end of each epoch.
   private var isCheckpointDue: Bool {
     config.saveSteps > 0 && (state.step % config.saveSteps == 0 || state.step % steps.perEpoch == 0)
   }

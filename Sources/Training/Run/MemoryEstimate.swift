@@ -53,7 +53,7 @@ public struct MemoryEstimate: Sendable, Equatable {
   private static let tokenizerBytes = 700
 }
 
-/// The bytes of a checkpoint's weights.
+/// The bytes of a model's weights.
 private struct StoredWeights {
   var held: Int
   var loaded: Int
@@ -79,10 +79,8 @@ private struct StoredWeights {
 
 /// The largest shards among the first batches of a run, on a model that is only shapes.
 private struct Work {
-  private var mostTokens: Shard?
-  private var longest: Shard?
   /// The shard with the most tokens, and the one with the longest sequence.
-  var largest: [Shard] { [mostTokens, longest].compactMap(\.self) }
+  let largest: [Shard]
   /// The most shards of a batch.
   private(set) var shards = 1
   let examples: Int
@@ -92,8 +90,7 @@ private struct Work {
   struct Shard {
     let batch: any ObjectiveBatch
     let units: [Int]
-    let tokens: Int
-    let longest: Int
+    var lengths: [Int] { units.map { batch.lengths[$0] } }
   }
 
   init(
@@ -107,6 +104,7 @@ private struct Work {
       items
       ?? Array(
         repeating: Self.longestItem(run, outputs), count: min(4096, StepPlan(examples: 1, training).stepSize))
+    var most = (tokens: 0, shard: Shard?.none), widest = (length: 0, shard: Shard?.none)
     let steps = StepPlan(examples: items.count, training)
     let order = training.shuffle ? run.philox.permutation(items.count, epoch: 0) : Array(items.indices)
     for step in 0..<min(steps.perEpoch, 1000) {
@@ -114,17 +112,14 @@ private struct Work {
         steps.batch(step: step, order: order).map { items[$0] }, model,
         .training(labelSmoothing: training.labelSmoothingFactor))
       let plan = ShardPlan(lengths: batch.lengths)
-      let made = plan.shards.map { units in
-        let lengths = units.map { batch.lengths[$0] }
-        return Shard(
-          batch: batch, units: units, tokens: lengths.reduce(0, +), longest: lengths.max() ?? 0)
-      }
-      for shard in made {
-        if shard.tokens > mostTokens?.tokens ?? 0 { mostTokens = shard }
-        if shard.longest > longest?.longest ?? 0 { longest = shard }
+      for shard in plan.shards.map({ Shard(batch: batch, units: $0) }) {
+        let lengths = shard.lengths, tokens = lengths.reduce(0, +), longest = lengths.max() ?? 0
+        if tokens > most.tokens { most = (tokens, shard) }
+        if longest > widest.length { widest = (longest, shard) }
       }
       shards = max(shards, plan.shards.count)
     }
+    largest = [most.shard, widest.shard].compactMap(\.self)
     (examples, tokens) = (items.count, items.reduce(0) { $0 + $1.ids.count })
   }
 

@@ -39,7 +39,6 @@ public struct OutputDirectory: Sendable {
     }
   }
 
-  /// Removes temporary files of processes that are no more.
   func removeLeftovers() { AtomicDirectory.removeLeftovers(in: path) }
 
   /// Whether files of a run are here.
@@ -48,7 +47,6 @@ public struct OutputDirectory: Sendable {
   /// Whether the files of a finished or stopped run are here.
   var holdsAdapter: Bool { existing.contains(AdapterFile.configName) && existing.contains(AdapterFile.tensorsName) }
 
-  /// Deletes an earlier run's files and nothing else.
   func deleteRun() throws { try delete(existing) }
 
   /// Deletes the adapter, beginning with the file that makes it one.

@@ -198,7 +198,6 @@ public struct PreparedRun: Sendable {
     outputs.map { HeadParameter.all(config: model, labels: $0) } ?? []
   }
 
-  /// The task's head.
   func head() throws -> [HeadParameter] { head(outputs: try task().outputs) }
 }
 

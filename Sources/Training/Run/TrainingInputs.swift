@@ -22,7 +22,6 @@ struct TrainingInputs {
   let steps: StepPlan?
   /// Identifies the inputs; nil if some are missing.
   let fingerprint: InputFingerprint?
-  /// The run that is continued.
   let resumed: ResumePoint?
   /// Where the run begins; nil if inputs are missing.
   let start: TrainingSnapshot?
@@ -104,7 +103,6 @@ struct ResumePoint: Sendable {
   let identity: RunIdentity?
   /// The checkpoint to continue from; nil if none was written.
   let checkpoint: Checkpoint?
-  /// Notes for the user.
   var notices: [String]
 
   /// Looks for a run in `output`, and with `locks` locks it. Throws if another process has, if there is no checkpoint of a
@@ -160,7 +158,6 @@ struct MissingInputs {
 }
 
 extension Result {
-  /// The value, if there is one.
   var value: Success? { try? get() }
 }
 

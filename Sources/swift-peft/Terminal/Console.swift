@@ -34,7 +34,6 @@ enum Console {
   /// Writes `text` to stderr unchanged; ignores errors.
   static func draw(_ text: String) { _ = send(Array(text.utf8), to: STDERR_FILENO) }
 
-  /// All of stdin.
   static func readAll() throws -> [UInt8] {
     var bytes: [UInt8] = []
     while let piece = try read() { bytes += piece }
@@ -72,7 +71,6 @@ enum Console {
 
 /// Splits a stream of bytes into lines as it arrives: a line ends with LF; one CR before it is dropped.
 struct LineStream {
-  /// Complete lines.
   struct Batch {
     let lines: [ArraySlice<UInt8>]
     /// 1-based number of the first line.

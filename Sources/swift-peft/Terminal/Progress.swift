@@ -4,7 +4,6 @@ import Training
 
 /// Shows the progress of training and scoring on stderr: a bar on a terminal, plain lines elsewhere.
 struct Progress {
-  /// Whether to show nothing.
   let isQuiet: Bool
   private let isTerminal: Bool
   private let clock = ContinuousClock()
@@ -102,7 +101,6 @@ struct Progress {
 
   // MARK: - Drawing
 
-  /// At most ten times a second.
   private mutating func isDue() -> Bool {
     let now = clock.now
     if let lastDrawn, now - lastDrawn < .milliseconds(100) { return false }

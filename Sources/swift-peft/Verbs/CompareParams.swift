@@ -113,7 +113,6 @@ private struct ComparisonSubject {
     labels = try Self.labels(config)
   }
 
-  /// The config of the model `name`, a directory or a Hub name.
   private static func model(_ name: String) throws -> ModelConfig {
     try ModelDownload(isQuiet: true).fetch(name, .config)
     return try ModelConfig(directory: Hub().directory(of: name, files: .config))

@@ -32,11 +32,9 @@ struct Doctor: ParsableCommand {
 private struct DoctorReport {
   let library: BLASLibrary
   let rates: MachineRates
-  /// Speed of a product with a rank-8 matrix.
   let lowRank: Double
   /// Speed of the large product in bfloat16; nil if bfloat16 training is not supported here.
   let bfloat16: Double?
-  /// Speed of the large product in OpenBLAS.
   let openBLAS: Double
   let facts: SystemFacts
 
@@ -104,7 +102,6 @@ struct SystemFacts {
   let memory: Int?
   let availableMemory: Int?
 
-  /// Reads `/proc`.
   init() {
     let processors = Self.fields("/proc/cpuinfo")
     processor = processors["model name"] ?? processors["Hardware"] ?? Self.architecture

@@ -154,12 +154,9 @@ struct InitialConfig {
   /// Narrow models want larger steps.
   private var learningRate: String { model.hiddenSize < 512 ? "1e-3" : "4e-4" }
 
-  private var targets: [String] {
-    model.architecture.defaultTargets
-  }
-
   var text: String {
-    let task = data.task
+    let task = data.task, hasValidation = task.dataDir != nil || task.validationFile != nil
+    let summary = AdapterMethod.all.first { $0.name == strategy }?.summary ?? ""
     let long = lengths.last ?? 0
     let cut = lengths.filter { $0 > maxLength }.count
     return """
@@ -180,7 +177,7 @@ struct InitialConfig {
           "r": 8,
           "lora_alpha": 16,
           // Suffixes of module names, or "all-linear"
-          "target_modules": [\(targets.map(quoted).joined(separator: ", "))]
+          "target_modules": [\(model.architecture.defaultTargets.map(quoted).joined(separator: ", "))]
         },
         "training": {
           // \(grouped(data.count)) examples: \(grouped(steps)) steps in all
@@ -197,10 +194,6 @@ struct InitialConfig {
 
       """
   }
-
-  private var hasValidation: Bool { data.task.dataDir != nil || data.task.validationFile != nil }
-
-  private var summary: String { AdapterMethod.all.first { $0.name == strategy }?.summary ?? "" }
 
   private func files(_ task: TaskConfig) -> String {
     var lines = ["    // \(labels)", "    \"name\": \(quoted(task.name)),"]

@@ -48,7 +48,6 @@ struct FilterOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Only runs whose name matches this pattern (*, ?, [abc]).", valueName: "glob"))
   var name: String?
 
-  /// Whether no filter is set.
   var isEmpty: Bool { status == nil && task == nil && strategy == nil && model == nil && name == nil }
 
   /// The matching runs, oldest first.
@@ -173,7 +172,6 @@ struct RunsList: ParsableCommand {
     return MetricKind.greaterIsBetter(score.name) ? score.value : -score.value
   }
 
-  /// A line per run.
   static func table(_ runs: [RecordedRun]) -> String {
     TextTable(
       [["id", "name", "status", "started", "task", "strategy", "r", "seed", "adapter", "score"]]

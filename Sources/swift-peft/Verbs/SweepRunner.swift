@@ -8,7 +8,6 @@ import Training
 
 /// The work of a sweep: its runs, which of them are complete, and how many fit into memory at once.
 struct SweepPlan {
-  /// A run of the sweep.
   struct Item {
     let member: SweepConfig.Member
     let run: PreparedRun
@@ -20,11 +19,8 @@ struct SweepPlan {
 
   let sweep: SweepConfig
   let items: [Item]
-  /// Parallel runs.
   let jobs: Int
-  /// Worker threads of each run.
   let threads: Int
-  /// Notes for the user.
   let notices: [String]
 
   /// Checks every run as far as its config and the model's allow. Throws the errors of all runs.
@@ -122,7 +118,6 @@ enum SweepError: UserFacingError, Equatable {
 ///
 /// So a failing run cannot affect the others, and its memory is freed when it ends.
 final class SweepRunner {
-  /// How a run ended.
   struct Ending {
     let item: SweepPlan.Item
     let status: Int32
@@ -211,7 +206,6 @@ final class SweepRunner {
     return job
   }
 
-  /// A running process.
   private final class Job {
     let item: SweepPlan.Item
     let process = Process()
