@@ -80,10 +80,10 @@ extension ParameterComparison {
   /// The comparison as text that ends with a line feed.
   public func text(_ format: Format) -> String {
     switch format {
-    case .table: table
+    case .table: page(cells.plain)
     case .json: JSONWriter.text(json, pretty: true)
     case .csv: csv
-    case .markdown: markdown
+    case .markdown: page(cells.markdown)
     }
   }
 
@@ -140,9 +140,6 @@ extension ParameterComparison {
     guard let before = rows.lazy.compactMap(\.adapterParametersBeforeMerging).first else { return nil }
     return "aslora: after \(numMerges) merges of each module type; \(before.grouped) before"
   }
-
-  private var table: String { page(cells.plain) }
-  private var markdown: String { page(cells.markdown) }
 
   private func page(_ body: String) -> String { "\(summary)\n\n\(body)" + (note.map { "\n\($0)\n" } ?? "") }
 }

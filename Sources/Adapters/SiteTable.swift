@@ -24,7 +24,7 @@ public struct SiteTable: Sendable {
   public let roles: [TensorRole]
   /// Each distinct tensor once: by module in order of first appearance, by role, then by layer.
   public private(set) var tensors: [TensorKey] = []
-  /// For every site, the keys of its tensors, in the order of `roles`; nil where the site has none of that role.
+  /// For every site, the keys of its tensors, in the order of `roles`; nil if the site has none of that role.
   private var keys: [[TensorKey?]]
   private let specs: [TensorKey: AdapterTensor]
   private let positionOfPath: [String: Int]
@@ -50,10 +50,10 @@ public struct SiteTable: Sendable {
     index()
   }
 
-  /// The position in `sites` of the site with this path, or nil where it is not adapted.
+  /// The position in `sites` of the site with this path, or nil if it is not adapted.
   public func position(ofPath path: String) -> Int? { positionOfPath[path] }
 
-  /// The key of the tensor that the site at `position` uses in this role; nil where it has none.
+  /// The key of the tensor that the site at `position` uses in this role; nil if it has none.
   public func key(_ role: TensorRole, ofSiteAt position: Int) -> TensorKey? {
     roles.firstIndex(of: role).flatMap { keys[position][$0] }
   }
@@ -64,7 +64,7 @@ public struct SiteTable: Sendable {
   /// The positions of the sites that use `key`, in model order.
   public func users(of key: TensorKey) -> [Int] { keys.indices.filter { keys[$0].contains(key) } }
 
-  /// The position of the first site that uses `key`; nil where it is not in the table.
+  /// The position of the first site that uses `key`; nil if it is not in the table.
   public func firstUser(of key: TensorKey) -> Int? { firstUsers[key] }
 
   /// What the method declared for a tensor.
@@ -174,7 +174,7 @@ extension SiteTable {
   /// Which random numbers the tensor starts from: a stable 64-bit hash of its role, its module and the lowest layer
   /// that uses it.
   ///
-  /// A shared A thus starts as LoRA's A of layer 0, and every method starts alike where there is one layer only.
+  /// A shared A thus starts as LoRA's A of layer 0, and every method starts alike if there is only one layer.
   public func initialisationKey(_ key: TensorKey) -> UInt64 {
     let layer = users(of: key).map { sites[$0].layer }.min() ?? 0
     return Philox.stream(named: "\(key.role.name) \(key.module) \(layer)")

@@ -56,7 +56,7 @@ public struct TrainableState: Sendable {
     }
   }
 
-  /// Where an adapter tensor lies in `values`; nil where it is not in the table.
+  /// Where an adapter tensor lies in `values`; nil if it is not in the table.
   public func reference(_ key: TensorKey) -> ParameterReference? { layout.tensors[key] }
 
   /// The numbers of an adapter tensor, row by row.
@@ -79,7 +79,7 @@ public struct TrainableState: Sendable {
     }
   }
 
-  /// Gives a storage of its own to this state where a copy shares it.
+  /// Gives this state a storage of its own if a copy shares it.
   private func detach(_ storage: inout FloatStorage) {
     if !isKnownUniquelyReferenced(&storage) { storage = storage.copy() }
   }
@@ -158,7 +158,7 @@ public struct TrainableState: Sendable {
     }
   }
 
-  /// Makes the products of the sites at `positions` of their tensors, where the method has a form.
+  /// Makes the products of the sites at `positions` from their tensors, if the method has a form.
   private mutating func makeProducts(at positions: [Int]) {
     guard let form = table.method.form else { return }
     for position in positions {

@@ -15,12 +15,7 @@ public final class NumberTrace {
     public let examples: [Int]
   }
 
-  private struct Entry {
-    let operation: String
-    let tensor: Tensor
-  }
-
-  private var made: [Entry] = []
+  private var made: [(operation: String, tensor: Tensor)] = []
   /// The first finding, forward before backward.
   public private(set) var finding: Finding?
 
@@ -28,14 +23,13 @@ public final class NumberTrace {
   public init() {}
 
   func note(_ operation: StaticString, _ tensor: Tensor) {
-    made.append(Entry(operation: Self.name(operation), tensor: tensor))
+    made.append((Self.name(operation), tensor))
   }
 
   /// Searches the tensors after the forward pass.
   public func forwardIsDone() {
     for (index, entry) in made.enumerated() where finding == nil {
-      let tensor = entry.tensor
-      let examples = Self.examples(of: tensor, tensor.values)
+      let examples = Self.examples(of: entry.tensor, entry.tensor.values)
       if !examples.isEmpty {
         finding = Finding(operation: entry.operation, number: index + 1, isBackward: false, examples: examples)
       }

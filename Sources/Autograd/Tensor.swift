@@ -1,6 +1,41 @@
 import CKernels
 import Kernels
 
+/// How the rows of a tensor form sequences: one after the other, without padding.
+public final class PackedLayout: Sendable {
+  /// The first row of each sequence, then the number of rows: B + 1 numbers.
+  public let offsets: [Int]
+  /// Each sequence's number in the optimiser step, which selects its dropout masks.
+  public let examples: [Int]
+
+  /// A layout of sequences with the given lengths.
+  public init(lengths: [Int], examples: [Int]) {
+    precondition(lengths.count == examples.count)
+    var offsets = [0]
+    for length in lengths { offsets.append(offsets[offsets.count - 1] + length) }
+    self.offsets = offsets
+    self.examples = examples
+  }
+
+  /// B.
+  public var sequences: Int { examples.count }
+  /// N: the tokens of all sequences.
+  public var rows: Int { offsets[offsets.count - 1] }
+  /// N rounded up for matrix products.
+  public var paddedRows: Int { Products.padded(rows) }
+  /// The rows that a tensor has memory for. Those beyond N are zero, since products read up to `paddedRows`, and
+  /// products inside a sequence up to 15 rows beyond its end.
+  public var allocatedRows: Int {
+    (rows + Products.rowMultiple - 1) / Products.rowMultiple * Products.rowMultiple + Products.rowMultiple
+  }
+  /// The rows of sequence `index`.
+  public func range(_ index: Int) -> Range<Int> { offsets[index]..<offsets[index + 1] }
+  /// The same sequences, one row each.
+  public func oneRowEach() -> PackedLayout {
+    PackedLayout(lengths: Array(repeating: 1, count: sequences), examples: examples)
+  }
+}
+
 /// Rows, columns and precision of a tensor.
 struct TensorShape {
   let layout: PackedLayout
@@ -158,5 +193,59 @@ extension Buffer {
   /// Sets `count` numbers from number `index` on to zero.
   func clear(at index: Int, _ count: Int, _ precision: Precision) {
     address(index, precision).initializeMemory(as: UInt8.self, repeating: 0, count: count * precision.byteCount)
+  }
+}
+
+/// A tensor's gradient, apart from its values: an operation that keeps only the slot of its input does not keep the
+/// input's memory. The gradient has the tensor's precision and layout.
+final class GradientSlot {
+  let shape: TensorShape
+  private(set) var buffer: Buffer?
+
+  init(_ shape: TensorShape) { self.shape = shape }
+
+  /// The count of numbers.
+  var count: Int { shape.count }
+
+  /// The gradient as a matrix; nil if there is none yet.
+  var operand: Operand? { buffer.map(shape.operand) }
+
+  /// The gradient to add to. If `isFresh`, only the rows after the last one are set, to zero; the caller must overwrite
+  /// the rest.
+  func accumulator(in workspace: Workspace) -> (buffer: Buffer, isFresh: Bool) {
+    if let buffer { return (buffer, false) }
+    let fresh = shape.allocate(in: workspace)
+    buffer = fresh
+    return (fresh, true)
+  }
+
+  /// The gradient to add to, zeros at first.
+  func zeroedAccumulator(in workspace: Workspace) -> Buffer {
+    let (buffer, isFresh) = accumulator(in: workspace)
+    if isFresh { buffer.clear() }
+    return buffer
+  }
+
+  /// Adds `source`, which has the same shape and precision.
+  func add(_ source: Buffer, in workspace: Workspace) {
+    let (target, isFresh) = accumulator(in: workspace)
+    guard workspace.computes else { return }
+    if isFresh {
+      target.address(0, shape.precision).copyMemory(
+        from: source.address(0, shape.precision), byteCount: count * shape.precision.byteCount)
+    } else {
+      target.add(source, count, shape.precision)
+    }
+  }
+
+  /// Adds `source`, which `shape` allocated. Its memory becomes the gradient if there is none yet.
+  func add(moving source: Buffer, in workspace: Workspace) {
+    if buffer == nil { buffer = source } else { add(source, in: workspace) }
+  }
+
+  /// Removes and returns the gradient, which the caller may overwrite; nil if there is none.
+  func take() -> Buffer? {
+    defer { buffer = nil }
+    return buffer
   }
 }

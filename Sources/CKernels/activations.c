@@ -71,56 +71,35 @@ INLINE float hd_gelu(float x) {
   INLINE float hd_##name(float x) { return d_##name(x); }
 SAME(gelu_tanh) SAME(quick_gelu) SAME(relu) SAME(silu) SAME(tanh) SAME(mish) SAME(relu2)
 
-#define ROWS(name) \
-  DISPATCHED static void rows_##name(const float *pre, const float *bias, float *y, long rows, long columns) { \
+// The kernels for numbers of type `number`, which `read` widens and `write` rounds, with the pair f, d.
+#define KERNELS(prefix, number, read, write, f, d, name) \
+  DISPATCHED static void prefix##rows_##name(const number *pre, const float *bias, number *y, long rows, \
+                                             long columns) { \
     for (long r = 0; r < rows; r++, pre += columns, y += columns) \
-      if (bias) for (long c = 0; c < columns; c++) y[c] = f_##name(pre[c] + bias[c]); \
-      else for (long c = 0; c < columns; c++) y[c] = f_##name(pre[c]); \
+      if (bias) for (long c = 0; c < columns; c++) y[c] = write(f##name(read(pre[c]) + bias[c])); \
+      else for (long c = 0; c < columns; c++) y[c] = write(f##name(read(pre[c]))); \
   } \
-  DISPATCHED static void backward_##name(const float *pre, const float *bias, float *dy, long rows, long columns) { \
+  DISPATCHED static void prefix##backward_##name(const number *pre, const float *bias, number *dy, long rows, \
+                                                 long columns) { \
     for (long r = 0; r < rows; r++, pre += columns, dy += columns) \
-      if (bias) for (long c = 0; c < columns; c++) dy[c] *= d_##name(pre[c] + bias[c]); \
-      else for (long c = 0; c < columns; c++) dy[c] *= d_##name(pre[c]); \
+      if (bias) for (long c = 0; c < columns; c++) dy[c] = write(read(dy[c]) * d##name(read(pre[c]) + bias[c])); \
+      else for (long c = 0; c < columns; c++) dy[c] = write(read(dy[c]) * d##name(read(pre[c]))); \
   } \
-  DISPATCHED static void bf16_rows_##name(const uint16_t *pre, const float *bias, uint16_t *y, long rows, \
-                                          long columns) { \
-    for (long r = 0; r < rows; r++, pre += columns, y += columns) \
-      if (bias) for (long c = 0; c < columns; c++) y[c] = to_bf16(h_##name(from_bf16(pre[c]) + bias[c])); \
-      else for (long c = 0; c < columns; c++) y[c] = to_bf16(h_##name(from_bf16(pre[c]))); \
+  DISPATCHED static void prefix##gated_##name(const number *gate, const number *up, number *y, long count) { \
+    for (long i = 0; i < count; i++) y[i] = write(f##name(read(gate[i])) * read(up[i])); \
   } \
-  DISPATCHED static void bf16_backward_##name(const uint16_t *pre, const float *bias, uint16_t *dy, long rows, \
-                                              long columns) { \
-    for (long r = 0; r < rows; r++, pre += columns, dy += columns) \
-      if (bias) \
-        for (long c = 0; c < columns; c++) dy[c] = to_bf16(from_bf16(dy[c]) * hd_##name(from_bf16(pre[c]) + bias[c])); \
-      else for (long c = 0; c < columns; c++) dy[c] = to_bf16(from_bf16(dy[c]) * hd_##name(from_bf16(pre[c]))); \
-  }
-EACH(ROWS)
-
-#define GATED(name) \
-  DISPATCHED static void gated_##name(const float *gate, const float *up, float *y, long count) { \
-    for (long i = 0; i < count; i++) y[i] = f_##name(gate[i]) * up[i]; \
-  } \
-  DISPATCHED static void gated_backward_##name(const float *gate, const float *up, float *dy, float *dup, \
-                                               long count) { \
+  DISPATCHED static void prefix##gated_backward_##name(const number *gate, const number *up, number *dy, number *dup, \
+                                                       long count) { \
     for (long i = 0; i < count; i++) { \
-      float d = dy[i]; \
-      dup[i] = d * f_##name(gate[i]); \
-      dy[i] = d * up[i] * d_##name(gate[i]); \
-    } \
-  } \
-  DISPATCHED static void bf16_gated_##name(const uint16_t *gate, const uint16_t *up, uint16_t *y, long count) { \
-    for (long i = 0; i < count; i++) y[i] = to_bf16(h_##name(from_bf16(gate[i])) * from_bf16(up[i])); \
-  } \
-  DISPATCHED static void bf16_gated_backward_##name(const uint16_t *gate, const uint16_t *up, uint16_t *dy, \
-                                                    uint16_t *dup, long count) { \
-    for (long i = 0; i < count; i++) { \
-      float d = from_bf16(dy[i]), g = from_bf16(gate[i]); \
-      dup[i] = to_bf16(d * h_##name(g)); \
-      dy[i] = to_bf16(d * from_bf16(up[i]) * hd_##name(g)); \
+      float slope = read(dy[i]), g = read(gate[i]); \
+      dup[i] = write(slope * f##name(g)); \
+      dy[i] = write(slope * read(up[i]) * d##name(g)); \
     } \
   }
-EACH(GATED)
+#define FLOAT_KERNELS(name) KERNELS(, float, , , f_, d_, name)
+#define BF16_KERNELS(name) KERNELS(bf16_, uint16_t, from_bf16, to_bf16, h_, hd_, name)
+EACH(FLOAT_KERNELS)
+EACH(BF16_KERNELS)
 
 // The kernel of either type of numbers.
 #define CALL(name, kernel, ...) \

@@ -123,12 +123,6 @@ DISPATCHED void ck_scale_shift(float *y, float factor, float shift, long count) 
   for (long i = 0; i < count; i++) y[i] = factor * y[i] + shift;
 }
 
-DISPATCHED long ck_count_non_finite(const float *x, long count) {
-  long found = 0;
-  for (long i = 0; i < count; i++) found += (to_bits(x[i]) & 0x7F800000u) == 0x7F800000u;
-  return found;
-}
-
 typedef uint16_t __attribute__((aligned(1))) unaligned16;
 typedef uint32_t __attribute__((aligned(1))) unaligned32;
 

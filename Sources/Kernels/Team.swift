@@ -1,3 +1,5 @@
+import Dispatch
+import Foundation
 import Synchronization
 
 /// Threads that share one worker's operations when a batch is a single shard, so that no core is idle.
@@ -55,5 +57,128 @@ enum ProductPieces {
     guard length >= 2 * narrowest else { return nil }
     let pieces = min(most, length / narrowest) / 2 * 2
     return (byRows, (length / pieces + 15) / 16 * 16)
+  }
+}
+
+/// Threads that help the caller of `run`, for work that takes no longer than waking a sleeping thread.
+///
+/// An idle helper spins for a while before it sleeps. A helper that arrives too late, because the machine is busy, is
+/// not waited for.
+final class Crew: Sendable {
+  private let board = Board()
+  private let helpers: Int
+
+  /// Starts `helpers` threads, which end with the crew.
+  init(helpers: Int) {
+    self.helpers = helpers
+    for _ in 0..<helpers { Thread.detachNewThread { [board] in board.help() } }
+  }
+
+  deinit { board.dismiss(helpers) }
+
+  /// Calls `body(0)` here while idle helpers call `body` with numbers from 1 to `helpers`, each at most once. Returns
+  /// when all calls have ended. Only one `run` at a time.
+  func run(helpers wanted: Int, _ body: (_ member: Int) -> Void) {
+    withoutActuallyEscaping(body) { board.share(min(helpers, wanted), $0) }
+  }
+}
+
+/// The state that a crew shares with its helpers.
+private final class Board: @unchecked Sendable {
+  /// Nanoseconds of spinning before a thread sleeps: longer than the operations between two shared ones, and short
+  /// beside a time slice.
+  private static let patience: UInt64 = 200_000
+
+  /// Calls of `body` that no helper has taken. `body` changes only while this is zero.
+  private let places = Atomic(0)
+  private var body: ((_ member: Int) -> Void)?
+  /// Helpers that have finished the current work.
+  private let ended = Atomic(0)
+  private let dismissed = Atomic(false)
+
+  /// Helpers that sleep or are about to sleep.
+  private let sleeping = Atomic(0)
+  private let wake = DispatchSemaphore(value: 0)
+  /// Whether the caller sleeps or is about to sleep.
+  private let awaited = Atomic(false)
+  private let finished = DispatchSemaphore(value: 0)
+
+  func share(_ helpers: Int, _ body: @escaping (_ member: Int) -> Void) {
+    self.body = body
+    ended.store(0, ordering: .relaxed)
+    places.store(helpers, ordering: .sequentiallyConsistent)
+    wakeSleepers()
+    body(0)
+    let begun = helpers - places.exchange(0, ordering: .acquiringAndReleasing)
+    while !Self.watch({ ended.load(ordering: .acquiring) == begun }) {
+      awaited.store(true, ordering: .sequentiallyConsistent)
+      if ended.load(ordering: .sequentiallyConsistent) != begun || !awaited.exchange(false, ordering: .relaxed) {
+        finished.wait()
+      }
+    }
+    self.body = nil
+  }
+
+  func help() {
+    while !dismissed.load(ordering: .sequentiallyConsistent) {
+      if let member = takePlace() {
+        work(member)
+        ended.add(1, ordering: .sequentiallyConsistent)
+        if awaited.exchange(false, ordering: .sequentiallyConsistent) { finished.signal() }
+      } else if !Self.watch({ isCalled }) {
+        sleeping.add(1, ordering: .sequentiallyConsistent)
+        if !isCalled || !isUncounted() { wake.wait() }
+      }
+    }
+  }
+
+  func dismiss(_ helpers: Int) {
+    dismissed.store(true, ordering: .sequentiallyConsistent)
+    for _ in 0..<helpers { wake.signal() }
+  }
+
+  private var isCalled: Bool {
+    places.load(ordering: .sequentiallyConsistent) > 0 || dismissed.load(ordering: .sequentiallyConsistent)
+  }
+
+  /// Withdraws this helper from `sleeping`. False if the caller has already counted it; its signal must then be consumed.
+  private func isUncounted() -> Bool {
+    var count = sleeping.load(ordering: .relaxed)
+    while count > 0 {
+      let (taken, original) = sleeping.compareExchange(
+        expected: count, desired: count - 1, ordering: .sequentiallyConsistent)
+      if taken { return true }
+      count = original
+    }
+    return false
+  }
+
+  private func wakeSleepers() {
+    for _ in 0..<sleeping.exchange(0, ordering: .sequentiallyConsistent) { wake.signal() }
+  }
+
+  /// Takes a call of `body`: its number from 1, or nil.
+  private func takePlace() -> Int? {
+    var free = places.load(ordering: .relaxed)
+    while free > 0 {
+      let (taken, original) = places.compareExchange(
+        expected: free, desired: free - 1, successOrdering: .acquiring, failureOrdering: .relaxed)
+      if taken { return free }
+      free = original
+    }
+    return nil
+  }
+
+  /// A function of its own, so that it releases the closure before the end is reported.
+  @inline(never) private func work(_ member: Int) { body?(member) }
+
+  /// Spins until `condition` holds. False if that takes too long.
+  private static func watch(_ condition: () -> Bool) -> Bool {
+    if condition() { return true }
+    let end = DispatchTime.now().uptimeNanoseconds + patience
+    repeat {
+      if condition() { return true }
+    } while DispatchTime.now().uptimeNanoseconds < end
+    return false
   }
 }

@@ -2,7 +2,7 @@ import Dispatch
 import Synchronization
 
 /// One worker for each core. A worker takes whole shards through forward and backward, alone, with single-threaded
-/// kernels and memory of its own; where there is only one shard, the threads share its operations instead.
+/// kernels and memory of its own; if there is only one shard, the threads share its operations instead.
 ///
 /// Gradients of shards are added in shard order, so sums have the same bits at any number of threads.
 public final class WorkerPool: Sendable {
@@ -37,7 +37,7 @@ public final class WorkerPool: Sendable {
     map(count, while: { true }, work) ?? []
   }
 
-  /// The same, as long as `mayContinue`, which the calling thread asks before each index that it takes. Nil where it
+  /// The same, as long as `mayContinue`, which the calling thread asks before each index that it takes. Nil if it
   /// said no: then the indices at work were finished and no others begun.
   public func map<Result: Sendable>(
     _ count: Int, while mayContinue: () -> Bool, _ work: @escaping @Sendable (Int, Workspace) -> Result
@@ -132,7 +132,7 @@ private final class WorkQueue<Result: Sendable>: Sendable {
 
   func finish(_ index: Int, _ result: Result) { state.withLock { $0.results[index] = result } }
 
-  /// Stops handing out where `answer` is no and something is left.
+  /// Stops handing out if the answer is no and something is left.
   func continues(_ answer: Bool) -> Bool {
     state.withLock { state in
       if !answer, state.next < count { state.isStopped = true }
@@ -140,7 +140,7 @@ private final class WorkQueue<Result: Sendable>: Sendable {
     }
   }
 
-  /// Nil where it was stopped.
+  /// Nil if it was stopped.
   var results: [Result]? { state.withLock { $0.isStopped ? nil : $0.results.compactMap { $0 } } }
 }
 

@@ -66,25 +66,6 @@ public final class Workspace {
     return region == MAP_FAILED ? nil : region
   }
 
-  /// Throws `WorkspaceError` if `workers` workspaces of `bytes` bytes each cannot be reserved. To be called before a
-  /// run: once it has begun, a workspace that is too small ends the process (see `allocate`).
-  public static func requireSpace(_ bytes: Int, workers: Int = 1) throws {
-    let (needed, overflow) = bytes.multipliedReportingOverflow(by: workers)
-    if !overflow, let region = reserve(max(1, needed)) {
-      munmap(region, max(1, needed))
-      return
-    }
-    var available = 1 << 46
-    while available > 0 {
-      if let region = reserve(available) {
-        munmap(region, available)
-        break
-      }
-      available >>= 1
-    }
-    throw WorkspaceError(needed: overflow ? .max : needed, available: available)
-  }
-
   /// Runs `body` for every piece of an operation, in parallel if there is a team and `work`, the count of numbers to
   /// process, is large enough. `member` is below `members`; calls with the same member never overlap. Pieces must be
   /// independent and must not allocate here.
@@ -116,7 +97,7 @@ public final class Workspace {
   /// A block of `count` floats with undefined contents.
   ///
   /// If the reserved address space is used up, the process ends with a message and status 74: an operation in the
-  /// middle of a step has no way to go on. `requireSpace` finds that out before the run.
+  /// middle of a step has no way to go on.
   public func allocate(_ count: Int) -> Buffer {
     let rounded = max(1, (count + Self.alignment - 1) / Self.alignment) * Self.alignment
     guard let index = free.firstIndex(where: { $0.count >= rounded }) else {

@@ -16,7 +16,7 @@ public protocol Decoder: Sendable {
 public struct LanguageModel: Sendable {
   /// The transformer.
   public let decoder: any Decoder
-  /// The head's weight [V, C]; the token embedding where they are tied.
+  /// The head's weight [V, C]; the token embedding if they are tied.
   public let head: FrozenTensor
   private let directory: WeightFiles?
 
@@ -37,7 +37,7 @@ public struct LanguageModel: Sendable {
     self.directory = directory
   }
 
-  /// The same on shapes alone, for counting memory. `stored` are the weights whose types count, where they are there.
+  /// The same on shapes alone, for counting memory. The types are those of `stored`, else float32.
   public init(shapesOf geometry: ModelGeometry, precision: Precision, stored: WeightFiles?) throws {
     let config = geometry.config
     guard case .decoder(let make) = config.architecture.forward else {
@@ -95,7 +95,7 @@ extension ForwardContext {
     }
   }
 
-  /// Causal attention of layer `layer` inside each sequence, over the cached tokens too where there is a cache.
+  /// Causal attention of layer `layer` inside each sequence, and over the cached tokens if there is a cache.
   func causalAttention(
     layer: Int, q: Tensor, k: Tensor, v: Tensor, config: ModelConfig, scale: Float?
   ) -> Tensor {

@@ -31,7 +31,7 @@ public struct ModelWeights {
   }
 
   /// Tensors of the right shapes that take address space and no memory: for forward code that runs on shapes alone.
-  /// They have the types of `stored`, float32 where that is nil.
+  /// They have the types of `stored`, else float32.
   init(shapesOf geometry: ModelGeometry, _ precision: Precision, stored: WeightFiles?) {
     let matrices = precision == .bfloat16 ? Set(geometry.sites.map { $0.path + ".weight" }) : []
     let all = geometry.parts.flatMap(\.namedTensors)
@@ -63,7 +63,7 @@ public struct ModelWeights {
     return tensor
   }
 
-  /// The map `path`, with its bias where the family has one.
+  /// The map `path`, with its bias if the family has one.
   func linear(_ path: String, isTransposed: Bool = false) -> LinearSlot {
     let weight = self[path + ".weight"]
     return LinearSlot(
@@ -109,7 +109,7 @@ public struct ModelWeights {
 }
 
 extension FrozenTensor {
-  /// This tensor, widened once where it is small and used in float32 everywhere (biases, norms).
+  /// This tensor in float32: biases and norms, which are small and used so everywhere, are widened once.
   func inFloat32() -> FrozenTensor { elementType == .float32 ? self : FrozenTensor(floats(), shape: shape) }
 }
 

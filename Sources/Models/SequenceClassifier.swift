@@ -14,9 +14,9 @@ public protocol SequenceClassifier: Sendable {
 public struct LoadedClassifier: Sendable {
   /// The model.
   public let model: any SequenceClassifier
-  /// The checkpoint's own head, in the order of `HeadParameter.all`, where it has one that fits.
+  /// The checkpoint's own head, in the order of `HeadParameter.all`; nil if it has none that fits.
   public let storedHead: [[Float]]?
-  /// What a person should know: a pooler or head that had to be drawn.
+  /// Notes for the user: a pooler or head that had to be drawn.
   public let notices: [String]
   private let directory: WeightFiles
 
@@ -35,7 +35,7 @@ public struct LoadedClassifier: Sendable {
     self.notices = notices
   }
 
-  /// The model on shapes alone, for counting memory. `stored` are the weights whose types count, where they are there.
+  /// The model on shapes alone, for counting memory. The types are those of `stored`, else float32.
   public static func model(
     shapesOf geometry: ModelGeometry, precision: Precision, stored: WeightFiles?
   ) throws -> any SequenceClassifier {

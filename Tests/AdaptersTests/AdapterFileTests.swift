@@ -1,11 +1,11 @@
 import Checkpoints
 import Diagnostics
 import Foundation
-import Models
 import StrictJSON
 import Testing
 
 @testable import Adapters
+@testable import Models
 
 /// A directory that is removed at the end of the test.
 final class TemporaryDirectory {

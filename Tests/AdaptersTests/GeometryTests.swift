@@ -1,7 +1,8 @@
 import Adapters
 import Checkpoints
-import Models
 import Testing
+
+@testable import Models
 
 /// Configs of the models that papers count parameters on; keys left out have transformers' defaults.
 enum Configs {

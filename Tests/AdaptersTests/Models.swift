@@ -1,5 +1,6 @@
 import Adapters
-import Models
+
+@testable import Models
 
 /// Sites of a plain stack: every layer has every module, all of one shape each.
 func stack(layers: Int, _ modules: [(name: String, inFeatures: Int, outFeatures: Int)]) -> [Site] {

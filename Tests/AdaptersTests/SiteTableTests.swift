@@ -1,7 +1,8 @@
 import Adapters
 import Diagnostics
-import Models
 import Testing
+
+@testable import Models
 
 @Suite struct SiteTableTests {
   @Test func strategiesAreFoundByName() throws {

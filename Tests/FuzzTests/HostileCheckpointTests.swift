@@ -2,10 +2,11 @@ import Adapters
 import Checkpoints
 import Diagnostics
 import Foundation
-import Models
 import StrictJSON
 import Testing
 import Training
+
+@testable import Models
 
 /// Output directories that came from elsewhere.
 @Suite(.noHang)

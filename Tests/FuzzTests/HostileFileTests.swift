@@ -3,12 +3,13 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
-import Models
 import StrictJSON
 import Tasks
 import Testing
 import Tokenizers
 import Training
+
+@testable import Models
 
 /// What stands where a file should, and files that no fuzzer makes for their size.
 @Suite(.noHang)

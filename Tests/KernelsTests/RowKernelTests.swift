@@ -126,18 +126,6 @@ import Testing
         || abs(ck_sum_of_squares([3e30, 4e30], 2).squareRoot() / 5e30 - 1) < 1e-7)
   }
 
-  @Test(arguments: [1, 8, 15, 33, 100]) func nonFiniteNumbersAreCounted(count: Int) {
-    let storage = FloatStorage(zeros: count)
-    storage[0..<count] = (0..<count).map { [Float.greatestFiniteMagnitude, -0.0, .leastNonzeroMagnitude, -3][$0 % 4] }
-    #expect(storage.nonFiniteCount == 0)
-    storage[0..<1] = [.nan]
-    #expect(storage.nonFiniteCount == 1)
-    storage[(count - 1)..<count] = [-.infinity]
-    #expect(storage.nonFiniteCount == min(2, count))
-    storage[0..<count] = [Float](repeating: .infinity, count: count)
-    #expect(storage.nonFiniteCount == count)
-  }
-
   @Test(arguments: [1, 17, 40]) func elementwiseKernelsTouchTheirRangeOnly(count: Int) {
     var y = (0..<count).map { Float($0) } + [7]
     let x = [Float](repeating: 3, count: count)

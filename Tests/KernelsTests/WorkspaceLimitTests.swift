@@ -18,15 +18,6 @@ import Testing
           + "shorter sequences, fewer threads or gradient checkpointing, or raise the limit (ulimit -v)\n"))
   }
 
-  @Test func spaceIsCheckedBeforeTheRun() throws {
-    try Workspace.requireSpace(1 << 30, workers: 4)
-    try Workspace.requireSpace(0)
-    let tooMuch = #expect(throws: WorkspaceError.self) { try Workspace.requireSpace(1 << 46, workers: 4) }
-    #expect(tooMuch?.needed == 1 << 48 && (1 << 40..<1 << 48).contains(tooMuch?.available ?? 0))
-    #expect(tooMuch?.exitStatus == .ioError)
-    #expect(throws: WorkspaceError.self) { try Workspace.requireSpace(.max, workers: 2) }
-  }
-
   @Test func theSentenceRoundsUp() {
     let error = WorkspaceError(needed: 25 << 30, available: 3 << 29)
     #expect(error.description.hasPrefix("activations need at least 25 GiB of address space, and 1.5 GiB are available"))

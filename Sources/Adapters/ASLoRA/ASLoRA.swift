@@ -40,7 +40,7 @@ public struct ASLoRAOptions: Sendable, Equatable {
     case l2
     /// ‖(B̄ᵢ − B̄ⱼ) A‖_F, which does not depend on A's basis.
     case effective
-    /// 1 − cos(B̄ᵢ, B̄ⱼ); 1 where one of the two is zero, 0 where both are.
+    /// 1 − cos(B̄ᵢ, B̄ⱼ); 1 if one of the two is zero, 0 if both are.
     case cosine
   }
 
@@ -203,7 +203,7 @@ extension ASLoRAPlan {
 }
 
 extension ASLoRAOptions {
-  /// What `ASLoRAPlan.json` wrote; nil where it is something else.
+  /// What `ASLoRAPlan.json` wrote; nil if it is something else.
   fileprivate init?(_ json: JSONNode) {
     guard let start = json["start_step"]?.integer, let interval = json["merge_interval"]?.integer,
       let merges = json["num_merges"]?.integer,
@@ -218,7 +218,7 @@ extension ASLoRAOptions {
 }
 
 extension SiteTable {
-  /// The table after `times` merges of every module type (fewer where a module has fewer layers): the two lowest
+  /// The table after `times` merges of every module type (fewer if a module has fewer layers): the two lowest
   /// groups each time, since the count does not depend on which merge.
   func merged(times: Int) -> SiteTable {
     var table = self

@@ -30,7 +30,7 @@ public struct GroupMerge: Sendable, Equatable {
 }
 
 extension ASLoRAPlan {
-  /// The merge that is due for `module` after `step`, or nil where one group is left.
+  /// The merge that is due for `module` after `step`, or nil if one group is left.
   ///
   /// The pair of candidate groups with the smallest distance; among equals the first, lower group before upper. `a`
   /// gives the present numbers of an A; it is asked by the `effective` metric only.

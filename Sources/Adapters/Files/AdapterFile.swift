@@ -32,12 +32,12 @@ public enum AdapterFile {
     try AtomicFile.write(JSONWriter.text(config(of: adapter), pretty: true), to: "\(directory)/\(configName)")
   }
 
-  /// Whether the directory's config is one of ours rather than PEFT's. Throws where it is missing or is not JSON.
+  /// Whether the directory's config is one of ours rather than PEFT's. Throws if it is missing or is not JSON.
   public static func isNative(_ directory: String) throws -> Bool {
     try JSONField(file: "\(directory)/\(configName)").optional("format")?.node.string == format
   }
 
-  /// The adapter in `directory`. Throws where the files and the strategy disagree in any name, shape or sharing.
+  /// The adapter in `directory`. Throws if the files and the strategy disagree in any name, shape or sharing.
   ///
   /// `sites` are the model's maps, which the adapter must fit.
   public static func read(

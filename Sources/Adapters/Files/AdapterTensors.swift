@@ -35,7 +35,7 @@ struct AdapterTensors {
     HeadTensor(shape: shape(name) ?? [], values: try take(name))
   }
 
-  /// Throws where a tensor has not been taken.
+  /// Throws if a tensor has not been taken.
   func requireAllTaken() throws {
     if let name = file.names.first(where: untaken.contains) { throw failure(.unusedTensor(name)) }
   }

@@ -82,7 +82,7 @@ extension ExpandedAdapter.Entry {
 }
 
 extension ExpandedAdapter {
-  /// Throws where an entry is more than A and B.
+  /// Throws if an entry is more than A and B.
   func requirePlain(format: String) throws {
     if let entry = entries.first(where: { $0.rowScale != nil }) {
       throw ExportError.notPlainLoRA(format: format, path: entry.site.path)
@@ -103,7 +103,7 @@ extension ExpandedAdapter {
     return ExpandedAdapter(entries: whole, head: head)
   }
 
-  /// One LoRA on `site` from those on its slices, or nil where none is adapted.
+  /// One LoRA on `site` from those on its slices, or nil if none is adapted.
   private static func fused(_ site: Site, from slices: [Entry]) -> Entry? {
     guard let scale = slices.first?.scale else { return nil }
     let rank = slices.reduce(0) { $0 + $1.rank }
@@ -124,7 +124,7 @@ extension ExpandedAdapter {
 }
 
 extension ExpandedAdapter.Entry {
-  /// B as another `scale` needs it for the same product s · B A; all zeros where either scale is 0.
+  /// B as another `scale` needs it for the same product s · B A; all zeros if either scale is 0.
   func b(scaledFor other: Double) -> [Float] {
     if scale == other { return b }
     let ratio = other == 0 ? 0 : Float(scale / other)

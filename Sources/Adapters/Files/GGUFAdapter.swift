@@ -15,7 +15,7 @@ public struct GGUFAdapter: Sendable {
   /// llama.cpp scales by alpha / rank, with one alpha for all maps; 0 would count as "no scaling".
   private let alpha: Double
 
-  /// Throws where llama.cpp has no place for what the adapter holds.
+  /// Throws if llama.cpp has no place for what the adapter holds.
   public init(_ adapter: ExpandedAdapter, geometry: ModelGeometry) throws {
     self.geometry = geometry
     guard let name = geometry.config.architecture.ggufName else {

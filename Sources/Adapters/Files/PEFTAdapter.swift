@@ -13,11 +13,11 @@ import StrictJSON
 public struct PEFTAdapter: Sendable, Equatable {
   /// A, B and scale of every adapted map, and the head.
   public let expanded: ExpandedAdapter
-  /// The config's `base_model_name_or_path`, where it says so.
+  /// The config's `base_model_name_or_path`, if any.
   public let baseModel: String?
-  /// The config's `target_modules`; empty for a pattern or where it is not said.
+  /// The config's `target_modules`; empty if it has none or a pattern.
   public let targetModules: [String]
-  /// The config's `task_type`, where it says so.
+  /// The config's `task_type`, if any.
   public let taskType: String?
 
   private static let tensorPrefix = "base_model.model."
@@ -25,7 +25,7 @@ public struct PEFTAdapter: Sendable, Equatable {
   /// The adapter in `directory`, for a model of this geometry.
   public static func read(_ directory: String, geometry: ModelGeometry) throws -> PEFTAdapter {
     let config = try PEFTConfig(file: "\(directory)/\(AdapterFile.configName)")
-    let headModule = geometry.headModule
+    let headModule = geometry.headModule, prefix = geometry.basePrefix + ".", suffix = ".lora_A.weight"
     // A module that is trained whole, say lm_head, would be ignored.
     try config.requireSavedModules([headModule])
     var file = try AdapterTensors(path: "\(directory)/\(AdapterFile.tensorsName)")
@@ -34,8 +34,9 @@ public struct PEFTAdapter: Sendable, Equatable {
     var head: [String: HeadTensor] = [:]
     for name in file.names where name.hasPrefix(tensorPrefix) {
       let path = String(name.dropFirst(tensorPrefix.count))
-      if let module = path.suffixRemoved(".lora_A.weight") {
-        let bare = module.prefixRemoved(geometry.basePrefix + ".")
+      if path.hasSuffix(suffix) {
+        let module = String(path.dropLast(suffix.count))
+        let bare = module.hasPrefix(prefix) ? String(module.dropFirst(prefix.count)) : module
         guard let site = known[bare] else {
           throw file.failure(.unknownModule(module, nearest: nearestName(to: bare, among: known.keys.sorted())))
         }
@@ -62,7 +63,7 @@ public struct PEFTAdapter: Sendable, Equatable {
       b: try file.take(b, user: site.path, expected: [site.outFeatures, rank]))
   }
 
-  /// The name in the model of a tensor of the head, or nil where it is none. Old versions of PEFT put
+  /// The name in the model of a tensor of the head, or nil if it is not of the head. Old versions of PEFT put
   /// `modules_to_save.` into the name.
   private static func headTensor(_ path: String, _ headModule: String) -> String? {
     var parts = path.split(separator: ".").map(String.init)
@@ -77,16 +78,6 @@ extension ModelGeometry {
   var headModule: String {
     let name = HeadParameter.all(config: config, labels: 1).first?.name ?? ""
     return String(name.prefix { $0 != "." })
-  }
-}
-
-extension String {
-  fileprivate func suffixRemoved(_ suffix: String) -> String? {
-    hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil
-  }
-
-  fileprivate func prefixRemoved(_ prefix: String) -> String {
-    hasPrefix(prefix) ? String(dropFirst(prefix.count)) : self
   }
 }
 

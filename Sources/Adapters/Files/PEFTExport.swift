@@ -9,7 +9,7 @@ import StrictJSON
 ///
 /// Slices of a fused map become one LoRA on the fused map: their A's stacked, their B's in the rows of the slice and
 /// the columns of its A, so that the rank is the sum of theirs. An adapter without any map (strategy `none`) gets a
-/// LoRA of zeros, as PEFT loads none without.
+/// LoRA of zeros, as PEFT cannot load an adapter without any.
 public struct PEFTExport: Sendable {
   private let geometry: ModelGeometry
   private let metadata: AdapterMetadata
@@ -88,7 +88,7 @@ public struct PEFTExport: Sendable {
     entry.scale / loraScale(alpha: 1, rank: entry.rank, useRSLoRA: metadata.useRSLoRA)
   }
 
-  /// Names that select exactly the adapted maps by PEFT's suffix rule: module types where they do, else full paths.
+  /// Names that select exactly the adapted maps by PEFT's suffix rule: module types if they do, else full paths.
   private var targetModules: [String] {
     let paths = expanded.entries.map(\.site.path)
     let modules = Array(expanded.entries.map(\.site.module).uniqued())

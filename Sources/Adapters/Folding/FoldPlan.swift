@@ -25,7 +25,7 @@ struct FoldPlan {
     entries = Dictionary(adapter.entries.map { ($0.site.path, $0) }) { first, _ in first }
   }
 
-  /// The checkpoint's own tensors, folded where they are adapted.
+  /// The checkpoint's own tensors, folded if they are adapted.
   mutating func addStored() throws {
     let indexed = Set(directory.names)
     for file in directory.files {
@@ -68,7 +68,7 @@ struct FoldPlan {
     }
   }
 
-  /// Throws where a tensor of the base model is missing.
+  /// Throws if a tensor of the base model is missing.
   func requireWhole() throws {
     var paths = Set(entries.keys.map { $0 + ".weight" })
     if task != .asStored {

@@ -80,7 +80,7 @@ public enum HeadLabels: Sendable, Equatable {
   case classes([String])
   /// One number.
   case regression
-  /// So many outputs of an adapter that does not name them: they keep the base config's names where these are as many.
+  /// This many outputs, without names: they keep the base config's names if those are as many.
   case unnamed(Int)
 }
 

@@ -15,7 +15,7 @@ struct WeightFold: Sendable {
   /// Numbers of a block; its float32 and its rounded copy are all that is held.
   private static let blockSize = 1 << 20
 
-  /// The weight as it will be in the file, under `name`. Throws where it has another shape than the map.
+  /// The weight as it will be in the file, under `name`. Throws if it has another shape than the map.
   func tensor(named name: String) throws -> SafetensorsTensor {
     let weight = try file.tensor(stored)
     let site = entry.site

@@ -24,7 +24,7 @@ public struct AdapterMethod: Sendable {
   public let hasAdapters: Bool
   /// The tensors of a site for the rank r of the config.
   public let tensors: @Sendable (_ site: Site, _ rank: Int) -> [AdapterTensor]
-  /// What is multiplied, made of the tensors; nil where the tensors are A and B themselves.
+  /// What is multiplied, made of the tensors; nil if the tensors are A and B themselves.
   public let form: ProductForm?
   /// What the method does between two steps; nil for nothing.
   public let procedure: MethodProcedureKind?
@@ -81,7 +81,7 @@ public struct TensorKey: Sendable, Hashable {
   public let role: TensorRole
   /// Module type of the sites that use it.
   public let module: String
-  /// The layer whose tensor this is; nil where the whole stack shares one.
+  /// The layer whose tensor this is; nil if the whole stack shares one.
   public let layer: Int?
 
   /// A key.
@@ -228,7 +228,7 @@ public struct ProcedureCheckpoint: Sendable {
 public struct StoredProcedure {
   /// `trainer_state.json`.
   public let fields: JSONNode
-  /// The tensor of `key` whose name ends with this suffix; nil where there is none.
+  /// The tensor of `key` whose name ends with this suffix; nil if there is none.
   public let tensor: (_ key: TensorKey, _ suffix: String) throws -> [Float]?
 
   /// A checkpoint.
@@ -239,13 +239,13 @@ public struct StoredProcedure {
 
 /// How a method's procedure starts, goes on and ends.
 public struct MethodProcedureKind: Sendable {
-  /// Starts it for a run of `totalSteps`. Throws where the options do not fit the run.
+  /// Starts it for a run of `totalSteps`. Throws if the options do not fit the run.
   public let begin:
     @Sendable (_ options: MethodOptions, _ table: SiteTable, _ totalSteps: Int) throws -> any MethodProcedure
-  /// Restores it from a checkpoint of a run of `totalSteps`; nil where the checkpoint's fields are not what was written.
+  /// Restores it from a checkpoint of a run of `totalSteps`; nil if the checkpoint's fields are not what was written.
   public let resume:
     @Sendable (_ stored: StoredProcedure, _ table: SiteTable, _ totalSteps: Int) throws -> (any MethodProcedure)?
-  /// The table at the end of a run. Throws where the options do not fit it.
+  /// The table at the end of a run. Throws if the options do not fit it.
   public let finalTable: @Sendable (_ options: MethodOptions, _ table: SiteTable) throws -> SiteTable
   /// The steps after which the table changes, in a run of `totalSteps`.
   public let steps: @Sendable (_ options: MethodOptions, _ table: SiteTable, _ totalSteps: Int) throws -> [Int]

@@ -83,7 +83,6 @@ void ck_add(float *y, const float *x, long count);               // y += x
 void ck_multiply(float *y, const float *x, long count);          // y *= x
 void ck_scale(float *y, float factor, long count);               // y *= factor
 void ck_scale_shift(float *y, float factor, float shift, long count);  // y = factor y + shift
-long ck_count_non_finite(const float *x, long count);
 void ck_add_transposed(float *out, const float *in, float factor, long rows, long columns);  // out += factor inᵀ
 
 // bfloat16 numbers, by their 16 bits.

@@ -36,7 +36,7 @@
       runtime == UInt32(DNNL_RUNTIME_SEQ) || runtime == UInt32(DNNL_RUNTIME_OMP) && hasSetter
     }
 
-    /// Nil where oneDNN cannot be used.
+    /// Nil if oneDNN cannot be used.
     init?() {
       guard Self.isUsable, dnnl_engine_create(&engine, dnnl_cpu, 0) == dnnl_success,
         dnnl_stream_create(&stream, engine, UInt32(dnnl_stream_default_flags.rawValue)) == dnnl_success
@@ -104,37 +104,29 @@
       var descriptor = dnnl_memory_desc_t()
       let type = precision == .float32 ? dnnl_f32 : dnnl_bf16
       if heads == 1 {
-        withDimensions([rows, columns]) { dimensions in
-          withDimensions([rowStride, columnStride]) {
-            _ = dnnl_memory_desc_init_by_strides(&descriptor, 2, dimensions, type, $0)
-          }
-        }
+        dnnl_memory_desc_init_by_strides(
+          &descriptor, 2, dimensions(rows, columns), type, dimensions(rowStride, columnStride))
       } else {
         // oneDNN recognises heads side by side in the columns only in four dimensions.
         let whole = max(heads * headStride, rows * rowStride, columns * columnStride)
-        withDimensions([1, heads, rows, columns]) { dimensions in
-          withDimensions([whole, headStride, rowStride, columnStride]) {
-            _ = dnnl_memory_desc_init_by_strides(&descriptor, 4, dimensions, type, $0)
-          }
-        }
+        dnnl_memory_desc_init_by_strides(
+          &descriptor, 4, dimensions(1, heads, rows, columns), type,
+          dimensions(whole, headStride, rowStride, columnStride))
       }
       return descriptor
     }
   }
 
-  private func withDimensions(_ values: [Int32], _ body: (UnsafePointer<dnnl_dim_t>) -> Void) {
-    // The C type is an array of DNNL_MAX_NDIMS numbers.
-    let all = values.map(dnnl_dim_t.init) + [dnnl_dim_t](repeating: 0, count: 12 - values.count)
-    all.withUnsafeBufferPointer { buffer in
-      if let base = buffer.baseAddress { body(base) }
-    }
+  /// The C type is an array of DNNL_MAX_NDIMS numbers.
+  private func dimensions(_ values: Int32...) -> [dnnl_dim_t] {
+    values.map(dnnl_dim_t.init) + [dnnl_dim_t](repeating: 0, count: 12 - values.count)
   }
 
   extension OneDNN {
     /// A compiled product with its arguments.
     final class Primitive {
       private let primitive: dnnl_primitive_t?
-      private let arguments: UnsafeMutableBufferPointer<dnnl_exec_arg_t>
+      private let arguments: [dnnl_exec_arg_t]
       private let hasBias: Bool
       let scratchBytes: Int
 
@@ -144,11 +136,7 @@
         var b = shape.b.descriptor(shape.heads, shape.k, shape.n)
         var c = shape.c.descriptor(shape.heads, shape.m, shape.n)
         var bias = dnnl_memory_desc_t()
-        withDimensions([1, shape.n]) { dimensions in
-          withDimensions([shape.n, 1]) {
-            _ = dnnl_memory_desc_init_by_strides(&bias, 2, dimensions, dnnl_f32, $0)
-          }
-        }
+        dnnl_memory_desc_init_by_strides(&bias, 2, dimensions(1, shape.n), dnnl_f32, dimensions(shape.n, 1))
         var attributes: dnnl_primitive_attr_t?
         dnnl_primitive_attr_create(&attributes)
         defer { dnnl_primitive_attr_destroy(attributes) }
@@ -175,33 +163,25 @@
         self.primitive = primitive
         hasBias = shape.hasBias
 
-        var memories: [(Int32, UnsafePointer<dnnl_memory_desc_t>?)] = []
+        var arguments: [dnnl_exec_arg_t] = []
+        func add(_ argument: Int32, _ descriptor: UnsafePointer<dnnl_memory_desc_t>?) {
+          var memory: dnnl_memory_t?
+          // DNNL_MEMORY_NONE: the handle is set before each execution.
+          dnnl_memory_create(&memory, descriptor, engine, nil)
+          arguments.append(dnnl_exec_arg_t(arg: argument, memory: memory))
+        }
         let scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0)
         scratchBytes = scratch.map { dnnl_memory_desc_get_size($0) } ?? 0
-        arguments = .allocate(capacity: hasBias ? 5 : 4)
-        withUnsafePointer(to: &a) { a in
-          withUnsafePointer(to: &b) { b in
-            withUnsafePointer(to: &c) { c in
-              withUnsafePointer(to: &bias) { bias in
-                memories = [
-                  (DNNL_ARG_SRC_0, a), (DNNL_ARG_WEIGHTS_0, b), (DNNL_ARG_DST_0, c), (DNNL_ARG_SCRATCHPAD, scratch),
-                ]
-                if shape.hasBias { memories.append((DNNL_ARG_BIAS, bias)) }
-                for (index, (argument, descriptor)) in memories.enumerated() {
-                  var memory: dnnl_memory_t?
-                  // DNNL_MEMORY_NONE: the handle is set before each execution.
-                  dnnl_memory_create(&memory, descriptor, engine, nil)
-                  arguments.initializeElement(at: index, to: dnnl_exec_arg_t(arg: argument, memory: memory))
-                }
-              }
-            }
-          }
-        }
+        add(DNNL_ARG_SRC_0, &a)
+        add(DNNL_ARG_WEIGHTS_0, &b)
+        add(DNNL_ARG_DST_0, &c)
+        add(DNNL_ARG_SCRATCHPAD, scratch)
+        if shape.hasBias { add(DNNL_ARG_BIAS, &bias) }
+        self.arguments = arguments
       }
 
       deinit {
         for argument in arguments { dnnl_memory_destroy(argument.memory) }
-        arguments.deallocate()
         dnnl_primitive_destroy(primitive)
       }
 
@@ -214,7 +194,7 @@
         dnnl_memory_set_data_handle(arguments[2].memory, c)
         dnnl_memory_set_data_handle(arguments[3].memory, scratch)
         if hasBias { dnnl_memory_set_data_handle(arguments[4].memory, UnsafeMutablePointer(mutating: bias)) }
-        let status = dnnl_primitive_execute(primitive, stream, Int32(arguments.count), arguments.baseAddress)
+        let status = dnnl_primitive_execute(primitive, stream, Int32(arguments.count), arguments)
         precondition(status == dnnl_success, "oneDNN failed with status \(status.rawValue)")
       }
     }

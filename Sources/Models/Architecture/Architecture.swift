@@ -26,9 +26,9 @@ public struct Architecture: Sendable {
   public let classifierClass: String
   /// transformers' class for language modelling; nil for encoders.
   public let languageModelClass: String?
-  /// The adapted modules where nothing else is said: the queries and values, as in the papers.
+  /// The adapted modules by default: queries and values, as in the papers.
   public let defaultTargets: [String]
-  /// What GGUF files call the family (`general.architecture`); nil where llama.cpp does not know it.
+  /// What GGUF files call the family (`general.architecture`); nil if llama.cpp does not know it.
   public let ggufName: String?
   /// Fills a config from the members of `config.json`. Errors that it adds to the reader are thrown together.
   ///

@@ -6,7 +6,7 @@ import StrictJSON
 ///
 ///     let config = try ModelConfig(directory: "models/all-MiniLM-L6-v2")
 ///
-/// Absent keys have transformers' defaults, unknown keys are no mistake, and every size has a bound, so that the bytes
+/// Absent keys have transformers' defaults, unknown keys are ignored, and every size has a bound, so that the bytes
 /// of all parameters together fit `Int`.
 public struct ModelConfig: Sendable {
   /// The family.
@@ -47,7 +47,7 @@ public struct ModelConfig: Sendable {
   public var attentionDropout: Float = 0
   /// Before the classification head; nil means `hiddenDropout`.
   public var classifierDropout: Float?
-  /// The token that fills short rows; nil where the model has none (GPT-2 and LLaMA by default).
+  /// The token that fills short rows; nil if the model has none (GPT-2 and LLaMA by default).
   public var padTokenID: Int?
   /// The token that begins a text.
   public var bosTokenID: Int?
@@ -57,9 +57,9 @@ public struct ModelConfig: Sendable {
   public var tieWordEmbeddings = true
   /// The standard deviation of fresh weights.
   public var initializerRange: Float = 0.02
-  /// The class names in class order; nil where the config has none.
+  /// The class names in class order; nil if the config has none.
   public var labels: [String]?
-  /// `num_labels`, or how many `labels` there are; nil where the config says neither (transformers then takes 2).
+  /// `num_labels`, or how many `labels` there are; nil if the config says neither (transformers then takes 2).
   public var labelCount: Int?
   /// `problem_type`: regression, single_label_classification or multi_label_classification.
   public var problemType: String?
@@ -69,7 +69,7 @@ public struct ModelConfig: Sendable {
   public var mlpBias = false
   /// LLaMA: the base wavelength of the rotary embedding.
   public var ropeTheta = 10_000.0
-  /// LLaMA: `rope_scaling` or `rope_parameters` as written; nil where the rotary embedding is the plain one.
+  /// LLaMA: `rope_scaling` or `rope_parameters` as written; nil if the rotary embedding is the plain one.
   public var ropeScaling: JSONNode?
 
   /// The first of `eosTokenIDs`.
@@ -81,7 +81,7 @@ public struct ModelConfig: Sendable {
   /// The longest row of tokens.
   public var maximumSequenceLength: Int { maxPositions - positionOffset }
 
-  /// Reads `config.json` of the model directory `directory`. Throws `FileError` where there is none.
+  /// Reads `config.json` of the model directory `directory`. Throws `FileError` if there is none.
   public init(directory: String, architectures: [Architecture] = Architecture.all) throws {
     try self.init(file: directory + "/config.json", architectures: architectures)
   }

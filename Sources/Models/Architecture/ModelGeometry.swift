@@ -81,7 +81,7 @@ public struct ModelGeometry: Sendable {
 }
 
 extension Site {
-  /// The sites of a module: itself where it is a linear map, and its slices.
+  /// The sites of a module: itself if it is a linear map, and its slices.
   static func all(of part: ModelPart) -> [Site] {
     guard let map = part.map else { return [] }
     let isQueryKeyValue = map.role != .other, layer = part.layer ?? 0
@@ -112,9 +112,9 @@ public struct Site: Sendable, Hashable {
   /// Rows of the weight: the length of the map's output.
   public let outFeatures: Int
   /// Whether this is a query, key or value projection (`share-*-qkv` treats these apart).
-  public let isQueryKeyValue: Bool
+  public internal(set) var isQueryKeyValue = false
   /// The rows of a fused map that this one is (the query of GPT-2's `c_attn`); nil for a whole map.
-  public let slice: Slice?
+  public internal(set) var slice: Slice?
 
   /// Rows of a fused linear map.
   public struct Slice: Sendable, Hashable {
@@ -122,26 +122,6 @@ public struct Site: Sendable, Hashable {
     public let path: String
     /// The row of the fused weight that the slice starts at; it has as many rows as its site has outputs.
     public let firstRow: Int
-
-    /// The rows of `path` from `firstRow`.
-    public init(path: String, firstRow: Int) {
-      self.path = path
-      self.firstRow = firstRow
-    }
-  }
-
-  /// A site.
-  public init(
-    layer: Int, module: String, path: String, inFeatures: Int, outFeatures: Int, isQueryKeyValue: Bool = false,
-    slice: Slice? = nil
-  ) {
-    self.layer = layer
-    self.module = module
-    self.path = path
-    self.inFeatures = inFeatures
-    self.outFeatures = outFeatures
-    self.isQueryKeyValue = isQueryKeyValue
-    self.slice = slice
   }
 }
 
@@ -170,7 +150,7 @@ public struct ModelPart: Sendable, Equatable {
   public let map: LinearMap?
   /// Whether it holds the token embedding, which a tied output layer shares.
   public let isTokenEmbedding: Bool
-  /// Whether it is drawn from the seed where the checkpoint lacks it, as transformers does with BERT's pooler.
+  /// Whether it is drawn from the seed if the checkpoint lacks it, as transformers does with BERT's pooler.
   public let isOptional: Bool
 
   private init(
@@ -246,7 +226,7 @@ public struct LinearMap: Sendable, Equatable {
   public let isTransposed: Bool
   /// Names of equal parts of the outputs that can be adapted apart.
   public let slices: [String]
-  /// llama.cpp's name of the map; nil where it has none.
+  /// llama.cpp's name of the map; nil if it has none.
   public let ggufName: String?
   /// The heads whose rows llama.cpp interleaves, for queries and keys with rotary positions.
   public let rotatedHeads: Int?

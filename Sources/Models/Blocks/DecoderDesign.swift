@@ -27,14 +27,14 @@ public struct DecoderDesign: Sendable {
     case plain(up: String, down: String)
   }
 
-  /// The rotary frequencies of a layer; nil where positions do not turn its queries and keys.
+  /// The rotary frequencies of a layer; nil if positions do not turn its queries and keys.
   public typealias Rotary = @Sendable (_ config: ModelConfig, _ layer: Int) throws -> RotaryFrequencies?
 
   /// The token embedding.
   public var tokens = "embed_tokens"
   /// A factor on the token embeddings.
   public var embeddingScale: Float = 1
-  /// The embedding of learned positions; nil where there is none.
+  /// The embedding of learned positions; nil if there is none.
   public var positions: String?
   /// What stands before a layer's number.
   public var stack = "layers"
@@ -64,7 +64,7 @@ public struct DecoderDesign: Sendable {
   public var biasJoinsResidual = false
   /// A factor on the scores of attention; nil: 1 / √D.
   public var scoreScale: Float?
-  /// Rotary positions, layer by layer; nil where there are none.
+  /// Rotary positions, layer by layer; nil if there are none.
   public var rotary: Rotary?
 
   /// A design; what is not given is as in LLaMA, without biases and positions.

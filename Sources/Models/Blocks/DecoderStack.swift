@@ -12,7 +12,7 @@ struct DecoderStack: Decoder {
     /// Nil in a plain feed-forward block.
     let gate: LinearSlot?
     let up: LinearSlot, down: LinearSlot
-    /// The number of its rotary frequencies among the stack's; nil where positions do not turn anything.
+    /// The number of its rotary frequencies among the stack's; nil if positions do not turn anything.
     let rotary: Int?
 
     var sites: [Int] { projections.sites + [attentionOutput, gate, up, down].compactMap { $0?.site } }
@@ -27,7 +27,7 @@ struct DecoderStack: Decoder {
   /// Every layer's rotary frequencies, each once.
   private let frequencies: [RotaryFrequencies]
 
-  /// Throws `ModelError` where the config asks for rotary frequencies that there is no code for.
+  /// Throws `ModelError` if the config asks for rotary frequencies that there is no code for.
   init(weights: ModelWeights, design: DecoderDesign) throws {
     let config = weights.config
     var frequencies: [RotaryFrequencies] = []

@@ -11,7 +11,7 @@ public struct RotaryFrequencies: Sendable, Equatable {
   /// Frequencies of one's own.
   public init(values: [Float]) { self.values = values }
 
-  /// The frequencies that a config gives. Throws `ModelError` where there is no code for its scaling.
+  /// The frequencies that a config gives. Throws `ModelError` if there is no code for its scaling.
   public init(_ config: ModelConfig) throws {
     let size = config.headSize
     let plain = stride(from: 0, to: size, by: 2).map { pow(Float(config.ropeTheta), -Float($0) / Float(size)) }
