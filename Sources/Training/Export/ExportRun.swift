@@ -52,9 +52,7 @@ public struct ExportRun: Sendable {
   /// Makes `path`: a directory, or for GGUF also a file whose name ends in `.gguf`. Returns what was written.
   public func write(to path: String, overwrite: Bool) throws -> [String] {
     if let gguf, path.hasSuffix(".gguf") {
-      if !overwrite, FileManager.default.fileExists(atPath: path) {
-        throw ExportError.fileExists(path)
-      }
+      if !overwrite, FileManager.default.fileExists(atPath: path) { throw ExportError.fileExists(path) }
       try gguf.write(to: path)
       return [path]
     }

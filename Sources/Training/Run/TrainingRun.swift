@@ -50,10 +50,8 @@ public struct TrainingRun {
     public let step: Int
     /// Scores of every split.
     public let reports: [EvaluationReport]
-    /// Distinct numbers of the adapter at the end, after merges.
-    public let adapterParameters: Int
-    /// Those and the head's.
-    public let trainableParameters: Int
+    /// The sizes at the end, after merges.
+    public let parameters: ParameterCounts
     /// Whether `shouldStop` ended it.
     public let wasInterrupted: Bool
     /// Why the database is incomplete, if it could not be written at the end.
@@ -142,9 +140,8 @@ public struct TrainingRun {
     _ outcome: Trainer.Outcome, id: Int64, recordingFailure: (any UserFacingError)? = nil
   ) -> Summary {
     Summary(
-      runID: id, step: trainer.state.step, reports: outcome.reports, adapterParameters: parameters.adapter,
-      trainableParameters: parameters.trainable, wasInterrupted: outcome.wasInterrupted,
-      recordingFailure: recordingFailure)
+      runID: id, step: trainer.state.step, reports: outcome.reports, parameters: parameters,
+      wasInterrupted: outcome.wasInterrupted, recordingFailure: recordingFailure)
   }
 
   /// Passes on the notices of the two other threads.

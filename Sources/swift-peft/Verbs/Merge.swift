@@ -33,38 +33,38 @@ struct Merge: ParsableCommand {
   func run() throws {
     _ = BLASLibrary.prepare()
     let model = try source.load(isQuiet: report.quiet)
-    let merge = try FoldRun(model)
-    try merge.check(output, overwrite: overwrite)
+    let fold = try FoldRun(model)
+    try fold.check(output, overwrite: overwrite)
     var progress = Progress(isQuiet: report.quiet)
-    merge.notices.forEach(progress.notice)
+    fold.notices.forEach(progress.notice)
     StopSignals.deferStops()
     var done = 0
-    try merge.write(to: output, overwrite: overwrite) {
+    try fold.write(to: output, overwrite: overwrite) {
       if let number = StopSignals.pending { throw ExitCode(128 + number) }
       done += 1
-      progress.count(done, of: merge.tensorCount, "tensor")
+      progress.count(done, of: fold.tensorCount, "tensor")
     }
     progress.clear()
-    let (difference, logits) = try Self.compare(merge, output)
+    let (difference, logits) = try Self.compare(fold, output)
     try Console.print(
       report.json
         ? JSONWriter.text(
           [
             "output": .string(output), "base_model": .string(model.modelName),
-            "adapter": .string(model.adapterDirectory), "tensors": .integer(merge.tensorCount),
+            "adapter": .string(model.adapterDirectory), "tensors": .integer(fold.tensorCount),
             "largest_logit_difference": difference.map { .number($0.largest) } ?? .null,
             "largest_logit": difference.map { .number($0.largestLogit) } ?? .null,
           ], pretty: false)
         : listing([
           ("base model", model.modelName), ("adapter", model.adapterDirectory),
-          ("wrote", "\(output), \(grouped(merge.tensorCount)) tensors"), ("logits", logits),
+          ("wrote", "\(output), \(grouped(fold.tensorCount)) tensors"), ("logits", logits),
         ]))
   }
 
   /// The difference in numbers and in words. A model that this program can merge but not run is no failure.
-  private static func compare(_ merge: FoldRun, _ output: String) throws -> (FoldDifference?, text: String) {
+  private static func compare(_ fold: FoldRun, _ output: String) throws -> (FoldDifference?, text: String) {
     do {
-      guard let difference = try merge.difference(at: output) else {
+      guard let difference = try fold.difference(at: output) else {
         return (nil, "not compared: the model has no head")
       }
       let largest = significant(difference.largest, 2), logit = significant(difference.largestLogit, 3)

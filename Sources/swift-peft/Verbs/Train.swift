@@ -70,8 +70,8 @@ struct Train: ParsableCommand {
     return ScoreText.table(summary.reports)
       + listing([
         ("run", "\(summary.runID) \(config.name), \(Self.status(summary)) after \(steps)"),
-        ("adapter", "\(grouped(summary.adapterParameters)) parameters, \(byteSize(4 * summary.adapterParameters))"),
-        ("trained", "\(grouped(summary.trainableParameters)) parameters, including the head"),
+        ("adapter", "\(grouped(summary.parameters.adapter)) parameters, \(byteSize(4 * summary.parameters.adapter))"),
+        ("trained", "\(grouped(summary.parameters.trainable)) parameters, including the head"),
         ("output", config.outputDir), ("database", config.database),
       ])
   }
@@ -81,8 +81,8 @@ struct Train: ParsableCommand {
       [
         "run_id": .integer(Int(summary.runID)), "name": .string(config.name), "status": .string(Self.status(summary)),
         "step": .integer(summary.step), "output_dir": .string(config.outputDir),
-        "database": .string(config.database), "adapter_parameters": .integer(summary.adapterParameters),
-        "trainable_parameters": .integer(summary.trainableParameters), "results": ScoreText.json(summary.reports),
+        "database": .string(config.database), "adapter_parameters": .integer(summary.parameters.adapter),
+        "trainable_parameters": .integer(summary.parameters.trainable), "results": ScoreText.json(summary.reports),
       ], pretty: false)
   }
 
