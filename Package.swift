@@ -117,7 +117,11 @@ let package = Package(
 
     tests(
       "ExampleTests",
-      ["Training", "Adapters", "Models", "Checkpoints", "Configuration", "Reports", "RunStore", "Metrics", "Tasks"]),
+      [
+        "Training", "Adapters", "Models", "Checkpoints", "Configuration", "Reports", "RunStore", "StrictJSON",
+        "Metrics",
+        "Tasks",
+      ]),
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON", algorithms]),
     tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),

@@ -1,6 +1,6 @@
 /// Turns texts into token ids and back, with the same result as the PyPI library `tokenizers`.
 ///
-///     let tokenizer = try Tokenizer(modelDirectory: "models/all-MiniLM-L6-v2", modelType: "bert")
+///     let tokenizer = try Tokenizer(modelDirectory: "models/all-MiniLM-L6-v2", tokenizerClass: "BertTokenizer")
 ///     let encoding = tokenizer.encode("Who is she?", pair: "A doctor.", maxLength: 128)
 ///     print(encoding.ids, tokenizer.tokens(of: encoding), tokenizer.decode(encoding.ids))
 ///
@@ -18,10 +18,10 @@ public struct Tokenizer: Sendable {
   private let specialIDs: Set<Int32>
 
   /// Loads the tokenizer of a model directory from the first of tokenizer.json, tokenizer.model (LLaMA), vocab.txt
-  /// (BERT) and vocab.json with merges.txt or vocab.bpe (RoBERTa, GPT-2). `modelType` distinguishes the last two;
-  /// without it, `tokenizer_config.json` or `config.json` must.
-  public init(modelDirectory: String, modelType: String? = nil) throws {
-    let parts = try TokenizerParts(directory: modelDirectory, modelType: modelType)
+  /// (BERT) and vocab.json with merges.txt or vocab.bpe (RoBERTa, GPT-2). The last two are told apart by
+  /// `tokenizerClass`, transformers' name; without it `tokenizer_config.json` must have one.
+  public init(modelDirectory: String, tokenizerClass: String? = nil) throws {
+    let parts = try TokenizerParts(directory: modelDirectory, tokenizerClass: tokenizerClass)
     self.parts = parts
     let ordered = parts.added.filter(\.isSpecial) + parts.added.filter { !$0.isSpecial }
     verbatim = AddedTokens(ordered.filter { !$0.isNormalized }) { Array($0.unicodeScalars) }

@@ -18,7 +18,7 @@ struct TokenizerParts: Sendable {
   init(model: any Model) { self.model = model }
 
   /// Reads the first kind of tokenizer that `directory` has.
-  init(directory: String, modelType: String?) throws {
+  init(directory: String, tokenizerClass: String?) throws {
     let files = TokenizerFiles(directory: directory)
     if files.exists("tokenizer.json") {
       self = try TokenizerParts(tokenizerJSON: files)
@@ -27,7 +27,7 @@ struct TokenizerParts: Sendable {
     } else if files.exists("vocab.txt") {
       self = try TokenizerParts(vocabText: files)
     } else if files.exists("vocab.json"), files.exists("merges.txt") || files.exists("vocab.bpe") {
-      self = try TokenizerParts(vocabJSON: files, modelType: modelType)
+      self = try TokenizerParts(vocabJSON: files, tokenizerClass: tokenizerClass)
     } else {
       throw TokenizerError.noTokenizer(directory: directory)
     }

@@ -31,9 +31,9 @@ extension TokenizerParts {
   }
 
   /// Reads RoBERTa's or GPT-2's vocab.json and merges.txt (or vocab.bpe).
-  init(vocabJSON files: TokenizerFiles, modelType: String?) throws {
+  init(vocabJSON files: TokenizerFiles, tokenizerClass: String?) throws {
     let special = try Self.special(files)
-    let isRoberta = try Self.isRoberta(files, special, modelType)
+    let isRoberta = try Self.isRoberta(files, special, tokenizerClass)
     let vocabulary = try Vocabulary(try files.json("vocab.json"))
     let mergesName = files.exists("merges.txt") ? "merges.txt" : "vocab.bpe"
     self.init(
@@ -67,17 +67,15 @@ extension TokenizerParts {
     return try SpecialTokens(files)
   }
 
-  private static func isRoberta(_ files: TokenizerFiles, _ special: SpecialTokens, _ modelType: String?) throws -> Bool
-  {
-    let config = try files.jsonIfThere("config.json")?.optional("model_type")
-    let type = try modelType ?? special.tokenizerClass() ?? config?.string()
-    switch type?.lowercased() {
-    case "roberta", "robertatokenizer", "robertatokenizerfast": return true
-    case "gpt2", "gpt2tokenizer", "gpt2tokenizerfast": return false
+  private static func isRoberta(_ files: TokenizerFiles, _ special: SpecialTokens, _ given: String?) throws -> Bool {
+    let name = try given ?? special.tokenizerClass()
+    switch name {
+    case "RobertaTokenizer", "RobertaTokenizerFast": return true
+    case "GPT2Tokenizer", "GPT2TokenizerFast": return false
     default:
       throw TokenizerError.unsupported(
-        FilePlace(file: files.path("vocab.json"), line: 1), value: "the model type \(type ?? "(none given)")",
-        supported: ["roberta", "gpt2"])
+        FilePlace(file: files.path("vocab.json"), line: 1), value: "the tokenizer class \(name ?? "(none given)")",
+        supported: ["RobertaTokenizer", "GPT2Tokenizer"])
     }
   }
 

@@ -5,6 +5,7 @@ import Configuration
 import Foundation
 import Metrics
 import Models
+import StrictJSON
 import Tasks
 import Testing
 import Training
@@ -49,14 +50,30 @@ private let toyMethod: AdapterMethod = {
       }
       return [.b: gradient.b, d: ofD, g: gradient.rowScale ?? []]
     })
-  return AdapterMethod(name: "toy-scales", summary: "one fixed A, a B and two vectors a map", form: form) {
-    site, rank in
+  let procedure = MethodProcedureKind(
+    begin: { _, _, _ in StepCounter() },
+    resume: { stored, _, _ in stored.fields["toy_steps"]?.integer.map { StepCounter(steps: $0) } })
+  return AdapterMethod(
+    name: "toy-scales", summary: "one fixed A, a B and two vectors a map", form: form, procedure: procedure
+  ) { site, rank in
     [
       .a(site, rank, layer: nil, trains: false), .b(site, rank), .vector(d, site, count: rank, start: .constant(1)),
       .vector(g, site, count: site.outFeatures, start: .constant(1)),
     ]
   }
 }()
+
+/// What the method does between two steps: it counts them.
+private struct StepCounter: MethodProcedure {
+  var steps = 0
+
+  mutating func afterStep(_ state: inout TrainableState, wasApplied: Bool) -> [GroupMerge] {
+    steps += 1
+    return []
+  }
+
+  var checkpoint: ProcedureCheckpoint { ProcedureCheckpoint(fields: [("toy_steps", .integer(steps))]) }
+}
 
 /// Lines `label | text`.
 private let toyTask = Task.classification(
@@ -146,6 +163,7 @@ extension Zip2Sequence {
     var rest = try TrainingRun(config, threads: 2, start: .resume)
     let summary = try rest.execute { _ in }
     #expect(rest.firstStep == 5 && !summary.wasInterrupted)
+    #expect((rest.trainer.snapshot().procedure as? StepCounter)?.steps == 16)
     for file in ["adapter_model.safetensors", "eval_results.json"] {
       let one = FileManager.default.contents(atPath: "\(path)/whole/\(file)")
       #expect(one != nil && one == FileManager.default.contents(atPath: "\(path)/run/\(file)"), "\(file)")

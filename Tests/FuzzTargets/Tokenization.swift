@@ -5,7 +5,7 @@ extension FuzzTarget {
   /// tokenizer.json, tokenizer_config.json (if any) and a text.
   static let tokenizerJSON = FuzzTarget(name: "tokenizer-json") { input, directory in
     let parts = parts(input)
-    try tokenize(parts, ["tokenizer.json": parts[0]], modelType: "bert", in: directory)
+    try tokenize(parts, ["tokenizer.json": parts[0]], tokenizerClass: "BertTokenizer", in: directory)
   }
 
   /// vocab.txt or else vocab.json and merges.txt, tokenizer_config.json (if any) and a text.
@@ -13,23 +13,23 @@ extension FuzzTarget {
     let parts = parts(input)
     var files = ["vocab.txt": parts[0]]
     if parts[0].first == UInt8(ascii: "{") { files = ["vocab.json": parts[0], "merges.txt": parts[optional: 3] ?? []] }
-    try tokenize(parts, files, modelType: "roberta", in: directory)
+    try tokenize(parts, files, tokenizerClass: "RobertaTokenizer", in: directory)
   }
 
   /// tokenizer.model, tokenizer_config.json (if any) and a text.
   static let tokenizerModel = FuzzTarget(name: "tokenizer-model") { input, directory in
     let parts = parts(input)
-    try tokenize(parts, ["tokenizer.model": sentencePieceBytes(parts[0])], modelType: "llama", in: directory)
+    try tokenize(parts, ["tokenizer.model": sentencePieceBytes(parts[0])], tokenizerClass: "LlamaTokenizer", in: directory)
   }
 
   /// - Parameter parts: after the first the configuration and the text.
   private static func tokenize(
-    _ parts: [[UInt8]], _ files: [String: [UInt8]], modelType: String, in directory: FuzzDirectory
+    _ parts: [[UInt8]], _ files: [String: [UInt8]], tokenizerClass: String, in directory: FuzzDirectory
   ) throws {
     var files = files
     if let config = parts[optional: 1], !config.isEmpty { files["tokenizer_config.json"] = config }
     try directory.fill(files)
-    let tokenizer = try Tokenizer(modelDirectory: directory.path, modelType: modelType)
+    let tokenizer = try Tokenizer(modelDirectory: directory.path, tokenizerClass: tokenizerClass)
     let bytes = parts[optional: 2] ?? parts[0]
     try encode(bytes, with: tokenizer)
     try decode(bytes, with: tokenizer)

@@ -25,8 +25,10 @@ let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendi
   }
 
   @Test func encodesAsTheLibraryFromTheVocabularyAlone() throws {
-    try check(Tokenizer(modelDirectory: "\(golden)/wordpiece-files", modelType: "bert"), against: "wordpiece")
-    try check(Tokenizer(modelDirectory: "\(golden)/byte-bpe-files", modelType: "roberta"), against: "byte-bpe")
+    try check(
+      Tokenizer(modelDirectory: "\(golden)/wordpiece-files", tokenizerClass: "BertTokenizer"), against: "wordpiece")
+    try check(
+      Tokenizer(modelDirectory: "\(golden)/byte-bpe-files", tokenizerClass: "RobertaTokenizer"), against: "byte-bpe")
   }
 
   @Test func isTheSameFromManyThreads() async throws {

@@ -143,17 +143,17 @@ import Testing
     ),
     (
       ["vocab.json": "{}", "merges.txt": ""],
-      "vocab.json:1: the model type (none given) is not supported (supported: roberta, gpt2)"
+      "vocab.json:1: the tokenizer class (none given) is not supported (supported: RobertaTokenizer, GPT2Tokenizer)"
     ),
     (
       [
         "vocab.json": #"{"a": 0, "b": 1}"#, "merges.txt": "#version: 0.2\na b\n",
-        "config.json": #"{"model_type": "gpt2"}"#,
+        "tokenizer_config.json": #"{"tokenizer_class": "GPT2Tokenizer"}"#,
       ],
       #"merges.txt:2: "ab" is not in the vocabulary"#
     ),
     (
-      ["vocab.json": #"{"a": 0}"#, "vocab.bpe": "", "config.json": #"{"model_type": "gpt2"}"#],
+      ["vocab.json": #"{"a": 0}"#, "vocab.bpe": "", "tokenizer_config.json": #"{"tokenizer_class": "GPT2Tokenizer"}"#],
       #"vocab.json:1: "<|endoftext|>" is not in the vocabulary"#
     ),
   ])

@@ -249,6 +249,16 @@ public struct MethodProcedureKind: Sendable {
   public let finalTable: @Sendable (_ options: MethodOptions, _ table: SiteTable) throws -> SiteTable
   /// The steps after which the table changes, in a run of `totalSteps`.
   public let steps: @Sendable (_ options: MethodOptions, _ table: SiteTable, _ totalSteps: Int) throws -> [Int]
+
+  /// A procedure; one that leaves the table alone needs neither `finalTable` nor `steps`.
+  public init(
+    begin: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> any MethodProcedure,
+    resume: @escaping @Sendable (StoredProcedure, SiteTable, Int) throws -> (any MethodProcedure)?,
+    finalTable: @escaping @Sendable (MethodOptions, SiteTable) throws -> SiteTable = { $1 },
+    steps: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> [Int] = { _, _, _ in [] }
+  ) {
+    (self.begin, self.resume, self.finalTable, self.steps) = (begin, resume, finalTable, steps)
+  }
 }
 
 /// The options of methods, as the config's section `adapter` gives them.

@@ -36,6 +36,8 @@ public struct Architecture: Sendable {
   ///       config.readSizes(&fields, vocabulary: 32_000, hidden: 512, layers: 8, heads: 8, inner: 2048, positions: 1024)
   ///       config.normEpsilon = Float(fields.number("rms_norm_eps", 1e-6, in: 0...1))
   ///       config.readTokens(&fields, pad: nil, bos: 1, eos: 2)
+  /// transformers' class of its tokenizer, for tokenizer files that do not name theirs; nil if they always do.
+  public let tokenizerClass: String?
   ///     }
   public let readConfig: @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void
   /// Every module with parameters of the base model, in model order: the one list.
@@ -48,7 +50,7 @@ public struct Architecture: Sendable {
   /// A family of its parts.
   public init(
     modelType: String, basePrefix: String, classifierClass: String, languageModelClass: String? = nil,
-    defaultTargets: [String], ggufName: String? = nil,
+    defaultTargets: [String], ggufName: String? = nil, tokenizerClass: String? = nil,
     readConfig: @escaping @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void,
     parts: @escaping @Sendable (ModelConfig) -> [ModelPart],
     head: @escaping @Sendable (_ config: ModelConfig, _ outputs: Int) -> [HeadParameter], forward: Forward
@@ -59,6 +61,7 @@ public struct Architecture: Sendable {
     self.languageModelClass = languageModelClass
     self.defaultTargets = defaultTargets
     self.ggufName = ggufName
+    self.tokenizerClass = tokenizerClass
     self.readConfig = readConfig
     self.parts = parts
     self.head = head
@@ -80,13 +83,14 @@ extension Architecture {
   /// last token's state, as in transformers.
   public static func decoder(
     modelType: String, basePrefix: String = "model", classifierClass: String, languageModelClass: String,
-    defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil,
+    defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil, tokenizerClass: String? = nil,
     readConfig: @escaping @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void,
     design: @escaping @Sendable (ModelConfig) -> DecoderDesign
   ) -> Architecture {
     Architecture(
       modelType: modelType, basePrefix: basePrefix, classifierClass: classifierClass,
       languageModelClass: languageModelClass, defaultTargets: defaultTargets, ggufName: ggufName,
+      tokenizerClass: tokenizerClass,
       readConfig: readConfig, parts: { config in design(config).parts(config) },
       head: { config, outputs in
         [HeadParameter(name: "score.weight", rows: outputs, columns: config.hiddenSize, isOutput: true)]

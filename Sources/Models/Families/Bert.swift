@@ -5,7 +5,7 @@ extension Architecture {
   /// BERT (Devlin et al., arXiv 1810.04805), as transformers' `BertForSequenceClassification`.
   public static let bert = Architecture(
     modelType: "bert", basePrefix: "bert", classifierClass: "BertForSequenceClassification",
-    defaultTargets: ["query", "value"],
+    defaultTargets: ["query", "value"], tokenizerClass: "BertTokenizer",
     readConfig: { config, fields in config.readEncoder(&fields, vocabulary: 30_522, pad: 0, bos: nil, eos: nil) },
     parts: { config in
       EncoderStack.parts(config)

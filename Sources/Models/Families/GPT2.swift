@@ -6,6 +6,7 @@ extension Architecture {
   public static let gpt2 = Architecture.decoder(
     modelType: "gpt2", basePrefix: "transformer", classifierClass: "GPT2ForSequenceClassification",
     languageModelClass: "GPT2LMHeadModel", defaultTargets: ["c_attn.q", "c_attn.v"],
+    tokenizerClass: "GPT2Tokenizer",
     readConfig: { $0.readGPT2(&$1) },
     design: { _ in
       DecoderDesign(

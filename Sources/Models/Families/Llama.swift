@@ -4,6 +4,7 @@ extension Architecture {
   public static let llama = Architecture.decoder(
     modelType: "llama", basePrefix: "model", classifierClass: "LlamaForSequenceClassification",
     languageModelClass: "LlamaForCausalLM", defaultTargets: ["q_proj", "v_proj"], ggufName: "llama",
+    tokenizerClass: "LlamaTokenizer",
     readConfig: { config, fields in
       config.readSizes(
         &fields, vocabulary: 32_000, hidden: 4096, layers: 32, heads: 32, inner: 11_008, positions: 2048)

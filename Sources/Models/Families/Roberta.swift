@@ -7,7 +7,7 @@ extension Architecture {
   /// positions that start after the padding id, no pooler, and a two-layer head.
   public static let roberta = Architecture(
     modelType: "roberta", basePrefix: "roberta", classifierClass: "RobertaForSequenceClassification",
-    defaultTargets: ["query", "value"],
+    defaultTargets: ["query", "value"], tokenizerClass: "RobertaTokenizer",
     readConfig: { config, fields in
       config.readEncoder(&fields, vocabulary: 50_265, pad: 1, bos: 0, eos: 2)
       config.positionOffset = (config.padTokenID ?? 1) + 1

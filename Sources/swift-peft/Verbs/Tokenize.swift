@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Hub
 import Kernels
+import Models
 import StrictJSON
 import Tasks
 import Tokenizers
@@ -50,7 +51,10 @@ struct Tokenize: ParsableCommand {
 
   func run() throws {
     try ModelDownload(isQuiet: true).fetch(model, .tokenizer)
-    let tokenizer = try Tokenizer(modelDirectory: Hub().directory(of: model, files: .tokenizer))
+    let directory = try Hub().directory(of: model, files: .tokenizer)
+    // A directory of tokenizer files alone has no config.json.
+    let tokenizerClass = (try? ModelConfig(directory: directory))?.architecture.tokenizerClass
+    let tokenizer = try Tokenizer(modelDirectory: directory, tokenizerClass: tokenizerClass)
     let pool = WorkerPool(threads: ProcessorCount.available)
     var lines = LineStream()
     while let piece = try Console.read(atMost: 1 << 20) {
