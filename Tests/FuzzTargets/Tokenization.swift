@@ -19,7 +19,8 @@ extension FuzzTarget {
   /// tokenizer.model, tokenizer_config.json (if any) and a text.
   static let tokenizerModel = FuzzTarget(name: "tokenizer-model") { input, directory in
     let parts = parts(input)
-    try tokenize(parts, ["tokenizer.model": sentencePieceBytes(parts[0])], tokenizerClass: "LlamaTokenizer", in: directory)
+    try tokenize(
+      parts, ["tokenizer.model": sentencePieceBytes(parts[0])], tokenizerClass: "LlamaTokenizer", in: directory)
   }
 
   /// - Parameter parts: after the first the configuration and the text.

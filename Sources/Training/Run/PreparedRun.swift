@@ -70,7 +70,9 @@ public struct PreparedRun: Sendable {
       return
     }
     // Reading a vocabulary takes about as long as reading a small model or the rows of a file.
-    pendingTokenizer = Pending { try Tokenizer(modelDirectory: directory, tokenizerClass: model.architecture.tokenizerClass) }
+    pendingTokenizer = Pending {
+      try Tokenizer(modelDirectory: directory, tokenizerClass: model.architecture.tokenizerClass)
+    }
     func open(_ labels: LabelSpace?) throws -> TaskData {
       try TaskData(kind, config.task, modelDirectory: directory, knownLabels: labels)
     }
