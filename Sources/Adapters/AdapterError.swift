@@ -26,6 +26,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case rankDiffers(path: String, adapter: Int, config: Int)
   /// The method makes its products of other tensors than A and B, and `init_from` is of another method.
   case otherMethod(config: String)
+  /// An adapter that is more than A and B, where a method has nothing else.
+  case notPlain(path: String, config: String)
   /// The adapter of `init_from` has nothing for these maps.
   case missingSites([String])
   /// The run would ignore these maps of the adapter of `init_from`.
@@ -65,6 +67,8 @@ public enum AdapterError: UserFacingError, Equatable {
       return "adapter.init_from: \(path) has rank \(adapter), adapter.r is \(config)"
     case .otherMethod(let method):
       return "adapter.init_from: \(method) can only start from an adapter of the same method"
+    case .notPlain(let path, let method):
+      return "adapter.init_from: the adapter scales the rows of \(path), which \(method) cannot do"
     case .missingSites(let paths):
       return "adapter.init_from: the adapter has nothing for \(paths.firstThree), which target_modules names"
     case .unusedSites(let paths):

@@ -1,5 +1,6 @@
 // A model family, a method, a task and a metric that no target knows, each a value made of public names.
 import Adapters
+import Algorithms
 import Checkpoints
 import Configuration
 import Foundation
@@ -63,6 +64,26 @@ private let toyMethod: AdapterMethod = {
   }
 }()
 
+/// LoRA whose product has every row of A and every column of B twice: of rank 2 r.
+private let toyTwice = AdapterMethod(
+  name: "toy-twice", summary: "LoRA, twice",
+  form: ProductForm(
+    rank: { 2 * $1 },
+    build: { tensors in
+      let rows = tensors[.b].chunks(ofCount: tensors.rank)
+      return SiteProduct(
+        rank: 2 * tensors.rank, a: tensors[.a] + tensors[.a], b: rows.flatMap { Array($0) + Array($0) })
+    },
+    pullBack: { tensors, gradient in
+      let half = gradient.a.count / 2
+      let rows = gradient.b.chunks(ofCount: 2 * tensors.rank)
+      return [
+        .a: zip(gradient.a.prefix(half), gradient.a.suffix(half)).map { $0 + $1 },
+        .b: rows.flatMap { zip($0.prefix(tensors.rank), $0.suffix(tensors.rank)).map { $0 + $1 } },
+      ]
+    })
+) { site, rank in [.a(site, rank), .b(site, rank)] }
+
 /// What the method does between two steps: it counts them.
 private struct StepCounter: MethodProcedure {
   var steps = 0
@@ -96,7 +117,8 @@ private let toyMetric = Metric("error_rate", greaterIsBetter: false, needs: .cla
 }
 
 private let catalog = Catalog(
-  architectures: Architecture.all + [toyFamily], methods: AdapterMethod.all + [toyMethod], tasks: Task.all + [toyTask],
+  architectures: Architecture.all + [toyFamily], methods: AdapterMethod.all + [toyMethod, toyTwice],
+  tasks: Task.all + [toyTask],
   metrics: Metric.all + [toyMetric])
 
 extension Zip2Sequence {
@@ -199,6 +221,56 @@ extension Zip2Sequence {
     #expect(stored.table.tensors.map { stored.tensors[$0] } == stored.table.tensors.map { run.trainer.state[$0] })
     #expect(Set(stored.table.tensors.map(\.role.name)) == ["A", "B", "d", "g"])
     #expect(stored.table.parameterCount == run.parameters.adapter)
+  }
+
+  @Test func startsFromItsOwnKindOnly() throws {
+    let path = try scratch()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var run = try TrainingRun(config(path), threads: 2, start: .fresh)
+    _ = try run.execute { _ in }
+    var next = try config(path, output: "next")
+    next.adapter.initFrom = "\(path)/run"
+    let begun = try TrainingRun(next, threads: 1, start: .fresh).trainer.state
+    #expect(begun.table.tensors.allSatisfy { begun[$0] == run.trainer.state[$0] })
+    next.adapter.r = 2
+    let rank = #expect(throws: AdapterError.self) { try TrainingRun(next, threads: 1, start: .fresh) }
+    #expect(rank == .rankDiffers(path: "blocks.0.q", adapter: 3, config: 2))
+    (next.adapter.r, next.adapter.strategy) = (3, "lora")
+    let plain = #expect(throws: AdapterError.self) { try TrainingRun(next, threads: 1, start: .fresh) }
+    #expect(
+      plain?.description == "adapter.init_from: the adapter scales the rows of blocks.0.q, which lora cannot do")
+  }
+
+  /// PEFT divides alpha by the rank that it reads, which is not the run's r.
+  @Test func anExportKeepsTheScale() throws {
+    let path = try scratch()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var config = try config(path)
+    (config.adapter.strategy, config.training.maxSteps) = ("toy-twice", 2)
+    var run = try TrainingRun(config, threads: 2, start: .fresh)
+    _ = try run.execute { _ in }
+    let geometry = run.run.geometry
+    let stored = try AdapterFile.read("\(path)/run", sites: geometry.sites, methods: catalog.methods)
+    let directory = "\(path)/peft"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    try PEFTExport(stored, geometry: geometry).write(to: directory)
+    let read = try PEFTAdapter.read(directory, geometry: geometry).expanded
+    #expect(read.entries == stored.expanded.entries)
+    #expect(read.entries.allSatisfy { $0.rank == 6 && $0.scale == 2 })
+  }
+
+  /// Which metric ranks states is for training alone.
+  @Test func aFinishedRunIsScoredWhateverRankedItsStates() throws {
+    let path = try scratch()
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var config = try config(path)
+    config.training.maxSteps = 2
+    var run = try TrainingRun(config, threads: 2, start: .fresh)
+    _ = try run.execute { _ in }
+    config.training.metricForBestModel = "f1"
+    #expect(throws: (any Error).self) { try TrainingRun(config, threads: 1, start: .overwrite) }
+    let scoring = try ScoringRun(config, adapterDirectory: "\(path)/run", threads: 1)
+    #expect(scoring.score(.validation, try scoring.run.load(.validation)).metrics.count == 3)
   }
 
   @Test func theCommandLineDoesNotKnowThem() throws {

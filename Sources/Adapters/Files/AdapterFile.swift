@@ -1,3 +1,4 @@
+import Algorithms
 import Checkpoints
 import Diagnostics
 import Kernels
@@ -136,7 +137,7 @@ private struct NativeConfig {
     for (_, entry) in entries {
       try entry.requireOnly(["layer", "module", "slice_of", "first_row"] + table.roles.map(\.name))
     }
-    if method.procedure != nil { try merge(&table, as: entries) }
+    if method.procedure != nil { try tie(&table, as: entries) }
     for (position, (_, entry)) in entries.enumerated() where method.hasAdapters {
       for key in table.keys(ofSiteAt: position) {
         try entry.require(key.role.name, table.name(of: key)) { try $0.string() }
@@ -145,15 +146,17 @@ private struct NativeConfig {
     return table
   }
 
-  /// Ties the layers of every module whose entries name the same B, under the highest of them.
-  private func merge(_ table: inout SiteTable, as entries: [(Site, JSONField)]) throws {
+  /// Ties the layers of every module whose entries name the same tensor, under the highest of them.
+  private func tie(_ table: inout SiteTable, as entries: [(Site, JSONField)]) throws {
     var ties: [TensorKey: TensorKey] = [:]
-    let named = try entries.map { (site: $0, b: try $1.member(TensorRole.b.name).string()) }
-    for ofModule in Dictionary(grouping: named, by: \.site.module).values {
-      for group in Dictionary(grouping: ofModule, by: \.b).values {
-        let keys = Set(group.map(\.site.layer)).sorted().map {
-          TensorKey(role: .b, module: group[0].site.module, layer: $0)
-        }
+    for role in table.roles {
+      var keys: [String: [TensorKey]] = [:]
+      for (position, (site, entry)) in entries.enumerated() {
+        guard let key = table.keys(ofSiteAt: position).first(where: { $0.role == role }) else { continue }
+        keys["\(site.module) \(try entry.member(role.name).string())", default: []].append(key)
+      }
+      for group in keys.values {
+        let keys = group.uniqued().sorted { ($0.layer ?? 0) < ($1.layer ?? 0) }
         for key in keys.dropLast() { ties[key] = keys[keys.count - 1] }
       }
     }

@@ -29,14 +29,13 @@ public struct ExpandedAdapter: Sendable, Equatable {
   /// The adapted maps and the ranks must be those of `table`, and maps that share a tensor in it must have equal
   /// numbers here. All violations are thrown at once.
   public func initialise(_ table: SiteTable) throws -> [TensorKey: [Float]] {
-    var errors: [AdapterError] = []
-    let byPath = Dictionary(entries.map { ($0.site.path, $0) }) { first, _ in first }
-    let missing = table.sites.map(\.path).filter { byPath[$0] == nil }
-    let unused = entries.map(\.site.path).filter { table.position(ofPath: $0) == nil }
-    if !missing.isEmpty { errors.append(.missingSites(missing)) }
-    if !unused.isEmpty { errors.append(.unusedSites(unused)) }
-    var values: [TensorKey: [Float]] = [:]
     if table.method.form != nil { throw AdapterError.otherMethod(config: table.method.name) }
+    if let entry = entries.first(where: { $0.rowScale != nil }) {
+      throw AdapterError.notPlain(path: entry.site.path, config: table.method.name)
+    }
+    var errors = misfits(table)
+    let byPath = Dictionary(entries.map { ($0.site.path, $0) }) { first, _ in first }
+    var values: [TensorKey: [Float]] = [:]
     for key in table.tensors {
       let users = table.users(of: key).compactMap { byPath[table.sites[$0].path] }
       guard let first = users.first else { continue }
@@ -57,9 +56,20 @@ public struct ExpandedAdapter: Sendable, Equatable {
     return values
   }
 
+  /// How the adapted maps differ from those of `table`.
+  public func misfits(_ table: SiteTable) -> [AdapterError] {
+    let paths = entries.map(\.site.path), known = Set(paths)
+    let missing = table.sites.map(\.path).filter { !known.contains($0) }
+    let unused = paths.filter { table.position(ofPath: $0) == nil }
+    return (missing.isEmpty ? [] : [.missingSites(missing)]) + (unused.isEmpty ? [] : [.unusedSites(unused)])
+  }
+
   /// The same function as plain LoRA with one rank and one scale, for evaluation and merging: smaller ranks are filled
   /// up with zeros, and B's of another scale are multiplied by the ratio.
   public func uniform() throws -> (table: SiteTable, tensors: [TensorKey: [Float]], scale: Double) {
+    if let entry = entries.first(where: { $0.rowScale != nil }) {
+      throw AdapterError.notPlain(path: entry.site.path, config: AdapterMethod.lora.name)
+    }
     let rank = entries.map(\.rank).max() ?? 0
     let scale = entries.map(\.scale).first { $0 != 0 } ?? 0
     let table = try SiteTable(sites: entries.map(\.site), method: .lora, r: rank)

@@ -14,6 +14,7 @@ public struct PEFTExport: Sendable {
   private let geometry: ModelGeometry
   private let metadata: AdapterMetadata
   private let rank: Int
+  private let loraAlpha: Double
   private let pooler: [String: HeadTensor]
   private let revision: String?
   /// What is written, slices already fused.
@@ -37,10 +38,13 @@ public struct PEFTExport: Sendable {
         site: site, rank: 1, scale: adapter.metadata.scale(rank: 1),
         a: [Float](repeating: 0, count: site.inFeatures), b: [Float](repeating: 0, count: site.outFeatures))
       expanded = ExpandedAdapter(entries: [zeros], head: fused.head)
-      rank = 1
+      (rank, loraAlpha) = (1, metadata.loraAlpha)
     } else {
       expanded = fused
-      rank = adapter.table.method.form == nil ? adapter.table.rank : fused.entries[0].rank
+      let first = fused.entries[0], isForm = adapter.table.method.form != nil
+      rank = isForm ? first.rank : adapter.table.rank
+      // PEFT divides by its own r, which may differ from the run's.
+      loraAlpha = isForm ? Self.alpha(of: first, metadata) : metadata.loraAlpha
     }
   }
 
@@ -72,19 +76,19 @@ public struct PEFTExport: Sendable {
       "peft_type": "LORA", "task_type": .string(metadata.taskType),
       "base_model_name_or_path": .string(metadata.baseModel),
       "revision": revision.map { .string($0) } ?? .null, "r": .integer(rank),
-      "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
+      "lora_alpha": plain(loraAlpha), "lora_dropout": plain(metadata.loraDropout),
       "use_rslora": .bool(metadata.useRSLoRA),
       "fan_in_fan_out": .bool(geometry.parts.contains { $0.map?.isTransposed == true }),
       "target_modules": .strings(targetModules),
       "rank_pattern": .members(special.map { (fullPath($0.site), .integer($0.rank)) }),
-      "alpha_pattern": .members(special.map { (fullPath($0.site), plain(alpha(of: $0))) }),
+      "alpha_pattern": .members(special.map { (fullPath($0.site), plain(Self.alpha(of: $0, metadata))) }),
       "modules_to_save": head.isEmpty ? .null : .strings(head), "bias": "none", "init_lora_weights": true,
       "inference_mode": true,
     ]
   }
 
   /// The alpha that gives the entry its scale at its rank.
-  private func alpha(of entry: ExpandedAdapter.Entry) -> Double {
+  private static func alpha(of entry: ExpandedAdapter.Entry, _ metadata: AdapterMetadata) -> Double {
     entry.scale / loraScale(alpha: 1, rank: entry.rank, useRSLoRA: metadata.useRSLoRA)
   }
 

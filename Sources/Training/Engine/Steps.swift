@@ -4,17 +4,18 @@ import Foundation
 import Kernels
 
 /// The optimiser steps of a run, and the examples of each.
-struct StepPlan: Sendable, Equatable {
+public struct StepPlan: Sendable, Equatable {
   /// Examples in an epoch.
-  let examples: Int
+  public let examples: Int
   /// Examples of a step: batch size times accumulation. The last step of an epoch may have fewer.
-  let stepSize: Int
-  let perEpoch: Int
+  public let stepSize: Int
+  /// Steps of an epoch.
+  public let perEpoch: Int
   /// Steps of the whole run: `max_steps` if positive, else ⌈epochs · steps per epoch⌉.
-  let total: Int
+  public let total: Int
 
   /// Loss and gradient of a step are means over all its examples, however accumulation divides them.
-  init(examples: Int, _ config: TrainingConfig) {
+  public init(examples: Int, _ config: TrainingConfig) {
     self.examples = examples
     stepSize = config.trainBatchSize * config.gradientAccumulationSteps
     perEpoch = (examples + stepSize - 1) / stepSize

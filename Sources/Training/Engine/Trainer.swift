@@ -31,9 +31,10 @@ public struct Trainer: Sendable {
   /// where `state` is.
   public init(
     state: TrainableState, loop: LoopState = LoopState(), engine: Engine, config: TrainingConfig, train: EncodedDataset,
-    evaluationSets: [(split: Split, data: EncodedDataset)], procedure: (any MethodProcedure)?, philox: Philox
+    evaluationSets: [(split: Split, data: EncodedDataset)], procedure: (any MethodProcedure)?, philox: Philox,
+    steps: StepPlan? = nil
   ) {
-    steps = StepPlan(examples: train.items.count, config)
+    self.steps = steps ?? StepPlan(examples: train.items.count, config)
     self.state = state
     self.loop = loop
     self.engine = engine

@@ -25,7 +25,10 @@ public struct GenerationRun: Sendable {
       throw RunError.noLanguageModel(directory: adapterDirectory, task: config.task.name)
     }
     var config = config
-    if template != nil { (config.task.name, config.task.promptTemplate) = (Task.instruct.name, template) }
+    if template != nil {
+      // How long the texts were that it learnt from does not matter to a prompt of another kind.
+      (config.task.name, config.task.promptTemplate, config.task.maxSeqLength) = (Task.instruct.name, template, 8)
+    }
     try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads))
   }
 

@@ -32,8 +32,10 @@ public struct MemoryEstimate: Sendable, Equatable {
     let work = try Work(run, outputs: outputs, items: items, stored: directory)
     let workers = min(threads ?? run.pool.threads, work.shards)
     let head = run.head(outputs: outputs)
-    trainable = 4 * (run.table.parameterCount + head.map(\.count).reduce(0, +)) * (1 + (workers + 1) + 2)
     let state = TrainableState(table: run.table, head: head)
+    // Values and each worker's gradients, products of A and B included; two moments of what is trained.
+    let trained = run.table.parameterCount + head.map(\.count).reduce(0, +)
+    trainable = 4 * (state.storageCount * (1 + workers + 1) + 2 * trained)
     activations = workers * (work.largest.map { $0.bytes(run, state) }.max() ?? 0)
     program =
       48 << 20 + Self.itemBytes * work.examples + Self.tokenBytes * work.tokens

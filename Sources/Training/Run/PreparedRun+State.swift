@@ -1,4 +1,5 @@
 import Adapters
+import Diagnostics
 import Models
 import Tasks
 
@@ -100,7 +101,13 @@ public struct AdapterSource: Sendable {
 
   /// The numbers that a run with `table` starts from. An adapter of the same method gives its own tensors.
   func initialise(_ table: SiteTable) throws -> [TensorKey: [Float]] {
-    if table.method.form != nil, let native, native.table == table { return native.tensors }
-    return try expanded.initialise(table)
+    guard table.method.form != nil, let native, native.table.method.name == table.method.name else {
+      return try expanded.initialise(table)
+    }
+    try ErrorList.throwIfAny(expanded.misfits(table))
+    if let site = table.sites.first, native.table.rank != table.rank {
+      throw AdapterError.rankDiffers(path: site.path, adapter: native.table.rank, config: table.rank)
+    }
+    return native.tensors
   }
 }

@@ -89,7 +89,6 @@ public struct PreparedRun: Sendable {
       task = .success(try open(order))
     }
     (openedTask, self.missing) = (task, missing)
-    if let task = task.value { try config.training.requireRankingMetric(in: task.metrics) }
     _ = try missing.find { try tokenizer() }
     self.missing = missing
   }

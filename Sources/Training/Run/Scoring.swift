@@ -47,7 +47,7 @@ public struct ScoringRun: Sendable {
         return
       } catch {
         if directory.adapterPath.isDirectory { throw error }
-        directory = try RunDirectory(directory.path)
+        directory = try RunDirectory(directory.path, catalog: config.catalog)
       }
     }
     try self.init(config, adapterDirectory: directory.adapterPath, threads: threads)

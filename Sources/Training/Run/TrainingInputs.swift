@@ -36,6 +36,7 @@ struct TrainingInputs {
     let output = OutputDirectory(config.outputDir)
     try output.refuseIfTaken(overwrite: start != .fresh)
     let run = try PreparedRun(config, threads: threads, inputs: isDryRun ? .listed : .required)
+    if let task = try? run.task() { try config.training.requireRankingMetric(in: task.metrics) }
     var missing = run.missing
     resumed = start == .resume ? try ResumePoint(output, catalog: config.catalog, locks: !isDryRun) : nil
     var notices = (try? run.network().notices) ?? []

@@ -37,7 +37,8 @@ public struct TrainingRun {
     firstStep = begun.state.step
     trainer = Trainer(
       state: begun.state, loop: begun.loop, engine: try run.engine(scale: run.scale), config: config.training,
-      train: train, evaluationSets: inputs.evaluationSets, procedure: begun.procedure, philox: run.philox)
+      train: train, evaluationSets: inputs.evaluationSets, procedure: begun.procedure, philox: run.philox,
+      steps: inputs.steps)
     notices =
       inputs.notices + (firstStep > 0 ? ["resumed after step \(firstStep) of \(trainer.totalSteps)"] : [])
   }
@@ -69,7 +70,8 @@ public struct TrainingRun {
     let output = OutputDirectory(config.outputDir)
     if let id = try completedRun(in: store) {
       try onEvent(.notice("the run is complete: there is nothing to do"))
-      let outcome = try trainer.run { _ in }
+      // An evaluation may still be pending.
+      let outcome = try trainer.run(shouldStop: shouldStop) { _ in }
       return summary(outcome, id: id)
     }
 
