@@ -26,9 +26,9 @@ public enum AdapterError: UserFacingError, Equatable {
   case rankDiffers(path: String, adapter: Int, config: Int)
   /// The method makes its products of other tensors than A and B, and `init_from` is of another method.
   case otherMethod(config: String)
-  /// An adapter that is more than A and B, where a method has nothing else.
+  /// An adapter that is more than A and B, for a method that has nothing else.
   case notPlain(path: String, config: String)
-  /// The adapter of `init_from` has nothing for these maps.
+  /// The adapter of `init_from` lacks these maps.
   case missingSites([String])
   /// The run would ignore these maps of the adapter of `init_from`.
   case unusedSites([String])
@@ -70,7 +70,7 @@ public enum AdapterError: UserFacingError, Equatable {
     case .notPlain(let path, let method):
       return "adapter.init_from: the adapter scales the rows of \(path), which \(method) cannot do"
     case .missingSites(let paths):
-      return "adapter.init_from: the adapter has nothing for \(paths.firstThree), which target_modules names"
+      return "adapter.init_from: the adapter lacks \(paths.firstThree), listed in target_modules"
     case .unusedSites(let paths):
       return "adapter.init_from: the adapter has \(paths.firstThree), which target_modules leaves out"
     case .valuesDiffer(let strategy, let role, let module, let first, let others):

@@ -27,7 +27,7 @@ struct ConfigRule: Sendable {
       guard task.options.contains(.fewshotFile), config.task.fewshotFile != nil, config.task.numFewshot == 0 else {
         return nil
       }
-      return "goes with a num_fewshot above 0"
+      return "requires num_fewshot above 0"
     },
   ]
 
@@ -39,7 +39,7 @@ struct ConfigRule: Sendable {
         guard !task.options.contains(option), option.isGiven(config.task) else { return nil }
         let isColumn = option == .textColumns || option == .labelColumn
         let takers = config.catalog.tasks.filter { $0.options.contains(option) }.map(\.name)
-        return "is for \(takers.count == 1 ? "task" : "tasks") \(takers.joined(separator: " and ")) only"
+        return "only applies to \(takers.count == 1 ? "task" : "tasks") \(takers.joined(separator: " and "))"
           + (isColumn ? "; task \(task.name) has columns of its own" : "")
       },
       forTask("task.\(option.rawValue)") { task, config in

@@ -77,13 +77,13 @@ enum FieldDescriptions {
 
   private static let task = [
     "task.name": "The task; tsv is a table of your own: TSV, or CSV, JSONL or JSON by the file's ending.",
-    "task.data_dir": "GLUE: the directory with the official file names.",
+    "task.data_dir": "Directory with the task's usual file names.",
     "task.train_file": "Replaces the task's own file, or names it where the task has none.",
     "task.validation_file": "Replaces the task's own file, or names it where the task has none.",
     "task.test_file": "Replaces the task's own file, or names it where the task has none.",
     "task.text_columns": "tsv: the column of the text, or the two of a pair, by name or 0-based number.",
     "task.label_column": "tsv: the column of the label, by name or 0-based number.",
-    "task.has_header": "tsv: whether the first line names the columns.",
+    "task.has_header": "tsv: whether the first line names the columns; cola accepts it without effect.",
     "task.prompt_template": "How instructions become prompts: a name, or a text with {instruction} and {input}.",
     "task.choice_style":
       "multiple-choice: letter lists the choices and scores their letters (CSV's default), text scores their words after "
@@ -109,8 +109,8 @@ enum FieldDescriptions {
     "adapter.aslora.merge_interval": "Steps between two merges; null: 3.5 % of all steps.",
     "adapter.aslora.num_merges": "Merges of each module type in the whole run; null: 58 % of the layers.",
     "adapter.aslora.candidates": "Which pairs of groups can be merged.",
-    "adapter.aslora.metric": "What tells how unlike two groups are.",
-    "adapter.aslora.direction": "Whose B the merged group uses.",
+    "adapter.aslora.metric": "Distance measure between groups.",
+    "adapter.aslora.direction": "Which B the merged group keeps.",
   ]
 
   private static let training = [
@@ -126,18 +126,18 @@ enum FieldDescriptions {
     "training.adam_epsilon": "AdamW's ε.",
     "training.max_grad_norm": "Gradients are scaled down to this norm; 0: never.",
     "training.lr_scheduler_type": "The learning rate's course after the warm-up.",
-    "training.warmup_ratio": "The share of all steps that warms up, where warmup_steps is 0.",
+    "training.warmup_ratio": "The share of all steps that warms up, if warmup_steps is 0.",
     "training.warmup_steps": "Steps that warm up; if above 0, overrides warmup_ratio.",
     "training.seed": "The seed of initialisation, shuffling and dropout.",
     "training.shuffle": "Shuffle each epoch; otherwise keep file order.",
-    "training.precision": "What the matrix products compute in.",
+    "training.precision": "Number type of matrix products.",
     "training.gradient_checkpointing":
-      "Whether a block's activations are made again in the backward pass: less memory, more time.",
+      "Whether a block's activations are recomputed in the backward pass: less memory, more time.",
     "training.label_smoothing_factor": "The share of each target that a language model spreads over the vocabulary.",
     "training.logging_steps": "Steps between two log lines.",
     "training.eval_strategy": "When the validation data is scored.",
     "training.eval_steps": "Steps between two evaluations, for eval_strategy \"steps\".",
-    "training.save_steps": "Steps between two checkpoints; 0: none but the end's.",
+    "training.save_steps": "Steps between two checkpoints; 0: only one at the end.",
     "training.save_total_limit": "How many checkpoints are kept; 0 or null: all.",
     "training.metric_for_best_model": "The validation metric that ranks models.",
     "training.load_best_model_at_end": "Whether the run ends with its best model instead of its last.",

@@ -126,7 +126,7 @@ extension FieldKind where Value == TargetModules {
 public struct TrainingConfig: Sendable, Equatable {
   /// Passes over the training data; may be fractional.
   public var numTrainEpochs = 3.0
-  /// Above 0: ends the run after so many optimiser steps, whatever the epochs.
+  /// If above 0, the number of optimiser steps, whatever the epochs.
   public var maxSteps = -1
   /// Examples per micro-batch.
   public var trainBatchSize = 32
@@ -150,15 +150,15 @@ public struct TrainingConfig: Sendable, Equatable {
   public var maxGradNorm = 1.0
   /// The learning rate's course.
   public var lrSchedulerType = LRSchedulerType.linear
-  /// The share of all steps that warms up, where `warmup_steps` is 0.
+  /// The share of all steps that warms up, if `warmup_steps` is 0.
   public var warmupRatio = 0.06
-  /// Steps that warm up; above 0 it stands before `warmup_ratio`.
+  /// Steps that warm up; if above 0, overrides `warmup_ratio`.
   public var warmupSteps = 0
   /// The seed of initialisation, shuffling and dropout.
   public var seed = 42
-  /// Whether every epoch has an order of its own; else that of the file.
+  /// Shuffle each epoch; otherwise keep file order.
   public var shuffle = true
-  /// What the matrix products compute in.
+  /// Number type of matrix products.
   public var precision = Precision.float32
   /// Make the activations of a block again in the backward pass instead of keeping them: less memory, a third more time.
   public var gradientCheckpointing = false
@@ -168,7 +168,7 @@ public struct TrainingConfig: Sendable, Equatable {
   public var evalStrategy = EvalStrategy.epoch
   /// Steps between two evaluations, for `eval_strategy` "steps".
   public var evalSteps = 0
-  /// Steps between two checkpoints; 0: none but the end's.
+  /// Steps between two checkpoints; 0: only one at the end.
   public var saveSteps = 500
   /// How many checkpoints are kept; 0 or nil: all.
   public var saveTotalLimit: Int? = 2

@@ -96,7 +96,7 @@ public enum TaskError: UserFacingError, Equatable {
       "\(file): every label is \"\(label.clipped)\"; classification needs at least two classes"
     case .badRecord(let file, let line, let problem): "\(file):\(line): \(problem)"
     case .nothingUsable(let file, let reasons):
-      "\(file): no record can be used: every one has \(reasons.joined(separator: ", or "))"
+      "\(file): no usable records: each has \(reasons.joined(separator: ", or "))"
     case .tooFewShots(let file, let found, let wanted):
       "\(file): \(counted(found, "question")), fewer than the \(wanted) for a prompt"
     case .noShots(let file):

@@ -113,7 +113,7 @@ final class TemporaryDirectory {
     ("\"layer\": 1", "\"layer\": 0", "35: sites.encoder.layer.1.attention.self.query.layer: must be 1, not 0"),
     (
       "\"layer\": 1,", "\"layer\": 1, \"slice_of\": \"h\",",
-      "35: sites.encoder.layer.1.attention.self.query.slice_of: the model's map is a whole one"
+      "35: sites.encoder.layer.1.attention.self.query.slice_of: this map is not a slice"
     ),
     (
       "\"encoder.layer.3.attention.self.query\": {", "\"encoder.layer.7.attention.self.query\": {",

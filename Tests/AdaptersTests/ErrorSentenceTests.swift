@@ -52,7 +52,7 @@ import Testing
     (.otherMethod(config: "vera"), "adapter.init_from: vera can only start from an adapter of the same method"),
     (
       .missingSites(["a", "b", "c", "d"]),
-      "adapter.init_from: the adapter has nothing for a, b, c and 1 more, which target_modules names"
+      "adapter.init_from: the adapter lacks a, b, c and 1 more, listed in target_modules"
     ),
     (.unusedSites(["a"]), "adapter.init_from: the adapter has a, which target_modules leaves out"),
     (
@@ -66,16 +66,16 @@ import Testing
   ]
 
   static let file: [(AdapterFileError.Problem, String)] = [
-    (.missingTensor("t", user: "layer.0.query"), "no tensor \"t\", which layer.0.query needs"),
-    (.unusedTensor("t"), "tensor \"t\" belongs to nothing that is adapted"),
+    (.missingTensor("t", user: "layer.0.query"), "tensor \"t\" is missing; layer.0.query needs it"),
+    (.unusedTensor("t"), "tensor \"t\" matches no adapted module"),
     (.wrongShape(tensor: "t", shape: [2, 6], expected: [3, 6]), "tensor \"t\" has the shape [2, 6], expected [3, 6]"),
     (.notFinite("t"), "tensor \"t\" holds NaN or infinite numbers"),
     (.tooLarge(bytes: 12, limit: 8), "12 bytes of tensors; this machine can hold 8"),
-    (.unknownModule("pooler", nearest: nil), "pooler is no linear map of the model"),
-    (.unknownModule("qeury", nearest: "query"), "qeury is no linear map of the model; did you mean query?"),
+    (.unknownModule("pooler", nearest: nil), "the model has no linear map pooler"),
+    (.unknownModule("qeury", nearest: "query"), "the model has no linear map qeury; did you mean query?"),
   ]
 
-  static let export: [(ExportError, String)] = [
+  static let export: [(AdapterFormatError, String)] = [
     (
       .notPlainLoRA(format: "peft", path: "layer.0.query"),
       "--format peft: layer.0.query scales the rows of its weight, which a plain LoRA cannot hold; use merge"
@@ -114,7 +114,7 @@ import Testing
     check(
       AdapterFileError(file: "adapter_model.safetensors", problem: problem), "adapter_model.safetensors: " + sentence)
   }
-  @Test(arguments: export) func exportErrors(error: ExportError, sentence: String) { check(error, sentence) }
+  @Test(arguments: export) func exportErrors(error: AdapterFormatError, sentence: String) { check(error, sentence) }
   @Test(arguments: fold) func foldErrors(error: FoldError, sentence: String) { check(error, sentence) }
 
   private func check(_ error: some UserFacingError, _ sentence: String) {

@@ -35,10 +35,12 @@ import Testing
 
   @Test func whatLlamaCppCannotHoldIsRefused() throws {
     let (adapter, geometry) = try adapter(head: ["score.weight": HeadTensor(shape: [1, 1], values: [0])])
-    #expect(throws: ExportError.head("score.weight")) { try GGUFAdapter(adapter, geometry: geometry) }
+    #expect(throws: AdapterFormatError.head("score.weight")) { try GGUFAdapter(adapter, geometry: geometry) }
     let bert = ModelGeometry(try ModelConfig(json: PEFTExportTests.bert))
     let none = ExpandedAdapter(entries: [], head: [:])
-    #expect(throws: ExportError.otherFamily("bert", supported: ["llama"])) { try GGUFAdapter(none, geometry: bert) }
-    #expect(throws: ExportError.empty) { try GGUFAdapter(none, geometry: geometry) }
+    #expect(throws: AdapterFormatError.otherFamily("bert", supported: ["llama"])) {
+      try GGUFAdapter(none, geometry: bert)
+    }
+    #expect(throws: AdapterFormatError.empty) { try GGUFAdapter(none, geometry: geometry) }
   }
 }

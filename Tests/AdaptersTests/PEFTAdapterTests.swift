@@ -115,11 +115,11 @@ import Testing
   }
 
   @Test(arguments: [
-    ("base_model.model.bert.pooler.lora_B.weight", "belongs to nothing that is adapted"),
-    ("bert.encoder.layer.0.attention.self.key.lora_A.weight", "belongs to nothing that is adapted"),
-    ("base_model.model.bert.pooler.lora_A.weight", "bert.pooler is no linear map of the model"),
-    ("base_model.model.bert.encoder.layer.0.attention.self.key.lora_A.weight", "key.lora_B.weight\", which"),
-    ("base_model.model.bert.encoder.layer.0.attention.self.query.lora_magnitude_vector", "belongs to nothing"),
+    ("base_model.model.bert.pooler.lora_B.weight", "matches no adapted module"),
+    ("bert.encoder.layer.0.attention.self.key.lora_A.weight", "matches no adapted module"),
+    ("base_model.model.bert.pooler.lora_A.weight", "the model has no linear map bert.pooler"),
+    ("base_model.model.bert.encoder.layer.0.attention.self.key.lora_A.weight", "key.lora_B.weight\" is missing"),
+    ("base_model.model.bert.encoder.layer.0.attention.self.query.lora_magnitude_vector", "matches no adapted module"),
   ])
   func unusedKeysAreRefused(name: String, message: String) throws {
     let directory = try copy()

@@ -78,7 +78,7 @@ import Testing
     try refused(sandbox, [], "data/train.tsv: no rows after the header")
     let language = try Sandbox.language("gpt2-tiny", task: "instruct")
     try language.write("train.json", #"[{"instruction": "a", "output": ""}]"#)
-    try refused(language, [], "train.json: no record can be used: every one has an empty output")
+    try refused(language, [], "train.json: no usable records: each has an empty output")
   }
 
   @Test func aRunThatIsThere() throws {

@@ -112,7 +112,7 @@ import Testing
     try sandbox.write("b.csv", "\(long),a,b,c,d,A\n")
     #expect(
       try refused("eval", "config.json", "--set", "task.validation_file=b.csv").contains(
-        "b.csv: no record can be used: every one has more than 256 tokens (task.max_seq_length)"))
+        "b.csv: no usable records: each has more than 256 tokens (task.max_seq_length)"))
     #expect(
       try refused("train", "config.json", "--set", "task.max_seq_length=1024").contains(
         "1024 tokens are more than the 512"))
@@ -129,7 +129,7 @@ import Testing
       try refused("eval", "config.json", "--set", "task.choice_style=words").contains("letter, text, continuation"))
     #expect(
       try refused("eval", "config.json", "--set", "task.name=instruct", "--set", "task.num_fewshot=1").contains(
-        "task.num_fewshot: is for task multiple-choice only"))
+        "task.num_fewshot: only applies to task multiple-choice"))
   }
 
   /// One too long for a prediction is an error, in an evaluation a question less.

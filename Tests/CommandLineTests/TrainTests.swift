@@ -72,6 +72,7 @@ import Testing
     let sandbox = try Sandbox.trainable()
     let outcome = try sandbox.run("train", "config.json")
     #expect(outcome.out.hasPrefix("split "))
+    #expect(outcome.out.contains(" parameters, including the head\n"))
     #expect(!outcome.out.contains("step 5/16"))
     #expect(outcome.err.contains("step 5/16 epoch 0.62 loss "))
     #expect(outcome.err.contains("\nstep 16/16 validation accuracy "))

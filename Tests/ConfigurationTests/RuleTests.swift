@@ -9,17 +9,17 @@ import Testing
     (#""name": "causal-lm""#, ["train_file: task causal-lm needs train_file, or data_dir"]),
     (#""name": "e2e", "data_dir": "d""#, []),
     (#""name": "instruct", "data_dir": "d", "train_file": "t", "prompt_template": "chatml""#, []),
-    (#""name": "e2e", "train_file": "t", "prompt_template": "a""#, ["prompt_template: is for task instruct only"]),
+    (#""name": "e2e", "train_file": "t", "prompt_template": "a""#, ["prompt_template: only applies to task instruct"]),
     (#""name": "multiple-choice", "data_dir": "d", "num_fewshot": 5, "choice_style": "letter""#, []),
     (
       #""name": "multiple-choice", "data_dir": "d", "num_fewshot": 0, "fewshot_file": "f""#,
-      ["fewshot_file: goes with a num_fewshot above 0"]
+      ["fewshot_file: requires num_fewshot above 0"]
     ),
     (
       #""name": "e2e", "train_file": "t", "num_fewshot": 0, "choice_style": "text", "fewshot_file": "f""#,
       [
-        "choice_style: is for task multiple-choice only", "num_fewshot: is for task multiple-choice only",
-        "fewshot_file: is for task multiple-choice only",
+        "choice_style: only applies to task multiple-choice", "num_fewshot: only applies to task multiple-choice",
+        "fewshot_file: only applies to task multiple-choice",
       ]
     ),
     (

@@ -63,7 +63,7 @@ func message(_ body: () throws -> Void) -> String {
     ("{\"text\": \"a\"}\n{\"tex\": \"a\"}", "a.jsonl:2: text is missing"),
     ("{\"text\": null}", "a.jsonl:1: text is missing"), ("[1]", "a.jsonl:1: must be an object, not a list"),
     ("\n{\"text\"", "a.jsonl:2: not JSON: expected : after the key \"text\""), ("\n \n", "a.jsonl: the file is empty"),
-    ("{\"text\": \"\"}", "a.jsonl: no record can be used: every one has an empty text"),
+    ("{\"text\": \"\"}", "a.jsonl: no usable records: each has an empty text"),
   ])
   func wrongRecords(text: String, expected: String) {
     #expect(message { _ = try TextDocuments(bytes: Array(text.utf8), file: "a.jsonl") } == expected)
@@ -159,6 +159,7 @@ func message(_ body: () throws -> Void) -> String {
   }
 
   @Test(arguments: [
+    ("q", "1 field, not 6 (question, choices A to D, letter of the answer)"),
     ("q,a,b,c,A", "5 fields, not 6 (question, choices A to D, letter of the answer)"),
     ("q,a,b,c,d,E", "answer must be a letter A to D, or a number 0 to 3"),
     ("q,a,,c,d,A", "choice B is empty"), (" ,a,b,c,d,A", "the question is empty"),

@@ -80,7 +80,7 @@ import Testing
     ("{}", "d.json:1: must be a list of objects, not an object (JSONL files end in .jsonl)"),
     ("[[]]", "d.json:1: must be an object, not a list"), ("[]", "d.json: the file is empty"),
     ("[", "d.json:1:2: unexpected end"),
-    (#"[{"instruction": "a", "output": ""}]"#, "d.json: no record can be used: every one has an empty output"),
+    (#"[{"instruction": "a", "output": ""}]"#, "d.json: no usable records: each has an empty output"),
   ])
   func wrongFiles(text: String, expected: String) {
     let found = message { _ = try read(text) }

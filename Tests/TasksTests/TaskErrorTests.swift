@@ -67,7 +67,7 @@ import Testing
     (.badRecord(file: "t.json", line: 7, problem: "answer is missing"), "t.json:7: answer is missing"),
     (
       .nothingUsable(file: "t.json", reasons: ["an empty instruction", "an empty output"]),
-      "t.json: no record can be used: every one has an empty instruction, or an empty output"
+      "t.json: no usable records: each has an empty instruction, or an empty output"
     ),
     (.tooFewShots(file: "dev.csv", found: 1, wanted: 5), "dev.csv: 1 question, fewer than the 5 for a prompt"),
     (

@@ -175,7 +175,7 @@ private struct NativeConfig {
       try entry.require("slice_of", slice.path) { try $0.string() }
       try entry.require("first_row", slice.firstRow) { try $0.integer() }
     } else if let slice = try entry.optional("slice_of") {
-      throw slice.error("the model's map is a whole one")
+      throw slice.error("this map is not a slice")
     }
     return site
   }

@@ -26,20 +26,20 @@ public struct AdapterFileError: UserFacingError, Equatable {
 
   private var sentence: String {
     switch problem {
-    case .missingTensor(let tensor, let user): "no tensor \"\(tensor)\", which \(user) needs"
-    case .unusedTensor(let tensor): "tensor \"\(tensor)\" belongs to nothing that is adapted"
+    case .missingTensor(let tensor, let user): "tensor \"\(tensor)\" is missing; \(user) needs it"
+    case .unusedTensor(let tensor): "tensor \"\(tensor)\" matches no adapted module"
     case .wrongShape(let tensor, let shape, let expected):
       "tensor \"\(tensor)\" has the shape \(shape), expected \(expected)"
     case .notFinite(let tensor): "tensor \"\(tensor)\" holds NaN or infinite numbers"
     case .tooLarge(let bytes, let limit): "\(bytes) bytes of tensors; this machine can hold \(limit)"
     case .unknownModule(let path, let nearest):
-      "\(path) is no linear map of the model" + (nearest.map { "; did you mean \($0)?" } ?? "")
+      "the model has no linear map \(path)" + (nearest.map { "; did you mean \($0)?" } ?? "")
     }
   }
 }
 
 /// An adapter that another program's format cannot hold.
-public enum ExportError: UserFacingError, Equatable {
+public enum AdapterFormatError: UserFacingError, Equatable {
   /// A map that is more than a LoRA.
   case notPlainLoRA(format: String, path: String)
   /// A family that llama.cpp does not know.

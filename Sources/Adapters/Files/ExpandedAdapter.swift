@@ -95,7 +95,7 @@ extension ExpandedAdapter {
   /// Throws if an entry is more than A and B.
   func requirePlain(format: String) throws {
     if let entry = entries.first(where: { $0.rowScale != nil }) {
-      throw ExportError.notPlainLoRA(format: format, path: entry.site.path)
+      throw AdapterFormatError.notPlainLoRA(format: format, path: entry.site.path)
     }
   }
 }

@@ -19,15 +19,15 @@ public struct GGUFAdapter: Sendable {
   public init(_ adapter: ExpandedAdapter, geometry: ModelGeometry) throws {
     self.geometry = geometry
     guard let name = geometry.config.architecture.ggufName else {
-      throw ExportError.otherFamily(
+      throw AdapterFormatError.otherFamily(
         geometry.config.modelType,
         supported: Architecture.all.filter { $0.ggufName != nil }.map(\.modelType))
     }
     architecture = name
     try adapter.requirePlain(format: "gguf")
-    if let tensor = adapter.head.keys.min() { throw ExportError.head(tensor) }
+    if let tensor = adapter.head.keys.min() { throw AdapterFormatError.head(tensor) }
     entries = adapter.fused(geometry).entries
-    guard let first = entries.first(where: { $0.scale != 0 }) else { throw ExportError.empty }
+    guard let first = entries.first(where: { $0.scale != 0 }) else { throw AdapterFormatError.empty }
     alpha = first.scale * Double(first.rank)
   }
 
@@ -35,7 +35,7 @@ public struct GGUFAdapter: Sendable {
   public func write(to path: String) throws {
     let tensors = try entries.flatMap { entry in
       guard let map = geometry.map(of: entry.site), let ggufName = map.ggufName else {
-        throw ExportError.module(entry.site.path)
+        throw AdapterFormatError.module(entry.site.path)
       }
       let name = "blk.\(entry.site.layer).\(ggufName).weight"
       let b = entry.b(scaledFor: alpha / Double(entry.rank))

@@ -7,7 +7,7 @@ import Models
 struct FoldPlan {
   let directory: WeightFiles
   let geometry: ModelGeometry
-  let task: FoldedCheckpoint.Task
+  let task: FoldedCheckpoint.Purpose
   /// By the path of the map.
   let entries: [String: ExpandedAdapter.Entry]
   private(set) var files: [[SafetensorsTensor]] = []
@@ -17,7 +17,7 @@ struct FoldPlan {
   private var hasOutputLayer = false
 
   init(
-    _ directory: WeightFiles, geometry: ModelGeometry, adapter: ExpandedAdapter, task: FoldedCheckpoint.Task
+    _ directory: WeightFiles, geometry: ModelGeometry, adapter: ExpandedAdapter, task: FoldedCheckpoint.Purpose
   ) {
     self.directory = directory
     self.geometry = geometry
@@ -41,7 +41,8 @@ struct FoldPlan {
   /// Nil for what is left out.
   private mutating func tensor(_ name: String, in file: SafetensorsFile) throws -> SafetensorsTensor? {
     guard let path = geometry.tensor(stored: name) else {
-      let isOutputLayer = task == .languageModel && name == "lm_head.weight" && !geometry.config.tieWordEmbeddings
+      let isOutputLayer =
+        task == .languageModel && name == Architecture.languageModelHead && !geometry.config.tieWordEmbeddings
       hasOutputLayer = hasOutputLayer || isOutputLayer
       return isOutputLayer || task == .asStored ? SafetensorsTensor(name: name, copyOf: name, in: file) : nil
     }
@@ -75,7 +76,9 @@ struct FoldPlan {
       paths.formUnion(geometry.parts.flatMap(\.namedTensors).map(\.name))
     }
     var missing = paths.filter { stored[$0] == nil }.sorted()
-    if task == .languageModel, !geometry.config.tieWordEmbeddings, !hasOutputLayer { missing.append("lm_head.weight") }
+    if task == .languageModel, !geometry.config.tieWordEmbeddings, !hasOutputLayer {
+      missing.append(Architecture.languageModelHead)
+    }
     try ErrorList.throwIfAny(missing.map { FoldError.missingWeight(directory: directory.path, tensor: $0) })
   }
 

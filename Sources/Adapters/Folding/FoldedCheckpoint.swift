@@ -14,7 +14,7 @@ import StrictJSON
 /// model's size. Each keeps the type it has; the head takes that of the embeddings. Shards stay shards.
 public struct FoldedCheckpoint: Sendable {
   /// What the folded model is for.
-  public enum Task: Sendable, Equatable {
+  public enum Purpose: Sendable, Equatable {
     /// Classification with the adapter's head.
     case classifier(HeadLabels)
     /// The next token, with the base model's own output layer.
@@ -26,14 +26,14 @@ public struct FoldedCheckpoint: Sendable {
   /// Tensors of the checkpoint that the model has no use for: other heads, and constants of old versions.
   public let leftOut: [String]
   private let geometry: ModelGeometry
-  private let task: Task
+  private let task: Purpose
   private let files: [[SafetensorsTensor]]
   private let source: String
 
   /// Plans every tensor and checks it. `adapter` may have slices; `pooler` are the tensors of a pooler that the
   /// checkpoint lacks, by their paths.
   public init(
-    _ directory: WeightFiles, geometry: ModelGeometry, adapter: ExpandedAdapter, task: Task,
+    _ directory: WeightFiles, geometry: ModelGeometry, adapter: ExpandedAdapter, task: Purpose,
     pooler: [String: HeadTensor] = [:]
   ) throws {
     self.geometry = geometry
@@ -89,7 +89,7 @@ private struct FoldedConfig {
   /// The file.
   let text: String
 
-  init(source: String, geometry: ModelGeometry, task: FoldedCheckpoint.Task) throws {
+  init(source: String, geometry: ModelGeometry, task: FoldedCheckpoint.Purpose) throws {
     let file = try MappedFile(path: "\(source)/config.json")
     let node = try JSONParser.parse(file.copy(0..<file.count), file: file.path)
     guard task != .asStored, var object = node.object else {

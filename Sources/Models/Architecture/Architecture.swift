@@ -30,14 +30,14 @@ public struct Architecture: Sendable {
   public let defaultTargets: [String]
   /// What GGUF files call the family (`general.architecture`); nil if llama.cpp does not know it.
   public let ggufName: String?
+  /// transformers' class of its tokenizer, for tokenizer files that do not name theirs; nil if they always do.
+  public let tokenizerClass: String?
   /// Fills a config from the members of `config.json`. Errors that it adds to the reader are thrown together.
   ///
   ///     readConfig: { config, fields in
   ///       config.readSizes(&fields, vocabulary: 32_000, hidden: 512, layers: 8, heads: 8, inner: 2048, positions: 1024)
   ///       config.normEpsilon = Float(fields.number("rms_norm_eps", 1e-6, in: 0...1))
   ///       config.readTokens(&fields, pad: nil, bos: 1, eos: 2)
-  /// transformers' class of its tokenizer, for tokenizer files that do not name theirs; nil if they always do.
-  public let tokenizerClass: String?
   ///     }
   public let readConfig: @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void
   /// Every module with parameters of the base model, in model order: the one list.
@@ -77,7 +77,7 @@ extension Architecture {
   public static let all: [Architecture] = [.bert, .roberta, .gpt2, .llama]
 
   /// The output layer of a language model whose weights are not tied.
-  static let languageModelHead = "lm_head.weight"
+  public static let languageModelHead = "lm_head.weight"
 
   /// A decoder whose parameters and forward code follow from a design. Its classifier is the linear map `score` on the
   /// last token's state, as in transformers.

@@ -139,7 +139,7 @@ package struct ChoiceQuestions: Sendable {
     } else {
       let fields = row.fields
       guard fields.count == 6 || (fields.count == 5 && !needsAnswer) else {
-        throw bad("\(fields.count) fields, not 6 (question, choices A to D, letter of the answer)")
+        throw bad("\(counted(fields.count, "field")), not 6 (question, choices A to D, letter of the answer)")
       }
       (question, choices) = (fields[0], Array(fields[1...4]))
       let letter = fields.count == 6 ? fields[5].trimmed : ""

@@ -50,7 +50,8 @@ public struct Regression: Objective {
   }
 }
 
-private struct SequenceBatch: ObjectiveBatch {
+/// Texts or pairs, each with one row of outputs and a label.
+struct SequenceBatch: ObjectiveBatch {
   /// Records the mean loss over rows of outputs, each weighted, and returns the rows' losses; none where a label is
   /// missing.
   typealias Loss = @Sendable (_ tape: Tape, _ outputs: Tensor, _ labels: [Label?], _ weight: Double) -> [Double]

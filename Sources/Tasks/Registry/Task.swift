@@ -137,7 +137,7 @@ extension Example {
 public struct TaskOptions: Sendable, Equatable {
   /// The task's name.
   public var name: String
-  /// Holds the files under the task's own names.
+  /// Directory with the task's usual file names.
   public var dataDir: String?
   /// Replaces the task's own file, or names it where the task has none.
   public var trainFile: String?
@@ -149,7 +149,7 @@ public struct TaskOptions: Sendable, Equatable {
   public var textColumns: [Column]?
   /// `tsv`: the column of the label.
   public var labelColumn: Column?
-  /// `tsv`: whether the first line names the columns.
+  /// `tsv`: whether the first line names the columns; `cola` accepts it without effect.
   public var hasHeader = true
   /// `instruct`: how instructions become prompts: `alpaca`, `model` (its own chat template), `chatml`, `llama-2`,
   /// `llama-3`, or a text with `{instruction}` and `{input}`; nil: `alpaca`.

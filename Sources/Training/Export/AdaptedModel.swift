@@ -48,7 +48,7 @@ public struct AdaptedModel: Sendable {
   }
 
   /// What the model is for with this adapter.
-  public var task: FoldedCheckpoint.Task {
+  public var task: FoldedCheckpoint.Purpose {
     if let native, native.metadata.taskType == "SEQ_CLS" {
       return .classifier(native.metadata.labels.isEmpty ? .regression : .classes(native.metadata.labels))
     }

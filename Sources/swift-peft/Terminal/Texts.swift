@@ -62,7 +62,7 @@ extension DryRun {
       ),
       (
         "task",
-        "\(run.config.task.name), \(count(trainExamples)) training examples"
+        "\(run.config.task.name), \(count(trainExamples)) training \(trainExamples == 1 ? "example" : "examples")"
           + (outputs == 0 ? "" : ", \(count(outputs)) outputs")
       ),
       (

@@ -30,13 +30,14 @@ struct Init: ParsableCommand {
   @Argument(help: ArgumentHelp("A model directory.", valueName: "model-dir"), completion: .directory)
   var model: String
 
-  @Argument(help: ArgumentHelp("A directory of GLUE files, or a TSV file to train on."), completion: .file())
+  @Argument(help: ArgumentHelp("A directory of GLUE files, or a TSV or CSV file to train on."), completion: .file())
   var data: String
 
   @Option(help: ArgumentHelp("The GLUE task, if it cannot be detected.", valueName: "name"))
   var task: String?
 
-  @Option(help: ArgumentHelp("With a TSV file: the file to validate on.", valueName: "file"), completion: .file())
+  @Option(
+    help: ArgumentHelp("With a TSV or CSV file: the file to validate on.", valueName: "file"), completion: .file())
   var validationFile: String?
 
   @Option(help: ArgumentHelp("The sharing strategy.", valueName: "name"))

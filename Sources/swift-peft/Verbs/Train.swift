@@ -54,24 +54,28 @@ struct Train: ParsableCommand {
     SlowBLAS.warn(library, progress)
     run.notices.forEach(progress.notice)
     let totalSteps = run.trainer.totalSteps, firstStep = run.firstStep
+    let hasHead = try run.run.task().outputs != nil
     StopSignals.deferStops()
     defer { progress.clear() }
     let summary = try run.execute(shouldStop: { StopSignals.pending != nil }) { event in
       progress.show(event, totalSteps: totalSteps, firstStep: firstStep)
     }
     progress.clear()
-    try Console.print(report.json ? json(summary, config) : text(summary, config))
+    try Console.print(report.json ? json(summary, config) : text(summary, config, hasHead: hasHead))
     if let failure = summary.recordingFailure { throw failure }
     if summary.wasInterrupted, let number = StopSignals.pending { throw ExitCode(128 + number) }
   }
 
-  private func text(_ summary: TrainingRun.Summary, _ config: RunConfig) -> String {
+  private func text(_ summary: TrainingRun.Summary, _ config: RunConfig, hasHead: Bool) -> String {
     let steps = summary.step == 1 ? "1 step" : "\(grouped(summary.step)) steps"
     return ScoreText.table(summary.reports)
       + listing([
         ("run", "\(summary.runID) \(config.name), \(Self.status(summary)) after \(steps)"),
         ("adapter", "\(grouped(summary.parameters.adapter)) parameters, \(byteSize(4 * summary.parameters.adapter))"),
-        ("trained", "\(grouped(summary.parameters.trainable)) parameters, including the head"),
+        (
+          "trained",
+          "\(grouped(summary.parameters.trainable)) parameters" + (hasHead ? ", including the head" : "")
+        ),
         ("output", config.outputDir), ("database", config.database),
       ])
   }
