@@ -41,6 +41,16 @@ import Testing
     #expect(records.metrics.filter { whole.metrics.contains($0) } == whole.metrics)
   }
 
+  /// A signal handler that ran on a computing thread has crashed runs.
+  @Test func theTrainingThreadTakesNoStopSignals() throws {
+    let sandbox = try Sandbox.trainable(), command = try sandbox.start(Self.long())
+    command.waitForError("step 6/400 ")
+    let takers = try [SIGINT, SIGTERM, SIGHUP].map { try command.threads(taking: $0) }
+    command.send(SIGTERM)
+    #expect(try command.finish().status == 143)
+    #expect(takers.allSatisfy { !$0.isEmpty && !$0.contains(command.id) }, "\(command.id): \(takers)")
+  }
+
   @Test(arguments: Products.hasBFloat16 ? ["float32", "bfloat16"] : ["float32"])
   func aSecondSignalEndsItAtOnceAndTheLastCheckpointIsWhole(precision: String) throws {
     let sandbox = try Sandbox.trainable()

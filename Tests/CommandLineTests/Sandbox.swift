@@ -105,6 +105,19 @@ final class Command {
 
   func send(_ number: Int32) { kill(process.processIdentifier, number) }
 
+  /// The process, and its first thread.
+  var id: Int32 { process.processIdentifier }
+
+  /// The threads that do not block a signal.
+  func threads(taking number: Int32) throws -> [Int32] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/task").compactMap(Int32.init).filter { thread in
+      let status = try String(contentsOfFile: "/proc/\(id)/task/\(thread)/status", encoding: .utf8)
+      let line = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:") }
+      let mask = line.flatMap { UInt64($0.dropFirst(7).trimmingCharacters(in: .whitespaces), radix: 16) } ?? 0
+      return mask >> UInt64(number - 1) & 1 == 0
+    }
+  }
+
   /// Whether it has not ended yet.
   var isRunning: Bool { process.isRunning }
 
