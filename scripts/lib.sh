@@ -35,8 +35,8 @@ missing_packages() {
     int main(void) { openblas_set_num_threads(1); return 0; }' -lopenblas || echo libopenblas-dev
   compiles '#include <sqlite3.h>
     int main(void) { return sqlite3_libversion_number() == 0; }' -lsqlite3 || echo libsqlite3-dev
-  compiles '#include <openssl/evp.h>
-    int main(void) { return EVP_sha256() == 0; }' -lcrypto || echo libssl-dev
+  compiles '#include <openssl/sha.h>
+    int main(void) { return SHA256(0, 0, 0) == 0; }' -lcrypto || echo libssl-dev
   # Without oneDNN the package builds too (SWIFT_PEFT_ONEDNN=0 asks for that), slower and without bfloat16.
   [ "${SWIFT_PEFT_ONEDNN:-}" = 0 ] || compiles '#include <oneapi/dnnl/dnnl.h>
     int main(void) { return dnnl_version()->major < 2; }' -ldnnl || echo libdnnl-dev
