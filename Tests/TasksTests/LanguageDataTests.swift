@@ -51,6 +51,13 @@ func message(_ body: () throws -> Void) -> String {
     #expect(data.documents == ["one\n\n two \u{2028}\r\n"])
   }
 
+  @Test(arguments: [
+    ("a.json", #"[{"text": "one"}, {"text": "two"}]"#), ("a.csv", "text,more\none,1\ntwo,2\n"),
+  ]) func recordsOfAnyFormatAreDocuments(file: String, text: String) throws {
+    let data = try TextDocuments(bytes: Array(text.utf8), file: file)
+    #expect(data.documents == ["one", "two"] && data.areRecords)
+  }
+
   @Test func jsonLines() throws {
     let text = #"{"text": "one\ntwo", "id": 7}"# + "\n\n" + #"{"text": ""}"# + "\r\n" + #"{"text": "three"}"#
     let data = try TextDocuments(bytes: Array(text.utf8), file: "a.jsonl")

@@ -125,10 +125,6 @@ import Testing
   }
 
   @Test(arguments: [
-    (
-      ["tokenizer.json": "{\(wordPiece)}", "tokenizer_config.json": "{\n\"pad_token\": \"<p>\"}"],
-      #"tokenizer_config.json:2: pad_token: "<p>" is not in the vocabulary"#
-    ),
     (["vocab.txt": "[PAD]\n[CLS]\n[SEP]"], #"vocab.txt:1: "[UNK]" is not in the vocabulary"#),
     (["vocab.txt": "[UNK]\n[PAD]\n[SEP]"], #"vocab.txt:1: "[CLS]" is not in the vocabulary"#),
     (["vocab.txt": "[UNK]\r\na\r\na"], #"vocab.txt:3: "a" occurs twice"#),

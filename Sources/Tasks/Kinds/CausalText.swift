@@ -4,7 +4,7 @@ import Metrics
 extension Task {
   /// Texts to continue.
   public static let causalLM = Task(
-    "causal-lm", summary: "Texts to continue: plain text, or JSONL by its ending, whose every {\"text\": …} is one",
+    "causal-lm", summary: "Texts to continue: plain text, or the field \"text\" of JSONL, JSON or CSV",
     files: [
       .train: ["train.txt", "train.jsonl"], .validation: ["validation.txt", "valid.txt", "validation.jsonl"],
       .test: ["test.txt", "test.jsonl"],
@@ -24,11 +24,12 @@ package struct TextDocuments: Sendable {
   /// Whether the documents are records, each a text of its own.
   let areRecords: Bool
 
-  /// Reads a plain text, which is one document, or JSONL by its ending, whose every `{"text": …}` is one.
+  /// Reads a plain text, which is one document, or by its ending JSONL, JSON or CSV, where every `text` is one.
   package init(path: String) throws { try self.init(bytes: readFile(path), file: path) }
 
   init(bytes: [UInt8], file: String) throws {
-    areRecords = FileFormat(ending: file) == .jsonl
+    let format = FileFormat(ending: file) ?? .tsv
+    areRecords = format != .tsv
     guard areRecords else {
       // Checks UTF-8, line by line.
       _ = try textLines(bytes, file: file)
@@ -37,7 +38,7 @@ package struct TextDocuments: Sendable {
       (documents, skipped) = ([String(decoding: text, as: UTF8.self)], [])
       return
     }
-    let table = try Table(bytes: bytes, file: file, format: .jsonl)
+    let table = try Table(bytes: bytes, file: file, format: format)
     (documents, skipped) = try table.usable { (row) throws(TaskError) in
       let text = try table.text("text", of: row) ?? ""
       return text.isEmpty ? .skip("an empty text") : .use(text)
