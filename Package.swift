@@ -156,6 +156,19 @@ if hasOneDNN {
   package.targets.append(.systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]))
 }
 
+// SWIFT_PEFT_TESTS="AutogradTests,KernelsTests" leaves only these test targets and what they need: a fast build while one
+// works on a part.
+if let wanted = ProcessInfo.processInfo.environment["SWIFT_PEFT_TESTS"] {
+  let targets = Dictionary(uniqueKeysWithValues: package.targets.map { ($0.name, $0) })
+  var kept: Set<String> = [], open = wanted.split(separator: ",").map(String.init)
+  while let name = open.popLast() {
+    guard let target = targets[name], kept.insert(name).inserted else { continue }
+    for case .byNameItem(let name, _) in target.dependencies { open.append(name) }
+  }
+  package.targets.removeAll { !kept.contains($0.name) }
+  package.products = []
+}
+
 // The fuzzer needs compiler flags that an ordinary build has not: see scripts/fuzz.sh.
 if ProcessInfo.processInfo.environment["SWIFT_PEFT_FUZZ"] == "1" {
   package.targets.append(
