@@ -281,7 +281,7 @@ def generation(directory, model, data):
     outputs = {name: [continued(p, options) for p in prompts] for name, options in GENERATION.items()}
     without = [continued(p, {"use_cache": False}) for p in prompts]
     check_margins(loaded, directory.name, prompts, without)
-    record = {"prompts": prompts, "settings": GENERATION, "outputs": outputs}
+    record = {"prompts": prompts, "max_new_tokens": NEW_TOKENS, "settings": GENERATION, "outputs": outputs}
     if without != outputs["greedy"]:
         print(f"{directory.name}: the cache changes transformers' continuations", flush=True)
         record["outputs"]["greedy-without-cache"] = without
