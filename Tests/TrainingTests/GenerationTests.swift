@@ -147,7 +147,7 @@ struct GenerationGolden {
     options.usesCache = false
     let without = try generator().continuations(of: prompts, options)
     if let expected = json["outputs"]?["\(setting)-without-cache"]?.array?.map(Self.tokens) {
-      #expect(without.map(\.tokens) == expected, "\(run.name)")
+      #expect(without.map(\.tokens) == expected.map { Array($0.prefix { $0 != 0 }) }, "\(run.name)")
     } else {
       #expect(without == cached, "\(run.name)")
     }
