@@ -29,6 +29,18 @@ struct BytePairEncoding: Model {
     var prefix: [Unicode.Scalar] = []
     /// Put after a word's last scalar, to look it up.
     var suffix: [Unicode.Scalar] = []
+
+    init() {}
+
+    /// The options of a tokenizer class. Classes that fall back to bytes also fuse unknown scalars.
+    init(_ vocabulary: Vocabulary, unknown: String?, fallsBackToBytes: Bool, place: FilePlace) throws {
+      if let unknown {
+        guard let id = vocabulary.id(unknown) else { throw TokenizerError.unknownToken(place, token: unknown) }
+        unknownID = id
+      }
+      fusesUnknown = fallsBackToBytes || unknown != nil
+      if fallsBackToBytes { byteIDs = vocabulary.byteIDs }
+    }
   }
 
   init(vocabulary: Vocabulary, merges: MergeTable, options: Options) {
@@ -137,21 +149,46 @@ extension BytePairEncoding {
     var options = Options()
     options.unknownID = try field.optional("unk_token")?.token(in: vocabulary)
     options.fusesUnknown = try field.flag("fuse_unk", or: false)
-    if try field.flag("byte_fallback", or: false) {
-      options.byteIDs = (0...UInt8.max).map { byte in
-        vocabulary.id("<0x\(byte < 16 ? "0" : "")\(String(byte, radix: 16, uppercase: true))>") ?? -1
-      }
-    }
+    if try field.flag("byte_fallback", or: false) { options.byteIDs = vocabulary.byteIDs }
     options.ignoresMerges = try field.flag("ignore_merges", or: false)
     options.prefix = try field.optional("continuing_subword_prefix")?.affix() ?? []
     options.suffix = try field.optional("end_of_word_suffix")?.affix() ?? []
-    let list = try field.member("merges"), nodes = try list.value("a list") { $0.array }
+    try self.init(vocabulary, merges: field.member("merges"), options)
+  }
+
+  /// Reads the list of merges of tokenizer.json.
+  init(_ vocabulary: Vocabulary, merges list: JSONField, _ options: Options) throws {
+    let nodes = try list.value("a list") { $0.array }
     var merges = MergeTable(capacity: nodes.count)
     for (rank, node) in nodes.enumerated() {
       let place = { FilePlace(file: list.file, line: node.line, field: "\(list.path)[\(rank)]") }
       try Self.add(Self.pair(node, place), rank: rank, to: &merges, vocabulary, prefix: options.prefix, place)
     }
     self.init(vocabulary: vocabulary, merges: merges, options: options)
+  }
+
+  /// The pieces of a SentencePiece file: every way to put a piece together from two others is a merge, those of lower
+  /// pieces and with shorter left parts first, as transformers lists them.
+  ///
+  /// - Parameter names: the tokens of the vocabulary, which differ from the pieces where they are renamed.
+  init(
+    pieces: [String], names: [String], unknown: String?, fallsBackToBytes: Bool, place: FilePlace
+  ) throws {
+    var vocabulary = Vocabulary(capacity: names.count), known = ScalarTable(capacity: pieces.count)
+    for (id, name) in names.enumerated() { try vocabulary.add(name, id: Int32(clamping: id), place: place) }
+    let pieces = pieces.map { Array($0.unicodeScalars) }
+    for piece in pieces { known.insert(piece[...]) }
+    var merges = MergeTable(capacity: pieces.count * 4), rank: Int32 = 0
+    for (id, piece) in pieces.enumerated() where piece.count > 1 {
+      for cut in 1..<piece.count {
+        guard let left = known.find(piece[..<cut]), let right = known.find(piece[cut...]) else { continue }
+        merges.add(left: Int32(left), right: Int32(right), rank: rank, result: Int32(id))
+        rank += 1
+      }
+    }
+    self.init(
+      vocabulary: vocabulary, merges: merges,
+      options: try Options(vocabulary, unknown: unknown, fallsBackToBytes: fallsBackToBytes, place: place))
   }
 
   /// Reads merges.txt: two tokens a line. Lines that begin with `#version` are skipped.

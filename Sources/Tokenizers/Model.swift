@@ -15,7 +15,8 @@ func readModel(_ field: JSONField) throws -> any Model {
   switch try type.string() {
   case "WordPiece": return try WordPiece(field)
   case "BPE": return try BytePairEncoding(field)
-  case let other: throw type.unsupported(other, ["WordPiece", "BPE"])
+  case "Unigram": return try Unigram(field)
+  case let other: throw type.unsupported(other, ["WordPiece", "BPE", "Unigram"])
   }
 }
 

@@ -10,11 +10,12 @@ enum Normalizer: Sendable {
   case prepend([Unicode.Scalar])
   case replace([Unicode.Scalar], with: [Unicode.Scalar])
   case strip(left: Bool, right: Bool)
-  case sentencePiece(SentencePieceNormalizer)
+  case precompiled(Precompiled)
+  /// Replaces each matching piece of white space by one space: runs of two or more, and line ends and TABs.
+  case spaceRuns
   case sequence([Normalizer])
 
-  /// - Parameter isStart: whether `text` begins the whole text.
-  func normalize(_ text: [Unicode.Scalar], isStart: Bool = true) -> [Unicode.Scalar] {
+  func normalize(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
     switch self {
     case .bert(let bert): bert.normalize(text)
     case .form(let form): form.normalize(text)
@@ -23,20 +24,19 @@ enum Normalizer: Sendable {
     case .prepend(let prefix): text.isEmpty ? [] : prefix + text
     case .replace(let pattern, let replacement): replaced(text, pattern, by: replacement)
     case .strip(let left, let right): stripped(text, left: left, right: right)
-    case .sentencePiece(let normalizer): normalizer.normalize(text, isStart: isStart)
-    case .sequence(let normalizers): normalizers.reduce(text) { $1.normalize($0, isStart: isStart) }
+    case .precompiled(let rules): rules.normalize(text)
+    case .spaceRuns: spaceRunsReplaced(text)
+    case .sequence(let normalizers): normalizers.reduce(text) { $1.normalize($0) }
     }
   }
 }
 
 extension Normalizer {
-  /// Whether this comes from a tokenizer.model.
-  var isSentencePiece: Bool { if case .sentencePiece = self { true } else { false } }
-
   private static let types: KeyValuePairs = [
     "BertNormalizer": ["clean_text", "handle_chinese_chars", "strip_accents", "lowercase"],
     "Sequence": ["normalizers"], "NFC": [], "NFD": [], "NFKC": [], "NFKD": [], "Lowercase": [], "StripAccents": [],
     "Prepend": ["prepend"], "Replace": ["pattern", "content"], "Strip": ["strip_left", "strip_right"],
+    "Precompiled": ["precompiled_charsmap"],
   ]
 
   /// Reads `normalizer` of tokenizer.json.
@@ -57,6 +57,10 @@ extension Normalizer {
     case "Lowercase": self = .lowercase
     case "StripAccents": self = .stripAccents
     case "Prepend": self = .prepend(try field.member("prepend").scalars())
+    case "Precompiled": self = .precompiled(try Precompiled(field.member("precompiled_charsmap")))
+    case "Replace"
+    where field.node["pattern"]?["Regex"]?.string == superfluousSpace && field.node["content"]?.string == " ":
+      self = .spaceRuns
     case "Replace":
       let content = try field.member("content").scalars()
       self = .replace(try replacedText(field.member("pattern")), with: content)
@@ -150,6 +154,25 @@ func replaced(
       result.append(text[position])
       position += 1
     }
+  }
+  return result
+}
+
+/// DeBERTa's expression for superfluous white space.
+private let superfluousSpace = #"\s{2,}|[\n\r\t]"#
+
+private func spaceRunsReplaced(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+  var result: [Unicode.Scalar] = []
+  result.reserveCapacity(text.count)
+  var position = 0
+  while position < text.count {
+    let run = text[position...].prefix { $0.isSpace }
+    if run.count > 1 || run.first == "\n" || run.first == "\r" || run.first == "\t" {
+      result.append(" ")
+    } else {
+      result.append(text[position])
+    }
+    position += max(1, run.count)
   }
   return result
 }

@@ -3,6 +3,8 @@ import StrictJSON
 /// The second step of encoding: splits text into the words that the model encodes one by one.
 enum PreTokenizer: Sendable {
   case bert
+  /// Splits at white space, which is dropped.
+  case whiteSpace
   case byteLevel(ByteLevel)
   case metaspace(Metaspace)
   case split(Split)
@@ -14,6 +16,10 @@ enum PreTokenizer: Sendable {
   func apply(to words: inout Words, isStart: Bool) {
     switch self {
     case .bert: words.replaceRanges(bertWords)
+    case .whiteSpace:
+      words.replaceRanges { word, ranges in
+        for run in word.split(whereSeparator: { $0.isSpace }) { ranges.append(run.startIndex..<run.endIndex) }
+      }
     case .byteLevel(let byteLevel): byteLevel.apply(to: &words)
     case .metaspace(let metaspace): metaspace.apply(to: &words, isStart: isStart)
     case .split(let split): split.apply(to: &words)
@@ -27,13 +33,14 @@ extension PreTokenizer {
   private static let types: KeyValuePairs = [
     "BertPreTokenizer": [], "ByteLevel": ["add_prefix_space", "trim_offsets", "use_regex"],
     "Metaspace": Metaspace.members, "Split": ["pattern", "behavior", "invert"], "Digits": ["individual_digits"],
-    "Punctuation": ["behavior"], "Sequence": ["pretokenizers"],
+    "Punctuation": ["behavior"], "WhitespaceSplit": [], "Sequence": ["pretokenizers"],
   ]
 
   /// Reads `pre_tokenizer` of tokenizer.json.
   init(_ field: JSONField) throws {
     switch try field.type(among: Self.types) {
     case "BertPreTokenizer": self = .bert
+    case "WhitespaceSplit": self = .whiteSpace
     case "ByteLevel":
       self = .byteLevel(
         ByteLevel(

@@ -1,6 +1,7 @@
 import Diagnostics
+import Foundation
 
-/// The parts of SentencePiece's tokenizer.model that encoding and decoding need.
+/// The parts of a SentencePiece file that transformers takes over.
 struct SentencePieceFile {
   struct Piece {
     enum Kind: Int {
@@ -22,14 +23,13 @@ struct SentencePieceFile {
   // The defaults of the format.
   private(set) var kind = Kind.unigram
   private(set) var fallsBackToBytes = false
-  private(set) var marksWordEnds = false
-  private(set) var unknownSurface = " \u{2047} "
-  private(set) var beginPiece = "<s>"
-  private(set) var endPiece = "</s>"
-  private(set) var replacements: [UInt8] = []
-  private(set) var addsPrefix = true
-  private(set) var removesExtraSpaces = true
-  private(set) var escapesSpaces = true
+  private var ids: (unknown: Int, begin: Int, end: Int) = (0, 1, 2)
+  private var names = (unknown: "<unk>", begin: "<s>", end: "</s>")
+  private var replacements: [UInt8] = []
+
+  init(_ files: TokenizerFiles, _ name: String) throws {
+    try self.init(try files.bytes(name), file: files.path(name))
+  }
 
   init(_ bytes: [UInt8], file: String) throws {
     self.file = file
@@ -76,11 +76,13 @@ struct SentencePieceFile {
     try forEachField(bytes) { number, value in
       switch number {
       case 3: kind = try value.choice()
-      case 24: marksWordEnds = try value.bool()
       case 35: fallsBackToBytes = try value.bool()
-      case 44: unknownSurface = try value.string()
-      case 46: beginPiece = try value.string()
-      case 47: endPiece = try value.string()
+      case 40: ids.unknown = try value.integer()
+      case 41: ids.begin = try value.integer()
+      case 42: ids.end = try value.integer()
+      case 45: names.unknown = try value.string()
+      case 46: names.begin = try value.string()
+      case 47: names.end = try value.string()
       default: break
       }
     }
@@ -90,33 +92,38 @@ struct SentencePieceFile {
     try forEachField(bytes) { number, value in
       switch number {
       case 2: replacements = Array(try value.bytes())
-      case 3: addsPrefix = try value.bool()
-      case 4: removesExtraSpaces = try value.bool()
-      case 5: escapesSpaces = try value.bool()
       default: break
       }
     }
   }
 
-  func controlID(_ text: String) -> Int32? {
-    pieces.firstIndex { $0.kind == .control && $0.text == text }.map { Int32($0) }
+  /// The unknown token.
+  var unknownPiece: String { names.unknown }
+
+  /// The position of the unknown piece that the file names, or nil.
+  var unknownID: Int32? { Int32(exactly: ids.unknown).flatMap { $0 >= 0 && Int($0) < pieces.count ? $0 : nil } }
+
+  /// Pieces and scores for a unigram model.
+  var unigramPieces: [UnigramPiece] { pieces.map { UnigramPiece(text: $0.text, score: Double($0.score)) } }
+
+  /// The character map in Base64, or nil.
+  var charactersMap: String? { replacements.isEmpty ? nil : Data(replacements).base64EncodedString() }
+
+  /// Control and user-defined pieces, which are searched for in texts.
+  var addedTokens: [TokenizerConfig.Token] {
+    pieces.filter { $0.kind == .control || $0.kind == .userDefined }.map { piece in
+      let token = AddedToken(content: piece.text, id: -1, isSpecial: piece.kind == .control)
+      return TokenizerConfig.Token(token: token, place: FilePlace(file: file, line: 1))
+    }
   }
 
-  func unknownID() throws -> Int32 {
-    guard let index = pieces.firstIndex(where: { $0.kind == .unknown }) else {
-      throw error("a SentencePiece model without an unknown token")
-    }
-    return Int32(index)
-  }
-
-  /// The ids of the byte tokens (-1: missing); nil if the model does not fall back to bytes.
-  func byteIDs() -> [Int32]? {
-    guard fallsBackToBytes else { return nil }
-    var ids = [Int32](repeating: -1, count: 256)
-    for (id, piece) in pieces.enumerated() where piece.kind == .byte {
-      if let byte = byteValue(ofToken: piece.text) { ids[Int(byte)] = Int32(id) }
-    }
-    return ids
+  /// The special tokens that the file names.
+  var roles: [(role: String, piece: String)] {
+    [
+      ("bos_token", ids.begin, names.begin), ("eos_token", ids.end, names.end),
+      ("unk_token", ids.unknown, names.unknown),
+    ]
+    .filter { $0.1 >= 0 }.map { ($0.0, $0.2) }
   }
 }
 

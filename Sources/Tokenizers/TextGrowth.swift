@@ -58,7 +58,9 @@ struct TextGrowth {
     case .form(.nfc), .form(.nfd): stretch(\.decomposed, to: 4)
     case .form(.nfkc), .form(.nfkd): stretch(\.decomposed, to: 18)
     case .lowercase: stretch(\.lowercased, to: 3)
-    case .stripAccents, .strip, .sentencePiece: break
+    case .stripAccents, .strip, .spaceRuns: break
+    // Five bytes at most become 256.
+    case .precompiled: multiply(by: 52)
     case .prepend(let prefix): add(prefix.count)
     case .replace(let pattern, let replacement): replace(pattern.count, by: replacement.count)
     case .sequence(let steps): for step in steps { normalize(step) }
@@ -67,7 +69,7 @@ struct TextGrowth {
 
   private mutating func decode(_ decoder: TokenDecoder) {
     switch decoder {
-    case .spaced, .byteLevel, .sentencePiece, .metaspace, .byteFallback, .fuse, .strip: break
+    case .spaced, .byteLevel, .metaspace, .byteFallback, .fuse, .strip: break
     case .wordPiece: add(1)
     case .bytePairs(let suffix): replace(suffix.unicodeScalars.count, by: 1)
     case .replace(let pattern, let text): replace(pattern.unicodeScalars.count, by: text.unicodeScalars.count)

@@ -17,7 +17,6 @@ enum TokenDecoder: Sendable {
   case wordPiece(prefix: String, cleansUp: Bool)
   case bytePairs(suffix: String)
   case metaspace(Metaspace)
-  case sentencePiece(SentencePieceDecoder)
   case replace(String, with: String)
   case byteFallback
   case fuse
@@ -28,7 +27,6 @@ enum TokenDecoder: Sendable {
     let tokens = pieces.filter { !$0.isSkipped }.map(\.text)
     return switch self {
     case .spaced: tokens.joined(separator: " ")
-    case .sentencePiece(let decoder): decoder.text(of: pieces)
     default: texts(tokens).joined()
     }
   }
@@ -36,7 +34,7 @@ enum TokenDecoder: Sendable {
   /// The texts of `tokens`; there may be more or fewer.
   private func texts(_ tokens: [String]) -> [String] {
     switch self {
-    case .spaced, .sentencePiece: tokens
+    case .spaced: tokens
     case .byteLevel: [String(decoding: byteLevelBytes(tokens), as: UTF8.self)]
     case .wordPiece(let prefix, let cleansUp):
       tokens.enumerated().map { index, token in
@@ -70,7 +68,6 @@ enum TokenDecoder: Sendable {
   func endsWithinCharacter(_ pieces: [Piece]) -> Bool {
     switch self {
     case .byteLevel: endsWithinScalar(byteLevelBytes(pieces.filter { !$0.isSkipped }.suffix(4).map(\.text)))
-    case .sentencePiece: endsWithinScalar(Self.trailingBytes(pieces.map { $0.isSkipped ? "" : $0.text }))
     case .byteFallback: endsWithinScalar(Self.trailingBytes(pieces.filter { !$0.isSkipped }.map(\.text)))
     case .sequence(let steps): steps.contains { $0.endsWithinCharacter(pieces) }
     default: false
@@ -123,55 +120,6 @@ extension TokenDecoder {
   }
 }
 
-/// SentencePiece's own decoding. A skipped token still ends a run of bytes.
-struct SentencePieceDecoder: Sendable {
-  private let unknownID: Int32
-  private let unknownSurface: String
-  private let bytes: [Int32: UInt8]
-  /// Whether the `▁` at the start of the text is dropped, and whether a whole run of them is.
-  private let dropsFirstSpace: Bool
-  private let dropsFirstSpaces: Bool
-
-  init(_ file: SentencePieceFile) throws {
-    unknownID = try file.unknownID()
-    unknownSurface = file.unknownSurface
-    bytes = Dictionary(
-      file.pieces.enumerated().filter { $1.kind == .byte }
-        .compactMap { id, piece in byteValue(ofToken: piece.text).map { (Int32(id), $0) } },
-      uniquingKeysWith: { first, _ in first })
-    dropsFirstSpace = file.addsPrefix || file.removesExtraSpaces
-    dropsFirstSpaces = file.removesExtraSpaces
-  }
-
-  func text(of pieces: [TokenDecoder.Piece]) -> String {
-    var text = ""
-    var run: [UInt8] = []
-    var isStart = true, hasDropped = false
-    for piece in pieces {
-      if let byte = bytes[piece.id] {
-        run.append(byte)
-        continue
-      }
-      text += String(bytesOneByOne: run)
-      run = []
-      if hasDropped || !text.isEmpty { isStart = false }
-      hasDropped = false
-      if piece.isSkipped { continue }
-      if piece.id == unknownID {
-        text += unknownSurface
-        continue
-      }
-      var piece = piece.text
-      if isStart, dropsFirstSpace, piece.hasScalarPrefix("▁") {
-        piece = piece.droppingPrefix("▁")
-        hasDropped = !dropsFirstSpaces
-      }
-      text += piece.replacingScalars("▁", by: " ")
-    }
-    return text + String(bytesOneByOne: run)
-  }
-}
-
 /// The bytes of byte-level tokens; a token with other scalars gives its own UTF-8.
 private func byteLevelBytes(_ tokens: [String]) -> [UInt8] {
   var bytes: [UInt8] = []
@@ -211,23 +159,16 @@ private func cleanedUp(_ text: String) -> String {
   return changes.reduce(text) { $0.replacingScalars($1.0, by: $1.1) }
 }
 
-extension String {
-  /// The text of `bytes`; each byte of invalid UTF-8 becomes U+FFFD.
-  fileprivate init(bytesOneByOne bytes: [UInt8]) {
-    self.init()
-    var rest = bytes[...]
-    while let first = rest.first {
-      let length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 1
-      if let scalar = String(validating: rest.prefix(length), as: UTF8.self) {
-        self += scalar
-        rest = rest.dropFirst(length)
-      } else {
-        self += "\u{FFFD}"
-        rest = rest.dropFirst()
-      }
-    }
-  }
+/// What transformers makes of a decoded text with `clean_up_tokenization_spaces`.
+func withoutSpacesBeforePunctuation(_ text: String) -> String {
+  let changes = [
+    (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"), (" 's", "'s"),
+    (" 've", "'ve"), (" 're", "'re"),
+  ]
+  return changes.reduce(text) { $0.replacingScalars($1.0, by: $1.1) }
+}
 
+extension String {
   /// `hasPrefix` by scalars, even if a combining mark follows the prefix.
   fileprivate func hasScalarPrefix(_ prefix: String) -> Bool { utf8.starts(with: prefix.utf8) }
 

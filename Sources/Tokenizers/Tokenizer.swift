@@ -9,6 +9,8 @@
 public struct Tokenizer: Sendable {
   /// The highest id + 1, added tokens included.
   public let vocabularySize: Int
+  /// What the files say that has no effect, one sentence each.
+  public let notes: [String]
 
   private let parts: TokenizerParts
   /// The added tokens that are searched for in the original text, and in normalised text.
@@ -17,17 +19,26 @@ public struct Tokenizer: Sendable {
   private let addedByID: [Int32: String]
   private let specialIDs: Set<Int32>
 
-  /// Loads the tokenizer of a model directory from the first of tokenizer.json, tokenizer.model (LLaMA), vocab.txt
-  /// (BERT) and vocab.json with merges.txt or vocab.bpe (RoBERTa, GPT-2). The last two are told apart by
-  /// `tokenizerClass`, transformers' name; without it `tokenizer_config.json` must have one.
+  /// Loads the tokenizer of a model directory as transformers' `AutoTokenizer` does: the class that
+  /// tokenizer_config.json names, otherwise that of config.json, otherwise `tokenizerClass`, decides what is taken from
+  /// tokenizer.json, or from vocab.txt, vocab.json with merges.txt, or a SentencePiece file.
+  ///
+  /// - Parameter tokenizerClass: the class that transformers registers for the model family; nil if it registers none.
   public init(modelDirectory: String, tokenizerClass: String? = nil) throws {
-    let parts = try TokenizerParts(directory: modelDirectory, tokenizerClass: tokenizerClass)
+    let parts = try TokenizerParts(directory: modelDirectory, registered: tokenizerClass)
     self.parts = parts
-    let ordered = parts.added.filter(\.isSpecial) + parts.added.filter { !$0.isSpecial }
+    notes = parts.notes
+    let special = parts.splitsSpecialTokens ? [] : parts.added.filter(\.isSpecial)
+    let ordered = special + parts.added.filter { !$0.isSpecial }
     verbatim = AddedTokens(ordered.filter { !$0.isNormalized }) { Array($0.unicodeScalars) }
     normalized = AddedTokens(ordered.filter(\.isNormalized), spelling: parts.normalized)
     addedByID = Dictionary(parts.added.map { ($0.id, parts.spelling($0)) }, uniquingKeysWith: { first, _ in first })
-    specialIDs = parts.specialIDs.union(parts.added.filter(\.isSpecial).map(\.id))
+    // `tokenizers` looks up the spelling, and so misses special tokens that are spelled otherwise than listed.
+    specialIDs = Set(
+      parts.added.filter {
+        ($0.isSpecial || parts.specialIDs.contains($0.id)) && parts.spelling($0).isSame(as: $0.content)
+      }
+      .map(\.id))
     vocabularySize = Int(parts.added.reduce(parts.model.vocabulary.highestID) { max($0, $1.id) }) + 1
   }
 
@@ -67,7 +78,8 @@ public struct Tokenizer: Sendable {
 
   /// The text of `ids`. Unknown ids are skipped; bytes that are not UTF-8 become U+FFFD.
   public func decode(_ ids: some Sequence<Int32>, skipsSpecialTokens: Bool = true) -> String {
-    parts.decoder.text(of: pieces(ids, skipsSpecialTokens: skipsSpecialTokens))
+    let text = parts.decoder.text(of: pieces(ids, skipsSpecialTokens: skipsSpecialTokens))
+    return parts.cleansUpText ? withoutSpacesBeforePunctuation(text) : text
   }
 
   /// Whether the text of `ids` ends in the middle of a character, which the next token may complete.
@@ -100,7 +112,7 @@ public struct Tokenizer: Sendable {
   /// Encodes text between the added tokens of the original text.
   private func encodeVerbatim(_ text: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
     let isStart = text.startIndex == 0
-    for piece in normalized.split(parts.normalizer?.normalize(Array(text), isStart: isStart) ?? Array(text)) {
+    for piece in normalized.split(parts.normalizer?.normalize(Array(text)) ?? Array(text)) {
       switch piece {
       case .token(let id): ids.append(id)
       case .text(let text):

@@ -4,9 +4,15 @@ import Diagnostics
 public enum TokenizerError: UserFacingError, Equatable {
   /// The directory has no tokenizer.
   case noTokenizer(directory: String)
+  /// The files do not say which tokenizer class they are for.
+  case noClass(directory: String, supported: [String])
+  /// The vocabulary files of a tokenizer class are missing.
+  case noVocabulary(_ directory: String, _ tokenizerClass: String, files: [String])
+  /// A special token that the tokenizer class needs is given as null or empty.
+  case noToken(role: String)
   /// A file cannot be read.
   case unreadable(file: String, reason: String)
-  /// tokenizer.model is wrong.
+  /// A SentencePiece file is wrong.
   case badModelFile(file: String, problem: String)
   /// A file is not UTF-8.
   case notUTF8(file: String, line: Int)
@@ -29,8 +35,14 @@ public enum TokenizerError: UserFacingError, Equatable {
   public var description: String {
     switch self {
     case .noTokenizer(let directory):
-      "\(directory): no tokenizer (expected tokenizer.json, or tokenizer.model, or vocab.txt, or vocab.json "
+      "\(directory): no tokenizer (expected tokenizer.json, or a SentencePiece file, or vocab.txt, or vocab.json "
         + "with merges.txt)"
+    case .noClass(let directory, let supported):
+      "\(directory): tokenizer_config.json must name the tokenizer class (supported: "
+        + "\(supported.joined(separator: ", ")))"
+    case .noVocabulary(let directory, let name, let files):
+      "\(directory): no tokenizer.json and no \(files.joined(separator: " with ")) for \(name)"
+    case .noToken(let role): "tokenizer_config.json: \(role) cannot be null or empty for this tokenizer class"
     case .unreadable(let file, let reason): "\(file): cannot be read: \(reason)"
     case .badModelFile(let file, let problem): "\(file): \(problem)"
     case .notUTF8(let file, let line): "\(file):\(line): the text is not valid UTF-8"
@@ -50,7 +62,7 @@ public enum TokenizerError: UserFacingError, Equatable {
   /// 66 for missing files, otherwise 65.
   public var exitStatus: ExitStatus {
     switch self {
-    case .noTokenizer, .unreadable: .missingInput
+    case .noTokenizer, .noVocabulary, .unreadable: .missingInput
     default: .badInput
     }
   }

@@ -46,6 +46,16 @@ struct Vocabulary: Sendable {
     return longest
   }
 
+  /// Calls `found` for every token that `text` begins with, shortest first, with its id and its end.
+  func findBeginnings(of text: ArraySlice<Unicode.Scalar>, _ found: (_ id: Int32, _ end: Int) -> Void) {
+    table.findBeginnings(of: text) { found(ids[$0], $1) }
+  }
+
+  /// The ids of the tokens `<0x00>` to `<0xFF>`; -1 for those that are missing.
+  var byteIDs: [Int32] {
+    (0...UInt8.max).map { id("<0x\($0 < 16 ? "0" : "")\(String($0, radix: 16, uppercase: true))>") ?? -1 }
+  }
+
   func id(_ token: String) -> Int32? { id(Array(token.unicodeScalars)[...]) }
 
   func token(_ id: Int32) -> String? { indices[id].map { String(scalars: table[Int($0)]) } }
