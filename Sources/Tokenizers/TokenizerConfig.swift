@@ -88,6 +88,14 @@ struct TokenizerConfig {
   /// The token of a role, or nil.
   func token(_ role: String) -> Token? { named[role] ?? nil }
 
+  /// The token of a role that the tokenizer class needs.
+  func requiredToken(_ role: String) throws -> Token {
+    if let token = token(role) { return token }
+    throw TokenizerError.malformed(
+      FilePlace(file: config?.file ?? "tokenizer_config.json", line: 1, field: role),
+      problem: "cannot be null or empty for this tokenizer class")
+  }
+
   // MARK: - Reading
 
   /// A member of tokenizer_config.json even if it is null.

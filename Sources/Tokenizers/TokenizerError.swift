@@ -8,8 +8,6 @@ public enum TokenizerError: UserFacingError, Equatable {
   case noClass(directory: String, supported: [String])
   /// The vocabulary files of a tokenizer class are missing.
   case noVocabulary(_ directory: String, _ tokenizerClass: String, files: [String])
-  /// A special token that the tokenizer class needs is given as null or empty.
-  case noToken(role: String)
   /// A file cannot be read.
   case unreadable(file: String, reason: String)
   /// A SentencePiece file is wrong.
@@ -42,7 +40,6 @@ public enum TokenizerError: UserFacingError, Equatable {
         + "\(supported.joined(separator: ", ")))"
     case .noVocabulary(let directory, let name, let files):
       "\(directory): no tokenizer.json and no \(files.joined(separator: " with ")) for \(name)"
-    case .noToken(let role): "tokenizer_config.json: \(role) cannot be null or empty for this tokenizer class"
     case .unreadable(let file, let reason): "\(file): cannot be read: \(reason)"
     case .badModelFile(let file, let problem): "\(file): \(problem)"
     case .notUTF8(let file, let line): "\(file):\(line): the text is not valid UTF-8"

@@ -66,7 +66,7 @@ extension TokenizerParts {
     _ frame: TokenizerClass.Frame, _ root: JSONField?, _ config: TokenizerConfig
   ) throws {
     func role(_ name: String) throws -> Int32 {
-      guard let token = config.token(name) else { throw TokenizerError.noToken(role: name) }
+      let token = try config.requiredToken(name)
       guard let id = id(token.token.content) else {
         throw TokenizerError.unknownToken(token.place, token: token.token.content)
       }
@@ -231,7 +231,7 @@ private enum VocabularySource {
   }
 
   private func unknown(_ config: TokenizerConfig, in vocabulary: Vocabulary, _ place: FilePlace) throws -> Int32 {
-    guard let token = config.token("unk_token") else { throw TokenizerError.noToken(role: "unk_token") }
+    let token = try config.requiredToken("unk_token")
     guard let id = vocabulary.id(token.token.content) else {
       throw TokenizerError.unknownToken(token.place, token: token.token.content)
     }

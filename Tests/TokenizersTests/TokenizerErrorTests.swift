@@ -19,12 +19,23 @@ import Testing
     (#""normalizer": null"#, "1: model: is missing"),
     (#""version": "2.0", \#(wordPiece)"#, "1: version: 2.0 is not supported (supported: 1.0)"),
     (#""model": 7"#, "1: model: must be an object, not a whole number"),
-    (#""model": {"type": "Unigram"}"#, "1: model.type: Unigram is not supported (supported: WordPiece, BPE)"),
+    (
+      #""model": {"type": "WordLevel"}"#,
+      "1: model.type: WordLevel is not supported (supported: WordPiece, BPE, Unigram)"
+    ),
+    (
+      #""model": {"type": "Unigram", "vocab": [], "unk_id": 0}"#,
+      "1: model.unk_id: the unknown piece 0 is not among 0 pieces"
+    ),
+    (
+      #""model": {"type": "Unigram", "vocab": [["a", 0], ["b"]], "unk_id": 0}"#,
+      "1: model.vocab[1]: must be a piece and its score"
+    ),
     ("\n\"model\": {\"vocab\": {}}", "2: model.type: is missing"),
     (
       #""normalizer": {"type": "Nmt"}, \#(wordPiece)"#,
       "1: normalizer.type: Nmt is not supported (supported: BertNormalizer, Sequence, NFC, NFD, NFKC, NFKD, "
-        + "Lowercase, StripAccents, Prepend, Replace, Strip)"
+        + "Lowercase, StripAccents, Prepend, Replace, Strip, Precompiled)"
     ),
     (
       #""normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC", "x": 1}]}, \#(wordPiece)"#,
@@ -33,7 +44,7 @@ import Testing
     (
       #""pre_tokenizer": {"type": "Whitespace"}, \#(wordPiece)"#,
       "1: pre_tokenizer.type: Whitespace is not supported (supported: BertPreTokenizer, ByteLevel, Metaspace, Split, "
-        + "Digits, Punctuation, Sequence)"
+        + "Digits, Punctuation, WhitespaceSplit, Sequence)"
     ),
     (
       #""post_processor": {"type": "Odd"}, \#(wordPiece)"#,
@@ -125,36 +136,63 @@ import Testing
   }
 
   @Test(arguments: [
-    (["vocab.txt": "[PAD]\n[CLS]\n[SEP]"], #"vocab.txt:1: "[UNK]" is not in the vocabulary"#),
-    (["vocab.txt": "[UNK]\n[PAD]\n[SEP]"], #"vocab.txt:1: "[CLS]" is not in the vocabulary"#),
-    (["vocab.txt": "[UNK]\r\na\r\na"], #"vocab.txt:3: "a" occurs twice"#),
+    (["vocab.txt": "[PAD]\n[CLS]\n[SEP]"], bert, #"vocab.txt:1: "[UNK]" is not in the vocabulary"#),
+    (["vocab.txt": "[UNK]\r\na\r\na"], bert, #"vocab.txt:3: "a" occurs twice"#),
     (
-      ["vocab.txt": "[UNK]\n[PAD]\n[SEP]\n[CLS]", "tokenizer_config.json": "{\n\"cls_token\": \"<c>\"}"],
-      #"tokenizer_config.json:2: cls_token: "<c>" is not in the vocabulary"#
+      ["vocab.txt": "[UNK]"], #"{"tokenizer_class": "BertTokenizer", "cls_token": null}"#,
+      "tokenizer_config.json:1: cls_token: cannot be null or empty for this tokenizer class"
     ),
     (
-      ["vocab.txt": "", "added_tokens.json": "{}"],
-      "added_tokens.json:1: added_tokens.json is not supported (supported: tokenizer.json, added_tokens_decoder in "
-        + "tokenizer_config.json)"
+      ["vocab.txt": "[UNK]"], "{\n\"tokenizer_class\": \"BertTokenizer\",\n\"cls_token\": {\"content\": \"x\"}}",
+      #"tokenizer_config.json:3: cls_token: must be a token's text, or an object with "__type": "AddedToken""#
     ),
     (
-      ["vocab.json": "{}", "merges.txt": ""],
-      "vocab.json:1: the tokenizer class (none given) is not supported (supported: RobertaTokenizer, GPT2Tokenizer)"
+      ["vocab.txt": "[UNK]"],
+      #"{"tokenizer_class": "BertTokenizer", "added_tokens_decoder": {"-1": {"content": "x"}}}"#,
+      #"tokenizer_config.json:1: added_tokens_decoder.-1: the id of "x" must be between 0 and 2147483647"#
     ),
     (
-      [
-        "vocab.json": #"{"a": 0, "b": 1}"#, "merges.txt": "#version: 0.2\na b\n",
-        "tokenizer_config.json": #"{"tokenizer_class": "GPT2Tokenizer"}"#,
-      ],
-      #"merges.txt:2: "ab" is not in the vocabulary"#
+      ["vocab.txt": "[UNK]", "added_tokens.json": "[]"], bert,
+      "added_tokens.json:1: must be an object, not a list"
     ),
     (
-      ["vocab.json": #"{"a": 0}"#, "vocab.bpe": "", "tokenizer_config.json": #"{"tokenizer_class": "GPT2Tokenizer"}"#],
-      #"vocab.json:1: "<|endoftext|>" is not in the vocabulary"#
+      ["vocab.json": #"{"a": 0, "b": 1}"#, "merges.txt": "#version: 0.2\na b\n"],
+      #"{"tokenizer_class": "GPT2Tokenizer"}"#, #"merges.txt:2: "ab" is not in the vocabulary"#
+    ),
+    (
+      ["vocab.txt": "[UNK]"], #"{"tokenizer_class": "T5Tokenizer"}"#,
+      "tokenizer_config.json:1: tokenizer_class: T5Tokenizer is not supported (supported: \(supported))"
+    ),
+    (
+      ["vocab.txt": "[UNK]"], #"{"tokenizer_class": "NoSuchTokenizer"}"#,
+      "tokenizer_config.json:1: tokenizer_class: NoSuchTokenizer is not supported (supported: \(supported))"
+    ),
+    (
+      ["tokenizer.json": "{\(wordPiece)}"], #"{"tokenizer_class": "T5TokenizerFast"}"#,
+      "tokenizer_config.json:1: tokenizer_class: T5Tokenizer is not supported (supported: \(supported))"
     ),
   ])
-  func vocabularyFiles(files: [String: String], message: String) throws {
+  func vocabularyFiles(files: [String: String], config: String, message: String) throws {
+    var files = files
+    files["tokenizer_config.json"] = config
     try expect("DIR/" + message, exit: .badInput, files: files)
+  }
+
+  private static let bert = #"{"tokenizer_class": "BertTokenizer"}"#
+  private static let supported =
+    TokenizerClass.all.flatMap(\.names).joined(separator: ", ") + ", PreTrainedTokenizerFast"
+
+  @Test func filesThatAClassLacks() throws {
+    try expect(
+      "DIR: no tokenizer.json and no vocab.json with merges.txt for GPT2Tokenizer", exit: .missingInput,
+      files: ["tokenizer_config.json": #"{"tokenizer_class": "GPT2Tokenizer"}"#, "vocab.json": "{}"])
+    try expect(
+      "DIR: no tokenizer.json and no spm.model for DebertaV2Tokenizer", exit: .missingInput,
+      files: ["tokenizer_config.json": #"{"tokenizer_class": "DebertaV2Tokenizer"}"#])
+    let classes = (TokenizerClass.bert.names + TokenizerClass.mpnet.names).joined(separator: ", ")
+    try expect(
+      "DIR: tokenizer_config.json must name the tokenizer class (supported: \(classes))", exit: .badInput,
+      files: ["vocab.txt": "a"])
   }
 
   @Test func sentencePieceFiles() throws {
@@ -169,22 +207,20 @@ import Testing
     try check("tokenizer.model: not a SentencePiece model, or cut off", Array(model.dropLast()))
     // One normal piece "ab".
     let piece: [UInt8] = [0x0A, 0x04, 0x0A, 0x02, 0x61, 0x62]
-    try check("tokenizer.model: a SentencePiece model without an unknown token", piece)
-    let unknown: [UInt8] = [0x0A, 0x05, 0x0A, 0x01, 0x75, 0x18, 0x02], bytePairs: [UInt8] = [0x12, 0x02, 0x18, 0x02]
+    try check(#"tokenizer.model:1: "<unk>" is not in the vocabulary"#, piece + [0x12, 0x02, 0x18, 0x02])
+    let elsewhere: [UInt8] = [0x12, 0x03, 0xC0, 0x02, 0x07]
+    try check("tokenizer.model:1: the unknown piece -1 is not among 1 pieces", piece + elsewhere)
     try check(
-      #"tokenizer.model: the piece "ab" has the character "a", which is not a piece"#, unknown + piece + bytePairs)
-    try check(
-      "tokenizer.model: models of words or characters are not supported (supported: unigram, bpe)",
-      unknown + piece + [0x12, 0x02, 0x18, 0x04])
-    try check(
-      "tokenizer_config.json:1: bos_token: \"<begin>\" is not in the vocabulary", model,
-      config: #"{"bos_token": "<begin>"}"#)
+      "tokenizer_config.json:1: added_tokens_decoder.1: added_tokens_decoder beside a unigram model without a tokenizer "
+        + "class is not supported (supported: LlamaTokenizer, Phi3Tokenizer, GemmaTokenizer, XLMRobertaTokenizer, "
+        + "CamembertTokenizer, AlbertTokenizer, DebertaV2Tokenizer)", piece,
+      config: #"{"added_tokens_decoder": {"1": {"content": "x"}}}"#)
   }
 
   @Test func missingFiles() throws {
     try expect(
-      "DIR: no tokenizer (expected tokenizer.json, or tokenizer.model, or vocab.txt, or vocab.json with merges.txt)",
-      exit: .missingInput, files: ["vocab.json": "{}"])
+      "DIR: no tokenizer (expected tokenizer.json, or a SentencePiece file, or vocab.txt, or vocab.json with merges.txt)",
+      exit: .missingInput, files: ["merges.txt": ""])
     #expect(throws: TokenizerError.noTokenizer(directory: "/no/such/directory")) {
       try Tokenizer(modelDirectory: "/no/such/directory")
     }
@@ -192,8 +228,11 @@ import Testing
 
   @Test func unreadableFiles() throws {
     try expect(
-      "DIR/vocab.txt:2: the text is not valid UTF-8", exit: .badInput, data: ["vocab.txt": Data([0x61, 0x0A, 0xFF])])
-    try expect("DIR/vocab.txt: cannot be read: is a directory", exit: .missingInput, data: ["vocab.txt/x": Data()])
+      "DIR/vocab.txt:2: the text is not valid UTF-8", exit: .badInput,
+      data: ["vocab.txt": Data([0x61, 0x0A, 0xFF]), "tokenizer_config.json": Data(Self.bert.utf8)])
+    try expect(
+      "DIR/vocab.txt: cannot be read: is a directory", exit: .missingInput,
+      data: ["vocab.txt/x": Data(), "tokenizer_config.json": Data(Self.bert.utf8)])
   }
 
   private func expect(_ message: String, exit: Diagnostics.ExitStatus, files: [String: String]) throws {

@@ -1,11 +1,11 @@
-"""Golden values for the tokenizers of GPT-2 and LLaMA models, from PyPI's `tokenizers` (0.23) and `sentencepiece` (0.2).
+"""Golden values for the tokenizers of GPT-2 and LLaMA models, from PyPI's `tokenizers` (0.23) and transformers (5.23).
 
     python scripts/golden/language_tokenizers.py fixtures
         writes Tests/TokenizersTests/Golden/language: small tokenizers, hard strings with their ids, ids with their texts.
 
     python scripts/golden/language_tokenizers.py check BINARY DIR... [--text DIR] [--e2e DIR]
         compares in bulk, through `BINARY tokenize DIR --json-input` and `--decode`. A directory with tokenizer.json is
-        compared with `tokenizers`, one with tokenizer.model alone with `sentencepiece`. Texts are 5,000 hard strings,
+        compared with `tokenizers`, one with tokenizer.model alone with transformers' `AutoTokenizer`. Texts are 5,000 hard strings,
         every line and every whole file of --text, the references of --e2e. Without directories: the small tokenizers.
 
 Texts and ids are made from a fixed seed; the small tokenizers differ from run to run, since the trainer of `tokenizers`
@@ -28,6 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path = [p for p in sys.path if os.path.abspath(p or ".") != HERE]
 import sentencepiece  # noqa: E402
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers  # noqa: E402
+from transformers import AutoTokenizer  # noqa: E402
 
 specification = importlib.util.spec_from_file_location("hard", os.path.join(HERE, "tokenizers.py"))
 hard = importlib.util.module_from_spec(specification)
@@ -175,26 +176,23 @@ class Reference:
 
     def __init__(self, directory):
         path = os.path.join(directory, "tokenizer.json")
-        self.json = Tokenizer.from_file(path) if os.path.exists(path) else None
-        self.pieces = None if self.json else sentencepiece.SentencePieceProcessor(model_file=os.path.join(directory, "tokenizer.model"))
+        self.tokenizer = Tokenizer.from_file(path) if os.path.exists(path) else AutoTokenizer.from_pretrained(directory).backend_tokenizer
 
     def encode(self, text):
-        if self.json:
-            return self.json.encode(text).ids
-        return [self.pieces.bos_id()] + self.pieces.encode(text)
+        return self.tokenizer.encode(text).ids
 
     def decode(self, ids, skips):
-        return self.json.decode(ids, skip_special_tokens=skips) if self.json else self.pieces.decode(ids)
+        return self.tokenizer.decode(ids, skip_special_tokens=skips)
 
     @property
     def size(self):
-        return self.json.get_vocab_size() if self.json else self.pieces.vocab_size()
+        return self.tokenizer.get_vocab_size()
 
     def random_ids(self, rng):
         """Ids at random, often of single bytes, so that characters are cut."""
         narrow = rng.random() < 0.6
         ids = [rng.randrange(min(self.size, 260) if narrow and rng.random() < 0.8 else self.size) for _ in range(rng.randint(1, 12))]
-        return [id for id in ids if self.pieces or self.json.id_to_token(id) is not None]
+        return [id for id in ids if self.tokenizer.id_to_token(id) is not None]
 
 
 def write_models(directory):
@@ -274,9 +272,8 @@ def check_directory(binary, directory, sources):
     rng = random.Random(hard.SEED + 4)
     lists = [reference.random_ids(rng) for _ in range(5000)]
     wrong += report(f"{name}, random ids", lists, [reference.decode(i, True) for i in lists], run(decode, map(json.dumps, lists)))
-    if reference.json:
-        kept = [reference.decode(i, False) for i in lists]
-        wrong += report(f"{name}, random ids, special kept", lists, kept, run([*decode, "--keep-special-tokens"], map(json.dumps, lists)))
+    kept = [reference.decode(i, False) for i in lists]
+    wrong += report(f"{name}, random ids, special kept", lists, kept, run([*decode, "--keep-special-tokens"], map(json.dumps, lists)))
     return wrong
 
 

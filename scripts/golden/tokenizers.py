@@ -319,6 +319,9 @@ def fixtures():
     merges = [m if isinstance(m, str) else " ".join(m) for m in files["byte-bpe"]["model"]["merges"]]
     write(os.path.join(GOLDEN, "byte-bpe-files", "vocab.json"), compact(bpe) + "\n")
     write(os.path.join(GOLDEN, "byte-bpe-files", "merges.txt"), "#version: 0.2\n" + "".join(m + "\n" for m in merges))
+    # The mask of `byte-bpe` takes the space on its left.
+    mask = {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "rstrip": False, "single_word": False, "normalized": False}
+    write(os.path.join(GOLDEN, "byte-bpe-files", "tokenizer_config.json"), compact({"mask_token": mask}) + "\n")
     lines = []
     for number, (text, pair, max_length) in enumerate(hard_cases(1200, SEED + 1)):
         if len(text) + len(pair or "") > 300:
