@@ -43,8 +43,8 @@ import Testing
         operation: { tape, x in
           [
             tape.attention(
-              q: x[0], k: x[1], v: x[2], heads: heads, keyValueHeads: heads / shared, causal: causal, dropout: dropout,
-              site: 3)
+              q: x[0], k: x[1], v: x[2], heads: heads, keyValueHeads: heads / shared, reach: causal ? .causal : .all,
+              dropout: dropout, site: 3)
           ]
         },
         reference: { x, _ in

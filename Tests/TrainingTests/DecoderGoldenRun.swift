@@ -10,9 +10,11 @@ import Tasks
 
 @testable import Training
 
-/// One job on a decoder whose numbers PyTorch and transformers computed (scripts/golden/decoders.py).
+/// One job whose numbers PyTorch, transformers and peft computed (scripts/golden/decoders.py, families.py).
 struct DecoderGoldenRun {
   static let directory = GoldenRun.directory.appendingPathComponent("decoders")
+  /// The models of families.py, encoders too.
+  static let families = GoldenRun.directory.appendingPathComponent("families")
 
   let name: String
   let expected: JSONNode
@@ -25,16 +27,19 @@ struct DecoderGoldenRun {
   let scale: Double
   let data: EncodedDataset
   let start: String
-  let gradients: String
+  let gradientFile: String
 
-  /// `startModel` names the model whose start tensors the run begins with, where it has none of its own.
-  init(model: String, run: String, startModel: String? = nil) throws {
+  /// `startModel` names the model whose start tensors the run begins with, where it has none of its own; `config` the
+  /// folder of another config of the model.
+  init(
+    model: String, run: String, startModel: String? = nil, in directory: URL = Self.directory, config: String = "."
+  ) throws {
     name = "\(model)/\(run)"
-    let folder = Self.directory.appendingPathComponent(model)
+    let folder = directory.appendingPathComponent(model)
     path = folder.path
     expected = try GoldenRun.json(folder.appendingPathComponent("\(run).json"))
     settings = try require(expected["settings"])
-    modelConfig = try ModelConfig(directory: folder.path)
+    modelConfig = try ModelConfig(directory: folder.appendingPathComponent(config).path)
     geometry = ModelGeometry(modelConfig)
     labels = settings["num_labels"]?.integer
     let rank = try require(settings["r"]?.integer)
@@ -43,21 +48,22 @@ struct DecoderGoldenRun {
     table = try SiteTable(
       sites: TargetSelection(targets).select(from: geometry.sites),
       method: AdapterMethod.named(try require(settings["strategy"]?.string)), r: rank)
-    let rows = try require(GoldenRun.json(Self.directory.appendingPathComponent("data.json"))["train"]?.array)
-    let isClassification = labels != nil
+    let rows = try require(GoldenRun.json(directory.appendingPathComponent("data.json"))["train"]?.array)
+    let label = labels.map { $0 == 2 ? "label_of_2" : "label" }, hasTypes = modelConfig.typeVocabularySize > 1
     data = EncodedDataset(
       items: try rows.map { row in
         let ids = try require(row["input_ids"]?.array).compactMap { $0.integer.map(Int32.init) }
-        if isClassification {
+        if let label {
+          let types = try hasTypes ? require(row["token_type_ids"]?.array).compactMap(\.integer) : ids.map { _ in 0 }
           return EncodedDataset.Item(
-            ids: ids, typeIDs: ids.map { _ in 0 }, label: .classIndex(try require(row["label"]?.integer)))
+            ids: ids, typeIDs: types.map(Int32.init), label: .classIndex(try require(row[label]?.integer)))
         }
         let answer = try require(row["answer"]?.integer)
         return EncodedDataset.Item(prompt: Array(ids[..<answer]), answer: Array(ids[answer...]))
       })
-    let starting = Self.directory.appendingPathComponent(startModel ?? model)
+    let starting = directory.appendingPathComponent(startModel ?? model)
     start = starting.appendingPathComponent("\(run).start.safetensors").path
-    gradients = folder.appendingPathComponent("\(run).gradients.safetensors").path
+    gradientFile = folder.appendingPathComponent("\(run).gradients.safetensors").path
   }
 
   func state() throws -> TrainableState {
@@ -69,18 +75,32 @@ struct DecoderGoldenRun {
     return state
   }
 
-  func engine(threads: Int = 1) throws -> Engine {
-    let pool = WorkerPool(threads: threads)
+  func engine(threads: Int = 1, precision: Precision = .float32, recomputes: Bool = false) throws -> Engine {
+    let objective: any Objective, model: ObjectiveModel
     if let labels {
-      let loaded = try LoadedClassifier(path: path, config: modelConfig, labels: labels, philox: Philox(seed: 1))
-      return Engine(
-        Classification(classes: labels), model: .classifier(loaded.model), sites: geometry.sites, scale: scale,
-        pool: pool)
+      objective = Classification(classes: labels)
+      model = .classifier(
+        try LoadedClassifier(
+          path: path, config: modelConfig, labels: labels, philox: Philox(seed: 1), precision: precision
+        ).model)
+    } else {
+      objective = LanguageModelling()
+      model = .language(try LanguageModel(path: path, config: modelConfig, precision: precision))
     }
     return Engine(
-      LanguageModelling(), model: .language(try LanguageModel(path: path, config: modelConfig)), sites: geometry.sites,
-      scale: scale,
-      labelSmoothing: settings["label_smoothing_factor"]?.number ?? 0, pool: pool)
+      objective, model: model, sites: geometry.sites, scale: scale,
+      labelSmoothing: settings["label_smoothing_factor"]?.number ?? 0, pool: WorkerPool(threads: threads),
+      precision: precision, recomputes: recomputes)
+  }
+
+  /// The gradient of the first batch.
+  func gradients(threads: Int = 1, precision: Precision = .float32, recomputes: Bool = false) throws
+    -> (gradients: FloatStorage, result: BatchResult)
+  {
+    let state = try state(), gradients = FloatStorage(zeros: state.parameterCount)
+    let result = try engine(threads: threads, precision: precision, recomputes: recomputes).gradients(
+      of: Array(data.items.prefix(8)), state: state, dropout: nil, into: gradients)
+    return (gradients, result)
   }
 
   /// Logits of the first example, token by token.
@@ -94,7 +114,7 @@ struct DecoderGoldenRun {
     return tape.languageModelLogits(states, head: model.head).values
   }
 
-  func trainer(threads: Int = 1) throws -> Trainer {
+  func trainer(threads: Int = 1, precision: Precision = .float32) throws -> Trainer {
     var config = TrainingConfig()
     config.numTrainEpochs = try require(settings["num_train_epochs"]?.number)
     config.trainBatchSize = try require(settings["train_batch_size"]?.integer)
@@ -111,7 +131,8 @@ struct DecoderGoldenRun {
           numMerges: options["num_merges"]?.integer, candidates: .adjacent), table, totalSteps: 30)
     }
     return Trainer(
-      state: try state(), engine: try engine(threads: threads), config: config, train: data, evaluationSets: [],
+      state: try state(), engine: try engine(threads: threads, precision: precision), config: config, train: data,
+      evaluationSets: [],
       procedure: merging, philox: Philox(seed: 1))
   }
 }

@@ -95,15 +95,6 @@ import Testing
     #expect(largestDifference(result.logits.flatMap { $0 }, expected) < 1e-4)
   }
 
-  private func largestDifference(_ ours: [Float], _ expected: [Double]) -> Double {
-    largestDifference(ours.map(Double.init), expected)
-  }
-
-  private func largestDifference(_ ours: [Double], _ expected: [Double]) -> Double {
-    guard ours.count == expected.count else { return .infinity }
-    return zip(ours, expected).map { abs($0 - $1) }.max() ?? 0
-  }
-
   /// The largest difference over the largest expected number.
   private func relativeDifference(_ ours: [Float], _ expected: [Float]) -> Double {
     let largest = expected.map { Double(abs($0)) }.max() ?? 0

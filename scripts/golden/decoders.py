@@ -210,9 +210,10 @@ def add_site(tuned, settings, dtype, stack, layer, module, linear, inputs, outpu
 def logits_and_targets(model, examples, settings):
     width = max(len(e["input_ids"]) for e in examples)
     padded = lambda rows, fill: torch.tensor([row + [fill] * (width - len(row)) for row in rows])
+    types = {"token_type_ids": padded([e["token_type_ids"] for e in examples], 0)} if "token_type_ids" in examples[0] else {}
     logits = model(
         input_ids=padded([e["input_ids"] for e in examples], 0),
-        attention_mask=padded([[1] * len(e["input_ids"]) for e in examples], 0)).logits
+        attention_mask=padded([[1] * len(e["input_ids"]) for e in examples], 0), **types).logits
     if settings["num_labels"]:
         return logits, torch.tensor([e["label"] for e in examples])
     return logits[:, :-1].flatten(0, 1), padded(
@@ -241,12 +242,16 @@ def first_batch(tuned, data, settings):
 def train(tuned, data, settings):
     batches = tuning.effective_batches(data, settings)
     warmup = -(-len(batches) * 6 // 100)
-    optimizer = torch.optim.AdamW(list(tuned.trained.values()), weight_decay=settings["weight_decay"],
-                                  betas=(settings["adam_beta1"], settings["adam_beta2"]), eps=settings["adam_epsilon"])
+    matrices = [p for p in tuned.trained.values() if p.ndim > 1]
+    vectors = [p for p in tuned.trained.values() if p.ndim == 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": group, "weight_decay": decay} for group, decay in ((matrices, settings["weight_decay"]), (vectors, 0.0))
+         if group], betas=(settings["adam_beta1"], settings["adam_beta2"]), eps=settings["adam_epsilon"])
     merging = tuning.ASLoRA(tuned, optimizer, **settings["aslora"]) if settings["strategy"] == "aslora" else None
     found = {"losses": [], "grad_norms": []}
     for step, micro_batches in enumerate(batches):
-        optimizer.param_groups[0]["lr"] = settings["learning_rate"] * tuning.rate_factor(step, len(batches), warmup)
+        for group in optimizer.param_groups:
+            group["lr"] = settings["learning_rate"] * tuning.rate_factor(step, len(batches), warmup)
         total, value = sum(count(micro, settings) for micro in micro_batches), 0.0
         for micro in micro_batches:
             loss = summed_loss(*logits_and_targets(tuned.model, micro, settings), settings) / total

@@ -13,9 +13,11 @@ extension Tape {
   /// one block of queries at a time, and again in the backward pass from saved log-sums, so memory is linear in the
   /// length. Scores and probabilities are float32.
   public func attention(
-    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, scale: Float? = nil,
-    dropout: Float, site: Int
+    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, reach: AttentionReach = .all,
+    scale: Float? = nil, softCap: Float? = nil, relative: RelativePositions? = nil, dropout: Float, site: Int
   ) -> Tensor {
+    precondition(softCap == nil && relative == nil && (reach == .all || reach == .causal), "not yet")
+    let causal = reach.isCausal
     let keyValueHeads = keyValueHeads ?? heads
     precondition(heads % keyValueHeads == 0)
     precondition(k.columns == q.columns / heads * keyValueHeads && v.columns == k.columns)

@@ -21,8 +21,10 @@ public final class KeyValueCache {
     }
   }
 
-  /// An empty cache for `sequences` sequences. `columns` is the number of key and value heads times their size.
-  public init(layers: Int, sequences: Int, columns: Int) {
+  /// An empty cache for `sequences` sequences. `columns` is the number of key and value heads times their size. `windows`
+  /// has the number of tokens that a query of each layer sees with its own, or nil for all; an empty list is all nil.
+  public init(layers: Int, sequences: Int, columns: Int, windows: [Int?] = []) {
+    precondition(windows.allSatisfy { $0 == nil }, "not yet")
     self.layers = layers
     self.columns = columns
     self.sequences = (0..<sequences).map { _ in Sequence(layers: layers) }
@@ -83,8 +85,9 @@ extension Tape {
   /// Causal `attention` of q [M, H·D] over the cached keys and values, of which the last belong to q's own tokens. It has
   /// no derivative.
   public func cachedAttention(
-    q: Tensor, cache: KeyValueCache, layer: Int, heads: Int, scale: Float? = nil
+    q: Tensor, cache: KeyValueCache, layer: Int, heads: Int, scale: Float? = nil, softCap: Float? = nil
   ) -> Tensor {
+    precondition(softCap == nil, "not yet")
     let size = q.columns / heads, sharing = heads / (cache.columns / size)
     let scale = scale ?? 1 / Float(size).squareRoot()
     let output = make(q.layout, columns: q.columns, needsGradient: false)
