@@ -15,15 +15,26 @@ extension Tape {
   ///
   /// - Parameter amplitude: a factor on cosines and sines; 1 for the plain embedding.
   public func rotaryAngles(positions: [Int32], frequencies: [Float], amplitude: Float = 1) -> RotaryAngles {
-    let half = frequencies.count
+    rotaryAngles([(positions, frequencies)], amplitude: amplitude)
+  }
+
+  /// The same for sequences end to end, each with its own frequencies, of which all have as many.
+  public func rotaryAngles(
+    _ sequences: [(positions: [Int32], frequencies: [Float])], amplitude: Float = 1
+  ) -> RotaryAngles {
+    let half = sequences.first?.frequencies.count ?? 0, rows = sequences.reduce(0) { $0 + $1.positions.count }
     let angles = RotaryAngles(
-      cosines: workspace.allocate(positions.count * half), sines: workspace.allocate(positions.count * half),
-      half: half)
-    for (row, position) in positions.enumerated() {
-      for (index, frequency) in frequencies.enumerated() {
-        let angle = Float(position) * frequency
-        angles.cosines.base[row * half + index] = amplitude * cos(angle)
-        angles.sines.base[row * half + index] = amplitude * sin(angle)
+      cosines: workspace.allocate(rows * half), sines: workspace.allocate(rows * half), half: half)
+    var row = 0
+    for (positions, frequencies) in sequences {
+      precondition(frequencies.count == half)
+      for position in positions {
+        for (index, frequency) in frequencies.enumerated() {
+          let angle = Float(position) * frequency
+          angles.cosines.base[row * half + index] = amplitude * cos(angle)
+          angles.sines.base[row * half + index] = amplitude * sin(angle)
+        }
+        row += 1
       }
     }
     return angles
