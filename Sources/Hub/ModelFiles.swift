@@ -6,9 +6,13 @@ import StrictJSON
 package enum ModelFiles: Sendable {
   case config, tokenizer, all
 
-  private static let tokenizerFiles = [
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
-    "vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja", "generation_config.json",
+  private static let tokenizerFiles =
+    [
+      "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+      "vocab.json", "merges.txt", "chat_template.jinja", "generation_config.json",
+    ] + sentencePieceFiles
+  private static let sentencePieceFiles = [
+    "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "spm.model",
   ]
   static let single = "model.safetensors"
   static let index = "model.safetensors.index.json"
@@ -55,6 +59,7 @@ package enum ModelFiles: Sendable {
   }
 
   private static func hasTokenizer(_ has: (String) -> Bool) -> Bool {
-    has("tokenizer.json") || has("vocab.txt") || has("vocab.json") && has("merges.txt") || has("tokenizer.model")
+    has("tokenizer.json") || has("vocab.txt") || has("vocab.json") && has("merges.txt")
+      || sentencePieceFiles.contains(where: has)
   }
 }

@@ -30,7 +30,8 @@ public struct Architecture: Sendable {
   public let defaultTargets: [String]
   /// What GGUF files call the family (`general.architecture`); nil if llama.cpp does not know it.
   public let ggufName: String?
-  /// transformers' class of its tokenizer, for tokenizer files that do not name theirs; nil if they always do.
+  /// The tokenizer class that transformers registers for the family (`TOKENIZER_MAPPING_NAMES`), for tokenizer files that
+  /// do not name theirs; nil if it registers none, which is not the same as `TokenizersBackend`.
   public let tokenizerClass: String?
   /// Fills a config from the members of `config.json`. Errors that it adds to the reader are thrown together.
   ///

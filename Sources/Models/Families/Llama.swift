@@ -3,7 +3,7 @@ extension Architecture {
   /// positions, grouped-query attention, SwiGLU.
   public static let llama = Architecture.decoder(
     modelType: "llama", classifierClass: "LlamaForSequenceClassification", languageModelClass: "LlamaForCausalLM",
-    ggufName: "llama", tokenizerClass: "LlamaTokenizer",
+    ggufName: "llama",
     read: { config, design, fields in
       config.readDecoder(
         &fields, vocabulary: 32_000, hidden: 4096, layers: 32, heads: 32, inner: 11_008, positions: 2048)

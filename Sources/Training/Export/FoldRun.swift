@@ -17,7 +17,8 @@ public struct FoldRun: Sendable {
   /// Files that go along as they are: the tokenizer's, and those that say how texts are made.
   static let companions = [
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
-    "vocab.json", "merges.txt", "tokenizer.model", "sentencepiece.bpe.model", "chat_template.jinja",
+    "vocab.json", "merges.txt", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "spm.model",
+    "chat_template.jinja",
     "chat_template.json", "generation_config.json",
   ]
 

@@ -69,7 +69,8 @@ enum Console {
   }
 }
 
-/// Splits a stream of bytes into lines as it arrives: a line ends with LF; one CR before it is dropped.
+/// Splits a stream of bytes into lines as it arrives: a line ends with LF; one CR before it is dropped, and so is a byte
+/// order mark at the start.
 struct LineStream {
   struct Batch {
     let lines: [ArraySlice<UInt8>]
@@ -79,10 +80,19 @@ struct LineStream {
 
   private var rest: [UInt8] = []
   private var count = 0
+  private var isAtStart = true
+
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
   /// Takes more bytes and returns the lines they complete.
   mutating func add(_ bytes: [UInt8]) -> Batch {
     rest += bytes
+    if isAtStart {
+      // A pipe may cut even the mark.
+      if rest.count < 3, Self.byteOrderMark.starts(with: rest) { return batch([]) }
+      if rest.starts(with: Self.byteOrderMark) { rest.removeFirst(3) }
+      isAtStart = false
+    }
     guard let last = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return batch([]) }
     let end = rest.count - (bytes.count - last)
     let lines = rest[..<end].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)

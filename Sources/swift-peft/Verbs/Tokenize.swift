@@ -17,7 +17,8 @@ struct Tokenize: ParsableCommand {
         models/all-MiniLM-L6-v2
 
       Reads one text per line, or a pair separated by a TAB, and prints one JSON array of ids per line, special tokens \
-      included. Lines end with LF or CR LF; all other characters belong to the text. With --json-input, each line is a \
+      included. Lines end with LF or CR LF; all other characters belong to the text, except a byte order mark at the \
+      start. With --json-input, each line is a \
       JSON string, or an array of two for a pair, so that texts may contain line ends and TABs.
 
       With --decode, reads one JSON array of ids per line and prints one JSON string per line.
@@ -55,6 +56,7 @@ struct Tokenize: ParsableCommand {
     // A directory of tokenizer files alone has no config.json.
     let tokenizerClass = (try? ModelConfig(directory: directory))?.architecture.tokenizerClass
     let tokenizer = try Tokenizer(modelDirectory: directory, tokenizerClass: tokenizerClass)
+    for note in tokenizer.notes { Progress(isQuiet: false).notice(note) }
     let pool = WorkerPool(threads: ProcessorCount.available)
     var lines = LineStream()
     while let piece = try Console.read(atMost: 1 << 20) {
