@@ -111,7 +111,7 @@ struct DecoderGoldenRun {
     let context = ForwardContext(
       tape: tape, adapters: state.adapters(sites: geometry.sites, scale: scale, dropout: 0), head: [])
     let states = model.decoder.states(tokens, onlyLast: false, context)
-    return tape.languageModelLogits(states, head: model.head).values
+    return model.logits(states, tape).values
   }
 
   func trainer(threads: Int = 1, precision: Precision = .float32) throws -> Trainer {

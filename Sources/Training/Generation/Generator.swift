@@ -130,7 +130,8 @@ final class DecodingSession {
     cache =
       usesCache
       ? KeyValueCache(
-        layers: config.layers, sequences: sequences, columns: config.keyValueHeads * config.headSize)
+        layers: config.layers, sequences: sequences, columns: config.keyValueHeads * config.headSize,
+        windows: config.design.windows)
       : nil
   }
 
@@ -142,7 +143,7 @@ final class DecodingSession {
     let context = ForwardContext(tape: tape, adapters: adapters, head: [], cache: cache)
     let tokens = PackedTokens(sequences, examples: Array(sequences.indices))
     let states = model.decoder.states(tokens, onlyLast: true, context)
-    let values = tape.languageModelLogits(states, head: model.head).values, count = model.head.rows
+    let values = model.logits(states, tape).values, count = model.head.rows
     return sequences.indices.map { Array(values[($0 * count)..<(($0 + 1) * count)]) }
   }
 
