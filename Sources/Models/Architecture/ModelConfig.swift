@@ -115,7 +115,7 @@ public struct ModelConfig: Sendable {
     }
     let name = try type.string()
     if let architecture = known.first(where: { $0.modelType == name }) { return architecture }
-    let nearest = nearestName(to: name, among: known.map(\.modelType)).map { ", did you mean \($0)?" } ?? ";"
+    let nearest = nearestName(to: name, among: known.map(\.modelType)).map { ", did you mean \($0)?" } ?? "."
     throw type.error("\(JSONWriter.quoted(name.clipped)) is not supported\(nearest) Supported: \(list)")
   }
 

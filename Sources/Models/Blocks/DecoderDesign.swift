@@ -113,6 +113,9 @@ public struct DecoderDesign: Sendable {
   /// and halves as transformers does in others.
   public var isInterleavedInGGUF = true
 
+  /// Beyond this many tokens a sequence has other rotary frequencies; nil if the length does not matter.
+  public var usualRotaryLength: Int? { rotary.compactMap { $0?.usualLength }.min() }
+
   /// LLaMA's design, without biases and positions.
   public init() {}
 }
