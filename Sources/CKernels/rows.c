@@ -108,6 +108,19 @@ DISPATCHED void ck_softmax_backward(const float *p, float *dp, const float *mult
   for (long i = 0; i < count; i++) dp[i] = p[i] * (dp[i] - delta) * scale;
 }
 
+DISPATCHED void ck_relative_scores(float *s, float scale, const int32_t *rows, const float *a, const float *b,
+                                   long stride, const float *bias, long count) {
+  if (a) for (long j = 0; j < count; j++) s[j] += a[rows[j]];
+  if (b) for (long j = 0; j < count; j++) s[j] += b[j * stride + rows[j]];
+  if (bias) for (long j = 0; j < count; j++) s[j] = s[j] * scale + bias[rows[j]];
+  else for (long j = 0; j < count; j++) s[j] *= scale;
+}
+
+void ck_relative_gradients(const float *ds, const int32_t *rows, float *da, float *db, long stride, long count) {
+  if (da) for (long j = 0; j < count; j++) da[rows[j]] += ds[j];
+  if (db) for (long j = 0; j < count; j++) db[j * stride + rows[j]] += ds[j];
+}
+
 DISPATCHED float ck_dot(const float *a, const float *b, long count) {
   float sums[LANES] = {0};
   FOR_LANES(count, sums[l] += a[i] * b[i];);

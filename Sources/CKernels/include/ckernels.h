@@ -70,6 +70,14 @@ void ck_rms_norm_backward(float *dy, const float *x, const float *gamma, float r
 // numbers. `direction` -1 rotates back.
 void ck_rotate(float *x, const float *cosines, const float *sines, float direction, long heads, long size, long half);
 
+// One row of scores with terms by relative position: s[j] <- scale (s[j] + a[r] + b[j, r]) + bias[r], where r = rows[j] and
+// b has rows of `stride` numbers. a, b and bias may be null.
+void ck_relative_scores(float *s, float scale, const int32_t *rows, const float *a, const float *b, long stride,
+                        const float *bias, long count);
+
+// The gradients of a and b, which may be null: da[r] += ds[j], db[j, r] += ds[j].
+void ck_relative_gradients(const float *ds, const int32_t *rows, float *da, float *db, long stride, long count);
+
 // z = cap tanh(scale s / cap) in s, and dz/ds in slope, which may be null.
 void ck_soft_cap(float *s, float scale, float cap, float *slope, long count);
 
