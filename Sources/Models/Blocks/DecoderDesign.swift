@@ -109,6 +109,9 @@ public struct DecoderDesign: Sendable {
   public var logitCap: Float?
   /// Each layer's rotary positions; nil where positions turn nothing, and empty if no layer has any.
   public var rotary: [RotaryEmbedding?] = []
+  /// Whether a text that grows beyond `usualRotaryLength` is read again from its start, so that all its keys have the same
+  /// frequencies. transformers does so in Phi 3 alone; elsewhere keys keep those that they were cached with.
+  public var rereadsLongTexts = false
   /// Whether llama.cpp stores the rows of queries and keys interleaved: it turns neighbouring pairs in some families,
   /// and halves as transformers does in others.
   public var isInterleavedInGGUF = true

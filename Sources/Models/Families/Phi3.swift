@@ -18,5 +18,6 @@ extension Architecture {
       (rules.isPartial, rules.original) = (true, 4096)
       rules.types = ["default": "default", "longrope": "longrope", "su": "longrope", "yarn": "longrope"]
       design.rotary = config.readRotary(&fields, rules)
+      design.rereadsLongTexts = true
     })
 }

@@ -138,7 +138,15 @@ final class DecodingSession {
   /// The next token's logits of every sequence, from the tokens that the last call had not seen; without a cache from
   /// the whole texts.
   func logits(fresh: [[Int32]], texts: [[Int32]]) -> [[Float]] {
-    let sequences = (cache == nil ? texts : fresh).map { (ids: $0, typeIDs: [Int32]()) }
+    var unseen = cache == nil ? texts : fresh
+    let design = model.decoder.config.design
+    if let cache, design.rereadsLongTexts, let length = design.usualRotaryLength {
+      for (number, text) in texts.enumerated() where text.count > length && cache.length(number) <= length {
+        cache.forget(number)
+        unseen[number] = text
+      }
+    }
+    let sequences = unseen.map { (ids: $0, typeIDs: [Int32]()) }
     let tape = Tape(workspace: workspace, parameters: parameters)
     let context = ForwardContext(tape: tape, adapters: adapters, head: [], cache: cache)
     let tokens = PackedTokens(sequences, examples: Array(sequences.indices))
