@@ -76,16 +76,12 @@ public struct ModelWeights {
 
   /// A map whose outputs are parts, each with a site called `path.part`.
   func fused(_ path: String) -> FusedSlot {
-    let whole = linear(path), bias = whole.linear.bias?.floats()
+    let whole = linear(path)
     var first = 0
     let slots = (maps[path]?.slices ?? []).map { part in
       let outputs = first..<(first + part.outputs)
       first = outputs.upperBound
-      return LinearSlot(
-        linear: FrozenLinear(
-          weight: whole.linear.weight, bias: bias.map { FrozenTensor(Array($0[outputs]), shape: [outputs.count]) },
-          layout: maps[path]?.isTransposed == true ? .columns(outputs) : .rowRange(outputs)),
-        site: site("\(path).\(part.name)"))
+      return LinearSlot(linear: whole.linear.outputs(outputs), site: site("\(path).\(part.name)"))
     }
     return FusedSlot(parts: slots, whole: whole.site)
   }
@@ -107,6 +103,15 @@ public struct ModelWeights {
     let stored = self[path + ".weight"].inFloat32()
     let gamma = offset == 0 ? stored : FrozenTensor(stored.floats().map { $0 + offset }, shape: stored.shape)
     return NormWeights(gamma: gamma, epsilon: config.normEpsilon)
+  }
+}
+
+extension FrozenLinear {
+  /// These outputs of the whole map.
+  fileprivate func outputs(_ range: Range<Int>) -> FrozenLinear {
+    let bias = bias?.rows(range)
+    if case .columns = layout { return FrozenLinear(weight: weight, bias: bias, layout: .columns(range)) }
+    return FrozenLinear(weight: weight.rows(range), bias: bias)
   }
 }
 

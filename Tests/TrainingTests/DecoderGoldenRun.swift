@@ -66,11 +66,18 @@ struct DecoderGoldenRun {
     gradientFile = folder.appendingPathComponent("\(run).gradients.safetensors").path
   }
 
+  /// What the golden files call a tensor: PEFT's name without `base_model.model.model`, which is not all that stands
+  /// before Gemma 3's layers.
+  func goldenName(_ name: String) -> String {
+    let prefix = geometry.basePrefix.split(separator: ".").dropFirst()
+    return name.hasPrefix("layers.") ? (prefix.map(String.init) + [name]).joined(separator: ".") : name
+  }
+
   func state() throws -> TrainableState {
     let head = labels.map { HeadParameter.all(config: modelConfig, labels: $0) } ?? []
     var state = TrainableState(table: table, head: head)
     let file = try SafetensorsFile(path: start)
-    for key in table.tensors { state[key] = try file.tensor(table.name(of: key)).floats() }
+    for key in table.tensors { state[key] = try file.tensor(goldenName(table.name(of: key))).floats() }
     for (index, parameter) in head.enumerated() { state[head: index] = try file.tensor(parameter.name).floats() }
     return state
   }

@@ -46,7 +46,7 @@ private struct FewRowsProduct {
   /// part of every row, which must not be short.
   private var piecesEach: Int {
     switch linear.layout {
-    case .rows, .rowRange: 4
+    case .rows: 4
     case .columns: 1
     }
   }
@@ -74,11 +74,9 @@ private struct FewRowsProduct {
       case .float16: ck_stored_float16
       }
     switch linear.layout {
-    case .rows, .rowRange:
-      var first = range.lowerBound
-      if case .rowRange(let rows) = linear.layout { first += rows.lowerBound }
+    case .rows:
       ck_few_times_rows(
-        y + range.lowerBound, outputs, x, inputs, rows, weight.bytes, stored, first, range.count, inputs)
+        y + range.lowerBound, outputs, x, inputs, rows, weight.bytes, stored, range.lowerBound, range.count, inputs)
     case .columns(let columns):
       ck_few_times_columns(
         y + range.lowerBound, outputs, x, inputs, rows, weight.bytes, stored, columns.lowerBound + range.lowerBound,

@@ -4,28 +4,20 @@ import Kernels
 public enum WeightLayout: Sendable, Equatable {
   /// [out, in], as in `nn.Linear`.
   case rows
-  /// [all outputs, in]; the map has these rows (Phi 3's `qkv_proj`).
-  case rowRange(Range<Int>)
   /// [in, all outputs], as in GPT-2's `Conv1D`; the map has these columns.
   case columns(Range<Int>)
 }
 
 extension FrozenLinear {
   /// The size of the input.
-  public var inFeatures: Int { if case .columns = layout { weight.rows } else { weight.columns } }
+  public var inFeatures: Int { layout == .rows ? weight.columns : weight.rows }
   /// The size of the output.
-  public var outFeatures: Int {
-    switch layout {
-    case .rows: weight.rows
-    case .rowRange(let range), .columns(let range): range.count
-    }
-  }
+  public var outFeatures: Int { if case .columns(let range) = layout { range.count } else { weight.rows } }
 
   /// W [out, in], given the stored `weight`.
   func matrix(_ stored: Operand) -> Operand {
     switch layout {
     case .rows: stored
-    case .rowRange(let range): stored.advanced(rows: range.lowerBound)
     case .columns(let range): stored.advanced(columns: range.lowerBound).transposed
     }
   }
