@@ -30,7 +30,7 @@ public struct ModelGeometry: Sendable {
   public var basePrefix: String { config.architecture.basePrefix }
 
   /// The tensor that holds the token embedding.
-  var tokenEmbedding: String {
+  public var tokenEmbedding: String {
     guard let part = parts.first(where: \.isTokenEmbedding) else {
       preconditionFailure("\(config.modelType) lists no token embedding")
     }

@@ -83,7 +83,9 @@ public struct PreparedRun: Sendable {
         philox: philox, precision: config.training.precision)
     }
     // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
-    if knownLabels == nil, let labels = task.value?.labels, loadedModel.value?.storedHead != nil,
+    let hasStoredHead = knownLabels == nil && loadedModel.value?.storedHead != nil
+    if hasStoredHead, let problem = model.labelProblem { throw problem }
+    if hasStoredHead, let labels = task.value?.labels,
       let order = labels.inOrder(of: model.labels ?? []), order != labels
     {
       task = .success(try open(order))
@@ -241,12 +243,15 @@ public struct LoadedModel: Sendable {
   init(_ directory: String, _ config: ModelConfig, outputs: Int?, philox: Philox, precision: Precision) throws {
     guard let outputs else {
       let model = try LanguageModel(path: directory, config: config, precision: precision)
-      (objectiveModel, notices, storedHead) = (.language(model), [], nil)
+      (objectiveModel, notices, storedHead) = (.language(model), model.notices, nil)
       return
     }
     let loaded = try LoadedClassifier(
       path: directory, config: config, labels: outputs, philox: philox, precision: precision)
-    (objectiveModel, notices, storedHead) = (.classifier(loaded.model), loaded.notices, loaded.storedHead)
+    (objectiveModel, notices, storedHead) = (
+      .classifier(loaded.model), loaded.notices + (config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []),
+      loaded.storedHead
+    )
   }
 }
 
