@@ -58,7 +58,7 @@ public struct PreparedRun: Sendable {
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
     method = try AdapterMethod.named(config.adapter.strategy, among: config.catalog.methods)
-    table = try SiteTable(sites: Self.sites(config, method, geometry), method: method, r: config.adapter.r)
+    table = try config.adapter.placement.table(geometry, method: method)
     _ = try method.procedure?.finalTable(config.adapter.methodOptions, table)
     pool = WorkerPool(threads: threads)
     philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))
@@ -109,14 +109,6 @@ public struct PreparedRun: Sendable {
     guard longest <= model.maximumSequenceLength else {
       throw ModelError.tooLong(tokens: longest, limit: model.maximumSequenceLength, path: config.model)
     }
-  }
-
-  private static func sites(
-    _ config: RunConfig, _ method: AdapterMethod, _ geometry: ModelGeometry
-  ) throws -> [Site] {
-    guard method.hasAdapters else { return [] }
-    return try TargetSelection(config.adapter.targetModules.names).select(
-      from: geometry.sites, basePrefix: geometry.basePrefix)
   }
 
   // MARK: - Inputs
@@ -182,10 +174,8 @@ public struct PreparedRun: Sendable {
 
   // MARK: - What runs
 
-  /// s in W x + s · B A x: alpha / r, or alpha / √r.
-  public var scale: Double {
-    loraScale(alpha: config.adapter.loraAlpha, rank: config.adapter.r, useRSLoRA: config.adapter.useRSLoRA)
-  }
+  /// s in W x + s · B A x: alpha / r, or alpha / √r, of maps that have none of their own.
+  public var scale: Double { config.adapter.placement.scale }
 
   /// The engine that runs the model with adapters scaled by `scale`.
   public func engine(scale: Double) throws -> Engine {
@@ -202,16 +192,6 @@ public struct PreparedRun: Sendable {
   }
 
   func head() throws -> [HeadParameter] { head(outputs: try task().outputs) }
-}
-
-extension TargetModules {
-  /// The targets as `TargetSelection` takes them.
-  public var names: [String] {
-    switch self {
-    case .allLinear: [TargetSelection.allLinear]
-    case .suffixes(let names): names
-    }
-  }
 }
 
 extension LabelSpace {
