@@ -17,6 +17,11 @@ public enum TargetModules: Sendable, Equatable {
   }
 }
 
+extension TargetModules: ExpressibleByArrayLiteral {
+  /// Names, or `["all-linear"]`.
+  public init(arrayLiteral names: String...) { self = TargetSelection(names).targets }
+}
+
 /// A value for the modules whose path ends in what a regular expression matches: `rank_pattern`, `alpha_pattern`.
 public struct ModuleValue<Value: Sendable & Equatable>: Sendable, Equatable {
   /// The expression.
