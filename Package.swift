@@ -126,7 +126,7 @@ let package = Package(
     tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Models", "Kernels", "Diagnostics"]),
-    tests("ModelsTests", ["Models", "Diagnostics"]),
+    tests("ModelsTests", ["Models", "StrictJSON", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
     tests("TasksTests", ["Tasks", "Metrics", "Tokenizers", "Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),

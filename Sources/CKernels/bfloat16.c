@@ -37,7 +37,7 @@ DISPATCHED float ck_bf16_residual_layer_norm(uint16_t *x, const float *bias, con
   float center, reciprocal;
   statistics(sum, epsilon, columns, &center, &reciprocal);
   for (long c = 0; c < columns; c++) {
-    float normal = (sum[c] - center) * reciprocal, value = normal * gamma[c] + beta[c];
+    float normal = (sum[c] - center) * reciprocal, value = normal * gamma[c] + (beta ? beta[c] : 0.0f);
     x[c] = to_bf16(normal);
     y[c] = value;
     image[c] = to_bf16(value);

@@ -5,13 +5,19 @@ DISPATCHED void ck_add_bias(float *y, const float *bias, long rows, long columns
     for (long c = 0; c < columns; c++) y[c] += bias[c];
 }
 
+DISPATCHED void ck_add_branch(float *x, const float *bias, const float *multiplier, const float *residual,
+                              long columns) {
+  add_branch(x, bias, multiplier, residual, columns);
+}
+
 DISPATCHED void ck_residual_layer_norm(float *x, const float *bias, const float *multiplier, const float *residual,
                                        const float *gamma, const float *beta, float epsilon, float *y, float *mean,
                                        float *reciprocal_deviation, long columns) {
   add_branch(x, bias, multiplier, residual, columns);
   float center, reciprocal;
   statistics(x, epsilon, columns, &center, &reciprocal);
-  for (long c = 0; c < columns; c++) y[c] = (x[c] - center) * reciprocal * gamma[c] + beta[c];
+  if (beta) for (long c = 0; c < columns; c++) y[c] = (x[c] - center) * reciprocal * gamma[c] + beta[c];
+  else for (long c = 0; c < columns; c++) y[c] = (x[c] - center) * reciprocal * gamma[c];
   *mean = center;
   *reciprocal_deviation = reciprocal;
 }
@@ -51,8 +57,9 @@ DISPATCHED void ck_rms_norm_backward(float *dy, const float *x, const float *gam
   for (long c = 0; c < columns; c++) dy[c] = reciprocal_rms * (dy[c] * gamma[c] - x[c] * slope);
 }
 
-DISPATCHED void ck_rotate(float *x, const float *cosines, const float *sines, float direction, long heads, long half) {
-  for (long head = 0; head < heads; head++, x += 2 * half)
+DISPATCHED void ck_rotate(float *x, const float *cosines, const float *sines, float direction, long heads, long size,
+                          long half) {
+  for (long head = 0; head < heads; head++, x += size)
     for (long i = 0; i < half; i++) {
       float first = x[i], second = x[half + i], sine = direction * sines[i];
       x[i] = first * cosines[i] - second * sine;
@@ -77,6 +84,20 @@ DISPATCHED float ck_softmax(float *s, float scale, long count) {
   return top * scale + logf(sum);
 }
 
+// With t = tanh(scale s / cap): s <- cap t; ds/dz = scale (1 - t²).
+DISPATCHED void ck_soft_cap(float *s, float scale, float cap, float *slope, long count) {
+  float rate = scale / cap;
+  if (slope) {
+    for (long i = 0; i < count; i++) {
+      float t = vtanh(rate * s[i]);
+      s[i] = cap * t;
+      slope[i] = scale * (1.0f - t * t);
+    }
+  } else {
+    for (long i = 0; i < count; i++) s[i] = cap * vtanh(rate * s[i]);
+  }
+}
+
 DISPATCHED void ck_softmax_again(float *s, float scale, float log_sum, long count) {
   for (long i = 0; i < count; i++) s[i] = vexp(s[i] * scale - log_sum);
 }
@@ -85,6 +106,19 @@ DISPATCHED void ck_softmax_backward(const float *p, float *dp, const float *mult
                                     long count) {
   if (multiplier) for (long i = 0; i < count; i++) dp[i] *= multiplier[i];
   for (long i = 0; i < count; i++) dp[i] = p[i] * (dp[i] - delta) * scale;
+}
+
+DISPATCHED void ck_relative_scores(float *s, float scale, const int32_t *rows, const float *a, const float *b,
+                                   long stride, const float *bias, long count) {
+  if (a) for (long j = 0; j < count; j++) s[j] += a[rows[j]];
+  if (b) for (long j = 0; j < count; j++) s[j] += b[j * stride + rows[j]];
+  if (bias) for (long j = 0; j < count; j++) s[j] = s[j] * scale + bias[rows[j]];
+  else for (long j = 0; j < count; j++) s[j] *= scale;
+}
+
+void ck_relative_gradients(const float *ds, const int32_t *rows, float *da, float *db, long stride, long count) {
+  if (da) for (long j = 0; j < count; j++) da[rows[j]] += ds[j];
+  if (db) for (long j = 0; j < count; j++) db[j * stride + rows[j]] += ds[j];
 }
 
 DISPATCHED float ck_dot(const float *a, const float *b, long count) {

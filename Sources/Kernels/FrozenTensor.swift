@@ -54,6 +54,14 @@ extension FrozenTensor {
     }
   }
 
+  /// Some rows, in the same memory: a part of a fused map's weight [out, in] or bias [out].
+  public func rows(_ range: Range<Int>) -> FrozenTensor {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+    return FrozenTensor(
+      shape: [range.count] + shape.dropFirst(), elementType: elementType, storage: storage,
+      byteOffset: byteOffset + range.lowerBound * columns * elementType.byteCount)
+  }
+
   /// Whether products in bfloat16 can read the numbers in place.
   public var isBFloat16: Bool { elementType == .bfloat16 && Int(bitPattern: bytes) % 2 == 0 }
 

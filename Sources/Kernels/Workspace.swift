@@ -78,13 +78,18 @@ public final class Workspace {
   /// Runs `body` for ranges that make up 0..<count, in parallel like `forEach`. The result for an element, which has
   /// `numbers` numbers, must not depend on its range.
   public func forEachRange(of count: Int, numbers: Int = 1, _ body: (Range<Int>) -> Void) {
+    forEachRange(of: count, numbers: numbers) { range, _ in body(range) }
+  }
+
+  /// The same with the number of the thread, as for `forEach`.
+  public func forEachRange(of count: Int, numbers: Int = 1, _ body: (Range<Int>, _ member: Int) -> Void) {
     guard computes else { return }
-    guard team != nil, count * numbers >= Self.smallestSharedWork else { return body(0..<count) }
+    guard team != nil, count * numbers >= Self.smallestSharedWork else { return body(0..<count, 0) }
     // If elements are single numbers, pieces are whole vectors.
     let multiple = numbers == 1 ? 64 : 1
     let size = max(1, (count / ProductPieces.most + multiple - 1) / multiple) * multiple
-    forEach((count + size - 1) / size, work: count * numbers) { piece, _ in
-      body((piece * size)..<min(count, (piece + 1) * size))
+    forEach((count + size - 1) / size, work: count * numbers) { piece, member in
+      body((piece * size)..<min(count, (piece + 1) * size), member)
     }
   }
 

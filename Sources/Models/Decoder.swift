@@ -102,7 +102,7 @@ extension ForwardContext {
       return tape.cachedAttention(q: q, cache: cache, layer: layer, heads: config.heads, scale: scale)
     }
     return tape.attention(
-      q: q, k: k, v: v, heads: config.heads, keyValueHeads: config.keyValueHeads, causal: true, scale: scale,
+      q: q, k: k, v: v, heads: config.heads, keyValueHeads: config.keyValueHeads, reach: .causal, scale: scale,
       dropout: config.attentionDropout, site: DropoutPlace.attention(layer: layer))
   }
 }

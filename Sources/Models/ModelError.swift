@@ -4,10 +4,6 @@ import Diagnostics
 public enum ModelError: UserFacingError, Equatable {
   /// A task for language models, and a family that cannot generate text.
   case notALanguageModel(modelType: String, supported: [String], path: String)
-  /// A scaling of rotary embeddings that there is no code for.
-  case unsupportedRotaryScaling(String, file: String)
-  /// A scaling of rotary embeddings without one of its numbers.
-  case badRotaryScaling(type: String, missing: String, file: String)
   /// A token id outside the embedding table.
   case tokenOutsideVocabulary(id: Int, vocabulary: Int, path: String)
   /// More tokens than there are positions.
@@ -26,10 +22,6 @@ public enum ModelError: UserFacingError, Equatable {
     switch self {
     case .notALanguageModel(let type, let supported, let path):
       "\(path): a \(type) model cannot generate text; supported: \(supported.joined(separator: ", "))"
-    case .unsupportedRotaryScaling(let type, let file):
-      "\(file): rope_type \(type) is not supported; supported: default, linear, llama3"
-    case .badRotaryScaling(let type, let missing, let file):
-      "\(file): rope_type \(type) needs \(missing), a number above 0"
     case .tokenOutsideVocabulary(let id, let vocabulary, let path):
       "\(path): the tokenizer gives the id \(id), but the model has embeddings for 0 to \(vocabulary - 1) only"
     case .tooLong(let tokens, let limit, let path):

@@ -45,6 +45,11 @@ public struct JSONObjectReader {
     attempt(key, read)
   }
 
+  /// The object itself, converted by `read`; nil if that throws.
+  public mutating func whole<Value>(_ read: (JSONField) throws -> Value) -> Value? {
+    attempt { try read($0) }
+  }
+
   /// Adds an error at the member `key`.
   public mutating func report(_ key: String, _ problem: String) { report(key, .other(problem)) }
 
@@ -61,10 +66,14 @@ public struct JSONObjectReader {
   }
 
   private mutating func attempt<Value>(_ key: String, _ read: (JSONField) throws -> Value) -> Value? {
+    attempt(at: key) { try read(try $0.member(key)) }
+  }
+
+  private mutating func attempt<Value>(at key: String = "", _ read: (JSONField) throws -> Value) -> Value? {
     // The error that this is not an object is enough.
     guard field.node.object != nil else { return nil }
     do {
-      return try read(try field.member(key))
+      return try read(field)
     } catch let error as JSONFieldError {
       errors.append(error)
     } catch {

@@ -1,5 +1,4 @@
 import Autograd
-import Foundation
 import Kernels
 import Testing
 
@@ -33,6 +32,9 @@ import Testing
       asking.map { count in
         PackedLayout(lengths: lengths.map { _ in count }, examples: keys.examples)
       } ?? keys
+    let reference = AttentionReference(
+      queries: queries, keys: keys, heads: heads, sharing: shared, reach: causal ? .causal : .all,
+      dropout: dropout > 0 ? (Self.source, 3, dropout) : nil)
     for precision in testedPrecisions {
       checkGradients(
         [
@@ -43,44 +45,13 @@ import Testing
         operation: { tape, x in
           [
             tape.attention(
-              q: x[0], k: x[1], v: x[2], heads: heads, keyValueHeads: heads / shared, causal: causal, dropout: dropout,
-              site: 3)
+              q: x[0], k: x[1], v: x[2], heads: heads, keyValueHeads: heads / shared, reach: causal ? .causal : .all,
+              dropout: dropout, site: 3)
           ]
         },
         reference: { x, _ in
-          [reference(x, queries, keys, heads: heads, shared: shared, size: size, dropout, causal: causal)]
+          [reference(x[0], x[1], x[2])]
         })
     }
-  }
-
-  /// Softmax attention, query by query, over the keys that it sees.
-  private func reference(
-    _ x: [Matrix], _ queries: PackedLayout, _ keys: PackedLayout, heads: Int, shared: Int, size: Int, _ dropout: Float,
-    causal: Bool
-  ) -> Matrix {
-    var output = [Double](repeating: 0, count: x[0].values.count)
-    for sequence in 0..<keys.sequences {
-      let range = keys.range(sequence), skipped = causal ? range.count - queries.range(sequence).count : 0
-      for head in 0..<heads {
-        for (index, row) in queries.range(sequence).enumerated() {
-          let position = skipped + index, seen = causal ? range.prefix(position + 1) : range
-          let q = (0..<size).map { x[0][row, head * size + $0] }, first = head / shared * size
-          var p = seen.map { key in
-            exp((0..<size).reduce(0) { $0 + q[$1] * x[1][key, first + $1] } / Double(size).squareRoot())
-          }
-          let sum = p.reduce(0, +)
-          if dropout > 0 {
-            let mask = Self.source.attentionRow(
-              site: 3, example: keys.examples[sequence], head: head, position: position, keys: range.count,
-              probability: dropout)
-            p = zip(p, mask).map(*)
-          }
-          for (number, key) in seen.enumerated() {
-            for c in 0..<size { output[row * x[0].columns + head * size + c] += p[number] / sum * x[2][key, first + c] }
-          }
-        }
-      }
-    }
-    return Matrix(output, columns: x[0].columns)
   }
 }

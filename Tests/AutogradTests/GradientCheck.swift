@@ -158,4 +158,9 @@ extension PackedLayout {
   convenience init(_ lengths: [Int]) {
     self.init(lengths: lengths, examples: lengths.indices.map { 3 + 2 * $0 })
   }
+
+  /// The same sequences with `count` rows each.
+  func firstRows(_ count: Int) -> PackedLayout {
+    PackedLayout(lengths: examples.map { _ in count }, examples: examples)
+  }
 }

@@ -122,7 +122,7 @@ func attention(
   return Matrix(output, columns: columns)
 }
 
-private func dot(_ a: [Double], _ aStart: Int, _ b: [Double], _ bStart: Int, _ count: Int) -> Double {
+func dot(_ a: [Double], _ aStart: Int, _ b: [Double], _ bStart: Int, _ count: Int) -> Double {
   a.withUnsafeBufferPointer { a in
     b.withUnsafeBufferPointer { b in
       var sum = 0.0

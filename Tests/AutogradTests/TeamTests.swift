@@ -35,7 +35,7 @@ import Testing
     let qkv = tape.linear(
       normed, [map(columns, columns, 3, adapter), map(columns / 2, columns, 4), map(columns / 2, columns, 5)])
     let attended = tape.attention(
-      q: qkv[0], k: qkv[1], v: qkv[2], heads: 4, keyValueHeads: 2, causal: true, dropout: dropout, site: 7)
+      q: qkv[0], k: qkv[1], v: qkv[2], heads: 4, keyValueHeads: 2, reach: .causal, dropout: dropout, site: 7)
     let (sum, second) = tape.addNorm(
       tape.linear(attended, map(columns, columns, 6)), bias: nil, dropout: 0, site: 8, to: x,
       NormWeights(gamma: gamma, epsilon: 1e-5))

@@ -44,8 +44,8 @@ import Testing
     #expect(config.maxPositions == 2048 && config.activation == .silu && config.normEpsilon == 1e-6)
     #expect(config.hiddenDropout == 0 && config.attentionDropout == 0 && config.embeddingDropout == 0)
     #expect(config.padTokenID == nil && config.bosTokenID == 1 && config.eosTokenIDs == [2])
-    #expect(!config.tieWordEmbeddings && !config.attentionBias && !config.mlpBias)
-    #expect(config.ropeTheta == 10_000 && config.ropeScaling == nil)
+    #expect(!config.tieWordEmbeddings && config.design.biases == [])
+    #expect(config.design.rotary.count == 32 && config.design.rotary[0] == Self.plain(theta: 10_000, size: 128))
   }
 
   @Test func gpt2sOwnNamesAndTheCommonOnesAreRead() throws {
@@ -63,16 +63,22 @@ import Testing
       {"model_type":"llama","hidden_size":2048,"num_attention_heads":32,"num_key_value_heads":8,"head_dim":64,
       "eos_token_id":[128001,128008],"pad_token_id":-1,
       """
-    let old = #""rope_theta":500000.0,"rope_scaling":{"factor":32.0,"rope_type":"llama3"}}"#
-    let new = #""rope_parameters":{"factor":32.0,"rope_theta":500000.0,"rope_type":"llama3"}}"#
+    let numbers = #""factor":32.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"rope_type":"llama3""#
+    let old = #""rope_theta":500000.0,"rope_scaling":{\#(numbers)}}"#
+    let new = #""rope_parameters":{"rope_theta":500000.0,\#(numbers)}}"#
     for tail in [old, new] {
       let config = try ModelConfig(json: head + tail)
-      #expect(config.keyValueHeads == 8 && config.headSize == 64 && config.ropeTheta == 500_000)
+      #expect(config.keyValueHeads == 8 && config.headSize == 64)
       #expect(config.eosTokenIDs == [128_001, 128_008] && config.eosTokenID == 128_001 && config.padTokenID == nil)
-      #expect(config.ropeScaling?["rope_type"]?.string == "llama3" && config.ropeScaling?["factor"]?.number == 32)
+      let rotary = config.design.rotary[0], plain = RotaryEmbedding.plain(theta: 500_000, size: 64)
+      #expect(rotary?.usual.values.first == 1 && rotary?.usual.values.last == plain[31] / 32)
     }
     let plain = try ModelConfig(json: head + #""rope_parameters":{"rope_theta":1000.0,"rope_type":"default"}}"#)
-    #expect(plain.ropeTheta == 1000 && plain.ropeScaling == nil)
+    #expect(plain.design.rotary[0] == Self.plain(theta: 1000, size: 64))
+  }
+
+  private static func plain(theta: Double, size: Int) -> RotaryEmbedding {
+    RotaryEmbedding(RotaryFrequencies(values: RotaryEmbedding.plain(theta: theta, size: size)))
   }
 
   @Test func labelsAreInTheOrderOfTheirNumbers() throws {

@@ -16,7 +16,7 @@ import Training
 private let toyFamily = Architecture.decoder(
   modelType: "toy", basePrefix: "model", classifierClass: "ToyForSequenceClassification",
   languageModelClass: "ToyForCausalLM", defaultTargets: ["q", "v", "up"],
-  readConfig: { config, fields in
+  read: { config, design, fields in
     config.vocabularySize = fields.integer("vocab_size", 64, in: 1...1 << 20)
     config.hiddenSize = fields.integer("width", 16, in: 1...1 << 12)
     config.layers = fields.integer("depth", 2, in: 1...64)
@@ -26,12 +26,12 @@ private let toyFamily = Architecture.decoder(
     config.maxPositions = fields.integer("positions", 64, in: 1...1 << 20)
     config.normEpsilon = 1e-6
     config.eosTokenIDs = [0]
-  },
-  design: { config in
-    DecoderDesign(
-      tokens: "embed", embeddingScale: Float(config.hiddenSize).squareRoot(), positions: "places", stack: "blocks",
-      norm: .rms(offset: 1), attentionNorm: "n1", attention: .separate(query: "q", key: "k", value: "v"),
-      attentionOutput: "o", feedForwardNorm: "n2", feedForward: .plain(up: "up", down: "down"), scoreScale: 0.3)
+    (design.tokens, design.positions, design.stack) = ("embed", "places", "blocks")
+    design.embeddingScale = Float(config.hiddenSize).squareRoot()
+    (design.norm, design.attentionNorm, design.feedForwardNorm) = (.rms(offset: 1), "n1", "n2")
+    design.attention = .separate(query: "q", key: "k", value: "v")
+    (design.attentionOutput, design.scoreScale) = ("o", 0.3)
+    design.feedForward = .plain(up: "up", down: "down")
   })
 
 /// One fixed A for all layers, a B for each map, and two vectors a map: d scales the rows of A, g the map's outputs.

@@ -10,14 +10,6 @@ import Testing
       "models/x: a bert model cannot generate text; supported: gpt2, llama"
     ),
     (
-      .unsupportedRotaryScaling("yarn", file: "x/config.json"),
-      "x/config.json: rope_type yarn is not supported; supported: default, linear, llama3"
-    ),
-    (
-      .badRotaryScaling(type: "linear", missing: "factor", file: "x/config.json"),
-      "x/config.json: rope_type linear needs factor, a number above 0"
-    ),
-    (
       .tokenOutsideVocabulary(id: 30_522, vocabulary: 30_522, path: "models/x"),
       "models/x: the tokenizer gives the id 30522, but the model has embeddings for 0 to 30521 only"
     ),
@@ -40,14 +32,5 @@ import Testing
     #expect(
       ModelError.notADecoder(bert, path: "x")
         == .notALanguageModel(modelType: "bert", supported: ["gpt2", "llama"], path: "x"))
-    func llama(_ scaling: String) throws -> ModelConfig {
-      try ModelConfig(json: #"{"model_type":"llama","rope_scaling":\#(scaling)}"#, file: "c.json")
-    }
-    #expect(throws: ModelError.unsupportedRotaryScaling("yarn", file: "c.json")) {
-      try RotaryFrequencies(llama(#"{"type":"yarn"}"#))
-    }
-    #expect(throws: ModelError.badRotaryScaling(type: "linear", missing: "factor", file: "c.json")) {
-      try RotaryFrequencies(llama(#"{"type":"linear","factor":0}"#))
-    }
   }
 }

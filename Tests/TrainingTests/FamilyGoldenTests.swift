@@ -13,7 +13,8 @@ import Testing
     "granite",
   ].filter(isThere)
   /// Models that are there for the scaling of their rotary embedding.
-  static let rotary = ["llama-linear", "llama-llama3"].filter(isThere)
+  static let rotary = ["llama-linear", "llama-dynamic", "llama-yarn", "qwen2-yarn", "llama-llama3", "llama-longrope"]
+    .filter(isThere)
   static let encoders = [
     "distilbert", "xlm-roberta", "camembert", "electra", "albert", "mpnet", "deberta-v2", "deberta-v3", "modernbert",
     "modernbert-mean",

@@ -110,7 +110,7 @@ struct GenerationGolden {
 
   func options(_ name: String) throws -> GenerationOptions {
     var options = GenerationOptions()
-    options.maxNewTokens = 24
+    options.maxNewTokens = json["max_new_tokens"]?.integer ?? 24
     if name == "sampling" {
       options.samples = true
       options.temperature = 0.9
@@ -129,8 +129,7 @@ struct GenerationGolden {
 
   /// transformers' continuations, with and without its cache and with either number of threads, are ours.
   func check(_ setting: String) throws {
-    var options = try options(setting)
-    options.maxNewTokens = json["max_new_tokens"]?.integer ?? options.maxNewTokens
+    let options = try options(setting)
     let expected = try require(json["outputs"]?[setting]?.array).map(Self.tokens)
     let ends = Set(json["settings"]?[setting]?["eos_token_id"].map(Self.tokens) ?? [0])
     for threads in [1, 2] {
@@ -140,11 +139,17 @@ struct GenerationGolden {
     }
   }
 
-  /// The cache changes nothing.
+  /// The cache changes nothing; where it does in transformers, as the angles of cached keys are those of a shorter text,
+  /// the continuations without it are also transformers'.
   func checkCache(_ setting: String) throws {
     var options = try options(setting)
     let cached = try generator().continuations(of: prompts, options)
     options.usesCache = false
-    #expect(try generator().continuations(of: prompts, options) == cached, "\(run.name)")
+    let without = try generator().continuations(of: prompts, options)
+    if let expected = json["outputs"]?["\(setting)-without-cache"]?.array?.map(Self.tokens) {
+      #expect(without.map(\.tokens) == expected.map { Array($0.prefix { $0 != 0 }) }, "\(run.name)")
+    } else {
+      #expect(without == cached, "\(run.name)")
+    }
   }
 }

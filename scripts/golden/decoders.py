@@ -2,7 +2,6 @@
 """Writes the golden values of the decoder models: Tests/TrainingTests/Golden/decoders.
 
     python scripts/golden/decoders.py [--output DIR]
-    python scripts/golden/decoders.py --smollm2 DIR --text FILE    # Tests/TrainingTests/Golden/smollm2.json alone
 
 Needs torch, transformers, peft, tokenizers and safetensors. Everything in the output directory is made anew; a rerun
 with the same versions gives equal files. References are computed in float64 from the stored weights (rotary angles,
@@ -323,37 +322,14 @@ def generation(directory, data):
             "outputs": {name: [continued(p, options) for p in prompts] for name, options in GENERATION.items()}}
 
 
-PROMPTS = ["The history of the city begins", "def fibonacci(n):",
-           "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
-           "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n"]
-
-
-@torch.no_grad()
-def smollm2(directory, text):
-    """Perplexity of the text's first 512 tokens, and greedy continuations, of a real LLaMA in float32."""
-    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
-    tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
-    ids = tokenizer.encode(text[:8000], add_special_tokens=False).ids[:512]
-    loss = model(torch.tensor([ids]), labels=torch.tensor([ids])).loss.item()
-    prompts = [tokenizer.encode(prompt, add_special_tokens=False).ids for prompt in PROMPTS]
-    outputs = [model.generate(torch.tensor([p]), attention_mask=torch.ones(1, len(p), dtype=torch.long), do_sample=False,
-                              max_new_tokens=64, pad_token_id=0)[0, len(p):].tolist() for p in prompts]
-    return {"ids": ids, "loss": loss, "prompts": prompts, "outputs": outputs}
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=GOLDEN, metavar="DIR")
-    parser.add_argument("--smollm2", type=Path, metavar="DIR", help="the real model's directory")
-    parser.add_argument("--text", type=Path, metavar="FILE", help="WikiText-2's validation text")
     options = parser.parse_args()
     golden = options.output
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    if options.smollm2:
-        text = options.text.read_text(encoding="utf-8")
-        return write_lines(golden.parent / "smollm2.json", smollm2(options.smollm2, text))
     shutil.rmtree(golden, ignore_errors=True)
     golden.mkdir(parents=True)
     write_models(golden)

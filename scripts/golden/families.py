@@ -268,7 +268,7 @@ GENERATION = {"greedy": {}, "beam": {"num_beams": 2}}
 
 
 def generation(directory, model, data):
-    """Continuations of single prompts by transformers' cache, and greedy ones without it where those differ."""
+    """Continuations of single prompts by transformers, with its cache and, where those differ, without."""
     loaded = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32, attn_implementation="eager").eval()
     prompts = [e["input_ids"][:length] for e, length in zip(data, (20, 4, 30))]
 
@@ -279,12 +279,13 @@ def generation(directory, model, data):
             max_new_tokens=NEW_TOKENS, pad_token_id=0, **options)[0, len(prompt):].tolist()
 
     outputs = {name: [continued(p, options) for p in prompts] for name, options in GENERATION.items()}
-    without = [continued(p, {"use_cache": False}) for p in prompts]
-    check_margins(loaded, directory.name, prompts, without)
+    without = {name: [continued(p, options | {"use_cache": False}) for p in prompts] for name, options in GENERATION.items()}
+    check_margins(loaded, directory.name, prompts, without["greedy"])
+    for name, texts in without.items():
+        if texts != outputs[name]:
+            print(f"{directory.name}: the cache changes transformers' continuations, {name}", flush=True)
+            outputs[f"{name}-without-cache"] = texts
     record = {"prompts": prompts, "max_new_tokens": NEW_TOKENS, "settings": GENERATION, "outputs": outputs}
-    if without != outputs["greedy"]:
-        print(f"{directory.name}: the cache changes transformers' continuations", flush=True)
-        record["outputs"]["greedy-without-cache"] = without
     return record
 
 

@@ -86,7 +86,7 @@ def rotary(config, scaling, **changed):
 
 DECODERS |= {
     "llama-linear": rotary(LlamaConfig, {"rope_type": "linear", "factor": 2.5}),
-    "llama-dynamic": rotary(LlamaConfig, {"rope_type": "dynamic", "factor": 2.0}, max_position_embeddings=16),
+    "llama-dynamic": rotary(LlamaConfig, {"rope_type": "dynamic", "factor": 2.0}, max_position_embeddings=24),
     "llama-yarn": rotary(LlamaConfig, {
         "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 4.0, "beta_slow": 0.5}),
     "qwen2-yarn": rotary(Qwen2Config, {

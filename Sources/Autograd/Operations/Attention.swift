@@ -1,4 +1,3 @@
-import Algorithms
 import CKernels
 import Kernels
 
@@ -8,24 +7,28 @@ extension Tape {
   /// in the columns. If K is less than H, each H / K neighbouring query heads share a key and value head (arXiv
   /// 2305.13245).
   ///
-  /// With `causal`, a token sees only itself and earlier ones. q may have fewer rows per sequence than k and v: the first
-  /// tokens (in an encoder's last layer, the classification token), or if causal the last ones. Scores are computed for
-  /// one block of queries at a time, and again in the backward pass from saved log-sums, so memory is linear in the
-  /// length. Scores and probabilities are float32.
+  /// q may have fewer rows per sequence than k and v: the first tokens (in an encoder's last layer, the classification
+  /// token), or if `reach` is causal the last ones. Scores are computed for one block of queries and the keys in its reach
+  /// at a time, and again in the backward pass from saved log-sums, so memory is linear in the length, and so is time if
+  /// the reach is bounded. Scores and probabilities are float32.
+  ///
+  /// - Parameters:
+  ///   - softCap: with c, softmax is of c · tanh(z / c) for scores z (Gemma 2, arXiv 2408.00118, section 2).
+  ///   - relative: terms of the scores that depend on the difference of positions; not with `softCap`.
   public func attention(
-    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, causal: Bool = false, scale: Float? = nil,
-    dropout: Float, site: Int
+    q: Tensor, k: Tensor, v: Tensor, heads: Int, keyValueHeads: Int? = nil, reach: AttentionReach = .all,
+    scale: Float? = nil, softCap: Float? = nil, relative: RelativePositions? = nil, dropout: Float, site: Int
   ) -> Tensor {
     let keyValueHeads = keyValueHeads ?? heads
     precondition(heads % keyValueHeads == 0)
     precondition(k.columns == q.columns / heads * keyValueHeads && v.columns == k.columns)
-    let output = make(
-      q.layout, columns: q.columns, needsGradient: q.needsGradient || k.needsGradient || v.needsGradient,
-      precision: q.precision)
+    precondition(relative == nil || softCap == nil && keyValueHeads == heads)
     let pass = AttentionPass(
-      tape: self, q: q, k: k, v: v, heads: heads, keyValueHeads: keyValueHeads, causal: causal,
-      scale: scale ?? 1 / Float(q.columns / heads).squareRoot(), dropout: dropoutSource == nil ? 0 : dropout,
-      site: site, logSums: workspace.allocate(q.rows * heads))
+      tape: self, q: q, k: k, v: v, heads: heads, keyValueHeads: keyValueHeads, reach: reach,
+      scale: scale ?? 1 / Float(q.columns / heads).squareRoot(), softCap: softCap, relative: relative,
+      dropout: dropoutSource == nil ? 0 : dropout, site: site, logSums: workspace.allocate(q.rows * heads))
+    let output = make(
+      q.layout, columns: q.columns, needsGradient: pass.needsScoreGradients || v.needsGradient, precision: q.precision)
     pass.forward(into: output)
     if output.needsGradient {
       record { pass.backward(from: output) }
@@ -34,13 +37,15 @@ extension Tape {
   }
 }
 
-private struct AttentionPass {
+struct AttentionPass {
   unowned let tape: Tape
   let q: Tensor, k: Tensor, v: Tensor
   let heads: Int
   let keyValueHeads: Int
-  let causal: Bool
+  let reach: AttentionReach
   let scale: Float
+  let softCap: Float?
+  let relative: RelativePositions?
   let dropout: Float
   let site: Int
   let logSums: Buffer
@@ -52,52 +57,12 @@ private struct AttentionPass {
   var precision: Precision { q.precision }
   var workspace: Workspace { tape.workspace }
 
-  /// Some queries of one sequence, for all heads.
-  struct Block {
-    let example: Int
-    /// The first query's position in its sequence.
-    let position: Int
-    /// Rows of q.
-    let queries: Range<Int>
-    /// Rows of k and v that the queries see.
-    let keys: Range<Int>
-    /// The number of keys of the sequence.
-    let total: Int
-    /// Whether queries do not see later keys.
-    let causal: Bool
-    let isFirst: Bool, isLast: Bool
+  typealias Block = AttentionBlock
+  var blocks: [Block] { Block.all(queries: q.layout, keys: k.layout, heads: heads, reach: reach) }
 
-    var isOnly: Bool { isFirst && isLast }
-    /// Rows and columns of the scores, padded for products.
-    var rows: Int { Products.padded(queries.count) }
-    var columns: Int { Products.padded(keys.count) }
-    /// The number of keys that query `index` sees.
-    func visible(_ index: Int) -> Int { causal ? position + index + 1 : keys.count }
-  }
-
-  /// The most scores of a block, all heads together: they should fit the second-level cache.
-  static let blockScores = 1 << 19
-
-  /// The number of queries per block for a number of keys.
-  func capacity(keys: Int) -> Int {
-    let wanted = Self.blockScores / (heads * Products.padded(keys)) / Products.rowMultiple * Products.rowMultiple
-    return min(128, max(Products.rowMultiple, wanted))
-  }
-
-  /// All blocks, sequence by sequence.
-  var blocks: [Block] {
-    (0..<q.layout.sequences).flatMap { sequence in
-      let queries = q.layout.range(sequence), keys = k.layout.range(sequence)
-      // If causal, fewer queries than keys are the last ones of the sequence.
-      let skipped = causal ? keys.count - queries.count : 0
-      return queries.chunks(ofCount: capacity(keys: keys.count)).map { part in
-        let seen = causal ? skipped + part.upperBound - queries.lowerBound : keys.count
-        return Block(
-          example: q.layout.examples[sequence], position: skipped + part.lowerBound - queries.lowerBound,
-          queries: part, keys: keys.prefix(seen), total: keys.count, causal: causal,
-          isFirst: part.lowerBound == queries.lowerBound, isLast: part.upperBound == queries.upperBound)
-      }
-    }
+  /// Whether gradients flow through the scores.
+  var needsScoreGradients: Bool {
+    [q, k, relative?.keys, relative?.queries].contains { $0?.needsGradient == true }
   }
 
   /// The query heads that are number `member` among those that share a key and value head, from row `row` on.
@@ -151,28 +116,27 @@ private struct AttentionPass {
   }
 
   /// Calls `body` for every query of every head, several heads at a time if there is a team, with the offset of its row
-  /// in the scores, its row in q, the number of keys it sees, and its dropout multipliers.
+  /// in the scores, its number in the block, the thread, and its dropout multipliers.
   ///
   /// Sixteen queries of a head share a row of random numbers, so that short sequences waste few. The row depends on their
   /// position in the sequence, not on the block.
   func forEachRow(
     _ block: Block, _ mask: Buffer?,
-    _ body: (_ head: Int, _ at: Int, _ row: Int, _ visible: Int, _ mask: UnsafePointer<Float>?) -> Void
+    _ body: (_ head: Int, _ at: Int, _ index: Int, _ member: Int, _ mask: UnsafePointer<Float>?) -> Void
   ) {
     let tile = Self.maskTile, width = Products.padded(block.total)
     workspace.forEach(heads, work: heads * block.rows * block.columns) { head, member in
       // Every thread has its own multipliers.
       let mask = mask.map { $0.base + member * tile * width }
-      for (index, row) in block.queries.enumerated() {
-        let place = block.position + index
+      for (index, place) in block.positions.enumerated() {
         if let mask, index == 0 || place % tile == 0 {
           let tiles = (block.total + tile - 1) / tile
           tape.dropoutSource?.row(
-            site, block.example, head * tiles + place / tile, dropout, mask, tile * width)
+            site, block.sequence.example, head * tiles + place / tile, dropout, mask, tile * width)
         }
         body(
-          head, (head * block.rows + index) * block.columns, row, block.visible(index),
-          mask.map { UnsafePointer($0 + place % tile * width) })
+          head, (head * block.rows + index) * block.columns, index, member,
+          mask.map { UnsafePointer($0 + place % tile * width + block.reached.lowerBound) })
       }
     }
   }
@@ -199,12 +163,14 @@ private struct AttentionPass {
     let blocks = blocks, largest = heads * (blocks.map { $0.rows * $0.columns }.max() ?? 0)
     let s = workspace.allocate(largest), mask = makeMask(blocks)
     let p = precision == .float32 ? s : workspace.allocate(largest, .bfloat16)
+    let relative = relative.map { RelativeScores(self, $0, blocks) }
     for block in blocks {
       multiply(block, q.buffer, k, into: s)
+      relative?.start(block)
       let count = block.columns
-      forEachRow(block, mask) { head, at, row, visible, mask in
-        hide(s.base + at, count, after: visible)
-        logSums.base[row * heads + head] = ck_softmax(s.base + at, scale, count)
+      forEachRow(block, mask) { head, at, index, _, mask in
+        let rate = finishScores(s.base + at, block, head, index, relative, slope: nil)
+        logSums.base[(block.queries.lowerBound + index) * heads + head] = ck_softmax(s.base + at, rate, count)
         switch precision {
         case .float32: if let mask { ck_multiply(s.base + at, mask, count) }
         case .bfloat16: ck_narrow_product(p.bf16 + at, s.base + at, mask, count)
@@ -216,29 +182,45 @@ private struct AttentionPass {
     output.clearPadding()
   }
 
-  /// Gives keys that a query does not see the probability 0.
-  private func hide(_ row: UnsafeMutablePointer<Float>, _ count: Int, after visible: Int) {
-    if visible < count { (row + visible).update(repeating: -.infinity, count: count - visible) }
+  /// Turns the products q · k of a query into scores, −∞ for keys that it does not see. Softmax multiplies them by the
+  /// result. With a cap, its derivative goes to `slope`.
+  private func finishScores(
+    _ s: UnsafeMutablePointer<Float>, _ block: Block, _ head: Int, _ index: Int, _ relative: RelativeScores?,
+    slope: UnsafeMutablePointer<Float>?
+  ) -> Float {
+    if let softCap { ck_soft_cap(s, scale, softCap, slope, block.columns) }
+    relative?.add(to: s, block, head, index)
+    let visible = block.visible(index)
+    if visible.lowerBound > 0 { s.update(repeating: -.infinity, count: visible.lowerBound) }
+    if visible.upperBound < block.columns {
+      (s + visible.upperBound).update(repeating: -.infinity, count: block.columns - visible.upperBound)
+    }
+    return softCap == nil && relative == nil ? scale : 1
   }
 
   /// With P the probabilities, M the dropout multipliers and δ = Σ dO ∘ O of a row: dV = (P ∘ M)ᵀ dO,
-  /// dS = P ∘ (M ∘ (dO Vᵀ) − δ) / √D, dQ = dS K, dK = dSᵀ Q.
+  /// dS = P ∘ (M ∘ (dO Vᵀ) − δ) · scale, dQ = dS K, dK = dSᵀ Q. With a cap c, scale is multiplied by 1 − tanh².
   func backward(from output: Tensor) {
     guard let dO = output.slot.take() else { return }
     let blocks = blocks, largest = heads * (blocks.map { $0.rows * $0.columns }.max() ?? 0)
     let p = workspace.allocate(largest), ds = workspace.allocate(largest), mask = makeMask(blocks)
+    let widest = blocks.map(\.columns).max() ?? 0
+    let slopes = softCap.map { _ in workspace.allocate(workspace.members * widest) }
     // Products read these: the same buffers in float32, rounded copies in bfloat16.
     let dropped = precision == .bfloat16 || dropout > 0 ? workspace.allocate(largest, precision) : p
     let derivative = precision == .bfloat16 ? workspace.allocate(largest, .bfloat16) : ds
-    let needsScores = q.needsGradient || k.needsGradient
+    let needsScores = needsScoreGradients
     let dq = target(q, blocks), dk = target(k, blocks), dv = target(v, blocks)
+    let relative = relative.map { RelativeScores(self, $0, blocks, hasGradients: needsScores) }
     for block in blocks {
       let count = block.columns
       multiply(block, q.buffer, k, into: p)
+      relative?.start(block)
       if needsScores { multiply(block, dO, v, into: ds) }
-      forEachRow(block, mask) { head, at, row, visible, mask in
-        hide(p.base + at, count, after: visible)
-        ck_softmax_again(p.base + at, scale, logSums.base[row * heads + head], count)
+      forEachRow(block, mask) { head, at, index, member, mask in
+        let row = block.queries.lowerBound + index, slope = slopes.map { $0.base + member * widest }
+        let rate = finishScores(p.base + at, block, head, index, relative, slope: slope)
+        ck_softmax_again(p.base + at, rate, logSums.base[row * heads + head], count)
         switch precision {
         case .float32:
           if let mask {
@@ -249,7 +231,9 @@ private struct AttentionPass {
         }
         guard needsScores else { return }
         let delta = dot(dO, output, at: row * columns + head * headSize)
-        ck_softmax_backward(p.base + at, ds.base + at, mask, delta, scale, count)
+        ck_softmax_backward(p.base + at, ds.base + at, mask, delta, slope == nil ? scale : 1, count)
+        if let slope { ck_multiply(ds.base + at, slope, count) }
+        relative?.addGradient(ds.base + at, block, head, index)
         if precision == .bfloat16 { ck_narrow_bfloat16(derivative.bf16 + at, ds.base + at, count) }
       }
       clearSurplus(block, dropped, precision)
@@ -259,11 +243,11 @@ private struct AttentionPass {
         dv.finish(block, self)
       }
       if let dq { multiply(block, derivative, k, intoQueries: dq.buffer) }
-      if let dk {
-        multiply(block, transposed: derivative, q.buffer, into: dk.keys(block, self))
-        dk.finish(block, self)
-      }
+      if let dk { multiply(block, transposed: derivative, q.buffer, into: dk.keys(block, self)) }
+      relative?.finish(block, dq: dq?.buffer, dk: dk?.sequence(block, self))
+      dk?.finish(block, self)
     }
+    relative?.addToTables()
     for gradient in [dq, dk, dv].compactMap({ $0 }) {
       gradient.slot.shape.clearPadding(gradient.buffer)
       gradient.slot.add(moving: gradient.buffer, in: workspace)
@@ -281,8 +265,8 @@ private struct AttentionPass {
   private func target(_ tensor: Tensor, _ blocks: [Block]) -> Target? {
     guard tensor.needsGradient else { return nil }
     var sums: Buffer?
-    // Several products that add to the same keys are summed in float32. Sums also start from zero if a later block sees
-    // more keys than the first.
+    // Several products that add to the same keys are summed in float32. Sums also start from zero if blocks see different
+    // keys.
     if tensor !== q, let rows = blocks.filter({ needsSums($0) }).map({ Products.padded($0.total) }).max() {
       sums = workspace.allocate(rows * tensor.columns)
     }
@@ -290,7 +274,7 @@ private struct AttentionPass {
   }
 
   private func needsSums(_ block: Block) -> Bool {
-    !block.isOnly && (causal || precision == .bfloat16) || sharing > 1 && precision == .bfloat16
+    block.sequence.isPartial || precision == .bfloat16 && (!block.isOnly || sharing > 1)
   }
 
   struct Target {
@@ -298,22 +282,32 @@ private struct AttentionPass {
     let buffer: Buffer
     let sums: Buffer?
 
+    /// The key rows of a block's sequence.
+    func sequence(_ block: Block, _ pass: AttentionPass) -> Operand {
+      guard let sums, pass.needsSums(block) else {
+        return pass.keys(buffer, pass.precision, from: block.sequence.keys.lowerBound)
+      }
+      return pass.keys(sums, .float32, from: 0)
+    }
+
     /// The destination of a block's key rows.
     func keys(_ block: Block, _ pass: AttentionPass) -> Operand {
-      guard let sums, pass.needsSums(block) else {
-        return pass.keys(buffer, pass.precision, from: block.keys.lowerBound)
-      }
+      guard let sums, pass.needsSums(block) else { return sequence(block, pass) }
       // The first block overwrites the keys that it sees; later ones add.
-      let written = block.columns * pass.k.columns, all = Products.padded(block.total) * pass.k.columns
-      if block.isFirst, sums.computes { (sums.base + written).update(repeating: 0, count: all - written) }
-      return pass.keys(sums, .float32, from: 0)
+      let columns = pass.k.columns, first = block.reached.lowerBound
+      if block.isFirst, sums.computes {
+        let end = first + block.columns, all = Products.padded(block.total)
+        sums.base.update(repeating: 0, count: first * columns)
+        if end < all { (sums.base + end * columns).update(repeating: 0, count: (all - end) * columns) }
+      }
+      return pass.keys(sums, .float32, from: first)
     }
 
     /// Copies a sequence's sums after its last block.
     func finish(_ block: Block, _ pass: AttentionPass) {
       guard let sums, pass.needsSums(block), block.isLast, sums.computes else { return }
-      buffer.store(
-        sums.base, at: block.keys.lowerBound * pass.k.columns, block.total * pass.k.columns, pass.precision)
+      let columns = pass.k.columns
+      buffer.store(sums.base, at: block.sequence.keys.lowerBound * columns, block.total * columns, pass.precision)
     }
   }
 }

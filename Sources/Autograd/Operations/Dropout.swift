@@ -20,11 +20,11 @@ extension Tape {
     return y
   }
 
-  /// Multiplies rows by their dropout multipliers, in place.
-  func applyDropout(_ buffer: Buffer, _ shape: TensorShape, probability: Float, site: Int) {
-    guard dropoutSource != nil, probability > 0 else { return }
+  /// Multiplies rows by their dropout multipliers and `scale`, in place.
+  func applyDropout(_ buffer: Buffer, _ shape: TensorShape, probability: Float, site: Int, scale: Float = 1) {
+    guard dropoutSource != nil && probability > 0 || scale != 1 else { return }
     let columns = shape.columns
-    forEachRow(shape.layout, columns: columns, dropout: probability, site: site) { row, multipliers in
+    forEachRow(shape.layout, columns: columns, dropout: probability, site: site, scale: scale) { row, multipliers in
       switch shape.precision {
       case .float32: ck_multiply(buffer.base + row * columns, multipliers, columns)
       case .bfloat16: ck_bf16_multiply(buffer.bf16 + row * columns, multipliers, columns)
@@ -32,18 +32,20 @@ extension Tape {
     }
   }
 
-  /// Calls `body` for every row with its dropout multipliers, or nil if dropout is off.
+  /// Calls `body` for every row with its dropout multipliers times `scale`, or nil if these are all one.
   func forEachRow(
-    _ layout: PackedLayout, columns: Int, dropout: Float, site: Int,
+    _ layout: PackedLayout, columns: Int, dropout: Float, site: Int, scale: Float = 1,
     _ body: (_ row: Int, _ multipliers: UnsafePointer<Float>?) -> Void
   ) {
     let source = dropout > 0 ? dropoutSource : nil
-    let multipliers = source.map { _ in workspace.allocate(columns) }
+    let multipliers = source != nil || scale != 1 ? workspace.allocate(columns) : nil
     guard workspace.computes else { return }
+    if source == nil { multipliers?.base.update(repeating: scale, count: columns) }
     for sequence in 0..<layout.sequences {
       for (position, row) in layout.range(sequence).enumerated() {
         if let source, let multipliers {
           source.row(site, layout.examples[sequence], position, dropout, multipliers.base, columns)
+          if scale != 1 { ck_scale(multipliers.base, scale, columns) }
         }
         body(row, multipliers.map { UnsafePointer($0.base) })
       }

@@ -1,230 +1,110 @@
 import CKernels
 import Kernels
 
-/// Frozen weights of a norm, in float32: layer norm (Ba et al., arXiv 1607.06450), or RMS norm (Zhang & Sennrich,
-/// arXiv 1910.07467) if there is no β.
-public struct NormWeights: Sendable {
-  /// γ [C].
-  public let gamma: FrozenTensor
-  /// β [C]; nil for an RMS norm.
-  public let beta: FrozenTensor?
-  /// Added to the variance, or to the mean square.
-  public let epsilon: Float
-
-  /// Weights.
-  public init(gamma: FrozenTensor, beta: FrozenTensor? = nil, epsilon: Float) {
-    self.gamma = gamma
-    self.beta = beta
-    self.epsilon = epsilon
-  }
-}
-
 extension Tape {
-  /// s = residual + dropout(branch + bias), y = norm(s), row by row: the step between two blocks of a pre-norm
-  /// transformer. s is the residual stream, in float32; y is the next block's input, in the tape's precision.
-  ///
-  /// A float32 `branch` is overwritten and must not be used afterwards.
-  public func addNorm(
-    _ branch: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, to residual: Tensor, _ norm: NormWeights
-  ) -> (sum: Tensor, normed: Tensor) {
-    let needs = isRecording && (branch.needsGradient || residual.needsGradient)
-    let shape = TensorShape(layout: branch.layout, columns: branch.columns, precision: .float32)
-    let sum = noted(
-      Tensor(
-        shape, buffer: branch.precision == .float32 ? branch.buffer : shape.allocate(in: workspace),
-        needsGradient: needs))
-    if branch.precision == .bfloat16, workspace.computes { ck_widen_bfloat16(sum.base, branch.bf16, sum.count) }
-    let y = make(branch.layout, columns: branch.columns, needsGradient: needs, precision: precision)
-    let pass = NormPass(tape: self, x: sum, norm: norm, statistics: workspace.allocate(2 * sum.rows))
-    pass.forward(into: y, bias: bias, dropout: dropout, site: site, residual: residual)
-    guard needs else { return (sum, y) }
-    // Keeps only the residual's slot, since its values are not needed again.
-    let through = residual.needsGradient ? residual.slot : nil, below = branch.needsGradient ? branch.slot : nil
-    record { [unowned self, normed = y.slot] in
-      let dy = pass.backward(normed), ds = sum.slot.take()
-      if let dy, let ds, workspace.computes { ck_add(dy.base, ds.base, sum.count) }
-      guard let total = dy ?? ds else { return }
-      guard let below else {
-        through?.add(moving: total, in: workspace)
-        return
-      }
-      switch below.shape.precision {
-      case .float32:
-        through?.add(total, in: workspace)
-        applyDropout(total, shape, probability: dropout, site: site)
-        below.add(moving: total, in: workspace)
-      case .bfloat16:
-        let narrow = below.shape.allocate(in: workspace)
-        if workspace.computes { ck_narrow_bfloat16(narrow.bf16, total.base, sum.count) }
-        applyDropout(narrow, below.shape, probability: dropout, site: site)
-        below.add(moving: narrow, in: workspace)
-        through?.add(moving: total, in: workspace)
-      }
-    }
-    return (sum, y)
+  /// y = norm(x), row by row; y is in the tape's precision.
+  public func norm(_ x: Tensor, _ norm: NormWeights) -> Tensor {
+    precondition(norm.gamma.count == x.columns)
+    return self.norm(x, norm, precision)
   }
 
-  /// y = norm(x), row by row, for a float32 x; y is in the tape's precision.
-  public func norm(_ x: Tensor, _ norm: NormWeights) -> Tensor {
-    let y = make(x.layout, columns: x.columns, needsGradient: x.needsGradient, precision: precision)
-    let pass = NormPass(tape: self, x: x, norm: norm, statistics: workspace.allocate(2 * x.rows))
-    pass.forward(into: y, bias: nil, dropout: 0, site: 0, residual: nil)
+  /// The norm of every γ.count neighbouring numbers of each row: of each head's queries or keys [N, H·D] with γ [D], or
+  /// of the whole row. y has the precision of x.
+  public func headNorm(_ x: Tensor, _ norm: NormWeights) -> Tensor {
+    precondition(x.columns % norm.gamma.count == 0)
+    return self.norm(x, norm, x.precision)
+  }
+
+  private func norm(
+    _ x: Tensor, _ norm: NormWeights, _ precision: Precision, operation: StaticString = #function
+  ) -> Tensor {
+    let y = make(
+      x.layout, columns: x.columns, needsGradient: x.needsGradient, precision: precision, operation: operation)
+    let pass = NormPass(tape: self, x: x, norm: norm)
+    pass.forward(into: y, bias: nil, dropout: 0, site: 0, scale: 1, residual: nil)
     if x.needsGradient {
-      record { [unowned self, normed = y.slot] in
-        if let dx = pass.backward(normed) { x.slot.add(moving: dx, in: workspace) }
+      record(operation: operation) { [unowned self, normed = y.slot] in
+        guard let dx = pass.backward(normed) else { return }
+        guard x.precision == .bfloat16 else { return x.slot.add(moving: dx, in: workspace) }
+        let narrow = x.shape.allocate(in: workspace)
+        if workspace.computes { ck_narrow_bfloat16(narrow.bf16, dx.base, x.count) }
+        x.slot.add(moving: narrow, in: workspace)
       }
     }
     return y
   }
 }
 
-extension Tape {
-  /// Runs `body` with γ, β and `bias` as floats.
-  func withFloats(
-    _ norm: NormWeights, _ bias: FrozenTensor?,
-    _ body: (
-      _ gamma: UnsafeMutablePointer<Float>, _ beta: UnsafeMutablePointer<Float>?, _ bias: UnsafeMutablePointer<Float>?
-    ) -> Void
-  ) {
-    withFloats(norm.gamma) { gamma in
-      withOptionalFloats(norm.beta) { beta in withOptionalFloats(bias) { body(gamma, beta, $0) } }
-    }
-  }
-}
-
-private struct NormPass {
+/// The norm of a tensor's rows, or of equal parts of them, there and back.
+struct NormPass {
   unowned let tape: Tape
-  /// The input of the norm, float32.
+  /// The input of the norm.
   let x: Tensor
   let norm: NormWeights
-  /// Two numbers per row for the backward pass.
-  let statistics: Buffer
+  /// Two numbers per part for the backward pass.
+  private let statistics: Buffer
+  /// Numbers in a part.
+  private let size: Int
 
-  /// Computes the sum in `x` and its norm in `y`.
-  func forward(into y: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, residual: Tensor?) {
-    let columns = x.columns, scratch = y.precision == .bfloat16 ? tape.workspace.allocate(columns) : nil
+  init(tape: Tape, x: Tensor, norm: NormWeights) {
+    (self.tape, self.x, self.norm, size) = (tape, x, norm, norm.gamma.count)
+    statistics = tape.workspace.allocate(2 * x.count / size)
+  }
+
+  /// Computes the norm of `x` in `y`; with a residual after it has added residual + scale · dropout(x + bias) in a float32
+  /// `x`.
+  func forward(
+    into y: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, scale: Float, residual: Tensor?
+  ) {
+    let columns = x.columns
+    let input = x.precision == .bfloat16 ? tape.workspace.allocate(columns) : nil
+    let output = y.precision == .bfloat16 ? tape.workspace.allocate(columns) : nil
     tape.withFloats(norm, bias) { gamma, beta, bias in
-      tape.forEachRow(x.layout, columns: columns, dropout: dropout, site: site) { row, multipliers in
-        let kept = statistics.base + 2 * row, output = scratch?.base ?? y.row(row)
-        if let beta {
-          ck_residual_layer_norm(
-            x.row(row), bias, multipliers, residual?.row(row), gamma, beta, norm.epsilon, output, kept, kept + 1,
-            columns)
-        } else {
-          ck_residual_rms_norm(
-            x.row(row), bias, multipliers, residual?.row(row), gamma, norm.epsilon, output, kept, columns)
+      tape.forEachRow(x.layout, columns: columns, dropout: dropout, site: site, scale: scale) { row, multipliers in
+        if let input { ck_widen_bfloat16(input.base, x.bf16 + row * columns, columns) }
+        let source = input?.base ?? x.row(row), target = output?.base ?? y.row(row)
+        for start in stride(from: 0, to: columns, by: size) {
+          let from = source + start, to = target + start, kept = statistics.base + 2 * (row * columns + start) / size
+          let residual = residual?.row(row)
+          switch norm.kind {
+          case .layer:
+            ck_residual_layer_norm(
+              from, bias, multipliers, residual, gamma, beta, norm.epsilon, to, kept, kept + 1, size)
+          case .rms:
+            ck_residual_rms_norm(from, bias, multipliers, residual, gamma, norm.epsilon, to, kept, size)
+          }
         }
-        if let scratch { ck_narrow_bfloat16(y.bf16 + row * columns, scratch.base, columns) }
+        if let output { ck_narrow_bfloat16(y.bf16 + row * columns, output.base, columns) }
       }
     }
   }
 
-  /// The gradient with respect to x, in its own memory or the output's; nil if there is none.
+  /// The gradient with respect to x in float32, in its own memory or the output's; nil if there is none.
   func backward(_ normed: GradientSlot) -> Buffer? {
     guard let dy = normed.take() else { return nil }
+    let columns = x.columns, workspace = tape.workspace
     var dx = dy
     if normed.shape.precision == .bfloat16 {
-      dx = x.shape.allocate(in: tape.workspace)
+      dx = TensorShape(layout: x.layout, columns: columns, precision: .float32).allocate(in: workspace)
       if dy.computes { ck_widen_bfloat16(dx.base, dy.bf16, x.count) }
     }
+    let input = x.precision == .bfloat16 ? workspace.allocate(workspace.members * columns) : nil
     tape.withFloats(norm.gamma) { gamma in
-      tape.workspace.forEachRange(of: x.rows, numbers: x.columns) { range in
+      workspace.forEachRange(of: x.rows, numbers: columns) { range, member in
         for row in range {
-          let at = dx.base + row * x.columns, kept = statistics.base + 2 * row
-          if norm.beta != nil {
-            ck_layer_norm_backward(at, x.row(row), gamma, kept[0], kept[1], at, x.columns)
-          } else {
-            ck_rms_norm_backward(at, x.row(row), gamma, kept[0], x.columns)
+          let scratch = input.map { $0.base + member * columns }
+          if let scratch { ck_widen_bfloat16(scratch, x.bf16 + row * columns, columns) }
+          let source = scratch ?? x.row(row)
+          for start in stride(from: 0, to: columns, by: size) {
+            let at = dx.base + row * columns + start, kept = statistics.base + 2 * (row * columns + start) / size
+            switch norm.kind {
+            case .layer: ck_layer_norm_backward(at, source + start, gamma, kept[0], kept[1], at, size)
+            case .rms: ck_rms_norm_backward(at, source + start, gamma, kept[0], size)
+            }
           }
         }
       }
     }
     return dx
-  }
-}
-
-extension Tape {
-  /// y = LayerNorm(dropout(x + bias) + residual), row by row, always in float32 (Ba et al., arXiv 1607.06450).
-  ///
-  /// Overwrites x, which must not be used afterwards. `norm` has a β.
-  public func residualLayerNorm(
-    _ x: Tensor, bias: FrozenTensor?, dropout: Float, site: Int, residual: Tensor?, _ norm: NormWeights
-  ) -> Tensor {
-    let pass = LayerNormPass(
-      tape: self, x: x, shape: TensorShape(layout: x.layout, columns: x.columns, precision: .float32),
-      statistics: workspace.allocate(2 * x.rows), norm: norm, dropout: dropoutSource == nil ? 0 : dropout, site: site)
-    let y = noted(pass.forward(bias: bias, residual: residual))
-    if y.needsGradient {
-      let through = residual?.needsGradient == true ? residual?.slot : nil
-      record { [gradient = y.slot] in pass.backward(gradient, through: through) }
-    }
-    return y
-  }
-}
-
-private struct LayerNormPass {
-  unowned let tape: Tape
-  /// After the forward pass, the sum before the norm (float32) or the normalised sum (bfloat16).
-  let x: Tensor
-  /// The shape of the output.
-  let shape: TensorShape
-  /// Mean and 1 / standard deviation of every row.
-  let statistics: Buffer
-  let norm: NormWeights
-  let dropout: Float
-  let site: Int
-
-  func forward(bias: FrozenTensor?, residual: Tensor?) -> Tensor {
-    let workspace = tape.workspace, columns = shape.columns
-    let imageShape = TensorShape(layout: shape.layout, columns: columns, precision: .bfloat16)
-    let image = x.precision == .bfloat16 ? imageShape.allocate(in: workspace) : nil
-    let y = Tensor(
-      shape, buffer: shape.allocate(in: workspace), image: image,
-      needsGradient: tape.isRecording && (x.needsGradient || residual?.needsGradient == true))
-    let sum = workspace.allocate(image == nil ? 1 : columns)
-    tape.withFloats(norm, bias) { gamma, beta, bias in
-      tape.forEachRow(shape.layout, columns: columns, dropout: dropout, site: site) { row, multipliers in
-        let at = row * columns, residual = residual.map { $0.base + at }
-        if let image {
-          statistics.base[2 * row + 1] = ck_bf16_residual_layer_norm(
-            x.bf16 + at, bias, multipliers, residual, gamma, beta, norm.epsilon, y.base + at, image.bf16 + at,
-            sum.base, columns)
-        } else {
-          ck_residual_layer_norm(
-            x.base + at, bias, multipliers, residual, gamma, beta, norm.epsilon, y.base + at,
-            statistics.base + 2 * row, statistics.base + 2 * row + 1, columns)
-        }
-      }
-    }
-    return y
-  }
-
-  func backward(_ gradient: GradientSlot, through: GradientSlot?) {
-    guard let dy = gradient.take() else { return }
-    let workspace = tape.workspace, columns = shape.columns
-    let narrow = x.precision == .bfloat16 && x.needsGradient ? x.shape.allocate(in: workspace) : nil
-    tape.withFloats(norm.gamma) { gamma in
-      let dropout = narrow == nil ? 0 : dropout
-      tape.forEachRow(shape.layout, columns: columns, dropout: dropout, site: site) { row, multipliers in
-        let at = row * columns, dx = dy.base + at, reciprocal = statistics.base[2 * row + 1]
-        switch x.precision {
-        case .float32:
-          ck_layer_norm_backward(dx, x.base + at, gamma, statistics.base[2 * row], reciprocal, dx, columns)
-        case .bfloat16:
-          ck_bf16_layer_norm_backward(dx, x.bf16 + at, gamma, reciprocal, dx, columns)
-          if let narrow { ck_narrow_product(narrow.bf16 + at, dx, multipliers, columns) }
-        }
-      }
-    }
-    if let narrow {
-      x.slot.add(moving: narrow, in: workspace)
-      through?.add(moving: dy, in: workspace)
-      return
-    }
-    through?.add(dy, in: workspace)
-    if x.needsGradient {
-      tape.applyDropout(dy, shape, probability: dropout, site: site)
-      x.slot.add(moving: dy, in: workspace)
-    }
   }
 }

@@ -35,7 +35,10 @@ void ck_gated(enum ck_activation kind, bool narrow, const void *gate, const void
 void ck_gated_backward(enum ck_activation kind, bool narrow, const void *gate, const void *up, void *dy, void *dup,
                        long count);
 
-// x = multiplier ∘ (x + bias) + residual (bias, multiplier, residual may be null), y = norm(x) gamma + beta, one row.
+// x = multiplier ∘ (x + bias) + residual, each of which may be null; one row.
+void ck_add_branch(float *x, const float *bias, const float *multiplier, const float *residual, long columns);
+
+// The same, and y = norm(x) gamma + beta; beta may be null too.
 // Writes 1 / standard deviation and the mean.
 void ck_residual_layer_norm(float *x, const float *bias, const float *multiplier, const float *residual,
                             const float *gamma, const float *beta, float epsilon, float *y, float *mean,
@@ -63,9 +66,20 @@ void ck_residual_rms_norm(float *x, const float *bias, const float *multiplier, 
 // dy <- the gradient of RMS norm with respect to its input x, one row.
 void ck_rms_norm_backward(float *dy, const float *x, const float *gamma, float reciprocal_rms, long columns);
 
-// Rotates each head's pairs (x[i], x[half + i]) by the angles with these cosines and sines, one row. `direction` -1
-// rotates back.
-void ck_rotate(float *x, const float *cosines, const float *sines, float direction, long heads, long half);
+// Rotates each head's pairs (x[i], x[half + i]) by the angles with these cosines and sines, one row of heads of `size`
+// numbers. `direction` -1 rotates back.
+void ck_rotate(float *x, const float *cosines, const float *sines, float direction, long heads, long size, long half);
+
+// One row of scores with terms by relative position: s[j] <- scale (s[j] + a[r] + b[j, r]) + bias[r], where r = rows[j] and
+// b has rows of `stride` numbers. a, b and bias may be null.
+void ck_relative_scores(float *s, float scale, const int32_t *rows, const float *a, const float *b, long stride,
+                        const float *bias, long count);
+
+// The gradients of a and b, which may be null: da[r] += ds[j], db[j, r] += ds[j].
+void ck_relative_gradients(const float *ds, const int32_t *rows, float *da, float *db, long stride, long count);
+
+// z = cap tanh(scale s / cap) in s, and dz/ds in slope, which may be null.
+void ck_soft_cap(float *s, float scale, float cap, float *slope, long count);
 
 // One row of scores: s <- softmax(scale s); returns log sum exp(scale s).
 float ck_softmax(float *s, float scale, long count);

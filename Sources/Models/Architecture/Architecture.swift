@@ -79,23 +79,27 @@ extension Architecture {
   /// The output layer of a language model whose weights are not tied.
   public static let languageModelHead = "lm_head.weight"
 
-  /// A decoder whose parameters and forward code follow from a design. Its classifier is the linear map `score` on the
-  /// last token's state, as in transformers.
+  /// A decoder whose parameters and forward code follow from a design, which `read` makes of LLaMA's while it reads
+  /// `config.json`. Its classifier is the linear map `score` on the last token's state, as in transformers.
   public static func decoder(
     modelType: String, basePrefix: String = "model", classifierClass: String, languageModelClass: String,
     defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil, tokenizerClass: String? = nil,
-    readConfig: @escaping @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void,
-    design: @escaping @Sendable (ModelConfig) -> DecoderDesign
+    read: @escaping @Sendable (inout ModelConfig, inout DecoderDesign, inout JSONObjectReader) -> Void
   ) -> Architecture {
     Architecture(
       modelType: modelType, basePrefix: basePrefix, classifierClass: classifierClass,
       languageModelClass: languageModelClass, defaultTargets: defaultTargets, ggufName: ggufName,
       tokenizerClass: tokenizerClass,
-      readConfig: readConfig, parts: { config in design(config).parts(config) },
+      readConfig: { config, fields in
+        var design = DecoderDesign()
+        read(&config, &design, &fields)
+        config.design = design
+      },
+      parts: { config in config.design.parts(config) },
       head: { config, outputs in
         [HeadParameter(name: "score.weight", rows: outputs, columns: config.hiddenSize, isOutput: true)]
       },
-      forward: .decoder { weights in try DecoderStack(weights: weights, design: design(weights.config)) })
+      forward: .decoder { weights in DecoderStack(weights: weights) })
   }
 }
 

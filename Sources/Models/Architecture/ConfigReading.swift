@@ -111,10 +111,11 @@ extension ModelConfig {
   }
 
   /// The sizes that encoders and most decoders call the same: `vocab_size`, `hidden_size`, `num_hidden_layers`,
-  /// `num_attention_heads`, `intermediate_size`, `max_position_embeddings`. Heads must divide the width.
+  /// `num_attention_heads`, `intermediate_size`, `max_position_embeddings`. Heads must divide the width, unless their
+  /// size is given apart.
   public mutating func readSizes(
     _ fields: inout JSONObjectReader, vocabulary: Int, hidden: Int, layers depth: Int, heads number: Int, inner: Int,
-    positions: Int
+    positions: Int, hasHeadSize: Bool = false
   ) {
     vocabularySize = fields.integer("vocab_size", vocabulary, in: Bounds.vocabulary)
     hiddenSize = fields.integer("hidden_size", hidden, in: Bounds.width)
@@ -122,41 +123,20 @@ extension ModelConfig {
     heads = fields.integer("num_attention_heads", number, in: Bounds.width)
     intermediateSize = fields.integer("intermediate_size", inner, in: Bounds.innerWidth)
     maxPositions = fields.integer("max_position_embeddings", positions, in: Bounds.positions)
-    readHeads(key: "num_attention_heads", widthKey: "hidden_size", &fields)
+    readHeads(
+      key: "num_attention_heads", widthKey: "hidden_size", hasSize: hasHeadSize || fields["head_dim"] != nil, &fields)
   }
 
-  /// Sets the head size from `heads` and `hiddenSize`, which must divide; keys and values have as many heads.
-  public mutating func readHeads(key: String, widthKey: String, _ fields: inout JSONObjectReader) {
+  /// Sets the head size from `heads` and `hiddenSize`, which must divide unless a head has a size of its own; keys and
+  /// values have as many heads.
+  public mutating func readHeads(
+    key: String, widthKey: String, hasSize: Bool = false, _ fields: inout JSONObjectReader
+  ) {
     keyValueHeads = heads
     headSize = max(1, hiddenSize / heads)
-    if hiddenSize % heads != 0 {
+    if hiddenSize % heads != 0, !hasSize {
       fields.report(key, .wrongValue(expected: "a divisor of \(widthKey) (\(hiddenSize))", found: "\(heads)"))
     }
-  }
-
-  /// Heads of keys and values, the width of a head, and the rotary embedding: what decoders with `rotary` positions have.
-  ///
-  /// Newer configs keep θ in `rope_parameters`, older ones beside `rope_scaling`.
-  public mutating func readRotaryAttention(_ fields: inout JSONObjectReader) {
-    keyValueHeads = fields.optional("num_key_value_heads") { try $0.integer(in: Bounds.width) } ?? heads
-    if heads % keyValueHeads != 0 {
-      fields.report(
-        "num_key_value_heads",
-        .wrongValue(expected: "a divisor of num_attention_heads (\(heads))", found: "\(keyValueHeads)"))
-    }
-    headSize = fields.optional("head_dim") { try $0.integer(in: Bounds.headWidth) } ?? headSize
-    if headSize % 2 != 0 {
-      let key = fields["head_dim"] == nil ? "hidden_size" : "head_dim"
-      fields.report(key, "a head has \(headSize) numbers; rotary embeddings need an even number")
-    }
-    ropeTheta = fields.optional("rope_theta") { try $0.number(in: 1...1e15) } ?? 10_000
-    _ = fields.optional(fields["rope_scaling"] == nil ? "rope_parameters" : "rope_scaling") { scaling in
-      if let theta = try scaling.optional("rope_theta") { ropeTheta = try theta.number(in: 1...1e15) }
-      let type = try scaling.optional("rope_type") ?? scaling.optional("type")
-      if try type?.string() ?? "default" != "default" { ropeScaling = scaling.node }
-    }
-    let partial = fields.optional("partial_rotary_factor") { try $0.number(in: 0...1) } ?? 1
-    if partial != 1 { fields.reportUnsupported("partial_rotary_factor", "\(partial)", supported: "1") }
   }
 
   /// The nonlinearity that `key` names, or `standard`.

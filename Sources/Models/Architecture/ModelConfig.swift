@@ -65,14 +65,8 @@ public struct ModelConfig: Sendable {
   public var labelCount: Int?
   /// `problem_type`: regression, single_label_classification or multi_label_classification.
   public var problemType: String?
-  /// LLaMA: whether the attention's linear maps have biases.
-  public var attentionBias = false
-  /// LLaMA: whether the feed-forward's linear maps have biases.
-  public var mlpBias = false
-  /// LLaMA: the base wavelength of the rotary embedding.
-  public var ropeTheta = 10_000.0
-  /// LLaMA: `rope_scaling` or `rope_parameters` as written; nil if the rotary embedding is the plain one.
-  public var ropeScaling: JSONNode?
+  /// How a decoder is built. Encoders have none.
+  public var design = DecoderDesign()
 
   /// The first of `eosTokenIDs`.
   public var eosTokenID: Int? { eosTokenIDs.first }

@@ -24,20 +24,19 @@ struct DecoderStack: Decoder {
   private let positions: FrozenTensor?
   private let layers: [Layer]
   private let finalNorm: NormWeights
-  /// Every layer's rotary frequencies, each once.
-  private let frequencies: [RotaryFrequencies]
+  /// Every layer's rotary embeddings, each once.
+  private let embeddings: [RotaryEmbedding]
 
-  /// Throws `ModelError` if the config asks for rotary frequencies that there is no code for.
-  init(weights: ModelWeights, design: DecoderDesign) throws {
-    let config = weights.config
-    var frequencies: [RotaryFrequencies] = []
-    func rotary(_ layer: Int) throws -> Int? {
-      guard let wanted = try design.rotary?(config, layer) else { return nil }
-      if let known = frequencies.firstIndex(of: wanted) { return known }
-      frequencies.append(wanted)
-      return frequencies.count - 1
+  init(weights: ModelWeights) {
+    let config = weights.config, design = config.design
+    var embeddings: [RotaryEmbedding] = []
+    func rotary(_ layer: Int) -> Int? {
+      guard !design.rotary.isEmpty, let wanted = design.rotary[layer] else { return nil }
+      if let known = embeddings.firstIndex(of: wanted) { return known }
+      embeddings.append(wanted)
+      return embeddings.count - 1
     }
-    layers = try (0..<config.layers).map { layer in
+    layers = (0..<config.layers).map { layer in
       let path = "\(design.stack).\(layer)."
       func linear(_ module: String) -> LinearSlot { weights.linear(path + module, isTransposed: design.isTransposed) }
       let gate: LinearSlot?, up: String, down: String
@@ -54,32 +53,31 @@ struct DecoderStack: Decoder {
         attentionNorm: weights.norm(path + design.attentionNorm, design.norm), projections: projections,
         attentionOutput: linear(design.attentionOutput),
         feedForwardNorm: weights.norm(path + design.feedForwardNorm, design.norm), gate: gate, up: linear(up),
-        down: linear(down), rotary: try rotary(layer))
+        down: linear(down), rotary: rotary(layer))
     }
     self.config = config
     self.design = design
     tokens = weights[design.tokens + ".weight"]
     positions = design.positions.map { weights[$0 + ".weight"] }
     finalNorm = weights.norm(design.finalNorm, design.norm)
-    self.frequencies = frequencies
+    self.embeddings = embeddings
   }
 
   func states(_ tokens: PackedTokens, onlyLast: Bool, _ context: ForwardContext) -> Tensor {
     let tape = context.tape, places = context.positions(tokens)
-    let angles = frequencies.map { tape.rotaryAngles(positions: places, frequencies: $0.values) }
+    let angles = embeddings.map { self.angles($0, tokens.layout, places, onlyLast: false, tape) }
     var tables = [(table: self.tokens, ids: tokens.ids)]
     if let positions { tables.append((positions, places)) }
     let embedded = tape.embedding(tokens.layout, tables, scale: design.embeddingScale)
     var residual = tape.dropout(embedded, probability: config.embeddingDropout, site: DropoutPlace.embeddings)
     var x = tape.norm(residual, layers[0].attentionNorm)
-    let last = (0..<tokens.layout.sequences).map { places[tokens.layout.offsets[$0 + 1] - 1] }
     for (index, layer) in layers.enumerated() {
       // The last layer is asked for the last tokens alone.
       let queries = onlyLast && index == layers.count - 1
       let turns = layer.rotary.map { number in
         let turn = angles[number]
-        let lastTurn = queries ? tape.rotaryAngles(positions: last, frequencies: frequencies[number].values) : turn
-        return (queries: lastTurn, keys: turn)
+        let last = queries ? self.angles(embeddings[number], tokens.layout, places, onlyLast: true, tape) : turn
+        return (queries: last, keys: turn)
       }
       let result = context.block([residual, x], sites: layer.sites) {
         forward(layer: index, $0[0], $0[1], turns, onlyLast: queries, $1)
@@ -87,6 +85,20 @@ struct DecoderStack: Decoder {
       (residual, x) = (result[0], result[1])
     }
     return x
+  }
+
+  /// The angles of every token at its place, or of each sequence's last token alone.
+  private func angles(
+    _ embedding: RotaryEmbedding, _ layout: PackedLayout, _ places: [Int32], onlyLast: Bool, _ tape: Tape
+  ) -> RotaryAngles {
+    let sequences = (0..<layout.sequences).map { sequence in
+      let range = layout.range(sequence), places = places[range]
+      let length = places.last.map { Int($0) + 1 } ?? 0
+      return (
+        positions: Array(onlyLast ? places.suffix(1) : places), embedding.frequencies(length: length).values
+      )
+    }
+    return tape.rotaryAngles(sequences, amplitude: embedding.usual.amplitude)
   }
 
   /// The residual stream after a layer, and its norm for what follows; with `onlyLast` of each sequence's last token.

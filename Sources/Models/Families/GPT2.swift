@@ -7,13 +7,14 @@ extension Architecture {
     modelType: "gpt2", basePrefix: "transformer", classifierClass: "GPT2ForSequenceClassification",
     languageModelClass: "GPT2LMHeadModel", defaultTargets: ["c_attn.q", "c_attn.v"],
     tokenizerClass: "GPT2Tokenizer",
-    readConfig: { $0.readGPT2(&$1) },
-    design: { _ in
-      DecoderDesign(
-        tokens: "wte", positions: "wpe", stack: "h", finalNorm: "ln_f", norm: .layer, attentionNorm: "ln_1",
-        attention: .fused("attn.c_attn", parts: ["q", "k", "v"]), attentionOutput: "attn.c_proj",
-        feedForwardNorm: "ln_2", feedForward: .plain(up: "mlp.c_fc", down: "mlp.c_proj"), isTransposed: true,
-        attentionBias: true, feedForwardBias: true, biasJoinsResidual: true)
+    read: { config, design, fields in
+      config.readGPT2(&fields)
+      (design.tokens, design.positions, design.stack, design.finalNorm) = ("wte", "wpe", "h", "ln_f")
+      (design.norm, design.attentionNorm, design.feedForwardNorm) = (.layer, "ln_1", "ln_2")
+      design.attention = .fused("attn.c_attn", parts: ["q", "k", "v"])
+      design.attentionOutput = "attn.c_proj"
+      design.feedForward = .plain(up: "mlp.c_fc", down: "mlp.c_proj")
+      (design.isTransposed, design.biases, design.biasJoinsResidual) = (true, [.attention, .feedForward], true)
     })
 }
 
