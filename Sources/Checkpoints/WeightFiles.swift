@@ -23,14 +23,16 @@ public struct WeightFiles: Sendable {
   private let absent: [String: ShardIndex.Place]
   /// Names that are read from a tensor of another name.
   private var aliases: [String: String] = [:]
+  private let olderPrefixes: [String]
 
   /// Maps the weights of the directory `path` and checks that they are complete. `basePrefix` is what task models of the
-  /// family call their base model.
+  /// family call their base model, `olderPrefixes` what they called it.
   ///
   /// Throws `CheckpointError`, `SafetensorsError`, `FileError`, or a list of them.
-  public init(path: String, basePrefix: String? = nil) throws {
+  public init(path: String, basePrefix: String? = nil, olderPrefixes: [String] = []) throws {
     self.path = path
     self.basePrefix = basePrefix
+    self.olderPrefixes = olderPrefixes
     let single = path + "/model.safetensors"
     let index = path + "/model.safetensors.index.json"
     let tensors: [[String]]
@@ -99,6 +101,7 @@ public struct WeightFiles: Sendable {
     if let prefix = basePrefix.map({ $0 + "." }) {
       spellings.append(name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : prefix + name)
     }
+    spellings += olderPrefixes.map { "\($0).\(name)" }
     for (now, then) in [("LayerNorm.weight", "LayerNorm.gamma"), ("LayerNorm.bias", "LayerNorm.beta")]
     where name.hasSuffix(now) {
       spellings += spellings.map { $0.dropLast(now.count) + then }

@@ -54,6 +54,22 @@ public struct LanguageModel: Sendable {
     (directory, notices) = (nil, [])
   }
 
+  /// The next token's logits [N, V] after states [N, C], in float32.
+  public func logits(_ states: Tensor, _ tape: Tape) -> Tensor {
+    let design = decoder.config.design
+    return tape.languageModelLogits(states, head: head, scale: design.logitScale, softCap: design.logitCap)
+  }
+
+  /// For each row of states the loss of its target, as `Tape.languageModelLoss` has it.
+  public func losses(
+    _ states: Tensor, targets: [Int32], weights: [Float], smoothing: Float = 0, _ tape: Tape
+  ) -> [Double] {
+    let design = decoder.config.design
+    return tape.languageModelLoss(
+      states, head: head, targets: targets, weights: weights, smoothing: smoothing, scale: design.logitScale,
+      softCap: design.logitCap)
+  }
+
   /// Drops the weights' pages from memory; they are read again when needed.
   public func forgetPages() { directory?.forgetPages() }
 }
@@ -95,14 +111,15 @@ extension ForwardContext {
 
   /// Causal attention of layer `layer` inside each sequence, and over the cached tokens if there is a cache.
   func causalAttention(
-    layer: Int, q: Tensor, k: Tensor, v: Tensor, config: ModelConfig, scale: Float?
+    layer: Int, q: Tensor, k: Tensor, v: Tensor, config: ModelConfig, reach: AttentionReach
   ) -> Tensor {
+    let scale = config.design.scoreScale, cap = config.design.scoreCap
     if let cache {
       cache.append(layer: layer, k: k, v: v)
-      return tape.cachedAttention(q: q, cache: cache, layer: layer, heads: config.heads, scale: scale)
+      return tape.cachedAttention(q: q, cache: cache, layer: layer, heads: config.heads, scale: scale, softCap: cap)
     }
     return tape.attention(
-      q: q, k: k, v: v, heads: config.heads, keyValueHeads: config.keyValueHeads, reach: .causal, scale: scale,
-      dropout: config.attentionDropout, site: DropoutPlace.attention(layer: layer))
+      q: q, k: k, v: v, heads: config.heads, keyValueHeads: config.keyValueHeads, reach: reach, scale: scale,
+      softCap: cap, dropout: config.attentionDropout, site: DropoutPlace.attention(layer: layer))
   }
 }

@@ -93,6 +93,43 @@ import Testing
     withExtendedLifetime(directory) {}
   }
 
+  /// Slices of different heights: queries, keys and values of grouped-query attention in one [out, in] map.
+  @Test func unequalSlicesAreFoldedAndExportedInTheirRows() throws {
+    let phi3 = """
+      {"model_type": "phi3", "vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, \
+      "num_key_value_heads": 2, "intermediate_size": 24, "max_position_embeddings": 64, "pad_token_id": 0, \
+      "tie_word_embeddings": false}
+      """
+    let (directory, weights, geometry) = try checkpoint(
+      phi3, .float32, prefix: "model.", extra: ["lm_head.weight": [30, 16]])
+    let adapter = try adapter(geometry, ["qkv_proj.k", "qkv_proj.v", "gate_up_proj.up"])
+    #expect(adapter.entries.prefix(3).map(\.site.outFeatures) == [8, 8, 24])
+    #expect(adapter.entries.prefix(3).map(\.site.slice?.firstRow) == [16, 24, 24])
+    let target = try TemporaryDirectory()
+    try FoldedCheckpoint(weights, geometry: geometry, adapter: adapter, task: .languageModel).write(to: target.path)
+    let file = try SafetensorsFile(path: "\(target.path)/model.safetensors")
+    let fused = adapter.fused(geometry)
+    #expect(fused.entries.map(\.rank) == [4, 2, 4, 2])
+    for entry in fused.entries {
+      let name = "model.\(entry.site.path).weight", columns = entry.site.inFeatures
+      let before = try weights.files[0].tensor(name).floats(), after = try file.tensor(name).floats()
+      let slices = adapter.entries.filter { $0.site.slice?.path == entry.site.path }
+      for row in 0..<entry.site.outFeatures {
+        let slice = slices.first { slice in
+          let first = slice.site.slice?.firstRow ?? 0
+          return (first..<(first + slice.site.outFeatures)).contains(row)
+        }
+        for column in 0..<columns {
+          let at = row * columns + column
+          let exact = slice.map { expected(before[at], $0, row - ($0.site.slice?.firstRow ?? 0), column) }
+          #expect(abs(Double(after[at]) - (exact ?? Double(before[at]))) < 1e-6)
+          #expect(abs(expected(before[at], entry, row, column) - (exact ?? Double(before[at]))) < 1e-6)
+        }
+      }
+    }
+    withExtendedLifetime(directory) {}
+  }
+
   /// The config says tied; what transformers 5 then makes of the stored tensors.
   @Test(arguments: ["another", "equal", "only", "embedding"])
   func theOutputLayerIsTheOneThatIsStored(stored: String) throws {

@@ -12,6 +12,27 @@ import Testing
     try check([7, 1, 4], vocabulary: 23, type, smoothing)
   }
 
+  /// Granite's scale and Gemma 2's cap, with logits of several times the cap.
+  @Test(arguments: [(0.4, nil), (1, 0.8), (1.7, 0.8)] as [(Float, Float?)], [0, 0.1] as [Float])
+  func scaledAndCappedLogits(form: (scale: Float, softCap: Float?), smoothing: Float) throws {
+    try check([7, 1, 4], vocabulary: 23, .float32, smoothing, scale: form.scale, softCap: form.softCap)
+    if smoothing > 0 {
+      try check([600], vocabulary: 5000, .float32, smoothing, scale: form.scale, softCap: form.softCap, axes: 1)
+    }
+  }
+
+  /// For few rows and for many.
+  @Test(arguments: [3, 20]) func logits(rows: Int) {
+    let tape = Tape(workspace: dirtyWorkspace(), parameters: FloatStorage(zeros: 0))
+    let values = normal(rows * 6, stream: 1), head = FrozenTensor(normal(9 * 6, stream: 2), shape: [9, 6])
+    let hidden = tape.constant(values, layout: PackedLayout([rows]), columns: 6)
+    let plain = Matrix(values.map(Double.init), columns: 6).timesTransposed(Matrix(head))
+    expectClose(tape.languageModelLogits(hidden, head: head, scale: 0.3).values, (0.3 * plain).values, tolerance: 1e-6)
+    expectClose(
+      tape.languageModelLogits(hidden, head: head, scale: 0.5, softCap: 2).values,
+      plain.map { 2 * tanh(0.5 * $0 / 2) }.values, tolerance: 1e-6)
+  }
+
   @Test func moreRowsThanASliceHas() throws {
     #expect(HeadSlices.rows(vocabulary: 5000) < 600)
     try check([600], vocabulary: 5000, .float32, 0.1, axes: 1)
@@ -47,7 +68,7 @@ import Testing
 
   private func check(
     _ lengths: [Int], vocabulary: Int, columns: Int = Self.columns, _ type: ElementType, _ smoothing: Float,
-    axes: Int = 40
+    scale: Float = 1, softCap: Float? = nil, axes: Int = 40
   ) throws {
     let layout = PackedLayout(lengths),
       head = try stored(
@@ -57,7 +78,10 @@ import Testing
     let targets = (0..<layout.rows).map { $0 % 4 == 1 ? -1 : Int32($0 * 7 % vocabulary) }
     let values = normal(layout.rows * columns, stream: 3, deviation: 2 / Double(columns).squareRoot())
     func losses(_ hidden: Matrix) -> [Double] {
-      let logits = hidden.timesTransposed(w)
+      let logits = hidden.timesTransposed(w).map { product in
+        let z = Double(scale) * product
+        return softCap.map { Double($0) * tanh(z / Double($0)) } ?? z
+      }
       return targets.enumerated().map { row, target in
         guard target >= 0 else { return 0 }
         let row = logits.row(row), sum = log(row.reduce(0) { $0 + exp($1) }), epsilon = Double(smoothing)
@@ -69,7 +93,9 @@ import Testing
       let storage = FloatStorage(zeros: 0)
       let tape = Tape(workspace: dirtyWorkspace(), parameters: storage, gradients: storage, precision: precision)
       let hidden = tape.constant(values, layout: layout, columns: columns, needsGradient: true)
-      let found = tape.languageModelLoss(hidden, head: head, targets: targets, weights: weights, smoothing: smoothing)
+      let found = tape.languageModelLoss(
+        hidden, head: head, targets: targets, weights: weights, smoothing: smoothing, scale: scale,
+        softCap: softCap)
       let start = Matrix(values.map(Double.init), columns: columns)
       expectClose(found.map(Float.init), losses(start), tolerance: precision.tolerance())
       let gradient = try #require(hidden.gradient)

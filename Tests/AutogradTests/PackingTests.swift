@@ -16,6 +16,31 @@ import Testing
     compare(exact: true) { $0.attention(q: $1, k: $1, v: $1, heads: 2, dropout: dropout, site: 3) }
   }
 
+  @Test(arguments: [0, 0.2] as [Float]) func windowedAttention(dropout: Float) {
+    for reach in [AttentionReach.causal(window: 20), .within(9)] {
+      compare(exact: true) {
+        $0.attention(q: $1, k: $1, v: $1, heads: 2, reach: reach, softCap: 2, dropout: dropout, site: 3)
+      }
+    }
+  }
+
+  /// The tables' gradients, which reach an adapter, are those of all sequences.
+  @Test(arguments: [0, 0.2] as [Float]) func disentangledAttention(dropout: Float) {
+    let layer = SmallLayer(), columns = SmallLayer.columns
+    compare(exact: false) { tape, x in
+      let table = tape.constant(
+        normal(32 * columns, stream: 8), layout: PackedLayout(lengths: [32], examples: [0]), columns: columns)
+      let tables = tape.linear(
+        table,
+        [
+          AdaptedLinear(layer.maps[0], adapter: SmallLayer.query),
+          AdaptedLinear(layer.maps[2], adapter: SmallLayer.value),
+        ])
+      let relative = RelativePositions(keys: tables[0], queries: tables[1]) { min(max($0 + 16, 0), 31) }
+      return tape.attention(q: x, k: x, v: x, heads: 2, relative: relative, dropout: dropout, site: 3)
+    }
+  }
+
   @Test(arguments: [0, 0.2] as [Float]) func layerNorm(dropout: Float) {
     let norm = SmallLayer().norms[0]
     compare(exact: true) {

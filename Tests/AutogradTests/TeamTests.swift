@@ -6,8 +6,13 @@ import Testing
 @Suite struct TeamTests {
   static let precisions: [Precision] = Products.hasBFloat16 ? [.float32, .bfloat16] : [.float32]
 
+  /// What a family's block has beside LLaMA's.
+  enum Form: CaseIterable, Sendable { case plain, capped, relative }
+
   /// Gradients and losses of a decoder's block and head over one sequence of 160 tokens.
-  func run(_ precision: Precision, threads: Int?, dropout: Float) -> (losses: [Double], gradients: [Float]) {
+  func run(_ precision: Precision, threads: Int?, dropout: Float, _ form: Form) -> (
+    losses: [Double], gradients: [Float]
+  ) {
     let rows = 160, columns = 128, inner = 256, vocabulary = 500, rank = 8
     func weight(_ out: Int, _ input: Int, _ stream: UInt64) -> FrozenTensor {
       let tensor = FrozenTensor(normal(out * input, stream: stream, deviation: 0.1), shape: [out, input])
@@ -34,8 +39,26 @@ import Testing
     let normed = tape.norm(x, NormWeights(gamma: gamma, epsilon: 1e-5))
     let qkv = tape.linear(
       normed, [map(columns, columns, 3, adapter), map(columns / 2, columns, 4), map(columns / 2, columns, 5)])
-    let attended = tape.attention(
-      q: qkv[0], k: qkv[1], v: qkv[2], heads: 4, keyValueHeads: 2, reach: .causal, dropout: dropout, site: 7)
+    let attended: Tensor
+    switch form {
+    case .plain:
+      attended = tape.attention(
+        q: qkv[0], k: qkv[1], v: qkv[2], heads: 4, keyValueHeads: 2, reach: .causal, dropout: dropout, site: 7)
+    case .capped:
+      let norm = NormWeights(gamma: FrozenTensor(normal(32, stream: 20), shape: [32]), epsilon: 1e-5)
+      attended = tape.attention(
+        q: tape.headNorm(qkv[0], norm), k: tape.headNorm(qkv[1], norm), v: qkv[2], heads: 4, keyValueHeads: 2,
+        reach: .causal(window: 40), softCap: 2, dropout: dropout, site: 7)
+    case .relative:
+      let table = tape.constant(
+        normal(64 * columns, stream: 21), layout: PackedLayout(lengths: [64], examples: [0]), columns: columns)
+      // The tables' gradients go to the adapter too.
+      let tables = tape.linear(table, [map(columns, columns, 22, adapter), map(columns, columns, 23, adapter)])
+      attended = tape.attention(
+        q: qkv[0], k: qkv[0], v: qkv[0], heads: 4,
+        relative: RelativePositions(keys: tables[0], queries: tables[1]) { min(max($0 + 32, 0), 63) },
+        dropout: dropout, site: 7)
+    }
     let (sum, second) = tape.addNorm(
       tape.linear(attended, map(columns, columns, 6)), bias: nil, dropout: 0, site: 8, to: x,
       NormWeights(gamma: gamma, epsilon: 1e-5))
@@ -46,20 +69,26 @@ import Testing
       NormWeights(gamma: gamma, epsilon: 1e-5))
     let losses = tape.languageModelLoss(
       last, head: weight(vocabulary, columns, 11), targets: (0..<rows).map { Int32($0 * 3 % vocabulary) },
-      weights: [Float](repeating: 1 / Float(rows), count: rows))
+      weights: [Float](repeating: 1 / Float(rows), count: rows), scale: form == .capped ? 0.9 : 1,
+      softCap: form == .capped ? 3 : nil)
     tape.backward()
     return (losses, gradients[0..<gradients.count])
   }
 
-  @Test(arguments: precisions, [0, 0.2] as [Float])
-  func bitsDoNotDependOnTheNumberOfThreads(precision: Precision, dropout: Float) {
-    let alone = run(precision, threads: nil, dropout: dropout), one = run(precision, threads: 1, dropout: dropout)
+  @Test(arguments: precisions, Form.allCases)
+  func bitsDoNotDependOnTheNumberOfThreads(precision: Precision, form: Form) {
+    for dropout in [0, 0.2] as [Float] { compare(precision, dropout, form) }
+  }
+
+  private func compare(_ precision: Precision, _ dropout: Float, _ form: Form) {
+    let alone = run(precision, threads: nil, dropout: dropout, form)
+    let one = run(precision, threads: 1, dropout: dropout, form)
     let tolerance: Float = precision == .float32 ? 1e-5 : 0.05
     let largest = alone.gradients.map(abs).max() ?? 0
     #expect(largest > 0)
     #expect(zip(alone.gradients, one.gradients).allSatisfy { abs($0 - $1) <= tolerance * largest })
     for threads in 2...3 {
-      let several = run(precision, threads: threads, dropout: dropout)
+      let several = run(precision, threads: threads, dropout: dropout, form)
       #expect(several.losses == one.losses && several.gradients == one.gradients, "\(threads) threads")
     }
   }

@@ -110,12 +110,23 @@ import Testing
   }
 
   @Test(arguments: [
-    ("{}", "model_type: is missing; expected one of bert, roberta, gpt2, llama"),
-    (#"{"model_type":null}"#, "model_type: is missing; expected one of bert, roberta, gpt2, llama"),
-    (#"{"model_type":7}"#, "model_type: must be a string, not a whole number"),
-    (#"{"model_type":"t5"}"#, #"model_type: "t5" is not supported; supported: bert, roberta, gpt2, llama"#),
-  ]) func onlyFourFamiliesAreKnown(_ json: String, _ sentence: String) {
-    expectError("config.json:1: " + sentence) { _ = try ModelConfig(json: json) }
+    ("{}", "model_type: is missing; expected one of: "),
+    (#"{"model_type":null}"#, "model_type: is missing; expected one of: "),
+    (#"{"model_type":"nonsense"}"#, #"model_type: "nonsense" is not supported. Supported: "#),
+    (#"{"model_type":"qwen"}"#, #"model_type: "qwen" is not supported, did you mean qwen2? Supported: "#),
+  ]) func familiesAreListed(_ json: String, _ sentence: String) {
+    func names(_ areDecoders: Bool) -> String {
+      Architecture.all.filter { $0.isDecoder == areDecoders }.map(\.modelType).joined(separator: ", ")
+    }
+    expectError("config.json:1: \(sentence)encoders \(names(false)); decoders \(names(true))") {
+      _ = try ModelConfig(json: json)
+    }
+  }
+
+  @Test func aFamilyIsNamedByAString() {
+    expectError("config.json:1: model_type: must be a string, not a whole number") {
+      _ = try ModelConfig(json: #"{"model_type":7}"#)
+    }
   }
 
   @Test func whatIsNoObjectIsNoConfig() {

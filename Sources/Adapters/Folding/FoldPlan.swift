@@ -46,7 +46,8 @@ struct FoldPlan {
     guard let path = geometry.tensor(stored: name) else {
       let isOutputLayer = name == Architecture.languageModelHead && outputLayer.map { !$0.isCopy } ?? false
       hasOutputLayer = hasOutputLayer || isOutputLayer
-      return isOutputLayer || task == .asStored ? SafetensorsTensor(name: name, copyOf: name, in: file) : nil
+      let isKept = geometry.config.architecture.otherModules.contains { ".\(name)".contains(".\($0).") }
+      return isOutputLayer || isKept || task == .asStored ? SafetensorsTensor(name: name, copyOf: name, in: file) : nil
     }
     if let other = stored.updateValue(name, forKey: path) {
       throw FoldError.ambiguous(directory: directory.path, tensor: path, names: [other, name])

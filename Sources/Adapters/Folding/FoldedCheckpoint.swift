@@ -42,6 +42,9 @@ public struct FoldedCheckpoint: Sendable {
     self.geometry = geometry
     self.task = task
     source = directory.path
+    if case .classifier = task, geometry.config.architecture.classifierClass == nil {
+      throw FoldError.noClassifier(modelType: geometry.config.modelType)
+    }
     var plan = try FoldPlan(directory, geometry: geometry, adapter: adapter.fused(geometry), task: task)
     try plan.addStored()
     try plan.addPooler(pooler)
@@ -105,7 +108,7 @@ private struct FoldedConfig {
     let architecture = geometry.config.architecture
     switch task {
     case .classifier(let labels):
-      object["architectures"] = JSONNode(.strings([architecture.classifierClass]))
+      object["architectures"] = JSONNode(.strings([architecture.classifierClass].compactMap { $0 }))
       Self.set(labels, in: &object, base: geometry.config)
     case .languageModel:
       object["architectures"] = JSONNode(.strings([architecture.languageModelClass].compactMap { $0 }))

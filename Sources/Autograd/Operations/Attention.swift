@@ -210,7 +210,7 @@ struct AttentionPass {
     let dropped = precision == .bfloat16 || dropout > 0 ? workspace.allocate(largest, precision) : p
     let derivative = precision == .bfloat16 ? workspace.allocate(largest, .bfloat16) : ds
     let needsScores = needsScoreGradients
-    let dq = target(q, blocks), dk = target(k, blocks), dv = target(v, blocks)
+    let dq = target(q), dk = target(k, keysOf: blocks), dv = target(v, keysOf: blocks)
     let relative = relative.map { RelativeScores(self, $0, blocks, hasGradients: needsScores) }
     for block in blocks {
       let count = block.columns
@@ -261,13 +261,13 @@ struct AttentionPass {
     }
   }
 
-  /// A new gradient; nil if it is not needed.
-  private func target(_ tensor: Tensor, _ blocks: [Block]) -> Target? {
+  /// A new gradient, of keys or values if their blocks are given; nil if it is not needed.
+  private func target(_ tensor: Tensor, keysOf blocks: [Block] = []) -> Target? {
     guard tensor.needsGradient else { return nil }
     var sums: Buffer?
     // Several products that add to the same keys are summed in float32. Sums also start from zero if blocks see different
     // keys.
-    if tensor !== q, let rows = blocks.filter({ needsSums($0) }).map({ Products.padded($0.total) }).max() {
+    if let rows = blocks.filter({ needsSums($0) }).map({ Products.padded($0.total) }).max() {
       sums = workspace.allocate(rows * tensor.columns)
     }
     return Target(slot: tensor.slot, buffer: tensor.shape.allocate(in: workspace), sums: sums)

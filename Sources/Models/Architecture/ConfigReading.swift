@@ -152,6 +152,11 @@ extension ModelConfig {
 
   /// Special tokens; an explicit null means none, and so does the padding token −1.
   public mutating func readTokens(_ fields: inout JSONObjectReader, pad: Int?, bos: Int?, eos: Int?) {
+    readTokens(&fields, pad: pad, bos: bos, eos: eos.map { [$0] } ?? [])
+  }
+
+  /// The same with several tokens that end a text by default.
+  mutating func readTokens(_ fields: inout JSONObjectReader, pad: Int?, bos: Int?, eos: [Int]) {
     func token(_ key: String, from least: Int = 0, _ standard: Int?) -> Int? {
       fields.has(key) ? fields.optional(key) { try $0.integer(in: least...Int(Int32.max)) } : standard
     }
@@ -165,7 +170,7 @@ extension ModelConfig {
       eosTokenIDs =
         fields.optional("eos_token_id") { try $0.elements().map { try $0.integer(in: Bounds.tokens) } } ?? []
     } else {
-      eosTokenIDs = token("eos_token_id", eos).map { [$0] } ?? []
+      eosTokenIDs = fields.has("eos_token_id") ? token("eos_token_id", nil).map { [$0] } ?? [] : eos
     }
   }
 }

@@ -210,11 +210,22 @@ extension LabelSpace {
   init(names: [String]) { self = names.isEmpty ? .regression : .classes(names) }
 }
 
+extension PreparedRun {
+  /// A note where a batch of the run could go another way than transformers', which pads.
+  var rotaryNotices: [String] {
+    guard let length = model.design.usualRotaryLength, length < config.task.maxSeqLength else { return [] }
+    return [
+      "sequences of more than \(length) tokens have rotary frequencies of their own here; in transformers the longest "
+        + "of a batch decides for all of it"
+    ]
+  }
+}
+
 /// A run's model, for its task.
 public struct LoadedModel: Sendable {
   /// The model as objectives run it.
   let objectiveModel: ObjectiveModel
-  /// Notes for the user: that a pooler or head had to be drawn.
+  /// Notes for the user: that a pooler or head had to be drawn, that a part of the model is left aside.
   public let notices: [String]
   /// The checkpoint's own head, if it has one that fits.
   let storedHead: [[Float]]?
@@ -223,15 +234,13 @@ public struct LoadedModel: Sendable {
   init(_ directory: String, _ config: ModelConfig, outputs: Int?, philox: Philox, precision: Precision) throws {
     guard let outputs else {
       let model = try LanguageModel(path: directory, config: config, precision: precision)
-      (objectiveModel, notices, storedHead) = (.language(model), model.notices, nil)
+      (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
       return
     }
     let loaded = try LoadedClassifier(
       path: directory, config: config, labels: outputs, philox: philox, precision: precision)
-    (objectiveModel, notices, storedHead) = (
-      .classifier(loaded.model), loaded.notices + (config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []),
-      loaded.storedHead
-    )
+    (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
+    notices = config.notices + loaded.notices + (config.labelProblem.map { ["labels are unknown: \($0)"] } ?? [])
   }
 }
 
