@@ -3,6 +3,7 @@ extension Architecture {
   /// logits. transformers has no classifier of it.
   public static let granite = Architecture.decoder(
     modelType: "granite", classifierClass: nil, languageModelClass: "GraniteForCausalLM", ggufName: "granite",
+    tokenizerClass: "TokenizersBackend",
     read: { config, design, fields in
       config.readDecoder(
         &fields, vocabulary: 32_000, hidden: 4096, layers: 32, heads: 32, inner: 11_008, positions: 2048)
