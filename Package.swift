@@ -147,7 +147,7 @@ let package = Package(
       [
         "swift-peft", "Configuration", "Diagnostics", "Models", "Tasks", "StrictJSON", "RunStore", "Metrics",
         "Checkpoints", "Kernels",
-      ]),
+      ], golden: true),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks the documents against the repository and the program: links and their anchors, names of files and of Swift
-# declarations, the README's length and its table of verbs, the keys, defaults and values in docs/configuration.md.
+# declarations, the README's length and its table of verbs, the keys, defaults and values in docs/configuration.md, the
+# methods and the tasks. (Families of models: DocumentedFamilyTests.)
 #
 #   scripts/check_docs.sh [PROGRAM]    (default: .build/release/swift-peft, else .build/debug/swift-peft)
 set -euo pipefail
@@ -121,6 +122,16 @@ done <"$work/schema"
 while read -r path; do
   grep -q "^$path@" "$work/schema" || problem "docs/configuration.md: there is no key $path"
 done < <(sed -n '/^## Keys/,/^## Sweeps/p' docs/configuration.md | sed -nE 's/^\| `([a-z0-9_.]+)` \|.*/\1/p')
+
+# The methods and the tasks have rows or names where they are explained.
+names() { awk -F@ -v path="$1" '$1 == path { print $3 }' "$work/schema"; }
+[ -n "$(names adapter.strategy)" ] && [ -n "$(names task.name)" ] || problem 'the schema has no methods or no tasks'
+for name in $(names adapter.strategy); do
+  grep -qF "\`$name\`" docs/methods.md || problem "docs/methods.md: nothing about the method $name"
+done
+for name in $(names task.name); do
+  grep '^|' docs/data.md | grep -qF "\`$name\`" || problem "docs/data.md: no row for the task $name"
+done
 
 printf '%s documents, %s keys, %s verbs: %s\n' "${#documents[@]}" "$(wc -l <"$work/schema")" "$(wc -l <"$work/verbs")" \
   "$([ "$problems" -eq 0 ] && echo 'no problems' || echo "$problems problems")"

@@ -81,6 +81,9 @@ public struct Philox: Sendable {
     return order
   }
 
+  /// The C kernel makes this many multipliers at once.
+  public static let dropoutGroup = 128
+
   /// Writes a row of a dropout mask: `count` multipliers, 0 with probability p (to 1/65536), otherwise 1 / (1 − p).
   ///
   /// - Parameters:
@@ -88,14 +91,18 @@ public struct Philox: Sendable {
   ///   - step: the optimiser step, from 0.
   ///   - example: the example's number in the step, which makes masks independent of how the batch is cut into shards.
   ///   - row: the row in the example (token, or head · tokens + token).
+  ///   - part: writes only these multipliers of the row; it begins with a multiple of `dropoutGroup`.
   public func dropout(
     site: Int, step: Int, example: Int, row: Int, probability: Float, into multipliers: UnsafeMutablePointer<Float>,
-    count: Int
+    count: Int, part: Range<Int>? = nil
   ) {
+    let part = part ?? 0..<count
+    precondition(part.lowerBound % Self.dropoutGroup == 0 && part.upperBound <= count)
     let threshold = UInt32((probability * 65536).rounded())
-    let groups = (count + 127) / 128  // The C kernel makes 128 numbers from 16 blocks.
+    // A group comes from 16 Philox blocks.
+    let group = row * ((count + Self.dropoutGroup - 1) / Self.dropoutGroup) + part.lowerBound / Self.dropoutGroup
     ck_dropout_multipliers(
-      multipliers, count, threshold, 65536 / Float(65536 - threshold), UInt32(truncatingIfNeeded: row * groups * 16),
+      multipliers, part.count, threshold, 65536 / Float(65536 - threshold), UInt32(truncatingIfNeeded: group * 16),
       UInt32(truncatingIfNeeded: example), UInt32(truncatingIfNeeded: step),
       RandomPurpose.dropout(site: site).counter, seed)
   }

@@ -18,23 +18,25 @@ public struct LanguageModel: Sendable {
   public let decoder: any Decoder
   /// The head's weight [V, C]; the token embedding if they are tied.
   public let head: FrozenTensor
+  /// Notes for the user: that the checkpoint's head is not the one that its config says.
+  public let notices: [String]
   private let directory: WeightFiles?
 
   /// Maps the weights of the model directory `path` and checks every one of them.
   ///
   /// In bfloat16 the matrices that products read are rounded once, here, unless they are stored so.
   public init(path: String, config: ModelConfig, precision: Precision = .float32) throws {
-    let geometry = ModelGeometry(config), directory = try geometry.checkpoint(path)
+    let geometry = ModelGeometry(config), output = try OutputLayer(geometry.checkpoint(path), geometry)
     guard case .decoder(let make) = config.architecture.forward else {
       throw ModelError.notADecoder(config, path: path)
     }
     var notices: [String] = []
     let weights = try ModelWeights(
-      directory, geometry, precision, philox: Philox(seed: 0), wanted: Self.ownHead(config), notices: &notices)
-    let name = config.tieWordEmbeddings ? geometry.tokenEmbedding : Architecture.languageModelHead
+      output.directory, geometry, precision, philox: Philox(seed: 0), wanted: output.wanted, notices: &notices)
     decoder = try make(weights)
-    head = precision == .bfloat16 ? weights[name].inBFloat16() : weights[name]
-    self.directory = directory
+    head = precision == .bfloat16 ? weights[output.name].inBFloat16() : weights[output.name]
+    directory = output.directory
+    self.notices = notices + output.notices
   }
 
   /// The same on shapes alone, for counting memory. The types are those of `stored`, else float32.
@@ -49,11 +51,23 @@ public struct LanguageModel: Sendable {
     head =
       FrozenTensor.absent(
         [([config.vocabularySize, config.hiddenSize], precision == .bfloat16 ? .bfloat16 : type)])[0]
-    directory = nil
+    (directory, notices) = (nil, [])
   }
 
-  private static func ownHead(_ config: ModelConfig) -> [(name: String, shape: [Int])] {
-    config.tieWordEmbeddings ? [] : [(Architecture.languageModelHead, [config.vocabularySize, config.hiddenSize])]
+  /// The next token's logits [N, V] after states [N, C], in float32.
+  public func logits(_ states: Tensor, _ tape: Tape) -> Tensor {
+    let design = decoder.config.design
+    return tape.languageModelLogits(states, head: head, scale: design.logitScale, softCap: design.logitCap)
+  }
+
+  /// For each row of states the loss of its target, as `Tape.languageModelLoss` has it.
+  public func losses(
+    _ states: Tensor, targets: [Int32], weights: [Float], smoothing: Float = 0, _ tape: Tape
+  ) -> [Double] {
+    let design = decoder.config.design
+    return tape.languageModelLoss(
+      states, head: head, targets: targets, weights: weights, smoothing: smoothing, scale: design.logitScale,
+      softCap: design.logitCap)
   }
 
   /// Drops the weights' pages from memory; they are read again when needed.
@@ -97,14 +111,15 @@ extension ForwardContext {
 
   /// Causal attention of layer `layer` inside each sequence, and over the cached tokens if there is a cache.
   func causalAttention(
-    layer: Int, q: Tensor, k: Tensor, v: Tensor, config: ModelConfig, scale: Float?
+    layer: Int, q: Tensor, k: Tensor, v: Tensor, config: ModelConfig, reach: AttentionReach
   ) -> Tensor {
+    let scale = config.design.scoreScale, cap = config.design.scoreCap
     if let cache {
       cache.append(layer: layer, k: k, v: v)
-      return tape.cachedAttention(q: q, cache: cache, layer: layer, heads: config.heads, scale: scale)
+      return tape.cachedAttention(q: q, cache: cache, layer: layer, heads: config.heads, scale: scale, softCap: cap)
     }
     return tape.attention(
-      q: q, k: k, v: v, heads: config.heads, keyValueHeads: config.keyValueHeads, reach: .causal, scale: scale,
-      dropout: config.attentionDropout, site: DropoutPlace.attention(layer: layer))
+      q: q, k: k, v: v, heads: config.heads, keyValueHeads: config.keyValueHeads, reach: reach, scale: scale,
+      softCap: cap, dropout: config.attentionDropout, site: DropoutPlace.attention(layer: layer))
   }
 }

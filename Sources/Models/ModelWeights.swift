@@ -10,6 +10,7 @@ public struct ModelWeights {
   let precision: Precision
   private let tensors: [String: FrozenTensor]
   private let sites: [String: Int]
+  private let maps: [String: LinearMap]
 
   /// The tensors of `geometry`'s parts, and what else is `wanted`, out of `directory`. Each is checked.
   ///
@@ -41,13 +42,13 @@ public struct ModelWeights {
         return (shape, elementType: matrices.contains(name) ? .bfloat16 : type)
       })
     tensors = Dictionary(zip(all.map(\.name), absent)) { first, _ in first }
-    (config, self.precision, sites) = (geometry.config, precision, geometry.siteNumbers)
+    (config, self.precision, sites, maps) = (geometry.config, precision, geometry.siteNumbers, geometry.maps)
   }
 
   private init(_ geometry: ModelGeometry, _ precision: Precision, tensors: [String: FrozenTensor]) {
     config = geometry.config
     self.precision = precision
-    sites = geometry.siteNumbers
+    (sites, maps) = (geometry.siteNumbers, geometry.maps)
     var tensors = tensors
     if precision == .bfloat16 {
       let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isBFloat16 } ?? false }.sorted()
@@ -64,26 +65,23 @@ public struct ModelWeights {
   }
 
   /// The map `path`, with its bias if the family has one.
-  func linear(_ path: String, isTransposed: Bool = false) -> LinearSlot {
+  func linear(_ path: String) -> LinearSlot {
     let weight = self[path + ".weight"]
     return LinearSlot(
       linear: FrozenLinear(
         weight: weight, bias: tensors[path + ".bias"]?.inFloat32(),
-        layout: isTransposed ? .columns(0..<weight.columns) : .rows),
+        layout: maps[path]?.isTransposed == true ? .columns(0..<weight.columns) : .rows),
       site: site(path))
   }
 
-  /// A map stored [in, out] whose outputs are equal parts, each with a site called `path.part`.
-  func fused(_ path: String, parts: [String]) -> FusedSlot {
-    let whole = linear(path), width = whole.linear.weight.columns / parts.count
-    let bias = whole.linear.bias?.floats()
-    let slots = parts.enumerated().map { number, part in
-      let columns = (number * width)..<((number + 1) * width)
-      return LinearSlot(
-        linear: FrozenLinear(
-          weight: whole.linear.weight, bias: bias.map { FrozenTensor(Array($0[columns]), shape: [width]) },
-          layout: .columns(columns)),
-        site: site("\(path).\(part)"))
+  /// A map whose outputs are parts, each with a site called `path.part`.
+  func fused(_ path: String) -> FusedSlot {
+    let whole = linear(path)
+    var first = 0
+    let slots = (maps[path]?.slices ?? []).map { part in
+      let outputs = first..<(first + part.outputs)
+      first = outputs.upperBound
+      return LinearSlot(linear: whole.linear.outputs(outputs), site: site("\(path).\(part.name)"))
     }
     return FusedSlot(parts: slots, whole: whole.site)
   }
@@ -108,6 +106,15 @@ public struct ModelWeights {
   }
 }
 
+extension FrozenLinear {
+  /// These outputs of the whole map.
+  fileprivate func outputs(_ range: Range<Int>) -> FrozenLinear {
+    let bias = bias?.rows(range)
+    if case .columns = layout { return FrozenLinear(weight: weight, bias: bias, layout: .columns(range)) }
+    return FrozenLinear(weight: weight.rows(range), bias: bias)
+  }
+}
+
 extension FrozenTensor {
   /// This tensor in float32: biases and norms, which are small and used so everywhere, are widened once.
   func inFloat32() -> FrozenTensor { elementType == .float32 ? self : FrozenTensor(floats(), shape: shape) }
@@ -116,7 +123,8 @@ extension FrozenTensor {
 extension ModelGeometry {
   /// The weights of a model directory, found with and without the base model's prefix.
   public func checkpoint(_ directory: String) throws -> WeightFiles {
-    try WeightFiles(path: directory, basePrefix: basePrefix)
+    try WeightFiles(
+      path: directory, basePrefix: basePrefix, olderPrefixes: config.architecture.olderPrefixes)
   }
 
   /// The optional parts of which a checkpoint has no tensor.

@@ -60,6 +60,9 @@ public struct JSONObjectReader {
     errors.append(JSONFieldError(place: FilePlace(file: place.file, line: place.line, field: path), problem: problem))
   }
 
+  /// Adds errors of a reader of a member.
+  public mutating func add(_ others: [JSONFieldError]) { errors += others }
+
   /// Throws the errors in the order of their lines, if there are any.
   public func finish() throws {
     try ErrorList.throwIfAny(errors.sorted { $0.place.line < $1.place.line })

@@ -104,6 +104,11 @@ import Testing
       "model: q.weight and bert.q.weight are both q.weight"
     ),
     (
+      .noClassifier(modelType: "granite"),
+      "transformers has no sequence classifier of granite, so a merged one could not be loaded; use the run with eval "
+        + "and predict"
+    ),
+    (
       .wrongHead(found: ["score.weight"], expected: ["classifier.bias", "classifier.weight"]),
       "the adapter's head is score.weight, the model's is classifier.bias, classifier.weight"
     ),

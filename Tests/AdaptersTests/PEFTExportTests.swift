@@ -32,7 +32,7 @@ import Testing
       table: table, tensors: tensors, head: isBERT ? head : [:],
       metadata: AdapterMetadata(
         baseModel: "tiny", modelType: geometry.config.modelType, taskType: isBERT ? "SEQ_CLS" : "CAUSAL_LM",
-        labels: [], loraAlpha: 5, useRSLoRA: rslora, targetModules: targets))
+        labels: [], loraAlpha: 5, useRSLoRA: rslora, targetModules: TargetSelection(targets).targets))
   }
 
   private func write(_ export: PEFTExport, _ name: String) throws -> (path: String, keep: TemporaryDirectory) {
@@ -56,7 +56,7 @@ import Testing
     let (path, keep) = try write(PEFTExport(adapter, geometry: geometry), "bert-\(targets[0])")
     let read = try PEFTAdapter.read(path, geometry: geometry)
     #expect(read.expanded == adapter.expanded)
-    #expect(read.targetModules == names)
+    #expect(read.targetModules == TargetSelection(names).targets)
     withExtendedLifetime(keep) {}
   }
 

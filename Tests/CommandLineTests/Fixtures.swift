@@ -59,7 +59,11 @@ extension Sandbox {
        "tie_word_embeddings": true}
       """,
     ]
-    guard let config = decoders.first(where: { name.hasPrefix($0.key + "-") })?.value else {
+    // "Qwen/Qwen2.5-0.5B" is the model of "qwen2.5-0.5b-alpaca-share-a.json".
+    let hub = FamilySizeTests.models.first { model in
+      name.hasPrefix(model.name.split(separator: "/").last.map { "\($0.lowercased())-" } ?? "/")
+    }
+    guard let config = decoders.first(where: { name.hasPrefix($0.key + "-") })?.value ?? hub?.config else {
       return try writeRobertaBase(directory)
     }
     try write("\(directory)/config.json", config)

@@ -72,4 +72,16 @@ import Testing
       site: 5, step: 6, example: 7, row: row, probability: probability, into: &mask, count: count)
     return mask
   }
+
+  @Test func aPartOfARowHasItsNumbers() {
+    let philox = Philox(seed: 5), count = 1000
+    func row(_ part: Range<Int>?) -> [Float] {
+      var multipliers = [Float](repeating: -1, count: part?.count ?? count)
+      philox.dropout(
+        site: 3, step: 2, example: 1, row: 7, probability: 0.3, into: &multipliers, count: count, part: part)
+      return multipliers
+    }
+    let whole = row(nil)
+    for part in [0..<1000, 0..<3, 128..<300, 384..<1000, 896..<901] { #expect(row(part) == Array(whole[part])) }
+  }
 }

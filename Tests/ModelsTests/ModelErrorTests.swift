@@ -31,6 +31,7 @@ import Testing
     }
     #expect(
       ModelError.notADecoder(bert, path: "x")
-        == .notALanguageModel(modelType: "bert", supported: ["gpt2", "llama"], path: "x"))
+        == .notALanguageModel(
+          modelType: "bert", supported: Architecture.all.filter(\.isDecoder).map(\.modelType), path: "x"))
   }
 }

@@ -123,12 +123,12 @@ import Testing
     ),
     (
       #""rope_parameters":{"rope_type":"proportional"}"#,
-      #"rope_parameters.rope_type: "proportional" is not supported; supported: default, linear, dynamic, yarn, llama3, "#
-        + "longrope"
+      #"rope_parameters.rope_type: "proportional" is not supported; supported: default, dynamic, linear, llama3, "#
+        + "longrope, yarn"
     ),
     (
       #""rope_scaling":{"type":"su"}"#,
-      #"rope_scaling.type: "su" is not supported; supported: default, linear, dynamic, yarn, llama3, longrope"#
+      #"rope_scaling.type: "su" is not supported; supported: default, dynamic, linear, llama3, longrope, yarn"#
     ),
     (#""rope_scaling":{"type":"llama3","factor":2}"#, "rope_scaling.low_freq_factor: is missing"),
     (

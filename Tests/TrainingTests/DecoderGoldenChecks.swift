@@ -35,7 +35,7 @@ extension DecoderGoldenRun {
     try check(result)
     #expect(state.parameterCount == expected["trainable_parameters"]?.integer, "\(name)")
     let file = try SafetensorsFile(path: gradientFile)
-    var named = table.tensors.map { (table.name(of: $0), state.reference($0)) }
+    var named = table.tensors.map { (goldenName(table.name(of: $0)), state.reference($0)) }
     named += zip(state.head, state.headReferences).map { ($0.name, $1) }
     #expect(Set(named.map(\.0)) == Set(file.names), "\(name)")
     for (tensor, reference) in named {

@@ -66,11 +66,18 @@ struct DecoderGoldenRun {
     gradientFile = folder.appendingPathComponent("\(run).gradients.safetensors").path
   }
 
+  /// What the golden files call a tensor: PEFT's name without `base_model.model.model`, which is not all that stands
+  /// before Gemma 3's layers.
+  func goldenName(_ name: String) -> String {
+    let prefix = geometry.basePrefix.split(separator: ".").dropFirst()
+    return name.hasPrefix("layers.") ? (prefix.map(String.init) + [name]).joined(separator: ".") : name
+  }
+
   func state() throws -> TrainableState {
     let head = labels.map { HeadParameter.all(config: modelConfig, labels: $0) } ?? []
     var state = TrainableState(table: table, head: head)
     let file = try SafetensorsFile(path: start)
-    for key in table.tensors { state[key] = try file.tensor(table.name(of: key)).floats() }
+    for key in table.tensors { state[key] = try file.tensor(goldenName(table.name(of: key))).floats() }
     for (index, parameter) in head.enumerated() { state[head: index] = try file.tensor(parameter.name).floats() }
     return state
   }
@@ -111,7 +118,7 @@ struct DecoderGoldenRun {
     let context = ForwardContext(
       tape: tape, adapters: state.adapters(sites: geometry.sites, scale: scale, dropout: 0), head: [])
     let states = model.decoder.states(tokens, onlyLast: false, context)
-    return tape.languageModelLogits(states, head: model.head).values
+    return model.logits(states, tape).values
   }
 
   func trainer(threads: Int = 1, precision: Precision = .float32) throws -> Trainer {

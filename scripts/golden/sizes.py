@@ -120,27 +120,24 @@ def parameters(model):
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def record(targets, config):
+def record(name, targets, config):
     is_decoder = config["model_type"] not in {
         "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "albert", "mpnet", "deberta-v2", "modernbert"}
     # Of Gemma 3 with images, the text part alone counts.
-    config = config | {"text_config": config["text_config"]} if "text_config" in config else config
     model = built(config.get("text_config", config), AutoModelForCausalLM if is_decoder else AutoModelForSequenceClassification)
     total = parameters(model)
     with torch.device("meta"):
         tuned = get_peft_model(model, LoraConfig(r=8, target_modules=targets))
     lora = sum(p.numel() for name, p in tuned.named_parameters() if ".lora_" in name)
-    return {"targets": targets, "total_parameters": total, "lora_parameters": lora, "config": config}
+    return {"name": name, "targets": targets, "total_parameters": total, "lora_parameters": lora, "config": json.dumps(config)}
 
 
 def main():
     os.makedirs(OUTPUT.parent, exist_ok=True)
-    records = {}
-    for name, (targets, config) in MODELS.items():
-        records[name] = record(targets, config)
-        print(f"{name:36} {records[name]['total_parameters']:14,} {records[name]['lora_parameters']:10,}", flush=True)
-    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in records.items()]
-    OUTPUT.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    records = [record(name, targets, config) for name, (targets, config) in MODELS.items()]
+    for values in records:
+        print(f"{values['name']:36} {values['total_parameters']:14,} {values['lora_parameters']:10,}")
+    OUTPUT.write_text("[\n" + ",\n".join(map(json.dumps, records)) + "\n]\n", encoding="utf-8")
 
 
 main()

@@ -124,6 +124,8 @@ public enum FoldError: UserFacingError, Equatable {
   case missingWeight(directory: String, tensor: String)
   /// Two stored tensors are the same one of the model.
   case ambiguous(directory: String, tensor: String, names: [String])
+  /// transformers has no class for a classifier of the family.
+  case noClassifier(modelType: String)
   /// The adapter's head is not the one of the model's family.
   case wrongHead(found: [String], expected: [String])
 
@@ -135,6 +137,9 @@ public enum FoldError: UserFacingError, Equatable {
     case .missingWeight(let directory, let tensor): "\(directory): the checkpoint lacks \(tensor)"
     case .ambiguous(let directory, let tensor, let names):
       "\(directory): \(names.joined(separator: " and ")) are both \(tensor)"
+    case .noClassifier(let type):
+      "transformers has no sequence classifier of \(type), so a merged one could not be loaded; use the run with eval "
+        + "and predict"
     case .wrongHead(let found, let expected):
       "the adapter's head is \(found.joined(separator: ", ")), the model's is \(expected.joined(separator: ", "))"
     }

@@ -60,6 +60,10 @@ struct AttentionPass {
   typealias Block = AttentionBlock
   var blocks: [Block] { Block.all(queries: q.layout, keys: k.layout, heads: heads, reach: reach) }
 
+  private func makeMask(_ blocks: [Block]) -> AttentionMask? {
+    AttentionMask(tape, probability: dropout, site: site, blocks)
+  }
+
   /// Whether gradients flow through the scores.
   var needsScoreGradients: Bool {
     [q, k, relative?.keys, relative?.queries].contains { $0?.needsGradient == true }
@@ -117,32 +121,18 @@ struct AttentionPass {
 
   /// Calls `body` for every query of every head, several heads at a time if there is a team, with the offset of its row
   /// in the scores, its number in the block, the thread, and its dropout multipliers.
-  ///
-  /// Sixteen queries of a head share a row of random numbers, so that short sequences waste few. The row depends on their
-  /// position in the sequence, not on the block.
   func forEachRow(
-    _ block: Block, _ mask: Buffer?,
+    _ block: Block, _ mask: AttentionMask?,
     _ body: (_ head: Int, _ at: Int, _ index: Int, _ member: Int, _ mask: UnsafePointer<Float>?) -> Void
   ) {
-    let tile = Self.maskTile, width = Products.padded(block.total)
     workspace.forEach(heads, work: heads * block.rows * block.columns) { head, member in
-      // Every thread has its own multipliers.
-      let mask = mask.map { $0.base + member * tile * width }
-      for (index, place) in block.positions.enumerated() {
-        if let mask, index == 0 || place % tile == 0 {
-          let tiles = (block.total + tile - 1) / tile
-          tape.dropoutSource?.row(
-            site, block.sequence.example, head * tiles + place / tile, dropout, mask, tile * width)
-        }
+      for index in 0..<block.queries.count {
         body(
           head, (head * block.rows + index) * block.columns, index, member,
-          mask.map { UnsafePointer($0 + place % tile * width + block.reached.lowerBound) })
+          mask?.row(block, head: head, index: index, member: member))
       }
     }
   }
-
-  /// The number of queries that share a row of dropout multipliers.
-  static let maskTile = 16
 
   /// Zeroes the padding rows of [H, rows, columns].
   func clearSurplus(_ block: Block, _ buffer: Buffer, _ precision: Precision) {
@@ -151,12 +141,6 @@ struct AttentionPass {
     for head in 0..<heads {
       buffer.clear(at: (head * block.rows + block.queries.count) * block.columns, surplus, precision)
     }
-  }
-
-  /// Memory for the multipliers of a tile per thread; nil without dropout.
-  func makeMask(_ blocks: [Block]) -> Buffer? {
-    guard dropout > 0 else { return nil }
-    return workspace.allocate(workspace.members * Self.maskTile * (blocks.map { Products.padded($0.total) }.max() ?? 0))
   }
 
   func forward(into output: Tensor) {

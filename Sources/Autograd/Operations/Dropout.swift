@@ -68,9 +68,10 @@ public struct DropoutSource: Sendable {
 
   func row(
     _ site: Int, _ example: Int, _ row: Int, _ probability: Float, _ multipliers: UnsafeMutablePointer<Float>,
-    _ count: Int
+    _ count: Int, part: Range<Int>? = nil
   ) {
     philox.dropout(
-      site: site, step: step, example: example, row: row, probability: probability, into: multipliers, count: count)
+      site: site, step: step, example: example, row: row, probability: probability, into: multipliers, count: count,
+      part: part)
   }
 }

@@ -87,6 +87,9 @@ public final class KeyValueCache {
     }
   }
 
+  /// Lets go all tokens of sequence `index`: the next are its first.
+  public func forget(_ index: Int) { sequences[index] = sequences[index].map { _ in Layer() } }
+
   /// The tokens that a layer keeps of a sequence, of which the last are the newest.
   func tokens(layer: Int, _ index: Int) -> (keys: FloatStorage, values: FloatStorage, rows: Range<Int>, window: Int?) {
     let state = sequences[index][layer]

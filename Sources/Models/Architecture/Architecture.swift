@@ -22,8 +22,13 @@ public struct Architecture: Sendable {
   public let modelType: String
   /// What transformers' task models call the base model; stands before every path of it.
   public let basePrefix: String
-  /// transformers' class for sequence classification.
-  public let classifierClass: String
+  /// What older checkpoints have in its place.
+  public let olderPrefixes: [String]
+  /// Modules beside the base model that nothing here uses, but without which transformers does not load a checkpoint: a
+  /// merged model keeps them.
+  public let otherModules: [String]
+  /// transformers' class for sequence classification; nil if it has none of the family.
+  public let classifierClass: String?
   /// transformers' class for language modelling; nil for encoders.
   public let languageModelClass: String?
   /// The adapted modules by default: queries and values, as in the papers.
@@ -50,14 +55,17 @@ public struct Architecture: Sendable {
 
   /// A family of its parts.
   public init(
-    modelType: String, basePrefix: String, classifierClass: String, languageModelClass: String? = nil,
-    defaultTargets: [String], ggufName: String? = nil, tokenizerClass: String? = nil,
+    modelType: String, basePrefix: String, olderPrefixes: [String] = [], otherModules: [String] = [],
+    classifierClass: String?, languageModelClass: String? = nil, defaultTargets: [String], ggufName: String? = nil,
+    tokenizerClass: String? = nil,
     readConfig: @escaping @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void,
     parts: @escaping @Sendable (ModelConfig) -> [ModelPart],
     head: @escaping @Sendable (_ config: ModelConfig, _ outputs: Int) -> [HeadParameter], forward: Forward
   ) {
     self.modelType = modelType
     self.basePrefix = basePrefix
+    self.olderPrefixes = olderPrefixes
+    self.otherModules = otherModules
     self.classifierClass = classifierClass
     self.languageModelClass = languageModelClass
     self.defaultTargets = defaultTargets
@@ -75,7 +83,10 @@ public struct Architecture: Sendable {
 
 extension Architecture {
   /// Every family, in the order of messages.
-  public static let all: [Architecture] = [.bert, .roberta, .gpt2, .llama]
+  public static let all: [Architecture] = [
+    .bert, .roberta, .gpt2, .llama, .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3Text, .gemma3, .phi3, .smolLM3,
+    .olmo2, .granite,
+  ]
 
   /// The output layer of a language model whose weights are not tied.
   public static let languageModelHead = "lm_head.weight"
@@ -83,13 +94,15 @@ extension Architecture {
   /// A decoder whose parameters and forward code follow from a design, which `read` makes of LLaMA's while it reads
   /// `config.json`. Its classifier is the linear map `score` on the last token's state, as in transformers.
   public static func decoder(
-    modelType: String, basePrefix: String = "model", classifierClass: String, languageModelClass: String,
+    modelType: String, basePrefix: String = "model", olderPrefixes: [String] = [], otherModules: [String] = [],
+    classifierClass: String?, languageModelClass: String,
     defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil, tokenizerClass: String? = nil,
     read: @escaping @Sendable (inout ModelConfig, inout DecoderDesign, inout JSONObjectReader) -> Void
   ) -> Architecture {
     Architecture(
-      modelType: modelType, basePrefix: basePrefix, classifierClass: classifierClass,
-      languageModelClass: languageModelClass, defaultTargets: defaultTargets, ggufName: ggufName,
+      modelType: modelType, basePrefix: basePrefix, olderPrefixes: olderPrefixes, otherModules: otherModules,
+      classifierClass: classifierClass, languageModelClass: languageModelClass, defaultTargets: defaultTargets,
+      ggufName: ggufName,
       tokenizerClass: tokenizerClass,
       readConfig: { config, fields in
         var design = DecoderDesign()

@@ -43,6 +43,69 @@ extension ModelConfig {
   }
 }
 
+extension ModelConfig {
+  /// `sliding_window`; nil if it is null, and `standard` if it is absent.
+  public func readWindow(_ fields: inout JSONObjectReader, standard: Int?) -> Int? {
+    let key = "sliding_window"
+    guard fields.has(key) else { return standard }
+    return fields.optional(key) { try $0.integer(in: Bounds.positions) }
+  }
+
+  /// Whether each layer sees a window alone, as `layer_types` says or else `standard` for a layer's number.
+  public func readSlidingLayers(_ fields: inout JSONObjectReader, standard: (Int) -> Bool) -> [Bool] {
+    let listed = fields.optional("layer_types") { list in
+      let entries = try list.elements()
+      guard entries.count == layers else {
+        throw list.error(
+          .wrongValue(expected: "a list of num_hidden_layers (\(layers)) entries", found: "one of \(entries.count)"))
+      }
+      return try entries.map { entry in
+        switch try entry.string() {
+        case "sliding_attention": return true
+        // The second is an older name.
+        case "full_attention", "attention": return false
+        case let name:
+          throw entry.error(
+            "\(JSONWriter.quoted(name.clipped)) is not supported; supported: full_attention, sliding_attention")
+        }
+      }
+    }
+    return listed ?? (0..<layers).map(standard)
+  }
+
+  /// The windows of `sliding` layers, for `DecoderDesign.windows`. Without a window there must be no such layer.
+  public func windows(_ window: Int?, _ sliding: [Bool], _ fields: inout JSONObjectReader) -> [Int?] {
+    if window == nil, let layer = sliding.firstIndex(of: true) {
+      fields.report("sliding_window", "there is none, but layer \(layer) has sliding_attention")
+    }
+    return sliding.map { $0 ? window : nil }
+  }
+
+  /// Qwen's windows: in the layers from `max_window_layers` on, if `use_sliding_window` is on.
+  public func readQwenWindows(_ fields: inout JSONObjectReader) -> [Int?] {
+    let window = readWindow(&fields, standard: 4096), isUsed = fields.bool("use_sliding_window", false)
+    let first = fields.integer("max_window_layers", 28, in: 0...Bounds.depth.upperBound)
+    let sliding = readSlidingLayers(&fields) { isUsed && window != nil && $0 >= first }
+    return windows(isUsed ? window : nil, sliding, &fields)
+  }
+}
+
+extension JSONObjectReader {
+  /// A factor above 0; `standard` if it is absent.
+  public mutating func factor(_ key: String, _ standard: Double) -> Float {
+    optionalFactor(key) ?? Float(standard)
+  }
+
+  /// A number above 0; nil if it is absent or null.
+  public mutating func optionalFactor(_ key: String) -> Float? {
+    optional(key) { field in
+      let number = try field.number()
+      if number > 0, Float(number).isFinite { return Float(number) }
+      throw field.error(.wrongValue(expected: "a number above 0", found: "\(number)"))
+    }
+  }
+}
+
 extension DecoderDesign.Biases {
   /// The biases that switches of the config turn on; both are off by default.
   public static func read(

@@ -59,10 +59,14 @@ public struct ModelConfig: Sendable {
   public var initializerRange: Float = 0.02
   /// The class names in class order; nil if the config has none.
   public var labels: [String]?
+  /// Why there are no `labels` although the config has a table of them: an error for what needs the names.
+  public var labelProblem: JSONFieldError?
   /// `num_labels`, or how many `labels` there are; nil if the config says neither (transformers then takes 2).
   public var labelCount: Int?
   /// `problem_type`: regression, single_label_classification or multi_label_classification.
   public var problemType: String?
+  /// Notes for the user: what of the config is left aside.
+  public var notices: [String] = []
   /// How a decoder is built. Encoders have none.
   public var design = DecoderDesign()
 
@@ -104,15 +108,17 @@ public struct ModelConfig: Sendable {
   private init(architecture: Architecture, file: String) { (self.architecture, self.file) = (architecture, file) }
 
   private static func architecture(_ config: JSONField, _ known: [Architecture]) throws -> Architecture {
-    let names = known.map(\.modelType)
+    func names(_ areDecoders: Bool) -> String {
+      known.filter { $0.isDecoder == areDecoders }.map(\.modelType).joined(separator: ", ")
+    }
+    let list = "encoders \(names(false)); decoders \(names(true))"
     guard let type = try config.optional("model_type") else {
-      throw config.missing("model_type", expected: "one of \(names.joined(separator: ", "))")
+      throw config.missing("model_type", expected: "one of: \(list)")
     }
     let name = try type.string()
     if let architecture = known.first(where: { $0.modelType == name }) { return architecture }
-    let nearest = nearestName(to: name, among: names).map { " (did you mean \($0)?)" } ?? ""
-    throw type.error(
-      "\(JSONWriter.quoted(name.clipped)) is not supported; supported: \(names.joined(separator: ", "))\(nearest)")
+    let nearest = nearestName(to: name, among: known.map(\.modelType)).map { ", did you mean \($0)?" } ?? "."
+    throw type.error("\(JSONWriter.quoted(name.clipped)) is not supported\(nearest) Supported: \(list)")
   }
 
   /// Throws if an id lies outside the embedding table.

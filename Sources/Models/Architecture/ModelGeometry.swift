@@ -13,7 +13,7 @@ public struct ModelGeometry: Sendable {
   /// Every adaptable map, in model order; the slices of a fused map follow it.
   public let sites: [Site]
   /// The map of each site's whole module, by its path.
-  private let maps: [String: LinearMap]
+  let maps: [String: LinearMap]
   private let tensorNames: Set<String>
 
   /// The geometry of the model that `config` describes.
@@ -29,8 +29,11 @@ public struct ModelGeometry: Sendable {
   /// What transformers puts before every path of the base model.
   public var basePrefix: String { config.architecture.basePrefix }
 
+  /// What may stand in checkpoints before them, the newest first.
+  var prefixes: [String] { [basePrefix] + config.architecture.olderPrefixes }
+
   /// The tensor that holds the token embedding.
-  var tokenEmbedding: String {
+  public var tokenEmbedding: String {
     guard let part = parts.first(where: \.isTokenEmbedding) else {
       preconditionFailure("\(config.modelType) lists no token embedding")
     }
@@ -49,8 +52,8 @@ public struct ModelGeometry: Sendable {
 
   /// The base model's own name of what a checkpoint calls `stored`; nil for what is not of the base model.
   public func tensor(stored: String) -> String? {
-    let prefix = basePrefix + "."
-    let name = stored.hasPrefix(prefix) ? String(stored.dropFirst(prefix.count)) : stored
+    let prefix = prefixes.map { $0 + "." }.first(where: stored.hasPrefix) ?? ""
+    let name = String(stored.dropFirst(prefix.count))
     // The oldest checkpoints of BERT call a LayerNorm's weight and bias so.
     for (old, new) in [(".gamma", ".weight"), (".beta", ".bias")] where name.hasSuffix(old) {
       let renamed = name.dropLast(old.count) + new
@@ -88,13 +91,14 @@ extension Site {
     let whole = Site(
       layer: layer, module: part.module, path: part.path, inFeatures: map.inFeatures, outFeatures: map.outFeatures,
       isQueryKeyValue: isQueryKeyValue)
-    let width = map.outFeatures / max(1, map.slices.count)
+    var row = 0
     return [whole]
-      + map.slices.enumerated().map { number, name in
-        Site(
-          layer: layer, module: "\(part.module).\(name)", path: "\(part.path).\(name)", inFeatures: map.inFeatures,
-          outFeatures: width, isQueryKeyValue: isQueryKeyValue,
-          slice: Slice(path: part.path, firstRow: number * width))
+      + map.slices.map { slice in
+        defer { row += slice.outputs }
+        return Site(
+          layer: layer, module: "\(part.module).\(slice.name)", path: "\(part.path).\(slice.name)",
+          inFeatures: map.inFeatures, outFeatures: slice.outputs, isQueryKeyValue: isQueryKeyValue,
+          slice: Slice(path: part.path, firstRow: row))
       }
   }
 }
@@ -175,14 +179,15 @@ public struct ModelPart: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - isTransposed: the weight is stored [in, out], as in GPT-2's `Conv1D`.
-  ///   - slices: names of equal parts of the outputs that can be adapted apart.
+  ///   - slices: parts of the outputs that can be adapted apart, in their order; together they are all outputs.
   ///   - gguf: llama.cpp's name of the map.
   ///   - rotatedHeads: the heads of a query or key that rotary positions turn: llama.cpp stores their rows interleaved.
   public static func linear(
     _ module: String, _ inputs: Int, _ outputs: Int, role: LinearMap.Role = .other, hasBias: Bool = true,
-    isTransposed: Bool = false, slices: [String] = [], gguf: String? = nil, rotatedHeads: Int? = nil,
+    isTransposed: Bool = false, slices: [LinearMap.Slice] = [], gguf: String? = nil, rotatedHeads: Int? = nil,
     isOptional: Bool = false
   ) -> ModelPart {
+    precondition(slices.isEmpty || slices.reduce(0) { $0 + $1.outputs } == outputs)
     let weight = Tensor(name: "weight", shape: isTransposed ? [inputs, outputs] : [outputs, inputs])
     return ModelPart(
       module, hasBias ? [weight, Tensor(name: "bias", shape: [outputs])] : [weight],
@@ -216,6 +221,17 @@ public struct LinearMap: Sendable, Equatable {
     case other
   }
 
+  /// Some of a map's outputs.
+  public struct Slice: Sendable, Equatable {
+    /// What follows the map's path: `q`.
+    public let name: String
+    /// How many outputs.
+    public let outputs: Int
+
+    /// `outputs` outputs, called `name`.
+    public init(name: String, outputs: Int) { (self.name, self.outputs) = (name, outputs) }
+  }
+
   /// The length of its input.
   public let inFeatures: Int
   /// The length of its output.
@@ -224,8 +240,8 @@ public struct LinearMap: Sendable, Equatable {
   public let role: Role
   /// Whether the weight is stored [in, out].
   public let isTransposed: Bool
-  /// Names of equal parts of the outputs that can be adapted apart.
-  public let slices: [String]
+  /// Parts of the outputs that can be adapted apart, in their order.
+  public let slices: [Slice]
   /// llama.cpp's name of the map; nil if it has none.
   public let ggufName: String?
   /// The heads whose rows llama.cpp interleaves, for queries and keys with rotary positions.

@@ -3,60 +3,110 @@ import StrictJSON
 
 // Which members count, their defaults and all formulas: transformers 5.23, modeling_rope_utils.py.
 
+/// What a family's rotary embedding has by default and allows.
+public struct RotaryRules: Sendable {
+  /// The base wavelength of configs that give none.
+  public var theta = 10_000.0
+  /// Whether `partial_rotary_factor` may leave some of a head's numbers unturned.
+  public var isPartial = false
+  /// `original_max_position_embeddings` of configs that give none; nil: `max_position_embeddings`.
+  public var original: Int?
+  /// The scalings by their names in a config.
+  public var types = Dictionary(uniqueKeysWithValues: RotaryReader.types.map { ($0, $0) })
+
+  /// LLaMA's rules, but for `theta`.
+  public init(theta: Double = 10_000) { self.theta = theta }
+}
+
 extension ModelConfig {
   /// The rotary embedding of every layer, from `rope_parameters`, or from the older `rope_scaling` and `rope_theta`.
-  ///
-  /// - Parameters:
-  ///   - theta: the base wavelength of configs that give none.
-  ///   - isPartial: whether `partial_rotary_factor` may leave some of a head's numbers unturned.
   public mutating func readRotary(
-    _ fields: inout JSONObjectReader, theta: Double = 10_000, isPartial: Bool = false
+    _ fields: inout JSONObjectReader, _ rules: RotaryRules = RotaryRules()
   ) -> [RotaryEmbedding?] {
     let (size, positions) = (headSize, maxPositions)
     let embedding = fields.whole { config in
       let old = try config.optional("rope_scaling").flatMap { try $0.object().count > 0 ? $0 : nil }
-      let reader = try RotaryReader(
-        config: config, parameters: try old ?? config.optional("rope_parameters"), theta: theta, headSize: size,
-        isPartial: isPartial, positions: positions)
-      return try reader.read()
+      let parameters = try old ?? config.optional("rope_parameters")
+      if let nested = try parameters?.members().first(where: { $0.field.node.object != nil }) {
+        throw nested.field.error("this family has the same rotary embedding in all layers")
+      }
+      var rules = rules
+      if let theta = try config.optional("rope_theta") { rules.theta = try theta.number(in: RotaryReader.thetas) }
+      // What stands outside goes before what the parameters say.
+      let original = try config.optional("original_max_position_embeddings")?.integer(in: Bounds.positions)
+      return try RotaryReader(
+        parameters, rules, original: original ?? rules.original, part: config.optional("partial_rotary_factor"),
+        headSize: size, positions: positions
+      ).read()
     }
-    if case .dynamic(_, let factor, let positions) = embedding?.growth {
-      // This scaling is for texts that are longer than those of training.
-      maxPositions = min(Int(factor * Float(positions)), Bounds.positions.upperBound)
-    }
+    lengthen(for: embedding)
     return Array(repeating: embedding, count: layers)
+  }
+
+  /// The rotary embeddings of a family that has one for layers with windows and another for the others: each kind has
+  /// its own `rope_parameters`. Older configs scale only the others, and keep the bases in `rope_theta` and
+  /// `rope_local_base_freq`.
+  public mutating func readRotary(
+    _ fields: inout JSONObjectReader, sliding: [Bool], theta: Double, slidingTheta: Double
+  ) -> [RotaryEmbedding?] {
+    let (size, positions) = (headSize, maxPositions)
+    let kinds = fields.whole { config in
+      let parameters = try config.optional("rope_parameters")
+      try parameters?.requireOnly(["full_attention", "sliding_attention"])
+      func embedding(_ kind: String, _ base: String, _ standard: Double, old: JSONField?) throws -> RotaryEmbedding {
+        let theta = try config.optional(base)?.number(in: RotaryReader.thetas) ?? standard
+        return try RotaryReader(
+          old ?? parameters?.optional(kind), RotaryRules(theta: theta), original: nil, part: nil, headSize: size,
+          positions: positions
+        ).read()
+      }
+      let old = try config.optional("rope_scaling")
+      return (
+        full: try embedding("full_attention", "rope_theta", theta, old: old),
+        sliding: try embedding("sliding_attention", "rope_local_base_freq", slidingTheta, old: nil)
+      )
+    }
+    lengthen(for: kinds?.full)
+    return sliding.map { $0 ? kinds?.sliding : kinds?.full }
+  }
+
+  /// Dynamic scaling is for texts that are longer than those of training.
+  private mutating func lengthen(for embedding: RotaryEmbedding?) {
+    guard case .dynamic(_, let factor, let positions) = embedding?.growth else { return }
+    maxPositions = min(Int(max(1, factor) * Float(positions)), Bounds.positions.upperBound)
   }
 }
 
 /// Reads the parameters of a rotary embedding. All functions throw `JSONFieldError`.
 struct RotaryReader {
+  /// The scalings that there is code for.
+  static let types = ["default", "linear", "dynamic", "yarn", "llama3", "longrope"]
+  static let thetas = 1...1e15
+
   /// The parameters; nil if there are none.
   private let parameters: JSONField?
   /// The base wavelength.
   private let theta: Double
+  private let types: [String: String]
   /// How many of a head's numbers turn.
   private let size: Int
   /// `max_position_embeddings`.
   private let positions: Int
-  /// Outside the parameters it goes before the one inside.
+  /// `original_max_position_embeddings` outside the parameters.
   private let original: Int?
 
   init(
-    config: JSONField, parameters: JSONField?, theta standard: Double, headSize: Int, isPartial: Bool = false,
-    positions: Int
+    _ parameters: JSONField?, _ rules: RotaryRules, original: Int?, part: JSONField?, headSize: Int, positions: Int
   ) throws {
-    (self.parameters, self.positions) = (parameters, positions)
-    let outside = try config.optional("rope_theta")?.number(in: 1...1e15)
-    theta = try parameters?.optional("rope_theta")?.number(in: 1...1e15) ?? outside ?? standard
-    original = try config.optional("original_max_position_embeddings")?.integer(in: ModelConfig.Bounds.positions)
-    let key = "partial_rotary_factor"
-    guard let part = try parameters?.optional(key) ?? config.optional(key) else {
+    (self.parameters, self.original, self.positions, types) = (parameters, original, positions, rules.types)
+    theta = try parameters?.optional("rope_theta")?.number(in: Self.thetas) ?? rules.theta
+    guard let part = try parameters?.optional("partial_rotary_factor") ?? part else {
       size = headSize
       return
     }
     let share = try part.number(in: 0...1)
     size = Int(Double(headSize) * share)
-    guard share == 1 || isPartial else { throw part.error("\(share) is not supported; supported: 1") }
+    guard share == 1 || rules.isPartial else { throw part.error("\(share) is not supported; supported: 1") }
     guard size > 0, size % 2 == 0 else {
       throw part.error("\(share) turns \(size) of a head's \(headSize) numbers; that must be an even number above 0")
     }
@@ -66,11 +116,11 @@ struct RotaryReader {
   func read() throws -> RotaryEmbedding {
     let plain = RotaryEmbedding.plain(theta: theta, size: size)
     guard let parameters else { return RotaryEmbedding(RotaryFrequencies(values: plain)) }
-    if let nested = try parameters.members().first(where: { $0.field.node.object != nil }) {
-      throw nested.field.error("this family has the same rotary embedding in all layers")
+    guard let type = try parameters.optional("rope_type") ?? parameters.optional("type") else {
+      return RotaryEmbedding(RotaryFrequencies(values: plain))
     }
-    let type = try parameters.optional("rope_type") ?? parameters.optional("type")
-    switch try type?.string() ?? "default" {
+    let name = try type.string()
+    switch types[name] {
     case "default": return RotaryEmbedding(RotaryFrequencies(values: plain))
     case "linear":
       let factor = Float(try number("factor"))
@@ -82,9 +132,9 @@ struct RotaryReader {
     case "yarn": return try yarn()
     case "llama3": return try llama3(plain)
     case "longrope": return try longrope()
-    case let name:
-      let known = "default, linear, dynamic, yarn, llama3, longrope"
-      throw (type ?? parameters).error("\(JSONWriter.quoted(name.clipped)) is not supported; supported: \(known)")
+    default:
+      let known = types.keys.sorted().joined(separator: ", ")
+      throw type.error("\(JSONWriter.quoted(name.clipped)) is not supported; supported: \(known)")
     }
   }
 

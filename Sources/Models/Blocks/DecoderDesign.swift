@@ -27,8 +27,18 @@ public struct DecoderDesign: Sendable {
   public enum FeedForward: Sendable, Equatable {
     /// f(x gate) ∘ (x up), then down.
     case gated(gate: String, up: String, down: String)
+    /// The same with gate and up as one map, whose two parts can be adapted apart.
+    case fusedGated(String, parts: [String], down: String)
     /// f(x up), then down.
     case plain(up: String, down: String)
+  }
+
+  /// Norms of queries and keys, before positions turn them.
+  public enum QueryKeyNorms: Sendable, Equatable {
+    /// Over each head's numbers, with one γ for all heads.
+    case perHead(query: String = "self_attn.q_norm", key: String = "self_attn.k_norm")
+    /// Over the numbers of all heads together.
+    case whole(query: String = "self_attn.q_norm", key: String = "self_attn.k_norm")
   }
 
   /// Linear maps that have biases.
@@ -51,6 +61,8 @@ public struct DecoderDesign: Sendable {
   public var tokens = "embed_tokens"
   /// A factor on the token embeddings.
   public var embeddingScale: Float = 1
+  /// Whether that factor is rounded to bfloat16 where the embeddings are used in it (Gemma).
+  public var roundsEmbeddingScale = false
   /// The embedding of learned positions; nil if there is none.
   public var positions: String?
   /// What stands before a layer's number.
@@ -59,17 +71,21 @@ public struct DecoderDesign: Sendable {
   public var finalNorm = "norm"
   /// The kind of every norm.
   public var norm = Norm.rms()
-  /// The norm before attention.
-  public var attentionNorm = "input_layernorm"
+  /// The norm before attention; nil if there is none.
+  public var attentionNorm: String? = "input_layernorm"
   /// Queries, keys and values.
   public var attention = Attention.separate(
     query: "self_attn.q_proj", key: "self_attn.k_proj", value: "self_attn.v_proj")
   /// The map after attention.
   public var attentionOutput = "self_attn.o_proj"
-  /// The norm before the feed-forward block.
-  public var feedForwardNorm = "post_attention_layernorm"
+  /// The norm of what attention adds to the residual; nil if there is none.
+  public var attentionOutputNorm: String?
+  /// The norm before the feed-forward block; nil if there is none.
+  public var feedForwardNorm: String? = "post_attention_layernorm"
   /// The feed-forward block.
   public var feedForward = FeedForward.gated(gate: "mlp.gate_proj", up: "mlp.up_proj", down: "mlp.down_proj")
+  /// The norm of what the feed-forward block adds to the residual; nil if there is none.
+  public var feedForwardOutputNorm: String?
   /// Whether linear maps are stored [in, out].
   public var isTransposed = false
   /// Which maps have biases.
@@ -77,13 +93,31 @@ public struct DecoderDesign: Sendable {
   /// Whether the bias of a branch's last map is added with the residual, in one pass, instead of in the product. The
   /// last bits of a sum depend on it.
   public var biasJoinsResidual = false
+  /// Norms of queries and keys; nil if there are none.
+  public var queryKeyNorms: QueryKeyNorms?
   /// A factor on the scores of attention; nil: 1 / √D.
   public var scoreScale: Float?
+  /// c of c · tanh(score / c) for the scores of attention; nil: none.
+  public var scoreCap: Float?
+  /// Each layer's window: how many tokens a token sees, its own included; nil for all, and empty if all layers see all.
+  public var windows: [Int?] = []
+  /// A factor on what each block adds to the residual.
+  public var residualScale: Float = 1
+  /// A factor on the next token's logits.
+  public var logitScale: Float = 1
+  /// c of c · tanh(logit / c) for the next token's logits; nil: none.
+  public var logitCap: Float?
   /// Each layer's rotary positions; nil where positions turn nothing, and empty if no layer has any.
   public var rotary: [RotaryEmbedding?] = []
+  /// Whether a text that grows beyond `usualRotaryLength` is read again from its start, so that all its keys have the same
+  /// frequencies. transformers does so in Phi 3 alone; elsewhere keys keep those that they were cached with.
+  public var rereadsLongTexts = false
   /// Whether llama.cpp stores the rows of queries and keys interleaved: it turns neighbouring pairs in some families,
   /// and halves as transformers does in others.
   public var isInterleavedInGGUF = true
+
+  /// Beyond this many tokens a sequence has other rotary frequencies; nil if the length does not matter.
+  public var usualRotaryLength: Int? { rotary.compactMap { $0?.usualLength }.min() }
 
   /// LLaMA's design, without biases and positions.
   public init() {}

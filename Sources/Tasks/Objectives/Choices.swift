@@ -54,7 +54,7 @@ private struct ChoiceBatch: ObjectiveBatch {
       let targets = texts.flatMap { text in
         pass < text.targets.count ? text.targets[pass] : [Int32](repeating: -1, count: text.ids.count)
       }
-      let losses = context.tape.languageModelLoss(states, head: model.head, targets: targets, weights: weights)
+      let losses = model.losses(states, targets: targets, weights: weights, context.tape)
       var row = 0
       for (index, text) in texts.enumerated() {
         let rows = row..<(row + text.ids.count)

@@ -65,9 +65,9 @@ private struct DocumentBatch: ObjectiveBatch {
     let parts = shard.flatMap { documents[$0] }
     let tokens = PackedTokens(parts.map { ($0.ids, []) }, examples: parts.map(\.number))
     let states = model.decoder.states(tokens, onlyLast: false, context)
-    let losses = context.tape.languageModelLoss(
-      states, head: model.head, targets: parts.flatMap(\.targets),
-      weights: [Float](repeating: weight, count: states.rows), smoothing: smoothing)
+    let losses = model.losses(
+      states, targets: parts.flatMap(\.targets), weights: [Float](repeating: weight, count: states.rows),
+      smoothing: smoothing, context.tape)
     var row = 0
     return shard.map { item in
       let rows = row..<(row + documents[item].reduce(0) { $0 + $1.ids.count })

@@ -91,7 +91,7 @@ private struct Probe {
     let context = ForwardContext(tape: tape, adapters: adapters, head: [], afterBlock: { model.forgetPages() })
     let states = model.decoder.states(tokens, onlyLast: true, context)
     defer { model.forgetPages() }
-    return tape.languageModelLogits(states, head: model.head).values
+    return model.logits(states, tape).values
   }
 }
 

@@ -130,19 +130,28 @@ final class DecodingSession {
     cache =
       usesCache
       ? KeyValueCache(
-        layers: config.layers, sequences: sequences, columns: config.keyValueHeads * config.headSize)
+        layers: config.layers, sequences: sequences, columns: config.keyValueHeads * config.headSize,
+        windows: config.design.windows)
       : nil
   }
 
   /// The next token's logits of every sequence, from the tokens that the last call had not seen; without a cache from
   /// the whole texts.
   func logits(fresh: [[Int32]], texts: [[Int32]]) -> [[Float]] {
-    let sequences = (cache == nil ? texts : fresh).map { (ids: $0, typeIDs: [Int32]()) }
+    var unseen = cache == nil ? texts : fresh
+    let design = model.decoder.config.design
+    if let cache, design.rereadsLongTexts, let length = design.usualRotaryLength {
+      for (number, text) in texts.enumerated() where text.count > length && cache.length(number) <= length {
+        cache.forget(number)
+        unseen[number] = text
+      }
+    }
+    let sequences = unseen.map { (ids: $0, typeIDs: [Int32]()) }
     let tape = Tape(workspace: workspace, parameters: parameters)
     let context = ForwardContext(tape: tape, adapters: adapters, head: [], cache: cache)
     let tokens = PackedTokens(sequences, examples: Array(sequences.indices))
     let states = model.decoder.states(tokens, onlyLast: true, context)
-    let values = tape.languageModelLogits(states, head: model.head).values, count = model.head.rows
+    let values = model.logits(states, tape).values, count = model.head.rows
     return sequences.indices.map { Array(values[($0 * count)..<(($0 + 1) * count)]) }
   }
 

@@ -39,7 +39,8 @@ struct TrainingInputs {
     if let task = try? run.task() { try config.training.requireRankingMetric(in: task.metrics) }
     var missing = run.missing
     resumed = start == .resume ? try ResumePoint(output, catalog: config.catalog, locks: !isDryRun) : nil
-    var notices = ((try? run.network().notices) ?? []) + ((try? run.tokenizer().notes) ?? [])
+    var notices =
+      ((try? run.network().notices) ?? []) + run.rotaryNotices + ((try? run.tokenizer().notes) ?? [])
 
     let rows = try missing.find { try run.task().load(.train, toTrain: true) }.value
     train = try missing.find { try rows.map(run.encode) }.value ?? nil
@@ -77,7 +78,7 @@ struct TrainingInputs {
       if let directory = config.adapter.initFrom {
         let methods = config.catalog.methods
         let source = try missing.find { try AdapterSource.read(directory, run.geometry, methods: methods) }.value
-        _ = try source?.initialise(run.table)
+        _ = try source?.initialise(run.table, scale: run.scale)
       }
     }
     self.run = run
