@@ -7,6 +7,8 @@ python scripts/golden/check_peft_export.py /tmp/exports
 import sys
 from pathlib import Path
 
+sys.path.append(sys.path.pop(0))    # tokenizers.py beside this file must not stand before the library
+
 from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 from peft.utils import load_peft_weights
 from transformers import (
