@@ -10,6 +10,24 @@ public enum AdapterError: UserFacingError, Equatable {
   case rankTooLarge(rank: Int, path: String, inFeatures: Int, outFeatures: Int)
   /// Sites that would share a tensor need different shapes of it.
   case shapesDiffer(strategy: String, role: TensorRole, module: String, first: String, second: String)
+  /// Sites that would share a tensor have different ranks by `rank_pattern`.
+  case ranksDiffer(strategy: String, role: TensorRole, first: String, firstRank: Int, second: String, secondRank: Int)
+  /// Layers that a method's procedure merges have different ranks or scales.
+  case mergedDiffer(strategy: String, module: String, first: String, second: String)
+  /// A regular expression that is none.
+  case badPattern(String, String, reason: String)
+  /// A pattern of `rank_pattern` or `alpha_pattern` that matches no adapted map.
+  case unmatchedPattern(String, String)
+  /// An expression of `target_modules` that matches nothing; `isName`: it would as a name.
+  case unmatchedExpression(String, isName: Bool)
+  /// An entry of `exclude_modules` that matches nothing.
+  case unmatchedExclusion(String)
+  /// Layers that the model does not have.
+  case unknownLayers([Int], last: Int)
+  /// `layers_pattern` finds no layer.
+  case noLayers([String])
+  /// Targets, layers and exclusions leave no map.
+  case nothingLeft
   /// `target_modules` is empty.
   case noTargets
   /// A target matches no linear map of the model.
@@ -26,6 +44,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case rankDiffers(path: String, adapter: Int, config: Int)
   /// The method makes its products of other tensors than A and B, and `init_from` is of another method.
   case otherMethod(config: String)
+  /// The adapter of `init_from` has another scale, which the method's tensors cannot take over.
+  case scaleDiffers(adapter: Double, config: Double, method: String)
   /// An adapter that is more than A and B, for a method that has nothing else.
   case notPlain(path: String, config: String)
   /// The adapter of `init_from` lacks these maps.
@@ -48,6 +68,36 @@ public enum AdapterError: UserFacingError, Equatable {
     case .shapesDiffer(let strategy, let role, let module, let first, let second):
       let shared = "\(strategy) shares \(role.name) of \(module)"
       return "adapter.strategy: \(shared), but \(first) and \(second) differ in shape"
+    case .ranksDiffer(let strategy, let role, let first, let firstRank, let second, let secondRank):
+      return """
+        adapter.rank_pattern: \(strategy) shares one \(role.name) between \(first) of rank \(firstRank) and \
+        \(second) of rank \(secondRank)
+        """
+    case .mergedDiffer(let strategy, let module, let first, let second):
+      return """
+        adapter: \(strategy) merges layers of \(module), but \(first) and \(second) differ in rank or scale by \
+        rank_pattern or alpha_pattern
+        """
+    case .badPattern(let key, let pattern, let reason):
+      return "adapter.\(key): \"\(pattern)\" is not a regular expression: \(reason)"
+    case .unmatchedPattern(let key, let pattern):
+      return "adapter.\(key): \"\(pattern)\" matches no adapted map (it must match the end of a path from a dot on)"
+    case .unmatchedExpression(let pattern, let isName):
+      return """
+        adapter.target_modules: the regular expression "\(pattern)" matches no whole path of a linear map\
+        \(isName ? "; for a name write [\"\(pattern)\"]" : "")
+        """
+    case .unmatchedExclusion(let name):
+      return "adapter.exclude_modules: \"\(name)\" matches no linear map of the model"
+    case .unknownLayers(let layers, let last):
+      return """
+        adapter.layers_to_transform: the model has no layer\(layers.count == 1 ? "" : "s") \
+        \(layers.map(String.init).firstThree), only 0 to \(last)
+        """
+    case .noLayers(let patterns):
+      return "adapter.layers_pattern: \(patterns.firstThree) stands before no layer's number in any path of the model"
+    case .nothingLeft:
+      return "adapter: target_modules, exclude_modules and layers_to_transform together leave no linear map"
     case .noTargets: return "adapter.target_modules: empty, name at least one module or \"all-linear\""
     case .unmatchedTarget(let target, let nearest):
       let names = nearest.map { "\"\($0)\"" }.joined(separator: ", ")
@@ -67,6 +117,11 @@ public enum AdapterError: UserFacingError, Equatable {
       return "adapter.init_from: \(path) has rank \(adapter), adapter.r is \(config)"
     case .otherMethod(let method):
       return "adapter.init_from: \(method) can only start from an adapter of the same method"
+    case .scaleDiffers(let adapter, let config, let method):
+      return """
+        adapter.init_from: the adapter was trained with the scale \(adapter), this run's is \(config), and \(method) \
+        cannot take it over: give the run the adapter's lora_alpha and use_rslora
+        """
     case .notPlain(let path, let method):
       return "adapter.init_from: the adapter scales the rows of \(path), which \(method) cannot do"
     case .missingSites(let paths):

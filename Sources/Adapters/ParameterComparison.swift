@@ -32,29 +32,28 @@ public struct ParameterComparison: Sendable, Equatable {
   /// r.
   public let rank: Int
   /// `target_modules`.
-  public let targetModules: [String]
+  public let targetModules: TargetModules
   /// Merges per module type that ASLoRA's row assumes.
   public let numMerges: Int
   /// One row for every strategy asked for.
   public let rows: [Row]
 
-  /// Compares `methods` on the maps that `targetModules` names.
+  /// Compares `methods` on the maps that `placement` chooses.
   ///
   /// `labels` is the number of outputs of the head, nil for the model's own (none for decoders). `numMerges` is
   /// ASLoRA's, nil for its default. Throws what the trainer would: targets that match nothing, ranks too large, more
   /// merges than layers − 1.
   public init(
-    model: String, geometry: ModelGeometry, targetModules: [String], rank: Int, labels: Int? = nil,
+    model: String, geometry: ModelGeometry, placement: AdapterPlacement, labels: Int? = nil,
     numMerges: Int? = nil, methods: [AdapterMethod] = AdapterMethod.all
   ) throws {
-    let sites = try TargetSelection(targetModules).select(from: geometry.sites, basePrefix: geometry.basePrefix)
-    let lora = try SiteTable(sites: sites, method: .lora, r: rank)
+    let lora = try placement.table(geometry, method: .lora)
     let merges = numMerges ?? ASLoRAPlan.defaultNumMerges(layers: lora.layerCount)
     try ASLoRAPlan.check(numMerges: merges, layers: lora.layerCount)
     let options = MethodOptions(aslora: ASLoRAOptions(numMerges: merges))
     let head = geometry.headParameters(labels: labels)
     rows = try methods.map { method in
-      let start = try SiteTable(sites: sites, method: method, r: rank)
+      let start = try placement.table(geometry, method: method)
       let count = try method.procedure?.finalTable(options, start).parameterCount ?? start.parameterCount
       return Row(
         strategy: method.name, adapterParameters: count,
@@ -65,8 +64,8 @@ public struct ParameterComparison: Sendable, Equatable {
     self.model = model
     modelType = geometry.config.modelType
     totalParameters = geometry.totalParameters(labels: labels)
-    self.rank = rank
-    self.targetModules = targetModules
+    rank = placement.r
+    targetModules = placement.selection.targets
     self.numMerges = merges
   }
 }
@@ -103,7 +102,7 @@ extension ParameterComparison {
     }
     return [
       "model": .string(model), "model_type": .string(modelType), "total_parameters": .integer(totalParameters),
-      "r": .integer(rank), "target_modules": .strings(targetModules), "strategies": .list(strategies),
+      "r": .integer(rank), "target_modules": targetModules.json, "strategies": .list(strategies),
     ]
   }
 
@@ -133,7 +132,7 @@ extension ParameterComparison {
 
   private var summary: String {
     "\(model) (\(modelType), \(totalParameters.grouped) parameters), r = \(rank), target modules: "
-      + targetModules.joined(separator: ", ")
+      + targetModules.names.joined(separator: ", ")
   }
 
   private var note: String? {

@@ -3,68 +3,6 @@ import Diagnostics
 import Kernels
 import Models
 
-/// Which linear maps of a model `target_modules` names, by PEFT's rule.
-///
-/// A target names every map whose path equals it or ends with "." + target; `"all-linear"` names all of them.
-/// A slice of a fused map (`c_attn.q`) is named only by targets that name the fused map too (`c_attn.q`,
-/// `attn.c_attn.q`), never by `q` alone and never by `all-linear`.
-///
-///     let sites = try TargetSelection(["query", "value"]).select(from: geometry.sites, basePrefix: "bert")
-public struct TargetSelection: Sendable, Equatable {
-  /// The targets, as in `target_modules`.
-  public let targets: [String]
-
-  /// A selection by these targets.
-  public init(_ targets: [String]) {
-    self.targets = targets
-  }
-
-  /// The name of every adaptable map but slices.
-  public static let allLinear = "all-linear"
-
-  /// The sites that the targets name, in the order of `sites`.
-  ///
-  /// `basePrefix` is what transformers puts before the paths (`bert`); a target may begin with it. All targets that
-  /// match nothing are reported at once.
-  public func select(from sites: [Site], basePrefix: String = "") throws -> [Site] {
-    if targets.isEmpty { throw AdapterError.noTargets }
-    var errors: [AdapterError] = []
-    for target in targets where !sites.contains(where: { Self.matches(target, $0, basePrefix) }) {
-      errors.append(.unmatchedTarget(target, nearest: Self.nearest(to: target, among: sites)))
-    }
-    let selected = sites.filter { site in targets.contains { Self.matches($0, site, basePrefix) } }
-    let paths = Set(selected.map(\.path))
-    if let slice = selected.first(where: { paths.contains($0.slice?.path ?? "") }) {
-      errors.append(.overlappingTargets(fused: slice.slice?.path ?? "", slice: slice.path))
-    }
-    try ErrorList.throwIfAny(errors)
-    return selected
-  }
-
-  private static func matches(_ target: String, _ site: Site, _ basePrefix: String) -> Bool {
-    if target == allLinear { return site.slice == nil }
-    if site.slice != nil, !target.contains(".") { return false }
-    let path = basePrefix.isEmpty ? site.path : basePrefix + "." + site.path
-    return path == target || path.hasSuffix("." + target) || site.path == target
-  }
-
-  /// Up to three names that the person may have meant: the nearest in spelling, else all that there are.
-  private static func nearest(to target: String, among sites: [Site]) -> [String] {
-    let names = Array((sites.map(shortName) + (target.contains(".") ? sites.map(\.module) : [])).uniqued())
-    var rest = names, found: [String] = []
-    while found.count < 3, let name = nearestName(to: target, among: rest) {
-      found.append(name)
-      rest.removeAll { $0 == name }
-    }
-    return found.isEmpty ? names : found
-  }
-
-  /// `query` of `attention.self.query`; `c_attn.q` of a slice.
-  private static func shortName(of site: Site) -> String {
-    site.module.split(separator: ".").suffix(site.slice == nil ? 1 : 2).joined(separator: ".")
-  }
-}
-
 /// Which tensors every adapted map uses: the one table that everything about sharing follows from.
 ///
 /// Allocation, parameter counts, gradients (the sum over the sites that name a tensor), the optimiser (each distinct
@@ -78,6 +16,10 @@ public struct SiteTable: Sendable {
   public let sites: [Site]
   /// r of the config.
   public let rank: Int
+  /// The rank of every site.
+  public let ranks: [Int]
+  /// The scale of every site; nil for that of the run, alpha / r.
+  public let scales: [Double?]
   /// The method.
   public let method: AdapterMethod
   /// Module types in order of first appearance.
@@ -95,12 +37,19 @@ public struct SiteTable: Sendable {
 
   /// The table that a run with `method` starts with.
   ///
-  /// Throws every violation at once: r above the smaller dimension of a site, shapes that cannot be shared.
-  public init(sites: [Site], method: AdapterMethod, r: Int) throws {
+  /// `ranks` and `scales`, if given, are those of each site. Throws every violation at once: a rank above the smaller
+  /// dimension of a site unless `ranksAreBounded` is false (PEFT's are not), shapes that cannot be shared.
+  public init(
+    sites: [Site], method: AdapterMethod, r: Int, ranks: [Int]? = nil, scales: [Double?]? = nil,
+    ranksAreBounded: Bool = true
+  ) throws {
     let sites = method.hasAdapters ? sites : []
-    let declared = sites.map { method.tensors($0, r) }
-    try Self.check(sites, declared, method, r)
-    self.sites = sites
+    let ranks = ranks ?? sites.map { _ in r }
+    let scales = scales ?? sites.map { _ in nil }
+    precondition(ranks.count == sites.count && scales.count == sites.count)
+    let declared = zip(sites, ranks).map { method.tensors($0, $1) }
+    try Self.check(sites, declared, method, ranks, scales, ranksAreBounded)
+    (self.sites, self.ranks, self.scales) = (sites, ranks, scales)
     self.method = method
     rank = r
     modules = Array(sites.map(\.module).uniqued())
@@ -191,23 +140,28 @@ public struct SiteTable: Sendable {
   }
 
   private static func check(
-    _ sites: [Site], _ declared: [[AdapterTensor]], _ method: AdapterMethod, _ r: Int
+    _ sites: [Site], _ declared: [[AdapterTensor]], _ method: AdapterMethod, _ ranks: [Int], _ scales: [Double?],
+    _ ranksAreBounded: Bool
   ) throws {
-    guard !sites.isEmpty else { return }
-    guard r >= 1 else { throw AdapterError.rankNotPositive(r) }
+    if let rank = ranks.first(where: { $0 < 1 }) { throw AdapterError.rankNotPositive(rank) }
     var errors: [AdapterError] = []
-    var first: [TensorKey: (site: Site, shape: [Int])] = [:]
-    for (site, tensors) in zip(sites, declared) {
-      if r > min(site.inFeatures, site.outFeatures) {
+    var first: [TensorKey: (site: Site, shape: [Int], rank: Int)] = [:]
+    for ((site, tensors), r) in zip(zip(sites, declared), ranks) {
+      if ranksAreBounded, r > min(site.inFeatures, site.outFeatures) {
         errors.append(
           .rankTooLarge(rank: r, path: site.path, inFeatures: site.inFeatures, outFeatures: site.outFeatures))
       }
       for tensor in tensors {
         guard let other = first[tensor.key] else {
-          first[tensor.key] = (site, tensor.shape)
+          first[tensor.key] = (site, tensor.shape, r)
           continue
         }
-        if tensor.shape != other.shape {
+        if r != other.rank, tensor.shape != other.shape {
+          errors.append(
+            .ranksDiffer(
+              strategy: method.name, role: tensor.key.role, first: other.site.path, firstRank: other.rank,
+              second: site.path, secondRank: r))
+        } else if tensor.shape != other.shape {
           errors.append(
             .shapesDiffer(
               strategy: method.name, role: tensor.key.role, module: site.module, first: other.site.path,
@@ -215,8 +169,22 @@ public struct SiteTable: Sendable {
         }
       }
     }
+    if method.procedure != nil {
+      let settings = zip(sites, zip(ranks, scales))
+      for (site, setting) in settings {
+        guard let (first, other) = settings.first(where: { $0.0.module == site.module }),
+          other.0 != setting.0 || other.1 != setting.1
+        else { continue }
+        errors.append(
+          .mergedDiffer(strategy: method.name, module: site.module, first: first.path, second: site.path))
+        break
+      }
+    }
     try ErrorList.throwIfAny(errors)
   }
+
+  /// The rank of the first site of `module`.
+  func rank(ofModule module: String) -> Int { sites.firstIndex { $0.module == module }.map { ranks[$0] } ?? rank }
 }
 
 // MARK: - Names
@@ -246,7 +214,8 @@ extension SiteTable {
 extension SiteTable: Equatable {
   /// Whether two tables are of the same method and share the same tensors between the same sites.
   public static func == (one: SiteTable, other: SiteTable) -> Bool {
-    one.sites == other.sites && one.rank == other.rank && one.method.name == other.method.name
+    one.sites == other.sites && one.rank == other.rank && one.ranks == other.ranks && one.scales == other.scales
+      && one.method.name == other.method.name
       && one.keys == other.keys
   }
 }

@@ -146,14 +146,16 @@ public struct TrainableState: Sendable {
 
   // MARK: - What the kernel multiplies
 
-  /// The adapter of every map of `sites` (a model's whole geometry), for the model's forward code.
+  /// The adapter of every map of `sites` (a model's whole geometry), for the model's forward code. `scale` is that of
+  /// the sites which have none of their own.
   public func adapters(sites: [Site], scale: Double, dropout: Double) -> [LowRankAdapter?] {
     sites.enumerated().map { index, site in
       guard let position = table.position(ofPath: site.path), let product = layout.product(position, table) else {
         return nil
       }
       return LowRankAdapter(
-        a: product.a, b: product.b, rowScale: product.rowScale, scale: Float(scale), dropout: Float(dropout),
+        a: product.a, b: product.b, rowScale: product.rowScale, scale: Float(table.scales[position] ?? scale),
+        dropout: Float(dropout),
         dropoutSite: DropoutPlace.adapter(site: index))
     }
   }
@@ -193,7 +195,7 @@ public struct TrainableState: Sendable {
   /// The tensors of the site at `position`.
   func tensors(ofSiteAt position: Int) -> SiteTensors {
     SiteTensors(
-      site: table.sites[position], rank: table.rank,
+      site: table.sites[position], rank: table.ranks[position],
       values: Dictionary(table.keys(ofSiteAt: position).map { ($0.role, self[$0]) }) { first, _ in first })
   }
 
@@ -255,8 +257,8 @@ struct StateLayout: Sendable {
 
   /// All A's, then all B's, then the row scales.
   private mutating func makeProducts(_ table: SiteTable, _ form: ProductForm) -> [Product] {
-    let a = table.sites.map { place([form.rank($0, table.rank), $0.inFeatures]) }
-    let b = table.sites.map { place([$0.outFeatures, form.rank($0, table.rank)]) }
+    let a = zip(table.sites, table.ranks).map { place([form.rank($0, $1), $0.inFeatures]) }
+    let b = zip(table.sites, table.ranks).map { place([$0.outFeatures, form.rank($0, $1)]) }
     let rowScales = table.sites.map { form.scalesRows ? place([$0.outFeatures]) : nil }
     return table.sites.indices.map { Product(a: a[$0], b: b[$0], rowScale: rowScales[$0]) }
   }

@@ -1,5 +1,6 @@
 import Algorithms
 import CKernels
+import Foundation
 import Kernels
 
 extension FrozenTensor {
@@ -23,6 +24,31 @@ extension FrozenTensor {
         forget(block)
       }
       return nil
+    }
+  }
+
+  /// Whether `other` has the same shape and the same numbers. Compared pages are released.
+  public func hasSameNumbers(as other: FrozenTensor) -> Bool {
+    guard shape == other.shape else { return false }
+    return withExtendedLifetime((self, other)) {
+      for block in (0..<count).chunks(ofCount: 1 << 16) {
+        let isSame =
+          elementType == other.elementType
+          ? memcmp(
+            bytes + block.lowerBound * elementType.byteCount, other.bytes + block.lowerBound * elementType.byteCount,
+            block.count * elementType.byteCount) == 0 : widened(block) == other.widened(block)
+        if !isSame { return false }
+        forget(block)
+        other.forget(block)
+      }
+      return true
+    }
+  }
+
+  private func widened(_ range: Range<Int>) -> [Float] {
+    [Float](unsafeUninitializedCapacity: range.count) { buffer, count in
+      if let base = buffer.baseAddress { widen(range: range, into: base) }
+      count = range.count
     }
   }
 

@@ -19,6 +19,10 @@ public struct WeightFiles: Sendable {
   public let files: [SafetensorsFile]
   private let fileOfTensor: [String: Int]
   private let basePrefix: String?
+  /// The shard of every tensor that the index lists and that is not there: an error only where the model needs it.
+  private let absent: [String: ShardIndex.Place]
+  /// Names that are read from a tensor of another name.
+  private var aliases: [String: String] = [:]
   private let olderPrefixes: [String]
 
   /// Maps the weights of the directory `path` and checks that they are complete. `basePrefix` is what task models of the
@@ -35,10 +39,17 @@ public struct WeightFiles: Sendable {
     if exists(single) {
       files = [try SafetensorsFile(path: single)]
       tensors = files.map(\.names)
+      absent = [:]
     } else if exists(index) {
       let index = try ShardIndex(path: index)
-      files = try Self.open(index, in: path)
-      tensors = index.shards.map(\.tensors)
+      let files = try Self.open(index, in: path)
+      self.files = files
+      tensors = zip(files, index.shards).map { file, shard in shard.tensors.filter { file.info($0) != nil } }
+      absent = Dictionary(
+        zip(files, index.shards).flatMap { file, shard in
+          shard.tensors.filter { file.info($0) == nil }
+            .map { ($0, ShardIndex.Place(index: index.path, shard: shard.file)) }
+        }, uniquingKeysWith: { first, _ in first })
     } else {
       throw Self.withoutSafetensors(path)
     }
@@ -50,24 +61,19 @@ public struct WeightFiles: Sendable {
   private static func open(_ index: ShardIndex, in directory: String) throws -> [SafetensorsFile] {
     var files: [SafetensorsFile] = []
     var errors: [any UserFacingError] = []
-    for (shard, tensors) in index.shards {
+    for (shard, _) in index.shards {
       let path = "\(directory)/\(shard)"
       guard exists(path) else {
         errors.append(CheckpointError.missingShard(index: index.path, shard: shard))
         continue
       }
       do {
-        let file = try SafetensorsFile(path: path)
-        let absent = tensors.filter { file.info($0) == nil }
-        if !absent.isEmpty {
-          errors.append(CheckpointError.notInShard(index: index.path, shard: shard, tensors: absent))
-        }
-        files.append(file)
+        files.append(try SafetensorsFile(path: path))
       } catch let error as any UserFacingError {
         errors.append(error)
       }
     }
-    try ErrorList.throwIfAny(errors)
+    try ErrorList.throwIfAny(errors, showing: 3)
     return files
   }
 
@@ -87,6 +93,10 @@ public struct WeightFiles: Sendable {
   /// (`bert.embeddings…` for `embeddings…`) or lack it, and BERT's oldest checkpoints call the weight and bias of a
   /// LayerNorm gamma and beta.
   func storedName(of name: String) -> String? {
+    spellings(of: name).first { fileOfTensor[$0] != nil } ?? aliases[name].flatMap(storedName)
+  }
+
+  private func spellings(of name: String) -> [String] {
     var spellings = [name]
     if let prefix = basePrefix.map({ $0 + "." }) {
       spellings.append(name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : prefix + name)
@@ -96,7 +106,14 @@ public struct WeightFiles: Sendable {
     where name.hasSuffix(now) {
       spellings += spellings.map { $0.dropLast(now.count) + then }
     }
-    return spellings.first { fileOfTensor[$0] != nil }
+    return spellings
+  }
+
+  /// The same files, where the tensor `name`, if it is missing, is the one called `other`.
+  public func reading(_ name: String, from other: String) -> WeightFiles {
+    var files = self
+    files.aliases[name] = other
+    return files
   }
 
   /// Whether the checkpoint has the tensor `name`.
@@ -107,9 +124,7 @@ public struct WeightFiles: Sendable {
 
   /// The tensor `name`, not copied. Throws if it is missing, has another shape, or is not F32, F16 or BF16.
   public func tensor(_ name: String, shape: [Int]) throws -> FrozenTensor {
-    guard let (file, stored) = locate(name) else {
-      throw CheckpointError.missingTensors(directory: path, tensors: [name])
-    }
+    guard let (file, stored) = locate(name) else { throw missing([name])[0] }
     let tensor = try file.tensor(stored)
     guard tensor.shape == shape else {
       throw CheckpointError.wrongShape(file: file.path, tensor: stored, found: tensor.shape, expected: shape)
@@ -121,8 +136,7 @@ public struct WeightFiles: Sendable {
   public func tensors(_ wanted: [(name: String, shape: [Int])]) throws -> [String: FrozenTensor] {
     var found: [String: FrozenTensor] = [:]
     var errors: [any UserFacingError] = []
-    let missing = wanted.map(\.name).filter { !contains($0) }
-    if !missing.isEmpty { errors.append(CheckpointError.missingTensors(directory: path, tensors: missing)) }
+    errors += missing(wanted.map(\.name).filter { !contains($0) })
     for (name, shape) in wanted where contains(name) {
       do {
         found[name] = try tensor(name, shape: shape)
@@ -130,8 +144,23 @@ public struct WeightFiles: Sendable {
         errors.append(error)
       }
     }
-    try ErrorList.throwIfAny(errors)
+    try ErrorList.throwIfAny(errors, showing: 3)
     return found
+  }
+
+  /// What is wrong where the tensors `names` are missing: apart for each shard in which the index places them.
+  private func missing(_ names: [String]) -> [CheckpointError] {
+    var places: [ShardIndex.Place] = [], listed: [ShardIndex.Place: [String]] = [:], unlisted: [String] = []
+    for name in names {
+      guard let (stored, place) = spellings(of: name).lazy.compactMap({ n in absent[n].map { (n, $0) } }).first else {
+        unlisted.append(name)
+        continue
+      }
+      if listed[place] == nil { places.append(place) }
+      listed[place, default: []].append(stored)
+    }
+    return (unlisted.isEmpty ? [] : [.missingTensors(directory: path, tensors: unlisted)])
+      + places.map { .notInShard(index: $0.index, shard: $0.shard, tensors: listed[$0] ?? []) }
   }
 
   /// Throws if `tensors`, by their requested names, have a NaN or an infinity. Names three of the tensors.
@@ -162,6 +191,12 @@ private func exists(_ path: String) -> Bool {
 
 /// `model.safetensors.index.json`: the file of every tensor.
 private struct ShardIndex {
+  /// Where the index places a tensor.
+  struct Place: Hashable {
+    let index: String
+    let shard: String
+  }
+
   let path: String
   /// Tensors of each shard in the order of the index; shards in the order of their first tensor.
   let shards: [(file: String, tensors: [String])]

@@ -8,7 +8,7 @@ struct ConfigRule: Sendable {
   let others: [String]
   let problem: @Sendable (RunConfig) -> String?
 
-  static let all = files + options + columns + selection
+  static let all = files + options + columns + adapter + selection
 
   private static let files = [
     forTask("task.data_dir", with: "task.train_file") { task, config in
@@ -59,6 +59,16 @@ struct ConfigRule: Sendable {
       return nil
     }
   }
+
+  private static let adapter = [
+    ConfigRule(path: "adapter.layers_to_transform", others: ["adapter.target_modules"]) { config in
+      if case .suffixes = config.adapter.targetModules { return nil }
+      return config.adapter.layersToTransform == nil ? nil : "needs target_modules as a list of names, as in PEFT"
+    },
+    ConfigRule(path: "adapter.layers_pattern", others: ["adapter.layers_to_transform"]) { config in
+      config.adapter.layersPattern != nil && config.adapter.layersToTransform == nil ? "needs layers_to_transform" : nil
+    },
+  ]
 
   private static let selection = [
     ConfigRule(path: "training.eval_steps", others: ["training.eval_strategy"]) { config in

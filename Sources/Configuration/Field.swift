@@ -11,6 +11,8 @@ protocol ConfigSection: Sendable {
 struct Field<Section: Sendable>: Sendable {
   let key: String
   let isRequired: Bool
+  /// Whether a config is written without the key if it was not given.
+  private(set) var isOmittedIfNull = false
   let below: [SchemaKey]
   /// What is accepted, as a JSON Schema.
   let schema: JSONValue
@@ -29,6 +31,13 @@ struct Field<Section: Sendable>: Sendable {
       }
     }
     write = { kind.write($0[keyPath: member]) }
+  }
+
+  /// The same field, left out of a config that does not give it: for keys that came after configs had been written.
+  var omittedIfNull: Field {
+    var field = self
+    field.isOmittedIfNull = true
+    return field
   }
 
   /// A value that may be null, for "not given".
@@ -83,7 +92,13 @@ extension ConfigSection {
     }
   }
 
-  var json: JSONValue { .members(Self.fields(.standard).map { ($0.key, $0.write(self)) }) }
+  var json: JSONValue {
+    .members(
+      Self.fields(.standard).compactMap { field in
+        let value = field.write(self)
+        return field.isOmittedIfNull && value == .null ? nil : (field.key, value)
+      })
+  }
 
   static var schema: [SchemaKey] { fields(.standard).map { SchemaKey(key: $0.key, below: $0.below) } }
 

@@ -64,6 +64,16 @@ public struct AdapterConfig: Sendable, Equatable {
   public var useRSLoRA = false
   /// The linear maps that are adapted.
   public var targetModules = TargetModules.suffixes(["query", "value"])
+  /// Maps that are not adapted although `target_modules` names them.
+  public var excludeModules: TargetModules?
+  /// Only these layers are adapted.
+  public var layersToTransform: [Int]?
+  /// What stands before a layer's number in paths.
+  public var layersPattern: [String]?
+  /// Ranks of maps that have another one.
+  public var rankPattern: [ModuleValue<Int>]?
+  /// alphas of maps that have another one.
+  public var alphaPattern: [ModuleValue<Double>]?
   /// A native or PEFT adapter directory to start from.
   public var initFrom: String?
   /// When and how `aslora` merges; without effect on other strategies.
@@ -71,6 +81,16 @@ public struct AdapterConfig: Sendable, Equatable {
 
   /// Every default.
   public init() {}
+
+  /// Which maps are adapted, with which rank and scale.
+  public var placement: AdapterPlacement {
+    var selection = TargetSelection(targetModules)
+    (selection.excluded, selection.layers) = (excludeModules, layersToTransform)
+    selection.layersPattern = layersPattern ?? []
+    var placement = AdapterPlacement(selection, r: r, loraAlpha: loraAlpha, useRSLoRA: useRSLoRA)
+    (placement.rankPattern, placement.alphaPattern) = (rankPattern ?? [], alphaPattern ?? [])
+    return placement
+  }
 
   /// The options of methods.
   public var methodOptions: MethodOptions { MethodOptions(aslora: aslora) }
@@ -85,6 +105,11 @@ extension AdapterConfig: ConfigSection {
       Field("lora_dropout", \.loraDropout, .number(atLeast: 0, below: 1)),
       Field("use_rslora", \.useRSLoRA, .truth),
       Field("target_modules", \.targetModules, .targets),
+      Field("exclude_modules", optional: \.excludeModules, .excluded).omittedIfNull,
+      Field("layers_to_transform", optional: \.layersToTransform, .layers).omittedIfNull,
+      Field("layers_pattern", optional: \.layersPattern, .textOrTexts).omittedIfNull,
+      Field("rank_pattern", optional: \.rankPattern, .byPattern("a rank", .integer(1...))).omittedIfNull,
+      Field("alpha_pattern", optional: \.alphaPattern, .byPattern("an alpha", .number(above: 0))).omittedIfNull,
       Field("init_from", optional: \.initFrom, .text),
       Field("aslora", section: \.aslora, catalog),
     ]
@@ -101,24 +126,6 @@ extension ASLoRAOptions: ConfigSection {
       Field("metric", \.metric, .choice),
       Field("direction", \.direction, .choice),
     ]
-  }
-}
-
-/// Which linear maps an adapter sits on.
-public enum TargetModules: Sendable, Equatable {
-  /// Those whose name is, or ends in `.` and, one of these.
-  case suffixes([String])
-  /// Every linear map but the head.
-  case allLinear
-}
-
-extension FieldKind where Value == TargetModules {
-  fileprivate static var targets: Self {
-    let names = FieldKind<[String]>.list("a list of module names or \"all-linear\"", of: .text)
-    return Self(
-      read: { $0.string == "all-linear" ? .success(.allLinear) : names.read($0).map(TargetModules.suffixes) },
-      write: { if case .suffixes(let suffixes) = $0 { names.write(suffixes) } else { "all-linear" } },
-      schema: ["anyOf": [["const": "all-linear"], names.schema]])
   }
 }
 

@@ -18,23 +18,25 @@ public struct LanguageModel: Sendable {
   public let decoder: any Decoder
   /// The head's weight [V, C]; the token embedding if they are tied.
   public let head: FrozenTensor
+  /// Notes for the user: that the checkpoint's head is not the one that its config says.
+  public let notices: [String]
   private let directory: WeightFiles?
 
   /// Maps the weights of the model directory `path` and checks every one of them.
   ///
   /// In bfloat16 the matrices that products read are rounded once, here, unless they are stored so.
   public init(path: String, config: ModelConfig, precision: Precision = .float32) throws {
-    let geometry = ModelGeometry(config), directory = try geometry.checkpoint(path)
+    let geometry = ModelGeometry(config), output = try OutputLayer(geometry.checkpoint(path), geometry)
     guard case .decoder(let make) = config.architecture.forward else {
       throw ModelError.notADecoder(config, path: path)
     }
     var notices: [String] = []
     let weights = try ModelWeights(
-      directory, geometry, precision, philox: Philox(seed: 0), wanted: Self.ownHead(config), notices: &notices)
-    let name = config.tieWordEmbeddings ? geometry.tokenEmbedding : Architecture.languageModelHead
+      output.directory, geometry, precision, philox: Philox(seed: 0), wanted: output.wanted, notices: &notices)
     decoder = try make(weights)
-    head = precision == .bfloat16 ? weights[name].inBFloat16() : weights[name]
-    self.directory = directory
+    head = precision == .bfloat16 ? weights[output.name].inBFloat16() : weights[output.name]
+    directory = output.directory
+    self.notices = notices + output.notices
   }
 
   /// The same on shapes alone, for counting memory. The types are those of `stored`, else float32.
@@ -49,11 +51,7 @@ public struct LanguageModel: Sendable {
     head =
       FrozenTensor.absent(
         [([config.vocabularySize, config.hiddenSize], precision == .bfloat16 ? .bfloat16 : type)])[0]
-    directory = nil
-  }
-
-  private static func ownHead(_ config: ModelConfig) -> [(name: String, shape: [Int])] {
-    config.tieWordEmbeddings ? [] : [(Architecture.languageModelHead, [config.vocabularySize, config.hiddenSize])]
+    (directory, notices) = (nil, [])
   }
 
   /// The next token's logits [N, V] after states [N, C], in float32.

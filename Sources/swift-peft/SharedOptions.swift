@@ -57,6 +57,11 @@ struct ConfigOptions: ParsableArguments {
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
 
+  /// The config of a run, overridden by these flags.
+  func load(_ run: RunDirectory) throws -> RunConfig {
+    try run.config(overrides: override.overrides, outputDir: outputDir, database: database)
+  }
+
   /// The config in `path`, overridden by these flags.
   func load(_ path: String) throws -> RunConfig {
     try RunConfig.load(path: path, overrides: override.overrides, outputDir: outputDir, database: database)
@@ -100,7 +105,7 @@ struct AdapterSourceOptions: ParsableArguments {
     let isRun = isDirectory && FileManager.default.fileExists(atPath: "\(source)/run_config.json")
     guard let adapter else {
       let run = try RunDirectory(source)
-      let config = try RunConfig.load(path: run.configPath, overrides: override.overrides)
+      let config = try run.config(overrides: override.overrides)
       try download.fetch(config.model)
       return try AdaptedModel(run: run, config: config)
     }

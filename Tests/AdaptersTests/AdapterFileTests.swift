@@ -102,8 +102,8 @@ final class TemporaryDirectory {
     ("\"step\": 0", "\"stop\": 0", "20: stop: unknown key, did you mean \"step\"?"),
     ("\"format\": \"swift-peft\"", "\"peft_type\": \"LORA\"", "1: not a native adapter of swift-peft"),
     (
-      "\"format_version\": 1", "\"format_version\": 3",
-      "3: format_version: written by a newer program; this one reads up to version 2"
+      "\"format_version\": 1", "\"format_version\": 4",
+      "3: format_version: written by a newer program; this one reads up to version 3"
     ),
     (
       "layer.1.attention.self.query.lora_B", "layer.9.attention.self.query.lora_B",
@@ -168,16 +168,16 @@ final class TemporaryDirectory {
   @Test func expandedAdaptersStartOtherStrategies() throws {
     let shared = try adapter(.shareA)
     let lora = try SiteTable(sites: shared.table.sites, method: .lora, r: 2)
-    let start = try shared.expanded.initialise(lora)
+    let start = try shared.expanded.initialise(lora, scale: shared.scale)
     for position in lora.sites.indices {
       for side in [TensorRole.a, .b] {
         #expect(
           start[lora.key(side, ofSiteAt: position)!] == shared.tensors[shared.table.key(side, ofSiteAt: position)!])
       }
     }
-    #expect(try shared.expanded.initialise(shared.table) == shared.tensors)
+    #expect(try shared.expanded.initialise(shared.table, scale: shared.scale) == shared.tensors)
     let tied = try SiteTable(sites: shared.table.sites, method: .shareAB, r: 2)
-    let error = #expect(throws: ErrorList.self) { try shared.expanded.initialise(tied) }
+    let error = #expect(throws: ErrorList.self) { try shared.expanded.initialise(tied, scale: shared.scale) }
     #expect(
       error?.description == """
         adapter.init_from: lora_B of attention.self.query differs between layer 0 and layers 1, 2, 3, \
@@ -191,11 +191,11 @@ final class TemporaryDirectory {
     let adapter = try adapter(.lora)
     let fewer = try SiteTable(sites: Array(adapter.table.sites.dropLast()), method: .lora, r: 2)
     #expect(throws: AdapterError.unusedSites(["encoder.layer.3.attention.self.value"])) {
-      try adapter.expanded.initialise(fewer)
+      try adapter.expanded.initialise(fewer, scale: adapter.scale)
     }
     let more = try SiteTable(sites: queryValue(layers: 5, hidden: 6), method: .lora, r: 2)
-    #expect(throws: AdapterError.self) { try adapter.expanded.initialise(more) }
+    #expect(throws: AdapterError.self) { try adapter.expanded.initialise(more, scale: adapter.scale) }
     let other = try SiteTable(sites: queryValue(layers: 4, hidden: 6), method: .lora, r: 3)
-    #expect(throws: ErrorList.self) { try adapter.expanded.initialise(other) }
+    #expect(throws: ErrorList.self) { try adapter.expanded.initialise(other, scale: adapter.scale) }
   }
 }

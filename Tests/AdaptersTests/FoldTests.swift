@@ -61,11 +61,13 @@ import Testing
       extra: [prefix + "h.0.attn.bias": [1, 1, 16, 16], "lm_head.weight": [30, 8]])
     let adapter = try adapter(geometry, ["c_attn.q", "c_attn.v", "mlp.c_proj"])
     let folded = try FoldedCheckpoint(weights, geometry: geometry, adapter: adapter, task: .languageModel)
-    #expect(Set(folded.leftOut) == [prefix + "h.0.attn.bias", "lm_head.weight"], "tied, and a constant")
+    #expect(Set(folded.leftOut) == [prefix + "h.0.attn.bias"], "a constant")
+    #expect(folded.notices.count == 1, "an output layer of its own, though the config says tied")
     let target = try TemporaryDirectory()
     try folded.write(to: target.path)
     let file = try SafetensorsFile(path: "\(target.path)/model.safetensors")
-    #expect(file.names.allSatisfy { $0.hasPrefix("transformer.") } && file.names.count == 4 + 2 * 12)
+    #expect(file.names.filter { !$0.hasPrefix("transformer.") } == ["lm_head.weight"])
+    #expect(file.names.count == 5 + 2 * 12)
     #expect(file.metadata == ["format": "pt"])
     for entry in adapter.entries {
       let path = entry.site.slice?.path ?? entry.site.path, first = entry.site.slice?.firstRow ?? 0
@@ -86,8 +88,81 @@ import Testing
     }
     let config = try JSONParser.parse(String(contentsOfFile: "\(target.path)/config.json", encoding: .utf8))
     #expect(config["architectures"]?.array?.map(\.string) == ["GPT2LMHeadModel"])
+    #expect(config["tie_word_embeddings"]?.bool == false)
     #expect(config["eps"]?.number == 1e-5 && config["n_embd"]?.integer == 8)
     withExtendedLifetime(directory) {}
+  }
+
+  /// Slices of different heights: queries, keys and values of grouped-query attention in one [out, in] map.
+  @Test func unequalSlicesAreFoldedAndExportedInTheirRows() throws {
+    let phi3 = """
+      {"model_type": "phi3", "vocab_size": 30, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4, \
+      "num_key_value_heads": 2, "intermediate_size": 24, "max_position_embeddings": 64, "pad_token_id": 0, \
+      "tie_word_embeddings": false}
+      """
+    let (directory, weights, geometry) = try checkpoint(
+      phi3, .float32, prefix: "model.", extra: ["lm_head.weight": [30, 16]])
+    let adapter = try adapter(geometry, ["qkv_proj.k", "qkv_proj.v", "gate_up_proj.up"])
+    #expect(adapter.entries.prefix(3).map(\.site.outFeatures) == [8, 8, 24])
+    #expect(adapter.entries.prefix(3).map(\.site.slice?.firstRow) == [16, 24, 24])
+    let target = try TemporaryDirectory()
+    try FoldedCheckpoint(weights, geometry: geometry, adapter: adapter, task: .languageModel).write(to: target.path)
+    let file = try SafetensorsFile(path: "\(target.path)/model.safetensors")
+    let fused = adapter.fused(geometry)
+    #expect(fused.entries.map(\.rank) == [4, 2, 4, 2])
+    for entry in fused.entries {
+      let name = "model.\(entry.site.path).weight", columns = entry.site.inFeatures
+      let before = try weights.files[0].tensor(name).floats(), after = try file.tensor(name).floats()
+      let slices = adapter.entries.filter { $0.site.slice?.path == entry.site.path }
+      for row in 0..<entry.site.outFeatures {
+        let slice = slices.first { slice in
+          let first = slice.site.slice?.firstRow ?? 0
+          return (first..<(first + slice.site.outFeatures)).contains(row)
+        }
+        for column in 0..<columns {
+          let at = row * columns + column
+          let exact = slice.map { expected(before[at], $0, row - ($0.site.slice?.firstRow ?? 0), column) }
+          #expect(abs(Double(after[at]) - (exact ?? Double(before[at]))) < 1e-6)
+          #expect(abs(expected(before[at], entry, row, column) - (exact ?? Double(before[at]))) < 1e-6)
+        }
+      }
+    }
+    withExtendedLifetime(directory) {}
+  }
+
+  /// The config says tied; what transformers 5 then makes of the stored tensors.
+  @Test(arguments: ["another", "equal", "only", "embedding"])
+  func theOutputLayerIsTheOneThatIsStored(stored: String) throws {
+    let (directory, weights, geometry) = try checkpoint(
+      Self.gpt2, .float32, prefix: "", extra: ["lm_head.weight": [30, 8]])
+    var tensors: [SafetensorsTensor] = []
+    for name in weights.names {
+      if name == "wte.weight", stored == "only" { continue }
+      if name == "lm_head.weight", stored == "embedding" { continue }
+      let source = name == "lm_head.weight" && stored == "equal" ? "wte.weight" : name
+      tensors.append(SafetensorsTensor(name: name, try weights.files[0].tensor(source)))
+    }
+    try SafetensorsWriter.write(tensors, to: "\(directory.path)/other.safetensors")
+    try FileManager.default.removeItem(atPath: "\(directory.path)/model.safetensors")
+    try FileManager.default.moveItem(
+      atPath: "\(directory.path)/other.safetensors", toPath: "\(directory.path)/model.safetensors")
+    let files = try geometry.checkpoint(directory.path), output = try OutputLayer(files, geometry)
+    #expect(output.isTied == (stored != "another"))
+    #expect(output.notices.isEmpty == (stored != "another"))
+    #expect(output.directory.contains("wte.weight"))
+    let folded = try FoldedCheckpoint(
+      files, geometry: geometry, adapter: adapter(geometry, ["c_attn"]), task: .languageModel)
+    #expect(folded.leftOut == (stored == "equal" ? ["lm_head.weight"] : []))
+    let target = try TemporaryDirectory()
+    try folded.write(to: target.path)
+    let names = try SafetensorsFile(path: "\(target.path)/model.safetensors").names
+    #expect(names.contains("lm_head.weight") == ["another", "only"].contains(stored))
+    #expect(names.contains("transformer.wte.weight") == (stored != "only"))
+    let config = try JSONParser.parse(String(contentsOfFile: "\(target.path)/config.json", encoding: .utf8))
+    #expect(config["tie_word_embeddings"]?.bool == (stored == "another" ? false : nil))
+    // What was written says the same again.
+    let again = ModelGeometry(try ModelConfig(directory: target.path))
+    #expect(try OutputLayer(again.checkpoint(target.path), again).isTied == (stored != "another"))
   }
 
   @Test(arguments: [SafetensorsType.bfloat16, .float16])

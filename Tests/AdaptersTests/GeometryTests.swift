@@ -99,14 +99,16 @@ enum Configs {
   ])
   func countsOfThePapers(config: String, targets: [String], rank: Int, counts: [Int]) throws {
     let comparison = try ParameterComparison(
-      model: "m", geometry: Configs.geometry(config), targetModules: targets, rank: rank,
+      model: "m", geometry: Configs.geometry(config),
+      placement: AdapterPlacement(TargetSelection(targets), r: rank, loraAlpha: 16),
       methods: [.lora, .shareA, .shareB, .shareAB])
     #expect(comparison.rows.map(\.adapterParameters) == counts)
   }
 
   @Test func shareAOnQKVOnlyOfLLaMA7B() throws {
     let comparison = try ParameterComparison(
-      model: "m", geometry: Configs.geometry(Configs.llama7B), targetModules: ["all-linear"], rank: 64,
+      model: "m", geometry: Configs.geometry(Configs.llama7B),
+      placement: AdapterPlacement(TargetSelection(["all-linear"]), r: 64, loraAlpha: 16),
       methods: [.shareAQKV])
     #expect(comparison.rows.map(\.adapterParameters) == [135_528_448])
   }
@@ -114,7 +116,8 @@ enum Configs {
   @Test func asloraAfterEveryNumberOfMerges() throws {
     let counts = try (0...11).map { merges in
       try ParameterComparison(
-        model: "m", geometry: Configs.geometry(Configs.robertaBase), targetModules: ["query", "value"], rank: 8,
+        model: "m", geometry: Configs.geometry(Configs.robertaBase),
+        placement: AdapterPlacement(TargetSelection(["query", "value"]), r: 8, loraAlpha: 16),
         numMerges: merges, methods: [.aslora]
       ).rows[0].adapterParameters
     }
@@ -124,14 +127,15 @@ enum Configs {
       ])
     #expect(throws: AdapterError.tooManyMerges(numMerges: 12, layers: 12)) {
       try ParameterComparison(
-        model: "m", geometry: Configs.geometry(Configs.robertaBase), targetModules: ["query"], rank: 8, numMerges: 12)
+        model: "m", geometry: Configs.geometry(Configs.robertaBase),
+        placement: AdapterPlacement(TargetSelection(["query"]), r: 8, loraAlpha: 16), numMerges: 12)
     }
   }
 
   @Test func wholeTableOfRobertaBase() throws {
     let comparison = try ParameterComparison(
       model: "models/roberta-base", geometry: Configs.geometry(Configs.robertaBase),
-      targetModules: ["query", "value"], rank: 8, labels: 2)
+      placement: AdapterPlacement(TargetSelection(["query", "value"]), r: 8, loraAlpha: 16), labels: 2)
     #expect(
       comparison.text(.table) == """
         models/roberta-base (roberta, 124,647,170 parameters), r = 8, target modules: query, value
@@ -165,7 +169,8 @@ enum Configs {
   @Test func aPoolerHasOneLayerAndIsNotMerged() throws {
     let geometry = try Configs.geometry(Configs.miniLM)
     let comparison = try ParameterComparison(
-      model: "m", geometry: geometry, targetModules: ["query", "pooler.dense"], rank: 4, numMerges: 5,
+      model: "m", geometry: geometry,
+      placement: AdapterPlacement(TargetSelection(["query", "pooler.dense"]), r: 4, loraAlpha: 16), numMerges: 5,
       methods: [.aslora])
     #expect(comparison.rows[0].adapterParameters == 4 * 384 * 2 + 4 * 384 * 2)
   }

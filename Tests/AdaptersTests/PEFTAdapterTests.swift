@@ -40,7 +40,7 @@ import Testing
     #expect(try AdapterFile.isNative(Self.golden) == false)
     let adapter = try read()
     #expect(adapter.expanded.entries.map(\.site.path) == expected.map(\.path))
-    #expect(Set(adapter.targetModules) == ["query", "value"])
+    #expect(Set(adapter.targetModules?.names ?? []) == ["query", "value"])
     #expect(adapter.expanded.head.mapValues(\.shape) == ["classifier.weight": [3, 8], "classifier.bias": [3]])
     for (entry, expected) in zip(adapter.expanded.entries, expected) {
       #expect((entry.rank, entry.scale) == (expected.rank, expected.scale))
@@ -53,7 +53,8 @@ import Testing
     for (position, entry) in adapter.expanded.entries.enumerated() {
       let padded = product(
         b: uniform.tensors[uniform.table.key(.b, ofSiteAt: position)!] ?? [],
-        a: uniform.tensors[uniform.table.key(.a, ofSiteAt: position)!] ?? [], rank: 4, scale: uniform.scale)
+        a: uniform.tensors[uniform.table.key(.a, ofSiteAt: position)!] ?? [], rank: uniform.table.ranks[position],
+        scale: uniform.table.scales[position] ?? uniform.scale)
       #expect(padded == product(b: entry.b, a: entry.a, rank: entry.rank, scale: entry.scale))
     }
   }
@@ -66,16 +67,15 @@ import Testing
     #expect(
       throws: AdapterError.valuesDiffer(
         strategy: "share-a", role: .a, module: "attention.self.query", firstLayer: 0, otherLayers: [1])
-    ) { try query.initialise(table) }
+    ) { try query.initialise(table, scale: 4) }
     let lora = try SiteTable(sites: query.entries.map(\.site), method: .lora, r: 2)
-    #expect(try query.initialise(lora)[lora.key(.b, ofSiteAt: 1)!] == query.entries[1].b)
+    #expect(try query.initialise(lora, scale: 4)[lora.key(.b, ofSiteAt: 1)!] == query.entries[1].b)
   }
 
   @Test(arguments: [
     ("\"use_dora\": false", "\"use_dora\": true", "use_dora: true"),
     ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias: \"all\""),
     ("\"LORA\"", "\"LOHA\"", "peft_type: \"LOHA\""),
-    ("\"layers_to_transform\": null", "\"layers_to_transform\": [0]", "layers_to_transform: [0]"),
     ("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"", "init_lora_weights: \"pissa\""),
     ("\"use_bdlora\": null", "\"from_the_future\": {\"x\": 1}", "from_the_future: {\"x\":1}"),
     (
@@ -94,9 +94,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (
-      "\"value\": 4", "\"val.*\": 4", "rank_pattern.val.*: regular expressions are not supported, only names of modules"
-    ),
+    ("\"layers_pattern\": null", "\"layers_pattern\": \"layer\"", "layers_pattern: needs layers_to_transform"),
     ("\"r\": 2", "\"r\": 0", "r: must be at least 1, not 0"),
     ("\"peft_type\": \"LORA\",", "", "not an adapter of PEFT (peft_type is missing)"),
   ])
@@ -105,6 +103,45 @@ import Testing
     try directory.replace(old, with: new, in: "adapter_config.json")
     let error = try #require(#expect(throws: JSONFieldError.self) { try read(directory.path) })
     #expect(error.description.hasSuffix(": \(message)"), "\(error)")
+  }
+
+  @Test func expressionsThatAreNoneAreRefused() throws {
+    for (old, new, place) in [
+      ("\"value\": 4", "\"val(\": 4", "rank_pattern.val(: \"val(\" is not a regular expression: "),
+      (
+        "\"exclude_modules\": null", "\"exclude_modules\": \"*\"",
+        "exclude_modules: \"*\" is not a regular expression: "
+      ),
+    ] {
+      let directory = try copy()
+      try directory.replace(old, with: new, in: "adapter_config.json")
+      let error = try #require(#expect(throws: JSONFieldError.self) { try read(directory.path) })
+      #expect(error.description.contains(place), "\(error)")
+    }
+  }
+
+  @Test func mapsThatTheConfigLeavesOutAreRefused() throws {
+    for (old, new, path) in [
+      ("\"layers_to_transform\": null", "\"layers_to_transform\": 0", "bert.encoder.layer.1.attention.self.query"),
+      ("\"exclude_modules\": null", "\"exclude_modules\": [\"value\"]", "bert.encoder.layer.0.attention.self.value"),
+    ] {
+      let directory = try copy()
+      try directory.replace(old, with: new, in: "adapter_config.json")
+      let error = try #require(#expect(throws: AdapterFileError.self) { try read(directory.path) })
+      #expect(error.problem == .notChosen(path, config: "adapter_config.json"))
+    }
+    let more = try copy()
+    try more.replace("\"query\"", with: "\"query\", \"key\"", in: "adapter_config.json")
+    let error = try #require(#expect(throws: AdapterFileError.self) { try read(more.path) })
+    #expect(error.description.contains("self.key.lora_A.weight\" is missing"), "\(error)")
+  }
+
+  @Test func aPickleIsToBeConverted() throws {
+    let directory = try copy()
+    try FileManager.default.moveItem(
+      atPath: "\(directory.path)/adapter_model.safetensors", toPath: "\(directory.path)/adapter_model.bin")
+    let error = try #require(#expect(throws: AdapterFileError.self) { try read(directory.path) })
+    #expect(error.problem == .pickle && error.file.hasSuffix("/adapter_model.bin"))
   }
 
   @Test func aRankThatIsNotThatOfTheTensorsIsRefused() throws {
@@ -118,7 +155,10 @@ import Testing
     ("base_model.model.bert.pooler.lora_B.weight", "matches no adapted module"),
     ("bert.encoder.layer.0.attention.self.key.lora_A.weight", "matches no adapted module"),
     ("base_model.model.bert.pooler.lora_A.weight", "the model has no linear map bert.pooler"),
-    ("base_model.model.bert.encoder.layer.0.attention.self.key.lora_A.weight", "key.lora_B.weight\" is missing"),
+    (
+      "base_model.model.bert.encoder.layer.0.attention.self.key.lora_A.weight",
+      "has tensors for bert.encoder.layer.0.attention.self.key, which adapter_config.json does not choose"
+    ),
     ("base_model.model.bert.encoder.layer.0.attention.self.query.lora_magnitude_vector", "matches no adapted module"),
   ])
   func unusedKeysAreRefused(name: String, message: String) throws {

@@ -56,12 +56,6 @@ import Testing
         + "not \"ranking\""
     ),
     ("bert", #""num_labels":0"#, "num_labels: must be from 1 to 65536, not 0"),
-    ("bert", #""id2label":[]"#, "id2label: must be an object, not a list"),
-    ("bert", #""id2label":{"1":"a"}"#, "id2label: must give each of the classes 0 to 0 one name"),
-    ("bert", #""id2label":{"0":"a","00":"b"}"#, "id2label: must give each of the classes 0 to 1 one name"),
-    ("bert", #""id2label":{"0":"a","x":"b"}"#, "id2label: must give each of the classes 0 to 1 one name"),
-    ("bert", #""id2label":{"0":1}"#, "id2label: must give each of the classes 0 to 0 one name"),
-    ("bert", #""label2id":{"a":0,"b":0}"#, "label2id: must give each of the classes 0 to 1 one name"),
     (
       "roberta", #""pad_token_id":null"#,
       "pad_token_id: RoBERTa needs a padding token, after whose number its positions begin"
@@ -94,6 +88,20 @@ import Testing
     ),
     ("llama", #""partial_rotary_factor":0.5"#, "partial_rotary_factor: 0.5 is not supported; supported: 1"),
   ]
+
+  /// A model whose labels nobody asks for can be used; what needs their names throws the problem.
+  @Test(arguments: [
+    (#""id2label":[]"#, "id2label: must be an object, not a list"),
+    (#""id2label":{"1":"a"}"#, "id2label: must give each of the classes 0 to 0 one name"),
+    (#""id2label":{"0":"a","00":"b"}"#, "id2label: must give each of the classes 0 to 1 one name"),
+    (#""id2label":{"0":"a","x":"b"}"#, "id2label: must give each of the classes 0 to 1 one name"),
+    (#""id2label":{"0":1}"#, "id2label: must give each of the classes 0 to 0 one name"),
+    (#""label2id":{"a":0,"b":0}"#, "label2id: must give each of the classes 0 to 1 one name"),
+  ]) func oddLabelsAreKeptAsAProblem(_ member: String, _ sentence: String) throws {
+    let config = try ModelConfig(json: "{\"model_type\":\"bert\",\(member)}")
+    #expect(config.labelProblem?.description == "config.json:1: " + sentence)
+    #expect(config.labels == nil)
+  }
 
   @Test(arguments: wrong) func aWrongFieldIsNamed(_ family: String, _ members: String, _ sentence: String) {
     expectError("config.json:1: " + sentence) {

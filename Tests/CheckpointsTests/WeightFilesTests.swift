@@ -90,11 +90,39 @@ import Testing
     let scratch = try directory(["1": [("b", [1])]], index: index)
     _ = try scratch.file("3", "short")
     let message = """
-      model.safetensors.index.json: the shard "1" lacks 2 tensors: "a", "c"
       model.safetensors.index.json: the shard "2" is missing
       3: not a safetensors file: 5 bytes, fewer than 8
       """
-    expectError(message, dropping: scratch.path) { _ = try WeightFiles(path: scratch.path, basePrefix: prefix) }
+    expectError(message, dropping: scratch.path, status: .missingInput) {
+      _ = try WeightFiles(path: scratch.path, basePrefix: prefix)
+    }
+  }
+
+  @Test func threeMissingShardsAreNamedAndTheRestCounted() throws {
+    let entries = (0..<73).map { "\"t\($0)\":\"s\($0)\"" }.joined(separator: ",")
+    let scratch = try directory([:], index: "{\"weight_map\":{\(entries)}}")
+    let lines = (0..<3).map { "model.safetensors.index.json: the shard \"s\($0)\" is missing\n" }
+    expectError(lines.joined() + "and 70 more", dropping: scratch.path, status: .missingInput) {
+      _ = try WeightFiles(path: scratch.path, basePrefix: prefix)
+    }
+  }
+
+  @Test func whatAnIndexListsInVainIsMissedOnlyWhereItIsNeeded() throws {
+    let index = #"{"weight_map":{"bert.a":"1","b":"1","c":"1","lm_head.weight":"1"}}"#
+    let scratch = try directory(["1": [("b", [1])]], index: index)
+    let weights = try WeightFiles(path: scratch.path, basePrefix: prefix)
+    #expect(weights.names == ["b"] && !weights.contains("lm_head.weight"))
+    #expect(try weights.tensor("b", shape: [1]).floats() == [0])
+    let message = """
+      the checkpoint lacks the tensor "x", which the model needs
+      model.safetensors.index.json: the shard "1" lacks 2 tensors: "bert.a", "c"
+      """
+    expectError(
+      message.replacingOccurrences(of: "the checkpoint", with: scratch.path + ": the checkpoint"),
+      dropping: scratch.path
+    ) {
+      _ = try weights.tensors([("a", [1]), ("b", [1]), ("c", [1]), ("x", [1])])
+    }
   }
 
   @Test(arguments: ["../x", "/etc/passwd", "a/../../x", "", "..", "a//x", "x\u{0}y"])

@@ -37,7 +37,8 @@ import Testing
     #expect(training?["learning_rate"]?["default"]?.number == 4e-4)
     #expect(training?["save_total_limit"]?["type"]?.array?.map(\.string) == ["integer", "null"])
     #expect(adapter?["strategy"]?["enum"]?.array?.count == Catalog.standard.methods.count)
-    #expect(adapter?["target_modules"]?["anyOf"]?.array?.first?["const"]?.string == "all-linear")
+    #expect(adapter?["target_modules"]?["anyOf"]?.array?.map { $0["type"]?.string } == ["string", "array"])
+    #expect(adapter?["rank_pattern"]?["additionalProperties"]?["minimum"]?.integer == 1)
     #expect(schema["required"]?.array?.map(\.string) == ["model", "task"])
     #expect(schema["properties"]?["task"]?["additionalProperties"]?.bool == false)
     let sweep = schema["properties"]?["sweep"]?["properties"]

@@ -59,12 +59,27 @@ import Testing
       "adapter", #""strategy": "share_a""#,
       "must be one of lora, share-a, share-b, share-ab, share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none "
         + "(did you mean share-a?), not \"share_a\""),
-    Case("adapter", #""target_modules": []"#, #"must be a list of module names or "all-linear", not an empty list"#),
-    Case("adapter", #""target_modules": "query""#, #"must be a list of module names or "all-linear", not "query""#),
-    Case("adapter", #""target_modules": [1]"#, #"must be a list of module names or "all-linear", not a list"#),
+    Case(
+      "adapter", #""target_modules": []"#,
+      #"must be a list of module names, "all-linear" or a regular expression, not an empty list"#),
+    Case(
+      "adapter", #""target_modules": """#,
+      #"must be a list of module names, "all-linear" or a regular expression, not """#),
+    Case("adapter", #""exclude_modules": 3"#, "must be a list of module names or a regular expression or null, not 3"),
+    Case("adapter", #""layers_to_transform": -1"#, "must be a layer's number or a list of them or null, not -1"),
+    Case("adapter", #""layers_pattern": "h""#, "needs layers_to_transform"),
+    Case(
+      "adapter", #""rank_pattern": {"query": 0}"#,
+      "must be an object that gives module names a rank: a whole number of at least 1 or null, not an object"),
+    Case(
+      "adapter", #""alpha_pattern": ["query"]"#,
+      "must be an object that gives module names an alpha or null, not a list"),
+    Case(
+      "adapter", #""target_modules": [1]"#,
+      #"must be a list of module names, "all-linear" or a regular expression, not a list"#),
     Case(
       "adapter", #""target_modules": ["q", "q"]"#,
-      #"must be a list of module names or "all-linear", none of them twice, not a list"#),
+      #"must be a list of module names, "all-linear" or a regular expression, none of them twice, not a list"#),
     Case("adapter", #""init_from": """#, #"must be non-empty text or null, not """#),
     Case("adapter", #""aslora": []"#, "must be an object, not an empty list"),
     Case("task", #""max_seq_length": 0"#, "must be a whole number of at least 1, not 0"),

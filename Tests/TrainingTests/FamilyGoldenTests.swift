@@ -73,11 +73,13 @@ import Testing
     try GenerationGolden(golden(model)).checkCache(setting)
   }
 
-  /// `rope_scaling` and `rope_parameters` say the same.
-  @Test(arguments: rotary) func spellingsOfRotarySettings(model: String) throws {
+  /// The config in the words of transformers 4: `rope_theta`, `rope_scaling`, patterns in place of `layer_types`.
+  @Test(arguments: decoders + rotary + encoders.filter { $0.hasPrefix("modernbert") })
+  func olderConfigsSayTheSame(model: String) throws {
     let new = try golden(model)
-    let old = try DecoderGoldenRun(model: model, run: "lora", in: DecoderGoldenRun.families, config: "rope_scaling")
-    #expect(try old.firstLogits() == new.firstLogits())
+    let old = try DecoderGoldenRun(model: model, run: "lora", in: DecoderGoldenRun.families, config: "transformers-4")
+    let results = try [new, old].map { try $0.engine().evaluate($0.data.items, state: try $0.state()) }
+    #expect(results[0].losses == results[1].losses, "\(model)")
   }
 
   @Test func everyFamilyHasGoldenValues() throws {

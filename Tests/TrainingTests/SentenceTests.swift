@@ -49,6 +49,11 @@ import Testing
       RunError.notARun(directory: "runs/a", missing: "run_config.json"),
       "runs/a: not a run directory: run_config.json is missing", .missingInput
     )
+    check(
+      RunError.modelElsewhere(run: "runs/a", model: "models/b"),
+      "runs/a: its model models/b is not here: the path is relative to the directory where train was started; go there, "
+        + "or give the model's place with --set model=DIR (generate: DIR --adapter runs/a)", .missingInput
+    )
   }
 
   @Test func dataAndModels() {

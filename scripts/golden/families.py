@@ -102,20 +102,28 @@ def write_model(directory, name, model):
         (path / "generation_config.json").unlink(missing_ok=True)
 
 
-def write_spelling(directory):
-    """The same rotary settings under the names of transformers 4, alone in a folder."""
+def write_older(directory, model):
+    """The config as transformers 4 wrote it, alone in a folder, where it had other words for positions and layers."""
     config = json.loads((directory / "config.json").read_text())
-    settings = config.pop("rope_parameters")
-    config["rope_theta"] = settings.pop("rope_theta")
-    config["rope_scaling"] = settings
-    (directory / "rope_scaling").mkdir()
-    checkpoints.write_json(directory / "rope_scaling/config.json", config)
+    text = config.get("text_config", config)
+    if "rope_parameters" not in text:
+        return
+    settings = text.pop("rope_parameters")
+    text.pop("layer_types", None)
+    if "rope_theta" in settings:
+        text |= {name: settings.pop(name) for name in ("rope_theta", "partial_rotary_factor") if name in settings}
+        text["rope_scaling"] = settings if settings["rope_type"] != "default" else None
+    text |= model.older
+    place = directory / "transformers-4"
+    place.mkdir()
+    checkpoints.write_json(place / "config.json", config)
     ids = torch.tensor([list(range(5, 45))])
-    first, second = (AutoModelForCausalLM.from_pretrained(
-        directory, config=AutoConfig.from_pretrained(place), dtype=torch.float32)(input_ids=ids).logits
-        for place in (directory, directory / "rope_scaling"))
-    if not torch.equal(first, second):
-        raise ValueError(f"{directory.name}: transformers reads the two spellings differently")
+    kind = model_class(model, {"num_labels": None if model.is_decoder else 2})
+    with torch.no_grad():
+        new, old = (kind.from_pretrained(directory, config=AutoConfig.from_pretrained(source), dtype=torch.float32)(
+            input_ids=ids).logits for source in (directory, place))
+    if not torch.equal(new, old):
+        raise ValueError(f"{directory.name}: transformers reads the two configs differently")
 
 
 # -- data
@@ -305,8 +313,7 @@ def write_family(golden, name, model, data):
     for old in (directory, golden / f"{name}-bf16"):
         shutil.rmtree(old, ignore_errors=True)
     write_model(directory, name, model)
-    if model.only_rotary:
-        write_spelling(directory)
+    write_older(directory, model)
     for run, settings in runs_of(model).items():
         examples = examples_for(model, settings, data)
         tuned = attach(directory, model, settings, torch.float64)

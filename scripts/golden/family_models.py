@@ -19,7 +19,8 @@ class Model:
     head: list = field(default_factory=list)    # the modules of a classifier's head, without transformers' own prefix
     layers: str = r"(layers)\.(\d+)"            # what stands before a module's name in its layer
     has_classifier: bool = True
-    only_rotary: bool = False                   # one run and both spellings of the rotary settings
+    only_rotary: bool = False                   # one run alone
+    older: dict = field(default_factory=dict)   # what transformers 4 wrote in config.json in place of newer members
 
     @property
     def is_decoder(self):
@@ -38,8 +39,11 @@ def llama_like(config, **options):
     return Model(config, LLAMA, ["q_proj", "v_proj"], **options)
 
 
-def phi3(config):
-    return Model(config, ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"], ["qkv_proj"])
+def phi3(config, kind):
+    scaling = {"type": kind} | {name: config.rope_parameters[name] for name in ("short_factor", "long_factor")}
+    if kind == "su":    # for which transformers 5 does not look outside
+        scaling["original_max_position_embeddings"] = 16
+    return Model(config, ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"], ["qkv_proj"], older={"rope_scaling": scaling})
 
 
 def gemma3_text(**changed):
@@ -50,6 +54,8 @@ def gemma3_text(**changed):
             "sliding_attention": {"rope_type": "default", "rope_theta": 50.0}}) | changed)
 
 
+GEMMA3_OLDER = {"rope_theta": 500.0, "rope_local_base_freq": 50.0, "rope_scaling": {"rope_type": "linear", "factor": 4.0},
+                "sliding_window_pattern": 2}
 DECODERS = {
     "qwen2": llama_like(Qwen2Config(**SIZES, use_sliding_window=True, sliding_window=6, max_window_layers=1)),
     "qwen3": llama_like(Qwen3Config(**SIZES, head_dim=8, tie_word_embeddings=True)),
@@ -57,21 +63,22 @@ DECODERS = {
     "gemma": llama_like(GemmaConfig(**GEMMA | dict(head_dim=8))),
     "gemma2": llama_like(Gemma2Config(
         **GEMMA, sliding_window=6, query_pre_attn_scalar=10, attn_logit_softcapping=2.0, final_logit_softcapping=3.0)),
-    "gemma3-text": llama_like(gemma3_text()),
+    "gemma3-text": llama_like(gemma3_text(), older=GEMMA3_OLDER),
     "gemma3": llama_like(Gemma3Config(
         text_config=gemma3_text(num_hidden_layers=2, layer_types=["sliding_attention", "full_attention"]).to_dict(),
         vision_config=dict(
             hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=4, patch_size=2,
             model_type="siglip_vision_model", vision_use_head=False),
         mm_tokens_per_image=4, image_token_index=95, boi_token_index=94, eoi_token_index=93),
-        layers=r"(language_model\.layers)\.(\d+)"),
+        layers=r"(language_model\.layers)\.(\d+)", older=GEMMA3_OLDER),
     "phi3": phi3(Phi3Config(**PHI3, sliding_window=7, rope_parameters={
         "rope_type": "longrope", "rope_theta": 100.0, "short_factor": [1.0, 1.1, 1.3, 1.6],
-        "long_factor": [1.2, 1.9, 2.8, 4.0]})),
+        "long_factor": [1.2, 1.9, 2.8, 4.0]}), "su"),
     "phi3-partial": phi3(Phi3Config(**PHI3, tie_word_embeddings=True, rope_parameters={
         "rope_type": "longrope", "rope_theta": 100.0, "partial_rotary_factor": 0.75, "short_factor": [1.0, 1.1, 1.4],
-        "long_factor": [1.2, 2.1, 3.5]})),
-    "smollm3": llama_like(SmolLM3Config(**SIZES, no_rope_layers=[1, 0, 1], tie_word_embeddings=True)),
+        "long_factor": [1.2, 2.1, 3.5]}), "longrope"),
+    "smollm3": llama_like(SmolLM3Config(**SIZES, no_rope_layers=[1, 0, 1], tie_word_embeddings=True),
+                          older={"no_rope_layer_interval": 2, "no_rope_layers": None}),
     "olmo2": llama_like(Olmo2Config(**SIZES)),
     "granite": llama_like(GraniteConfig(
         **SIZES, embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.4, attention_multiplier=0.3,
@@ -79,13 +86,14 @@ DECODERS = {
 }
 
 
-def rotary(config, scaling, **changed):
+def rotary(config, scaling, older={}, **changed):
     sizes = SIZES | dict(num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True)
-    return llama_like(config(**sizes | changed, rope_parameters={"rope_theta": 100.0} | scaling), only_rotary=True)
+    return llama_like(config(**sizes | changed, rope_parameters={"rope_theta": 100.0} | scaling), only_rotary=True, older=older)
 
 
 DECODERS |= {
-    "llama-linear": rotary(LlamaConfig, {"rope_type": "linear", "factor": 2.5}),
+    "llama-linear": rotary(LlamaConfig, {"rope_type": "linear", "factor": 2.5},
+                           {"rope_scaling": {"type": "linear", "factor": 2.5}}),
     "llama-dynamic": rotary(LlamaConfig, {"rope_type": "dynamic", "factor": 2.0}, max_position_embeddings=24),
     "llama-yarn": rotary(LlamaConfig, {
         "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 4.0, "beta_slow": 0.5}),
@@ -120,14 +128,15 @@ def deberta(**changed):
     return Model(config, every, ["query_proj", "value_proj"], ["pooler", "classifier"], BERT_LAYERS)
 
 
-def modernbert(**changed):
+def modernbert(every, **changed):
     return Model(
         ModernBertConfig(**ENCODER | dict(
             local_attention=8, layer_types=["full_attention", "sliding_attention", "sliding_attention"],
             rope_parameters={"full_attention": {"rope_type": "default", "rope_theta": 500.0},
                              "sliding_attention": {"rope_type": "default", "rope_theta": 50.0}},
             pad_token_id=0, bos_token_id=1, cls_token_id=1, eos_token_id=2, sep_token_id=2) | changed),
-        ["attn.Wqkv", "attn.Wo", "mlp.Wi", "mlp.Wo"], ["Wqkv"], ["head", "classifier"])
+        ["attn.Wqkv", "attn.Wo", "mlp.Wi", "mlp.Wo"], ["Wqkv"], ["head", "classifier"],
+        older={"global_rope_theta": 500.0, "local_rope_theta": 50.0, "global_attn_every_n_layers": every})
 
 
 ROBERTA = ENCODER | NO_DROPOUT | dict(
@@ -156,8 +165,8 @@ ENCODERS = {
     "deberta-v2": deberta(type_vocab_size=2, max_relative_positions=8, share_att_key=False),
     "deberta-v3": deberta(type_vocab_size=0, max_relative_positions=-1, position_buckets=8, share_att_key=True,
                           norm_rel_ebd="layer_norm", position_biased_input=False),
-    "modernbert": modernbert(),
-    "modernbert-mean": modernbert(classifier_pooling="mean", num_hidden_layers=2, norm_bias=True, attention_bias=True,
+    "modernbert": modernbert(3),
+    "modernbert-mean": modernbert(2, classifier_pooling="mean", num_hidden_layers=2, norm_bias=True, attention_bias=True,
                                   mlp_bias=True, classifier_bias=True,
-                                  layer_types=["sliding_attention", "full_attention"]),
+                                  layer_types=["full_attention", "sliding_attention"]),
 }

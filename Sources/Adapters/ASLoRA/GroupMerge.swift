@@ -39,7 +39,7 @@ extension ASLoRAPlan {
   ) -> GroupMerge? {
     let keys = table.tensors.filter { $0.role == .b && $0.module == module }
     guard keys.count > 1 else { return nil }
-    let measure = GroupDistance(metric: options.metric, rank: table.rank) {
+    let measure = GroupDistance(metric: options.metric, rank: table.rank(ofModule: module)) {
       table.tensors.first { $0.role == .a && $0.module == module }.map(a) ?? []
     }
     var best: GroupMerge?

@@ -18,8 +18,9 @@ public enum AdapterFile {
   /// The name of the file with everything else.
   public static let configName = "adapter_config.json"
   static let format = "swift-peft"
-  /// The newest format. Version 1 has A's and B's only; version 2 any tensor that a method declares.
-  static let formatVersion = 2
+  /// The newest format. Version 1 has A's and B's only; version 2 any tensor that a method declares; version 3 ranks and
+  /// scales of single maps, and an expression as `target_modules`.
+  static let formatVersion = 3
   static let headPrefix = "head."
 
   /// Writes both files into `directory`, which exists. The config comes last.
@@ -63,6 +64,8 @@ public enum AdapterFile {
     let table = adapter.table, metadata = adapter.metadata
     let sites = table.sites.enumerated().map { position, site -> (String, JSONValue) in
       var members: [(String, JSONValue)] = [("layer", .integer(site.layer)), ("module", .string(site.module))]
+      if table.ranks[position] != table.rank { members.append(("r", .integer(table.ranks[position]))) }
+      if let scale = table.scales[position] { members.append(("scale", plain(scale))) }
       members += table.keys(ofSiteAt: position).map { ($0.role.name, .string(table.name(of: $0))) }
       if let slice = site.slice {
         members.append(("slice_of", .string(slice.path)))
@@ -71,14 +74,38 @@ public enum AdapterFile {
       return (site.path, .members(members))
     }
     return [
-      "format": .string(format), "format_version": .integer(table.roles.allSatisfy { $0 == .a || $0 == .b } ? 1 : 2),
+      "format": .string(format), "format_version": .integer(version(of: adapter)),
       "strategy": .string(table.method.name), "r": .integer(table.rank),
       "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
-      "use_rslora": .bool(metadata.useRSLoRA), "target_modules": .strings(metadata.targetModules),
+      "use_rslora": .bool(metadata.useRSLoRA), "target_modules": metadata.targetModules.json,
       "base_model_name_or_path": .string(metadata.baseModel), "model_type": .string(metadata.modelType),
       "task_type": .string(metadata.taskType), "labels": .strings(metadata.labels), "step": .integer(metadata.step),
       "sites": .members(sites),
     ]
+  }
+}
+
+extension AdapterFile {
+  /// The oldest format that can hold it, so that programs of then can read it.
+  private static func version(of adapter: StoredAdapter) -> Int {
+    let table = adapter.table
+    if case .expression = adapter.metadata.targetModules { return 3 }
+    if table.ranks.contains(where: { $0 != table.rank }) || table.scales.contains(where: { $0 != nil }) { return 3 }
+    return table.roles.allSatisfy { $0 == .a || $0 == .b } ? 1 : 2
+  }
+}
+
+extension TargetModules {
+  /// A list of names, or an expression.
+  var json: JSONValue { if case .expression(let text) = self { .string(text) } else { .strings(names) } }
+
+  /// The opposite of `json`.
+  init(_ field: JSONField) throws {
+    if let text = field.node.string {
+      self = text == TargetSelection.allLinear ? .allLinear : .expression(text)
+    } else {
+      self = try TargetSelection(field.strings()).targets
+    }
   }
 }
 
@@ -118,7 +145,7 @@ private struct NativeConfig {
       modelType: try config.member("model_type").string(), taskType: try config.member("task_type").string(),
       labels: try config.member("labels").strings(), loraAlpha: try config.member("lora_alpha").number(),
       loraDropout: try config.member("lora_dropout").number(), useRSLoRA: try config.member("use_rslora").bool(),
-      targetModules: try config.member("target_modules").strings(), step: try config.member("step").integer())
+      targetModules: try TargetModules(config.member("target_modules")), step: try config.member("step").integer())
     return (try table(), metadata)
   }
 
@@ -133,9 +160,13 @@ private struct NativeConfig {
     for (site, entry) in entries where !seen[site.module, default: []].insert(site.layer).inserted {
       throw entry.error("\(site.module) of layer \(site.layer) occurs twice")
     }
-    var table = try SiteTable(sites: entries.map(\.0), method: method, r: try config.member("r").integer())
+    let r = try config.member("r").integer()
+    var table = try SiteTable(
+      sites: entries.map(\.0), method: method, r: r,
+      ranks: method.hasAdapters ? entries.map { try $0.1.optional("r")?.integer(atLeast: 1) ?? r } : nil,
+      scales: method.hasAdapters ? entries.map { try $0.1.optional("scale")?.number() } : nil)
     for (_, entry) in entries {
-      try entry.requireOnly(["layer", "module", "slice_of", "first_row"] + table.roles.map(\.name))
+      try entry.requireOnly(["layer", "module", "slice_of", "first_row", "r", "scale"] + table.roles.map(\.name))
     }
     if method.procedure != nil { try tie(&table, as: entries) }
     for (position, (_, entry)) in entries.enumerated() where method.hasAdapters {

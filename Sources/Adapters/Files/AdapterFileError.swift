@@ -15,6 +15,10 @@ public struct AdapterFileError: UserFacingError, Equatable {
     case notFinite(String)
     /// Tensors that this machine's memory cannot hold.
     case tooLarge(bytes: Int, limit: Int)
+    /// Tensors of a map that the config does not choose; PEFT would leave them out.
+    case notChosen(String, config: String)
+    /// Only Python's pickle of the tensors is there.
+    case pickle
     /// The adapter is for a map that the model does not have.
     case unknownModule(String, nearest: String?)
   }
@@ -32,6 +36,11 @@ public struct AdapterFileError: UserFacingError, Equatable {
       "tensor \"\(tensor)\" has the shape \(shape), expected \(expected)"
     case .notFinite(let tensor): "tensor \"\(tensor)\" holds NaN or infinite numbers"
     case .tooLarge(let bytes, let limit): "\(bytes) bytes of tensors; this machine can hold \(limit)"
+    case .notChosen(let path, let config):
+      "has tensors for \(path), which \(config) does not choose (target_modules, exclude_modules, layers_to_transform)"
+    case .pickle:
+      "pickles are not read; convert it in Python: safetensors.torch.save_file(torch.load('adapter_model.bin', "
+        + "weights_only=True), 'adapter_model.safetensors')"
     case .unknownModule(let path, let nearest):
       "the model has no linear map \(path)" + (nearest.map { "; did you mean \($0)?" } ?? "")
     }

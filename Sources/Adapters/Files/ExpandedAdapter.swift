@@ -24,11 +24,12 @@ public struct ExpandedAdapter: Sendable, Equatable {
   /// The head's tensors by their names in the model.
   public let head: [String: HeadTensor]
 
-  /// The numbers that a run with `table` starts from (`init_from`): A and B as they are, whatever their scale was.
+  /// The numbers that a run with `table` starts from (`init_from`): A as it is, B for the run's scales, so that the run
+  /// starts at the same function. `scale` is that of the sites which have none of their own.
   ///
   /// The adapted maps and the ranks must be those of `table`, and maps that share a tensor in it must have equal
   /// numbers here. All violations are thrown at once.
-  public func initialise(_ table: SiteTable) throws -> [TensorKey: [Float]] {
+  public func initialise(_ table: SiteTable, scale: Double) throws -> [TensorKey: [Float]] {
     if table.method.form != nil { throw AdapterError.otherMethod(config: table.method.name) }
     if let entry = entries.first(where: { $0.rowScale != nil }) {
       throw AdapterError.notPlain(path: entry.site.path, config: table.method.name)
@@ -37,17 +38,23 @@ public struct ExpandedAdapter: Sendable, Equatable {
     let byPath = Dictionary(entries.map { ($0.site.path, $0) }) { first, _ in first }
     var values: [TensorKey: [Float]] = [:]
     for key in table.tensors {
-      let users = table.users(of: key).compactMap { byPath[table.sites[$0].path] }
-      guard let first = users.first else { continue }
-      if key.role == .a, let odd = users.first(where: { $0.rank != table.rank }) {
-        errors.append(.rankDiffers(path: odd.site.path, adapter: odd.rank, config: table.rank))
+      let users = table.users(of: key).compactMap { position in
+        byPath[table.sites[position].path].map { (entry: $0, position: position) }
       }
-      let value = first.values(key.role)
-      let others = users.filter { $0.values(key.role) != value }.map(\.site.layer)
+      guard let first = users.first else { continue }
+      if key.role == .a, let odd = users.first(where: { $0.entry.rank != table.ranks[$0.position] }) {
+        errors.append(
+          .rankDiffers(path: odd.entry.site.path, adapter: odd.entry.rank, config: table.ranks[odd.position]))
+      }
+      func own(_ user: (entry: Entry, position: Int)) -> [Float] {
+        key.role == .a ? user.entry.a : user.entry.b(scaledFor: table.scales[user.position] ?? scale)
+      }
+      let value = own(first)
+      let others = users.filter { own($0) != value }.map(\.entry.site.layer)
       if !others.isEmpty {
         errors.append(
           .valuesDiffer(
-            strategy: table.method.name, role: key.role, module: key.module, firstLayer: first.site.layer,
+            strategy: table.method.name, role: key.role, module: key.module, firstLayer: first.entry.site.layer,
             otherLayers: others))
       }
       values[key] = value
@@ -64,31 +71,23 @@ public struct ExpandedAdapter: Sendable, Equatable {
     return (missing.isEmpty ? [] : [.missingSites(missing)]) + (unused.isEmpty ? [] : [.unusedSites(unused)])
   }
 
-  /// The same function as plain LoRA with one rank and one scale, for evaluation and merging: smaller ranks are filled
-  /// up with zeros, and B's of another scale are multiplied by the ratio.
+  /// The same function as plain LoRA, each map with its own rank and scale, for evaluation and merging.
   public func uniform() throws -> (table: SiteTable, tensors: [TensorKey: [Float]], scale: Double) {
     if let entry = entries.first(where: { $0.rowScale != nil }) {
       throw AdapterError.notPlain(path: entry.site.path, config: AdapterMethod.lora.name)
     }
     let rank = entries.map(\.rank).max() ?? 0
     let scale = entries.map(\.scale).first { $0 != 0 } ?? 0
-    let table = try SiteTable(sites: entries.map(\.site), method: .lora, r: rank)
+    let table = try SiteTable(
+      sites: entries.map(\.site), method: .lora, r: rank, ranks: entries.map(\.rank),
+      scales: entries.map { $0.scale == scale ? nil : $0.scale }, ranksAreBounded: false)
     var tensors: [TensorKey: [Float]] = [:]
     for entry in entries {
-      let ratio = scale == 0 ? 0 : Float(entry.scale / scale), site = entry.site
-      tensors[AdapterTensor.a(site, rank).key] =
-        entry.a + [Float](repeating: 0, count: (rank - entry.rank) * site.inFeatures)
-      tensors[AdapterTensor.b(site, rank).key] = (0..<site.outFeatures).flatMap { row in
-        (0..<rank).map { $0 < entry.rank ? entry.b[row * entry.rank + $0] * ratio : 0 }
-      }
+      tensors[AdapterTensor.a(entry.site, entry.rank).key] = entry.a
+      tensors[AdapterTensor.b(entry.site, entry.rank).key] = entry.b
     }
     return (table, tensors, scale)
   }
-}
-
-extension ExpandedAdapter.Entry {
-  /// A or B.
-  public func values(_ role: TensorRole) -> [Float] { role == .a ? a : b }
 }
 
 extension ExpandedAdapter {

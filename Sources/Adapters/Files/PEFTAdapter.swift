@@ -1,5 +1,7 @@
+import Algorithms
 import Checkpoints
 import Diagnostics
+import Foundation
 import Models
 import StrictJSON
 
@@ -9,14 +11,15 @@ import StrictJSON
 ///     let start = try adapter.expanded.initialise(table)
 ///
 /// Tensors are called `base_model.model.` + path + `.lora_A.weight`, the path with or without the prefix of the base
-/// model; the head comes from `modules_to_save` without `lora_` in its names. Whatever is left over is an error.
+/// model; the head comes from `modules_to_save` without `lora_` in its names. Whatever is left over is an error, and so is a
+/// map that the config chooses and the file lacks, or the other way round: PEFT would leave it out with a warning.
 public struct PEFTAdapter: Sendable, Equatable {
   /// A, B and scale of every adapted map, and the head.
   public let expanded: ExpandedAdapter
   /// The config's `base_model_name_or_path`, if any.
   public let baseModel: String?
-  /// The config's `target_modules`; empty if it has none or a pattern.
-  public let targetModules: [String]
+  /// The config's `target_modules`, if any.
+  public let targetModules: TargetModules?
   /// The config's `task_type`, if any.
   public let taskType: String?
 
@@ -25,27 +28,38 @@ public struct PEFTAdapter: Sendable, Equatable {
   /// The adapter in `directory`, for a model of this geometry.
   public static func read(_ directory: String, geometry: ModelGeometry) throws -> PEFTAdapter {
     let config = try PEFTConfig(file: "\(directory)/\(AdapterFile.configName)")
-    let headModule = geometry.headModule, prefix = geometry.basePrefix + ".", suffix = ".lora_A.weight"
+    let headModules = geometry.headModules, prefix = geometry.basePrefix + ".", suffix = ".lora_A.weight"
     // A module that is trained whole, say lm_head, would be ignored.
-    try config.requireSavedModules([headModule])
+    try config.requireSavedModules(headModules)
+    try requireSafetensors(directory)
     var file = try AdapterTensors(path: "\(directory)/\(AdapterFile.tensorsName)")
     let known = Dictionary(geometry.sites.map { ($0.path, $0) }) { first, _ in first }
     var entries: [String: ExpandedAdapter.Entry] = [:]
     var head: [String: HeadTensor] = [:]
+    var hasPrefix = false
     for name in file.names where name.hasPrefix(tensorPrefix) {
       let path = String(name.dropFirst(tensorPrefix.count))
       if path.hasSuffix(suffix) {
         let module = String(path.dropLast(suffix.count))
+        hasPrefix = hasPrefix || module.hasPrefix(prefix)
         let bare = module.hasPrefix(prefix) ? String(module.dropFirst(prefix.count)) : module
         guard let site = known[bare] else {
           throw file.failure(.unknownModule(module, nearest: nearestName(to: bare, among: known.keys.sorted())))
         }
+        guard config.chooses(module) else { throw file.failure(.notChosen(module, config: AdapterFile.configName)) }
         entries[bare] = try entry(site, peftPath: module, config: config, file: &file)
-      } else if let tensor = headTensor(path, headModule) {
+      } else if let tensor = headTensor(path, headModules) {
         head[tensor] = try file.takeHead(name)
       }
     }
     try file.requireAllTaken()
+    let optional = Set(geometry.parts.filter(\.isOptional).map(\.path))
+    for site in geometry.sites where site.slice == nil && entries[site.path] == nil && !optional.contains(site.path) {
+      let module = (hasPrefix ? prefix : "") + site.path
+      if config.choosesByName(module) {
+        throw file.failure(.missingTensor("\(tensorPrefix)\(module)\(suffix)", user: AdapterFile.configName))
+      }
+    }
     return PEFTAdapter(
       expanded: ExpandedAdapter(entries: geometry.sites.compactMap { entries[$0.path] }, head: head),
       baseModel: config.baseModel, targetModules: config.targetModules, taskType: config.taskType)
@@ -63,106 +77,28 @@ public struct PEFTAdapter: Sendable, Equatable {
       b: try file.take(b, user: site.path, expected: [site.outFeatures, rank]))
   }
 
+  /// Throws if the directory's tensors are only there as a pickle.
+  private static func requireSafetensors(_ directory: String) throws {
+    let pickle = "\(directory)/adapter_model.bin", files = FileManager.default
+    if !files.fileExists(atPath: "\(directory)/\(AdapterFile.tensorsName)"), files.fileExists(atPath: pickle) {
+      throw AdapterFileError(file: pickle, problem: .pickle)
+    }
+  }
+
   /// The name in the model of a tensor of the head, or nil if it is not of the head. Old versions of PEFT put
   /// `modules_to_save.` into the name.
-  private static func headTensor(_ path: String, _ headModule: String) -> String? {
+  private static func headTensor(_ path: String, _ headModules: [String]) -> String? {
     var parts = path.split(separator: ".").map(String.init)
-    guard !path.contains("lora_"), parts.first == headModule else { return nil }
+    guard !path.contains("lora_"), let module = parts.first, headModules.contains(module) else { return nil }
     parts.removeAll { $0 == "modules_to_save" }
     return parts.joined(separator: ".")
   }
 }
 
 extension ModelGeometry {
-  /// The first part of the names of the classification head: `classifier`.
-  var headModule: String {
-    let name = HeadParameter.all(config: config, labels: 1).first?.name ?? ""
-    return String(name.prefix { $0 != "." })
-  }
-}
-
-/// The `adapter_config.json` of PEFT, reduced to plain LoRA: whatever would change what the adapter computes is refused
-/// by name.
-private struct PEFTConfig {
-  let baseModel: String?
-  let targetModules: [String]
-  let taskType: String?
-  let useRSLoRA: Bool
-  private let config: JSONField
-  private let rank: JSONField
-  private let alpha: JSONField
-
-  /// Fields that are read here, or that say nothing about the tensors in the file. `fan_in_fan_out` is about the base
-  /// weight's layout: A and B are [r, in] and [out, r] for GPT-2 too.
-  private static let harmless: Set<String> = [
-    "peft_type", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "fan_in_fan_out", "target_modules",
-    "modules_to_save", "base_model_name_or_path", "lora_dropout", "inference_mode", "task_type", "revision",
-    "peft_version", "auto_mapping", "exclude_modules", "eva_config", "loftq_config", "megatron_core",
-    "qalora_group_size", "runtime_config", "ensure_weight_tying", "bias", "init_lora_weights",
-  ]
-
-  init(file: String) throws {
-    config = try JSONField(file: file)
-    guard let type = try config.optional("peft_type") else {
-      throw config.error("not an adapter of PEFT (peft_type is missing)")
-    }
-    if type.node.string != "LORA" { throw type.unsupported }
-    for (key, field) in try config.members() where !Self.harmless.contains(key) && !field.node.isNeutral {
-      throw field.unsupported
-    }
-    if let bias = try config.optional("bias"), bias.node.string != "none" { throw bias.unsupported }
-    // The others (pissa, olora, loftq, corda, …) change the base weights, which the file does not hold.
-    if let start = try config.optional("init_lora_weights"), start.node.bool == nil,
-      !["gaussian", "eva", "orthogonal"].contains(start.node.string)
-    {
-      throw start.unsupported
-    }
-    rank = try config.member("r")
-    alpha = try config.member("lora_alpha")
-    useRSLoRA = try config.optional("use_rslora")?.bool() ?? false
-    baseModel = try config.optional("base_model_name_or_path")?.node.string
-    targetModules = try config.optional("target_modules")?.node.array?.compactMap(\.string) ?? []
-    taskType = try config.optional("task_type")?.node.string
-  }
-
-  /// Throws if a module that is not `known` is saved whole. (PEFT itself writes both names of a classification head,
-  /// whichever the model has.)
-  func requireSavedModules(_ known: [String]) throws {
-    guard let saved = try config.optional("modules_to_save") else { return }
-    for name in try saved.strings() where !(known + ["classifier", "score"]).contains(name) { throw saved.unsupported }
-  }
-
-  /// r of the module with this path.
-  func rank(of path: String) throws -> Int { try (pattern("rank_pattern", path) ?? rank).integer(atLeast: 1) }
-
-  /// alpha of the module with this path.
-  func alpha(of path: String) throws -> Double { try (pattern("alpha_pattern", path) ?? alpha).number() }
-
-  /// The first entry of a pattern table that names `path` or its end. PEFT reads keys as regular expressions; here
-  /// they are names, and a key that is more than a name is refused.
-  private func pattern(_ table: String, _ path: String) throws -> JSONField? {
-    guard let patterns = try config.optional(table) else { return nil }
-    for (key, field) in try patterns.members() {
-      guard key.allSatisfy({ $0.isLetter || $0.isNumber || "._".contains($0) }) else {
-        throw field.error("regular expressions are not supported, only names of modules")
-      }
-      if path == key || path.hasSuffix("." + key) { return field }
-    }
-    return nil
-  }
-}
-
-extension JSONField {
-  fileprivate var unsupported: JSONFieldError {
-    error(
-      "\(JSONWriter.text(node.value, pretty: false)) is not supported: plain LoRA adapters and a classification head only"
-    )
-  }
-}
-
-extension JSONNode {
-  /// Whether the value leaves an option off: null, false, an empty list or object.
-  fileprivate var isNeutral: Bool {
-    isNull || bool == false || array?.isEmpty == true || object?.count == 0
+  /// The first parts of the names of the classification head: `classifier`.
+  var headModules: [String] {
+    Array(HeadParameter.all(config: config, labels: 1).compactMap { $0.name.split(separator: ".").first }.uniqued())
+      .map(String.init)
   }
 }

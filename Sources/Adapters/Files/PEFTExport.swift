@@ -70,6 +70,9 @@ public struct PEFTExport: Sendable {
 
   private var config: JSONValue {
     let special = expanded.entries.filter { $0.rank != rank }
+    let scaled = expanded.entries.filter {
+      $0.scale != loraScale(alpha: loraAlpha, rank: $0.rank, useRSLoRA: metadata.useRSLoRA)
+    }
     let saved = Array(expanded.head.keys) + pooler.keys
     let head = Set(saved.compactMap { $0.split(separator: ".").first.map(String.init) }).sorted()
     return [
@@ -81,7 +84,7 @@ public struct PEFTExport: Sendable {
       "fan_in_fan_out": .bool(geometry.parts.contains { $0.map?.isTransposed == true }),
       "target_modules": .strings(targetModules),
       "rank_pattern": .members(special.map { (fullPath($0.site), .integer($0.rank)) }),
-      "alpha_pattern": .members(special.map { (fullPath($0.site), plain(Self.alpha(of: $0, metadata))) }),
+      "alpha_pattern": .members(scaled.map { (fullPath($0.site), plain(Self.alpha(of: $0, metadata))) }),
       "modules_to_save": head.isEmpty ? .null : .strings(head), "bias": "none", "init_lora_weights": true,
       "inference_mode": true,
     ]
@@ -89,12 +92,16 @@ public struct PEFTExport: Sendable {
 
   /// The alpha that gives the entry its scale at its rank.
   private static func alpha(of entry: ExpandedAdapter.Entry, _ metadata: AdapterMetadata) -> Double {
-    entry.scale / loraScale(alpha: 1, rank: entry.rank, useRSLoRA: metadata.useRSLoRA)
+    let alpha = entry.scale / loraScale(alpha: 1, rank: entry.rank, useRSLoRA: metadata.useRSLoRA)
+    let whole = alpha.rounded()
+    return loraScale(alpha: whole, rank: entry.rank, useRSLoRA: metadata.useRSLoRA) == entry.scale ? whole : alpha
   }
 
-  /// Names that select exactly the adapted maps by PEFT's suffix rule: module types if they do, else full paths.
+  /// Names that select exactly the adapted maps by PEFT's suffix rule: module types if they do, else full paths. A
+  /// vision tower has modules of the same types.
   private var targetModules: [String] {
     let paths = expanded.entries.map(\.site.path)
+    if !geometry.config.architecture.otherModules.isEmpty { return expanded.entries.map { fullPath($0.site) } }
     let modules = Array(expanded.entries.map(\.site.module).uniqued())
     let maps = geometry.sites.filter { $0.slice == nil }
     let selected = try? TargetSelection(modules).select(from: maps, basePrefix: geometry.basePrefix)

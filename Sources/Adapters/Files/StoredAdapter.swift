@@ -19,7 +19,7 @@ public struct StoredAdapter: Sendable, Equatable {
     self.metadata = metadata
   }
 
-  /// s in h = W x + s · B A x.
+  /// s in h = W x + s · B A x, of the maps that have none of their own.
   public var scale: Double { metadata.scale(rank: table.rank) }
 
   /// Every adapted map with its own A and B, whatever they share and whatever they are made of.
@@ -28,14 +28,15 @@ public struct StoredAdapter: Sendable, Equatable {
   }
 
   private func entry(_ position: Int) -> ExpandedAdapter.Entry {
-    let site = table.sites[position]
+    let site = table.sites[position], rank = table.ranks[position]
     let values = SiteTensors(
-      site: site, rank: table.rank,
+      site: site, rank: rank,
       values: Dictionary(table.keys(ofSiteAt: position).map { ($0.role, tensors[$0] ?? []) }) { first, _ in first })
     let product =
-      table.method.form?.build(values) ?? SiteProduct(rank: table.rank, a: values[.a], b: values[.b])
+      table.method.form?.build(values) ?? SiteProduct(rank: rank, a: values[.a], b: values[.b])
     return ExpandedAdapter.Entry(
-      site: site, rank: product.rank, scale: scale, a: product.a, b: product.b, rowScale: product.rowScale)
+      site: site, rank: product.rank, scale: table.scales[position] ?? scale, a: product.a, b: product.b,
+      rowScale: product.rowScale)
   }
 }
 
@@ -70,14 +71,14 @@ public struct AdapterMetadata: Sendable, Equatable {
   /// Whether s = alpha / √r.
   public var useRSLoRA: Bool
   /// `target_modules` as in the run's config.
-  public var targetModules: [String]
+  public var targetModules: TargetModules
   /// Optimiser steps that the tensors have been through.
   public var step: Int
 
   /// The values of a run's config.
   public init(
     baseModel: String, modelType: String, taskType: String, labels: [String], loraAlpha: Double,
-    loraDropout: Double = 0, useRSLoRA: Bool = false, targetModules: [String], step: Int = 0
+    loraDropout: Double = 0, useRSLoRA: Bool = false, targetModules: TargetModules, step: Int = 0
   ) {
     self.baseModel = baseModel
     self.modelType = modelType

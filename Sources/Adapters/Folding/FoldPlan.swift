@@ -15,11 +15,14 @@ struct FoldPlan {
   /// What the checkpoint calls the base model's tensors.
   private var stored: [String: String] = [:]
   private var hasOutputLayer = false
+  /// What gives a language model's logits; nil for other purposes.
+  let outputLayer: OutputLayer?
 
   init(
     _ directory: WeightFiles, geometry: ModelGeometry, adapter: ExpandedAdapter, task: FoldedCheckpoint.Purpose
-  ) {
+  ) throws {
     self.directory = directory
+    outputLayer = task == .languageModel ? try OutputLayer(directory, geometry) : nil
     self.geometry = geometry
     self.task = task
     entries = Dictionary(adapter.entries.map { ($0.site.path, $0) }) { first, _ in first }
@@ -41,8 +44,7 @@ struct FoldPlan {
   /// Nil for what is left out.
   private mutating func tensor(_ name: String, in file: SafetensorsFile) throws -> SafetensorsTensor? {
     guard let path = geometry.tensor(stored: name) else {
-      let isOutputLayer =
-        task == .languageModel && name == Architecture.languageModelHead && !geometry.config.tieWordEmbeddings
+      let isOutputLayer = name == Architecture.languageModelHead && outputLayer.map { !$0.isCopy } ?? false
       hasOutputLayer = hasOutputLayer || isOutputLayer
       let isKept = geometry.config.architecture.otherModules.contains { ".\(name)".contains(".\($0).") }
       return isOutputLayer || isKept || task == .asStored ? SafetensorsTensor(name: name, copyOf: name, in: file) : nil
@@ -76,8 +78,10 @@ struct FoldPlan {
     if task != .asStored {
       paths.formUnion(geometry.parts.flatMap(\.namedTensors).map(\.name))
     }
+    // An output layer that is stored alone is the embedding too.
+    if let outputLayer, outputLayer.isTied, hasOutputLayer { paths.remove(geometry.tokenEmbedding) }
     var missing = paths.filter { stored[$0] == nil }.sorted()
-    if task == .languageModel, !geometry.config.tieWordEmbeddings, !hasOutputLayer {
+    if let outputLayer, !outputLayer.isTied, !hasOutputLayer {
       missing.append(Architecture.languageModelHead)
     }
     try ErrorList.throwIfAny(missing.map { FoldError.missingWeight(directory: directory.path, tensor: $0) })
@@ -98,9 +102,7 @@ struct FoldPlan {
 
   /// The type of the embeddings.
   private var type: ElementType {
-    geometry.parts.first { $0.isTokenEmbedding }.flatMap { stored[$0.path + ".weight"] }.flatMap {
-      directory.info($0)?.dtype.elementType
-    } ?? .float32
+    stored[geometry.tokenEmbedding].flatMap { directory.info($0)?.dtype.elementType } ?? .float32
   }
 }
 

@@ -29,6 +29,9 @@ public struct FoldedCheckpoint: Sendable {
   private let task: Purpose
   private let files: [[SafetensorsTensor]]
   private let source: String
+  private let outputLayer: OutputLayer?
+  /// Notes for the user: that the checkpoint's output layer is not the one that its config says.
+  public var notices: [String] { outputLayer?.notices ?? [] }
 
   /// Plans every tensor and checks it. `adapter` may have slices; `pooler` are the tensors of a pooler that the
   /// checkpoint lacks, by their paths.
@@ -42,12 +45,13 @@ public struct FoldedCheckpoint: Sendable {
     if case .classifier = task, geometry.config.architecture.classifierClass == nil {
       throw FoldError.noClassifier(modelType: geometry.config.modelType)
     }
-    var plan = FoldPlan(directory, geometry: geometry, adapter: adapter.fused(geometry), task: task)
+    var plan = try FoldPlan(directory, geometry: geometry, adapter: adapter.fused(geometry), task: task)
     try plan.addStored()
     try plan.addPooler(pooler)
     try plan.requireWhole()
     try plan.addHead(adapter.head)
     (files, leftOut) = (plan.files, plan.leftOut)
+    outputLayer = plan.outputLayer
   }
 
   /// How many tensors there are.
@@ -72,7 +76,8 @@ public struct FoldedCheckpoint: Sendable {
       ]
       try AtomicFile.write(JSONWriter.text(index, pretty: true), to: "\(directory)/model.safetensors.index.json")
     }
-    let config = try FoldedConfig(source: source, geometry: geometry, task: task)
+    let config = try FoldedConfig(
+      source: source, geometry: geometry, task: task, isUntied: outputLayer.map { !$0.isTied } ?? false)
     try AtomicFile.write(config.text, to: "\(directory)/config.json")
   }
 }
@@ -92,7 +97,8 @@ private struct FoldedConfig {
   /// The file.
   let text: String
 
-  init(source: String, geometry: ModelGeometry, task: FoldedCheckpoint.Purpose) throws {
+  /// `isUntied`: the output layer is a tensor of its own, whatever the config says.
+  init(source: String, geometry: ModelGeometry, task: FoldedCheckpoint.Purpose, isUntied: Bool) throws {
     let file = try MappedFile(path: "\(source)/config.json")
     let node = try JSONParser.parse(file.copy(0..<file.count), file: file.path)
     guard task != .asStored, var object = node.object else {
@@ -106,6 +112,7 @@ private struct FoldedConfig {
       Self.set(labels, in: &object, base: geometry.config)
     case .languageModel:
       object["architectures"] = JSONNode(.strings([architecture.languageModelClass].compactMap { $0 }))
+      if isUntied, geometry.config.tieWordEmbeddings { object["tie_word_embeddings"] = JSONNode(false) }
     case .asStored: break
     }
     text = JSONWriter.text(.object(object), pretty: true)

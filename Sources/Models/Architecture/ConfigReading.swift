@@ -80,11 +80,18 @@ extension ModelConfig {
 
   /// Class names from `id2label`, or else from `label2id`; how many classes there are.
   ///
+  /// A table that does not name every class is a problem only for what needs the names.
+  ///
   /// If there are both, `id2label` decides as in transformers: many checkpoints have a stale `label2id`.
   private mutating func readLabels(_ fields: inout JSONObjectReader) {
     labelCount = fields.optional("num_labels") { try $0.integer(in: 1...Self.maximumLabels) }
     let isByNumber = fields["id2label"] != nil, key = isByNumber ? "id2label" : "label2id"
-    guard let pairs = fields.optional(key, { try $0.members() }), !pairs.isEmpty else { return }
+    guard let table = fields[key], !table.node.isNull else { return }
+    guard table.node.object != nil, let pairs = try? table.members() else {
+      labelProblem = table.error(.wrongValue(expected: "an object", found: table.node.kind))
+      return
+    }
+    if pairs.isEmpty { return }
     guard pairs.count <= Self.maximumLabels else {
       fields.report(key, .wrongValue(expected: "1 to \(Self.maximumLabels) classes", found: "\(pairs.count)"))
       return
@@ -93,7 +100,8 @@ extension ModelConfig {
     for (member, field) in pairs {
       let number = isByNumber ? Int(member) : field.node.integer, name = isByNumber ? field.node.string : member
       guard let number, let name, names.indices.contains(number), names[number] == nil else {
-        fields.report(key, "must give each of the classes 0 to \(pairs.count - 1) one name")
+        labelProblem = table.error("must give each of the classes 0 to \(pairs.count - 1) one name")
+        labelCount = pairs.count
         return
       }
       names[number] = name

@@ -65,6 +65,8 @@ public struct ModelConfig: Sendable {
   public var initializerRange: Float = 0.02
   /// The class names in class order; nil if the config has none.
   public var labels: [String]?
+  /// Why there are no `labels` although the config has a table of them: an error for what needs the names.
+  public var labelProblem: JSONFieldError?
   /// `num_labels`, or how many `labels` there are; nil if the config says neither (transformers then takes 2).
   public var labelCount: Int?
   /// `problem_type`: regression, single_label_classification or multi_label_classification.

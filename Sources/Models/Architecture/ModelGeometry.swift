@@ -33,7 +33,7 @@ public struct ModelGeometry: Sendable {
   var prefixes: [String] { [basePrefix] + config.architecture.olderPrefixes }
 
   /// The tensor that holds the token embedding.
-  var tokenEmbedding: String {
+  public var tokenEmbedding: String {
     guard let part = parts.first(where: \.isTokenEmbedding) else {
       preconditionFailure("\(config.modelType) lists no token embedding")
     }

@@ -6,7 +6,7 @@ extension Architecture {
   public static let gpt2 = Architecture.decoder(
     modelType: "gpt2", basePrefix: "transformer", classifierClass: "GPT2ForSequenceClassification",
     languageModelClass: "GPT2LMHeadModel", defaultTargets: ["c_attn.q", "c_attn.v"],
-    tokenizerClass: "GPT2Tokenizer",
+    ggufName: "gpt2", tokenizerClass: "GPT2Tokenizer",
     read: { config, design, fields in
       config.readGPT2(&fields)
       (design.tokens, design.positions, design.stack, design.finalNorm) = ("wte", "wpe", "h", "ln_f")

@@ -84,7 +84,8 @@ struct Checkpoint: Sendable {
   private func state(in directory: String, table: SiteTable, head: [HeadParameter]) throws -> TrainableState {
     let stored = try AdapterFile.read(directory, sites: table.sites, methods: [table.method])
     let place = "\(directory)/\(AdapterFile.configName)"
-    guard stored.table.sites == table.sites, stored.table.rank == table.rank
+    guard stored.table.sites == table.sites, stored.table.rank == table.rank,
+      stored.table.ranks == table.ranks, stored.table.scales == table.scales
     else { throw CheckpointDamage(path: place, problem: "is not for the maps that this run adapts") }
     var state = TrainableState(table: stored.table, head: head)
     for (key, values) in stored.tensors { state[key] = values }
@@ -154,7 +155,9 @@ struct ConfigComparison {
   init(old: RunConfig, new: RunConfig, steps: (old: Int, new: Int)) throws {
     let before = Self.leaves(try JSONParser.parse(old.jsonText()))
     let after = Self.leaves(try JSONParser.parse(new.jsonText()))
-    let changed = after.keys.sorted().filter { before[$0] != after[$0] && !Self.neutral.contains($0) }
+    let changed = Set(before.keys).union(after.keys).sorted().filter {
+      before[$0] != after[$0] && !Self.neutral.contains($0)
+    }
     func shown(_ path: String) -> String {
       "\(path): \(before[path] ?? "not given"), now \(after[path] ?? "not given")"
     }

@@ -28,7 +28,7 @@ public struct FoldRun: Sendable {
     let pooler = model.drawnParts(for: weights)
     folded = try FoldedCheckpoint(
       weights, geometry: model.geometry, adapter: model.adapter, task: model.task, pooler: pooler)
-    var notices: [String] = []
+    var notices = folded.notices
     if !pooler.isEmpty {
       notices.append("\(model.directory) has no pooler; the one that the run drew from its seed is written")
     }

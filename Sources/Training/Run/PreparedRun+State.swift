@@ -23,9 +23,14 @@ extension PreparedRun {
     _ state: inout TrainableState, from directory: String, _ notices: inout [String]
   ) throws {
     let source = try AdapterSource.read(directory, geometry, methods: config.catalog.methods)
-    for (key, values) in try source.initialise(state.table) { state[key] = values }
-    if let other = source.expanded.entries.first?.scale, other != scale {
-      notices.append("adapter.init_from: \(directory) was trained with the scale \(other); this run's is \(scale)")
+    for (key, values) in try source.initialise(state.table, scale: scale) { state[key] = values }
+    let scales = zip(state.table.sites, state.table.scales).map { ($0.path, $1 ?? scale) }
+    let own = Dictionary(scales) { first, _ in first }
+    if let other = source.expanded.entries.first(where: { $0.scale != own[$0.site.path] }) {
+      notices.append(
+        "adapter.init_from: \(directory) was trained with the scale \(other.scale) at \(other.site.path), this run's is "
+          + "\(own[other.site.path] ?? scale): B is multiplied by their ratio, so that the run starts at the same function"
+      )
     }
     // The same classes in another order would train against swapped outputs.
     let labels = try task().labels, names = labels?.names ?? []
@@ -47,6 +52,11 @@ extension PreparedRun {
     for (key, values) in tensors { state[key] = values }
     for (index, parameter) in state.head.enumerated() {
       let stored = source.expanded.head[parameter.name]
+      // PEFT keeps the base model's head where an adapter has none.
+      if stored == nil, source.native == nil, let base = try network().storedHead {
+        state[head: index] = base[index]
+        continue
+      }
       guard let stored, stored.shape == parameter.shape else {
         throw RunError.headMismatch(
           directory: directory, tensor: parameter.name, found: stored?.shape ?? [], expected: parameter.shape)
@@ -69,7 +79,7 @@ extension PreparedRun {
       metadata: AdapterMetadata(
         baseModel: modelDirectory, modelType: model.modelType, taskType: labels == nil ? "CAUSAL_LM" : "SEQ_CLS",
         labels: labels?.names ?? [], loraAlpha: adapter.loraAlpha, loraDropout: adapter.loraDropout,
-        useRSLoRA: adapter.useRSLoRA, targetModules: adapter.targetModules.names, step: state.step))
+        useRSLoRA: adapter.useRSLoRA, targetModules: adapter.targetModules, step: state.step))
   }
 }
 
@@ -100,13 +110,17 @@ public struct AdapterSource: Sendable {
   public var labels: LabelSpace? { native.flatMap { LabelSpace(names: $0.metadata.labels) } }
 
   /// The numbers that a run with `table` starts from. An adapter of the same method gives its own tensors.
-  func initialise(_ table: SiteTable) throws -> [TensorKey: [Float]] {
+  func initialise(_ table: SiteTable, scale: Double) throws -> [TensorKey: [Float]] {
     guard table.method.form != nil, let native, native.table.method.name == table.method.name else {
-      return try expanded.initialise(table)
+      return try expanded.initialise(table, scale: scale)
     }
     try ErrorList.throwIfAny(expanded.misfits(table))
     if let site = table.sites.first, native.table.rank != table.rank {
       throw AdapterError.rankDiffers(path: site.path, adapter: native.table.rank, config: table.rank)
+    }
+    // What a form makes of its tensors need not be in proportion to them.
+    if native.scale != scale {
+      throw AdapterError.scaleDiffers(adapter: native.scale, config: scale, method: table.method.name)
     }
     return native.tensors
   }

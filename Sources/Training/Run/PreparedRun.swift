@@ -58,7 +58,7 @@ public struct PreparedRun: Sendable {
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
     method = try AdapterMethod.named(config.adapter.strategy, among: config.catalog.methods)
-    table = try SiteTable(sites: Self.sites(config, method, geometry), method: method, r: config.adapter.r)
+    table = try config.adapter.placement.table(geometry, method: method)
     _ = try method.procedure?.finalTable(config.adapter.methodOptions, table)
     pool = WorkerPool(threads: threads)
     philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))
@@ -83,7 +83,9 @@ public struct PreparedRun: Sendable {
         philox: philox, precision: config.training.precision)
     }
     // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
-    if knownLabels == nil, let labels = task.value?.labels, loadedModel.value?.storedHead != nil,
+    let hasStoredHead = knownLabels == nil && loadedModel.value?.storedHead != nil
+    if hasStoredHead, let problem = model.labelProblem { throw problem }
+    if hasStoredHead, let labels = task.value?.labels,
       let order = labels.inOrder(of: model.labels ?? []), order != labels
     {
       task = .success(try open(order))
@@ -107,14 +109,6 @@ public struct PreparedRun: Sendable {
     guard longest <= model.maximumSequenceLength else {
       throw ModelError.tooLong(tokens: longest, limit: model.maximumSequenceLength, path: config.model)
     }
-  }
-
-  private static func sites(
-    _ config: RunConfig, _ method: AdapterMethod, _ geometry: ModelGeometry
-  ) throws -> [Site] {
-    guard method.hasAdapters else { return [] }
-    return try TargetSelection(config.adapter.targetModules.names).select(
-      from: geometry.sites, basePrefix: geometry.basePrefix)
   }
 
   // MARK: - Inputs
@@ -180,10 +174,8 @@ public struct PreparedRun: Sendable {
 
   // MARK: - What runs
 
-  /// s in W x + s · B A x: alpha / r, or alpha / √r.
-  public var scale: Double {
-    loraScale(alpha: config.adapter.loraAlpha, rank: config.adapter.r, useRSLoRA: config.adapter.useRSLoRA)
-  }
+  /// s in W x + s · B A x: alpha / r, or alpha / √r, of maps that have none of their own.
+  public var scale: Double { config.adapter.placement.scale }
 
   /// The engine that runs the model with adapters scaled by `scale`.
   public func engine(scale: Double) throws -> Engine {
@@ -200,16 +192,6 @@ public struct PreparedRun: Sendable {
   }
 
   func head() throws -> [HeadParameter] { head(outputs: try task().outputs) }
-}
-
-extension TargetModules {
-  /// The targets as `TargetSelection` takes them.
-  public var names: [String] {
-    switch self {
-    case .allLinear: [TargetSelection.allLinear]
-    case .suffixes(let names): names
-    }
-  }
 }
 
 extension LabelSpace {
@@ -252,13 +234,13 @@ public struct LoadedModel: Sendable {
   init(_ directory: String, _ config: ModelConfig, outputs: Int?, philox: Philox, precision: Precision) throws {
     guard let outputs else {
       let model = try LanguageModel(path: directory, config: config, precision: precision)
-      (objectiveModel, notices, storedHead) = (.language(model), config.notices, nil)
+      (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
       return
     }
     let loaded = try LoadedClassifier(
       path: directory, config: config, labels: outputs, philox: philox, precision: precision)
     (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
-    notices = config.notices + loaded.notices
+    notices = config.notices + loaded.notices + (config.labelProblem.map { ["labels are unknown: \($0)"] } ?? [])
   }
 }
 

@@ -3,6 +3,7 @@ import Configuration
 import Foundation
 import Metrics
 import RunStore
+import StrictJSON
 
 /// A directory that `train` wrote, or one of its checkpoints, to be scored and predicted with.
 public struct RunDirectory: Sendable {
@@ -38,6 +39,23 @@ public struct RunDirectory: Sendable {
 
   /// The resolved config that the run was trained with.
   public var configPath: String { "\(path)/run_config.json" }
+
+  /// That config with the overrides of a command line. Throws if its model is a relative path that leads nowhere from here.
+  public func config(
+    overrides: [String] = [], outputDir: String? = nil, database: String? = nil, catalog: Catalog = .standard
+  ) throws -> RunConfig {
+    let config = try RunConfig.load(
+      path: configPath, overrides: overrides, outputDir: outputDir, database: database, catalog: catalog)
+    let model = config.model
+    // "a/b" may also be a name on the Hub; then the adapter names the copy in the cache.
+    let adapter = try JSONField(contentsOf: "\(adapterPath)/\(AdapterFile.configName)")
+    if !model.hasPrefix("/"), !FileManager.default.fileExists(atPath: model),
+      try adapter.optional("base_model_name_or_path")?.node.string == model
+    {
+      throw RunError.modelElsewhere(run: path, model: model)
+    }
+    return config
+  }
 
   /// Adds scores of this run's adapter to the latest row of its directory in `database`. If there is none, nothing is
   /// written, and the reason is returned.

@@ -19,6 +19,8 @@ public enum RunError: UserFacingError, Equatable {
   case configChanged(checkpoint: String, differences: [String])
   /// A directory without a run in it.
   case notARun(directory: String, missing: String)
+  /// The run's model is a relative path, and there is nothing at it from here.
+  case modelElsewhere(run: String, model: String)
   /// The model or the adapter gives infinite scores, or NaN.
   case scoresNotFinite(split: String, example: Int)
   /// `max_seq_length` leaves no room beside the special tokens.
@@ -63,6 +65,9 @@ public enum RunError: UserFacingError, Equatable {
       (["\(checkpoint): cannot resume: these changes would alter the result:"] + differences.map { "  \($0)" }
         + ["resume with the old values, or start anew with --overwrite"]).joined(separator: "\n")
     case .notARun(let directory, let missing): "\(directory): not a run directory: \(missing) is missing"
+    case .modelElsewhere(let run, let model):
+      "\(run): its model \(model) is not here: the path is relative to the directory where train was started; go there, or "
+        + "give the model's place with --set model=DIR (generate: DIR --adapter \(run))"
     case .scoresNotFinite(let split, let example):
       "\(split): the scores of example \(example) are not finite; the adapter or the model is damaged"
     case .noRoomForText(let maxLength, let special):
@@ -90,7 +95,7 @@ public enum RunError: UserFacingError, Equatable {
   public var exitStatus: ExitStatus {
     switch self {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
-    case .notARun: .missingInput
+    case .notARun, .modelElsewhere: .missingInput
     case .noWholeCheckpoint, .configChanged, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
       .nothingToEvaluate, .noLabels, .headMismatch, .notAClassification, .noMeanings, .noLanguageModel,
       .promptTooLong:

@@ -77,7 +77,7 @@ struct TrainingInputs {
       if let directory = config.adapter.initFrom {
         let methods = config.catalog.methods
         let source = try missing.find { try AdapterSource.read(directory, run.geometry, methods: methods) }.value
-        _ = try source?.initialise(run.table)
+        _ = try source?.initialise(run.table, scale: run.scale)
       }
     }
     self.run = run

@@ -59,9 +59,12 @@ struct CompareParams: ParsableCommand {
 
   func run() throws {
     let subject = try ComparisonSubject(source, overrides: override.overrides)
+    var placement = subject.placement
+    if let names = targetModules?.names { placement.selection.targets = TargetSelection(names).targets }
+    if let rank { placement.r = rank }
     let comparison = try ParameterComparison(
       model: subject.name, geometry: ModelGeometry(subject.model),
-      targetModules: targetModules?.names ?? subject.targetModules, rank: rank ?? subject.rank,
+      placement: placement,
       labels: subject.labels, numMerges: numMerges ?? subject.numMerges,
       methods: try strategies?.names.map { try AdapterMethod.named($0) } ?? AdapterMethod.all)
     try Console.print(comparison.text(format))
@@ -72,8 +75,7 @@ struct CompareParams: ParsableCommand {
 private struct ComparisonSubject {
   let name: String
   let model: ModelConfig
-  let rank: Int
-  let targetModules: [String]
+  let placement: AdapterPlacement
   let labels: Int?
   let numMerges: Int?
 
@@ -98,8 +100,7 @@ private struct ComparisonSubject {
     guard overrides.isEmpty else { throw ValidationError("--set needs a run config; \(name) is a model") }
     self.name = name
     self.model = model
-    rank = 8
-    targetModules = model.architecture.defaultTargets
+    placement = AdapterPlacement(TargetSelection(model.architecture.defaultTargets), r: 8, loraAlpha: 16)
     labels = nil
     numMerges = nil
   }
@@ -107,8 +108,7 @@ private struct ComparisonSubject {
   private init(_ config: RunConfig) throws {
     name = config.model
     model = try Self.model(config.model)
-    rank = config.adapter.r
-    targetModules = config.adapter.targetModules.names
+    placement = config.adapter.placement
     numMerges = config.adapter.aslora.numMerges
     labels = try Self.labels(config)
   }

@@ -48,7 +48,7 @@ struct Evaluate: ParsableCommand {
     if runDirectory != nil, adapter != nil {
       throw ValidationError("--adapter needs a config; \(source) is a run and has its own adapter")
     }
-    let config = try options.load(runDirectory?.configPath ?? source)
+    let config = try runDirectory.map(options.load) ?? options.load(source)
     let generation = try text.generation(config.knownTask())
     try ModelDownload(isQuiet: options.report.quiet).fetch(config.model)
     let adapter = runDirectory?.path ?? adapter

@@ -123,7 +123,7 @@ struct Generate: ParsableCommand {
     if RunDirectory.isRun(source) {
       let directory = try RunDirectory(source)
       if adapter != nil { throw ValidationError("--adapter needs a model; \(source) is a run and has its own adapter") }
-      let config = try RunConfig.load(path: directory.configPath)
+      let config = try directory.config()
       directory.notices.forEach(Progress(isQuiet: report.quiet).notice)
       try ModelDownload(isQuiet: report.quiet).fetch(config.model)
       return try GenerationRun(

@@ -31,7 +31,7 @@ struct Predict: ParsableCommand {
 
   func run() throws {
     let directory = try RunDirectory(source)
-    let config = try RunConfig.load(path: directory.configPath, overrides: override.overrides)
+    let config = try directory.config(overrides: override.overrides)
     try ModelDownload(isQuiet: report.quiet).fetch(config.model)
     let progress = Progress(isQuiet: report.quiet)
     let library = BLASLibrary.prepare()

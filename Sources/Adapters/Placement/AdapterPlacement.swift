@@ -1,0 +1,72 @@
+import Diagnostics
+import Models
+
+/// Which linear maps a run adapts, and with which rank and scale: the keys of the same names in PEFT's `LoraConfig`.
+///
+///     var placement = AdapterPlacement(targets: .suffixes(["query", "value"]), r: 8, loraAlpha: 16)
+///     placement.rankPattern = [ModuleValue("value", 4)]
+///     let table = try placement.table(geometry, method: .lora)
+public struct AdapterPlacement: Sendable, Equatable {
+  /// Which maps.
+  public var selection: TargetSelection
+  /// The rank.
+  public var r: Int
+  /// alpha in s = alpha / r.
+  public var loraAlpha: Double
+  /// Whether s = alpha / √r.
+  public var useRSLoRA: Bool
+  /// Ranks of maps that have another one; the first that matches counts.
+  public var rankPattern: [ModuleValue<Int>] = []
+  /// The same for alpha.
+  public var alphaPattern: [ModuleValue<Double>] = []
+
+  /// A placement with one rank and one scale.
+  public init(_ selection: TargetSelection, r: Int, loraAlpha: Double, useRSLoRA: Bool = false) {
+    (self.selection, self.r, self.loraAlpha, self.useRSLoRA) = (selection, r, loraAlpha, useRSLoRA)
+  }
+
+  /// s of maps that no pattern names.
+  public var scale: Double { loraScale(alpha: loraAlpha, rank: r, useRSLoRA: useRSLoRA) }
+
+  /// The adapted maps of a model. Throws everything that is wrong with the choice at once.
+  public func sites(of geometry: ModelGeometry) throws -> [Site] {
+    try selection.select(from: geometry.sites, basePrefix: geometry.basePrefix)
+  }
+
+  /// The table that a run with `method` starts with.
+  ///
+  /// Throws for a target, layer or pattern that names nothing, and for ranks that the method cannot share.
+  public func table(_ geometry: ModelGeometry, method: AdapterMethod) throws -> SiteTable {
+    guard method.hasAdapters else { return try SiteTable(sites: [], method: method, r: r) }
+    let sites = try sites(of: geometry)
+    let paths = sites.map { "\(geometry.basePrefix).\($0.path)" }
+    var errors: [AdapterError] = []
+    let ranks = Self.values(rankPattern, "rank_pattern", paths, &errors)
+    let alphas = Self.values(alphaPattern, "alpha_pattern", paths, &errors)
+    try ErrorList.throwIfAny(errors)
+    let scales = zip(ranks, alphas).map { rank, alpha -> Double? in
+      if rank == nil, alpha == nil { return nil }
+      let own = loraScale(alpha: alpha ?? loraAlpha, rank: rank ?? r, useRSLoRA: useRSLoRA)
+      return own == scale ? nil : own
+    }
+    return try SiteTable(sites: sites, method: method, r: r, ranks: ranks.map { $0 ?? r }, scales: scales)
+  }
+
+  /// For every path the value of the first pattern that matches its end.
+  private static func values<Value>(
+    _ patterns: [ModuleValue<Value>], _ key: String, _ paths: [String], _ errors: inout [AdapterError]
+  ) -> [Value?] {
+    var values = [Value?](repeating: nil, count: paths.count)
+    for entry in patterns {
+      do {
+        let pattern = try ModulePattern(key: entry.pattern)
+        let matched = paths.indices.filter { pattern.matches(paths[$0]) }
+        if matched.isEmpty { errors.append(.unmatchedPattern(key, entry.pattern)) }
+        for index in matched where values[index] == nil { values[index] = entry.value }
+      } catch {
+        errors.append(.badPattern(key, error.pattern, reason: error.reason))
+      }
+    }
+    return values
+  }
+}
