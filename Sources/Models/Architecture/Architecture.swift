@@ -83,7 +83,8 @@ public struct Architecture: Sendable {
 extension Architecture {
   /// Every family, in the order of messages.
   public static let all: [Architecture] = [
-    .bert, .roberta, .distilBERT, .xlmRoberta, .camembert, .electra, .albert, .mpnet, .debertaV2, .modernBERT, .gpt2, .llama,
+    .bert, .roberta, .distilBERT, .xlmRoberta, .camembert, .electra, .albert, .mpnet, .debertaV2, .modernBERT, .gpt2,
+    .llama,
     .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3Text, .gemma3, .phi3, .smolLM3, .olmo2, .granite,
   ]
 

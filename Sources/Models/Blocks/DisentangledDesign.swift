@@ -18,8 +18,9 @@ public struct DisentangledDesign: Sendable, Equatable {
   public var hasKeys: Bool
   /// Whether k · Q is added ("p2c").
   public var hasQueries: Bool
-  /// Maps of a layer that make K and Q; nil if the layer's own key and query maps do.
+  /// The map of a layer that makes K; nil if its own key map does.
   public var keyMap: String?
+  /// The map of a layer that makes Q; nil if its own query map does.
   public var queryMap: String?
 
   /// The terms of the score, each of which is divided by √(D · terms).

@@ -10,8 +10,11 @@ import Kernels
 public struct EncoderDesign: Sendable {
   /// The modules of a layer, by their paths inside it.
   public struct Layer: Sendable, Equatable {
+    /// Queries.
     public var query = "attention.self.query"
+    /// Keys.
     public var key = "attention.self.key"
+    /// Values.
     public var value = "attention.self.value"
     /// The map after attention.
     public var attentionOutput = "attention.output.dense"

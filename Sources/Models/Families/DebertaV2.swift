@@ -32,7 +32,9 @@ extension ModelConfig {
     let size = fields.optional("attention_head_size") { try $0.integer(in: Bounds.headWidth) } ?? headSize
     if size != headSize { fields.reportUnsupported("attention_head_size", "\(size)", supported: "\(headSize)") }
     let kernel = fields.integer("conv_kernel_size", 0, in: 0...Bounds.width.upperBound)
-    if kernel > 0 { fields.reportUnsupported("conv_kernel_size", "\(kernel)", supported: "models without a convolution") }
+    if kernel > 0 {
+      fields.reportUnsupported("conv_kernel_size", "\(kernel)", supported: "models without a convolution")
+    }
     let hidden = activation
     readActivation("pooler_hidden_act", .gelu, &fields)
     let poolerActivation = activation

@@ -4,8 +4,9 @@ extension Architecture {
   /// DistilBERT (Sanh et al., arXiv 1910.01108), as transformers' `DistilBertForSequenceClassification`: BERT without token
   /// types and pooler, with names of its own.
   public static let distilBERT = Architecture.encoder(
-    modelType: "distilbert", classifierClass: "DistilBertForSequenceClassification", defaultTargets: ["q_lin", "v_lin"],
-    tokenizerClass: "DistilBertTokenizer", read: { config, design, fields in config.readDistilBERT(&fields, &design) })
+    modelType: "distilbert", classifierClass: "DistilBertForSequenceClassification",
+    defaultTargets: ["q_lin", "v_lin"], tokenizerClass: "DistilBertTokenizer",
+    read: { config, design, fields in config.readDistilBERT(&fields, &design) })
 }
 
 extension ModelConfig {
