@@ -111,6 +111,7 @@ public enum DropoutPlace {
   static let embeddings = 0
   static let classifierInput = 1
   static let classifierHidden = 2
+  static let convolution = 3
   static func attention(layer: Int) -> Int { 16 + 4 * layer }
   static func attentionOutput(layer: Int) -> Int { 17 + 4 * layer }
   static func output(layer: Int) -> Int { 18 + 4 * layer }

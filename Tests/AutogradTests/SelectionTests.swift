@@ -29,6 +29,22 @@ import Testing
       })
   }
 
+  @Test(arguments: testedPrecisions) func neighbours(precision: Precision) {
+    let layout = PackedLayout([3, 1, 5])
+    checkGradients(
+      [Leaf(layout, columns: 2, stream: 1, precision: precision)], precision: precision,
+      tolerance: precision.tolerance(),
+      operation: { tape, x in [tape.neighbours(x[0], distance: 1)] },
+      reference: { x, _ in
+        let rows = (0..<3).flatMap { sequence in
+          layout.range(sequence).flatMap { row in
+            (row - 1...row + 1).flatMap { layout.range(sequence).contains($0) ? x[0].row($0) : [0, 0] }
+          }
+        }
+        return [Matrix(rows, columns: 6)]
+      })
+  }
+
   @Test(arguments: [true, false]) func trainableLayerNorm(hasBias: Bool) {
     let gamma = ParameterReference(offset: 2, rows: 5, columns: 1)
     let beta = hasBias ? ParameterReference(offset: 7, rows: 5, columns: 1) : nil

@@ -15,7 +15,8 @@ import Testing
   /// Models that are there for the scaling of their rotary embedding.
   static let rotary = ["llama-linear", "llama-dynamic", "llama-yarn", "qwen2-yarn", "llama-llama3", "llama-longrope"]
   static let encoders = [
-    "distilbert", "xlm-roberta", "camembert", "electra", "albert", "mpnet", "deberta-v2", "deberta-v3", "modernbert",
+    "distilbert", "xlm-roberta", "camembert", "electra", "albert", "mpnet", "deberta-v2", "deberta-v3", "deberta-conv",
+    "modernbert",
     "modernbert-mean",
   ]
   static let runs: [(model: String, run: String)] =

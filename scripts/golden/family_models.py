@@ -165,6 +165,8 @@ ENCODERS = {
     "deberta-v2": deberta(type_vocab_size=2, max_relative_positions=8, share_att_key=False),
     "deberta-v3": deberta(type_vocab_size=0, max_relative_positions=-1, position_buckets=8, share_att_key=True,
                           norm_rel_ebd="layer_norm", position_biased_input=False),
+    "deberta-conv": deberta(type_vocab_size=0, max_relative_positions=-1, position_buckets=8, share_att_key=True,
+                            conv_kernel_size=3, conv_act="gelu"),
     "modernbert": modernbert(3),
     "modernbert-mean": modernbert(2, classifier_pooling="mean", num_hidden_layers=2, norm_bias=True, attention_bias=True,
                                   mlp_bias=True, classifier_bias=True,

@@ -60,6 +60,11 @@ MODELS = {
         "deberta-v2", 128100, 512, type_vocab_size=0, relative_attention=True, position_buckets=256, norm_rel_ebd="layer_norm",
         share_att_key=True, pos_att_type="p2c|c2p", layer_norm_eps=1e-7, max_relative_positions=-1, position_biased_input=False,
         pooler_dropout=0, pooler_hidden_act="gelu", pooler_hidden_size=768)),
+    "microsoft/deberta-v2-xlarge": (["query_proj", "value_proj"], encoder(
+        "deberta-v2", 128100, 512, 1536, 24, 24, 6144, type_vocab_size=0, relative_attention=True, position_buckets=256,
+        norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type="p2c|c2p", layer_norm_eps=1e-7, max_relative_positions=-1,
+        position_biased_input=False, attention_head_size=64, conv_kernel_size=3, conv_act="gelu", pooler_dropout=0,
+        pooler_hidden_act="gelu", pooler_hidden_size=1536)),
     "answerdotai/ModernBERT-base": (["Wqkv"], encoder(
         "modernbert", 50368, 8192, 768, 22, 12, 1152, global_attn_every_n_layers=3, local_attention=128,
         global_rope_theta=160000.0, local_rope_theta=10000.0, pad_token_id=50283, cls_token_id=50281, sep_token_id=50282,

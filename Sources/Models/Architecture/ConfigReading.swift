@@ -141,13 +141,18 @@ extension ModelConfig {
 
   /// The nonlinearity that `key` names, or `standard`.
   public mutating func readActivation(_ key: String, _ standard: Activation, _ fields: inout JSONObjectReader) {
-    activation = standard
-    guard let name = fields.optional(key, { try $0.string() }) else { return }
-    guard let known = Activation(name: name) else {
-      let supported = Activation.names.joined(separator: ", ")
-      return fields.reportUnsupported(key, JSONWriter.quoted(name.clipped), supported: supported)
-    }
-    activation = known
+    activation = readActivation(named: key, standard, &fields)
+  }
+
+  /// The nonlinearity that `key` names, or `standard`, of a part of its own.
+  public func readActivation(
+    named key: String, _ standard: Activation, _ fields: inout JSONObjectReader
+  ) -> Activation {
+    guard let name = fields.optional(key, { try $0.string() }) else { return standard }
+    if let known = Activation(name: name) { return known }
+    let supported = Activation.names.joined(separator: ", ")
+    fields.reportUnsupported(key, JSONWriter.quoted(name.clipped), supported: supported)
+    return standard
   }
 
   /// Special tokens; an explicit null means none, and so does the padding token −1.

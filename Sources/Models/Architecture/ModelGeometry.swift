@@ -175,6 +175,13 @@ public struct ModelPart: Sendable, Equatable {
     ModelPart(module, (hasBias ? ["weight", "bias"] : ["weight"]).map { Tensor(name: $0, shape: [size]) })
   }
 
+  /// A convolution of `channels` over `width` neighbours, with a bias. It is no adaptable map.
+  static func convolution(_ module: String, _ channels: Int, width: Int) -> ModelPart {
+    ModelPart(
+      module,
+      [Tensor(name: "weight", shape: [channels, channels, width]), Tensor(name: "bias", shape: [channels])])
+  }
+
   /// A linear map from `inputs` to `outputs` numbers.
   ///
   /// - Parameters:

@@ -57,6 +57,19 @@ public struct EncoderDesign: Sendable {
     case disentangled(DisentangledDesign)
   }
 
+  /// A convolution of the embeddings over the sequence, whose activation joins the first layer's output before a norm
+  /// (DeBERTa v2).
+  public struct Convolution: Sendable, Equatable {
+    /// The path of the convolution.
+    public var path: String
+    /// The path of the norm.
+    public var norm: String
+    /// How many tokens it reads on either side.
+    public var distance: Int
+    /// The activation after it.
+    public var activation: Activation
+  }
+
   /// The classification head, on the first token's state.
   public enum Head: Sendable, Equatable {
     /// The base model's pooler and tanh, dropout, and the trained map `classifier`.
@@ -89,6 +102,8 @@ public struct EncoderDesign: Sendable {
   public var dropsAttentionOutput = true
   /// The same of the feed-forward block.
   public var dropsOutput = true
+  /// The convolution beside the first layer; nil if there is none.
+  public var convolution: Convolution?
   /// Terms of relative positions; nil if there are none.
   public var relative: Relative?
   /// The classification head.
@@ -113,6 +128,10 @@ extension EncoderDesign {
     case .bias(let path, let buckets, _): parts.append(.embedding(path, buckets, config.heads))
     case .disentangled(let design): parts += design.parts(hidden)
     case nil: break
+    }
+    if let convolution {
+      parts.append(.convolution(convolution.path, hidden, width: 2 * convolution.distance + 1))
+      parts.append(.norm(convolution.norm, hidden))
     }
     if let groups {
       let inner = (0..<groups.inner).flatMap { layerParts(config, "\(groups.path).\($0).") }

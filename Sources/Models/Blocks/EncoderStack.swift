@@ -7,11 +7,13 @@ struct EncoderStack: Sendable {
   let config: ModelConfig
   private let layers: [EncoderLayer]
   private let relative: RelativeTables?
+  private let convolution: EncoderConvolution?
 
   init(weights: ModelWeights) {
     let config = weights.config, design = config.encoder
     self.config = config
     relative = design.relative.map { RelativeTables($0, weights: weights) }
+    convolution = design.convolution.map { EncoderConvolution($0, weights: weights) }
     let paths = design.paths(config)
     // Layers that share weights know how often these were used before.
     var uses: [String: Int] = [:]
@@ -21,18 +23,19 @@ struct EncoderStack: Sendable {
     }
   }
 
-  /// The last layer's state of each sequence's first token: x [N, C] → [B, C].
+  /// The last layer's state of each sequence's first token: embeddings [N, C] → [B, C].
   ///
   /// The classifier reads nothing else, so the last layer asks for queries of those tokens alone: their keys and
   /// values still come from every token, and the result is the same.
-  func firstTokenStates(_ x: Tensor, _ context: ForwardContext) -> Tensor {
-    var x = x
+  func firstTokenStates(_ embeddings: Tensor, _ context: ForwardContext) -> Tensor {
+    var x = embeddings
     for (index, layer) in layers.enumerated() {
-      let isLast = index == layers.count - 1
+      let joins = convolution != nil && index == 0, isLast = index == layers.count - 1 && !joins
       // The tables are made again in every layer: an adapter's dropout and gradients belong to it.
       x = context.block([x], sites: layer.sites) { [layer.forward($0[0], relative, onlyFirst: isLast, $1)] }[0]
+      if joins, let convolution { x = convolution.forward(embeddings, addedTo: x, context) }
     }
-    return layers.isEmpty ? context.tape.selectFirst(x) : x
+    return layers.isEmpty || convolution != nil && layers.count == 1 ? context.tape.selectFirst(x) : x
   }
 }
 

@@ -32,13 +32,17 @@ extension ModelConfig {
     let size = fields.optional("attention_head_size") { try $0.integer(in: Bounds.headWidth) } ?? headSize
     if size != headSize { fields.reportUnsupported("attention_head_size", "\(size)", supported: "\(headSize)") }
     let kernel = fields.integer("conv_kernel_size", 0, in: 0...Bounds.width.upperBound)
-    if kernel > 0 {
-      fields.reportUnsupported("conv_kernel_size", "\(kernel)", supported: "models without a convolution")
+    if kernel > 0, kernel % 2 == 0 {
+      fields.report("conv_kernel_size", .wrongValue(expected: "an odd number, or 0", found: "\(kernel)"))
     }
-    let hidden = activation
-    readActivation("pooler_hidden_act", .gelu, &fields)
-    let poolerActivation = activation
-    activation = hidden
+    let conv = readActivation(named: "conv_act", .tanh, &fields)
+    if kernel > 0 {
+      design.convolution = .init(
+        path: "encoder.conv.conv", norm: "encoder.conv.LayerNorm", distance: kernel / 2, activation: conv)
+      let groups = fields.integer("conv_groups", 1, in: Bounds.width)
+      if groups != 1 { fields.reportUnsupported("conv_groups", "\(groups)", supported: "1") }
+    }
+    let poolerActivation = readActivation(named: "pooler_hidden_act", .gelu, &fields)
     design.head = .dense(
       "pooler.dense", poolerActivation, then: "classifier", inputDropout: fields.optionalDropout("pooler_dropout"),
       dropout: fields.optionalDropout("cls_dropout") ?? hiddenDropout)

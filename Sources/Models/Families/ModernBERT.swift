@@ -60,9 +60,7 @@ extension ModelConfig {
   private mutating func readModernBERTHead(_ fields: inout JSONObjectReader) {
     classifierDropout = fields.optionalDropout("classifier_dropout") ?? 0
     classifierBias = fields.bool("classifier_bias", false)
-    let hidden = activation
-    readActivation("classifier_activation", .gelu, &fields)
-    (classifierActivation, activation) = (activation, hidden)
+    classifierActivation = readActivation(named: "classifier_activation", .gelu, &fields)
     let pooling = fields.optional("classifier_pooling") { try $0.string() } ?? "cls"
     classifierReadsMean = pooling == "mean"
     if pooling != "cls", pooling != "mean" {
