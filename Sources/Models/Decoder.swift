@@ -109,8 +109,8 @@ extension ForwardContext {
     }
   }
 
-  /// Causal attention of layer `layer` inside each sequence, and over the cached tokens if there is a cache.
-  func causalAttention(
+  /// Attention of layer `layer` inside each sequence, and over the cached tokens if there is a cache.
+  func attention(
     layer: Int, q: Tensor, k: Tensor, v: Tensor, config: ModelConfig, reach: AttentionReach
   ) -> Tensor {
     let scale = config.design.scoreScale, cap = config.design.scoreCap

@@ -111,6 +111,7 @@ public enum DropoutPlace {
   static func attention(layer: Int) -> Int { 16 + 4 * layer }
   static func attentionOutput(layer: Int) -> Int { 17 + 4 * layer }
   static func output(layer: Int) -> Int { 18 + 4 * layer }
+  static func inner(layer: Int) -> Int { 19 + 4 * layer }
   /// Dropout on the input of the adapter of site `site`.
   public static func adapter(site: Int) -> Int { 0x10000 + site }
 }

@@ -92,9 +92,11 @@ public struct ModelWeights {
     return site
   }
 
+  /// A layer norm, with a bias if the family's parts list it.
   func layerNorm(_ path: String) -> NormWeights {
     NormWeights(
-      gamma: self[path + ".weight"].inFloat32(), beta: self[path + ".bias"].inFloat32(), epsilon: config.normEpsilon)
+      gamma: self[path + ".weight"].inFloat32(), beta: tensors[path + ".bias"]?.inFloat32(),
+      epsilon: config.normEpsilon, kind: .layer)
   }
 
   /// A norm of a decoder.

@@ -44,6 +44,22 @@ import Testing
     return (path, temporary)
   }
 
+  /// PEFT would adapt the modules of the same names in the vision tower too.
+  @Test func targetsOfTheTextPartAloneHaveTheirFullPaths() throws {
+    let geometry = ModelGeometry(
+      try ModelConfig(
+        json: """
+          {"model_type": "gemma3", "text_config": {"model_type": "gemma3_text", "vocab_size": 30, "hidden_size": 8,
+           "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4,
+           "intermediate_size": 16, "max_position_embeddings": 16}}
+          """))
+    let adapter = try adapter(geometry, targets: ["q_proj"], strategy: .lora)
+    let (path, keep) = try write(PEFTExport(adapter, geometry: geometry), "gemma3")
+    let names = (0..<2).map { "model.language_model.layers.\($0).self_attn.q_proj" }
+    #expect(try PEFTAdapter.read(path, geometry: geometry).targetModules == TargetSelection(names).targets)
+    withExtendedLifetime(keep) {}
+  }
+
   @Test(arguments: [
     (["query", "value"], ["attention.self.query", "attention.self.value"]),
     (["dense"], ["attention.output.dense", "intermediate.dense", "output.dense", "pooler.dense"]),

@@ -16,6 +16,38 @@ import Testing
       reference: { x, _ in [Matrix(x[0].row(0) + x[0].row(3) + x[0].row(4), columns: 4)] })
   }
 
+  @Test(arguments: testedPrecisions) func meanOfRows(precision: Precision) {
+    checkGradients(
+      [Leaf(PackedLayout([3, 1, 5]), columns: 4, stream: 1, precision: precision)], precision: precision,
+      tolerance: precision.tolerance(),
+      operation: { tape, x in [tape.meanOfRows(x[0])] },
+      reference: { x, _ in
+        let means = [0..<3, 3..<4, 4..<9].flatMap { rows in
+          (0..<4).map { column in rows.reduce(0) { $0 + x[0][$1, column] } / Double(rows.count) }
+        }
+        return [Matrix(means, columns: 4)]
+      })
+  }
+
+  @Test(arguments: [true, false]) func trainableLayerNorm(hasBias: Bool) {
+    let gamma = ParameterReference(offset: 2, rows: 5, columns: 1)
+    let beta = hasBias ? ParameterReference(offset: 7, rows: 5, columns: 1) : nil
+    checkGradients(
+      [Leaf(PackedLayout([1, 1, 1]), columns: 5, stream: 1)], parameters: normal(12, stream: 2),
+      operation: { tape, x in [tape.trainableLayerNorm(x[0], weight: gamma, bias: beta, epsilon: 0.01)] },
+      reference: { x, parameters in
+        let rows = (0..<3).flatMap { row in
+          let values = (0..<5).map { x[0][row, $0] }, mean = values.reduce(0, +) / 5
+          let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 5
+          return values.enumerated().map { column, value in
+            (value - mean) / (variance + 0.01).squareRoot() * parameters[2 + column]
+              + (hasBias ? parameters[7 + column] : 0)
+          }
+        }
+        return [Matrix(rows, columns: 5)]
+      })
+  }
+
   @Test(arguments: ElementType.allCases) func embeddingAddsRows(type: ElementType) throws {
     let words = try stored(normal(15, stream: 1), shape: [5, 3], as: type)
     let positions = FrozenTensor(normal(12, stream: 2), shape: [4, 3])

@@ -22,7 +22,7 @@ import Testing
     #expect(
       types == [
         "bert", "roberta", "gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "gemma3",
-        "phi3", "smollm3", "olmo2", "granite",
+        "phi3", "smollm3", "olmo2", "granite", "modernbert",
       ])
     var found: [(place: String, code: Substring)] = []
     for path in try files() {

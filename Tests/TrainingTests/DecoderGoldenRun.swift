@@ -26,6 +26,7 @@ struct DecoderGoldenRun {
   let labels: Int?
   let scale: Double
   let data: EncodedDataset
+  private let hasOwnStart: Bool
   let start: String
   let gradientFile: String
 
@@ -62,6 +63,7 @@ struct DecoderGoldenRun {
         return EncodedDataset.Item(prompt: Array(ids[..<answer]), answer: Array(ids[answer...]))
       })
     let starting = directory.appendingPathComponent(startModel ?? model)
+    hasOwnStart = startModel == nil
     start = starting.appendingPathComponent("\(run).start.safetensors").path
     gradientFile = folder.appendingPathComponent("\(run).gradients.safetensors").path
   }
@@ -78,7 +80,9 @@ struct DecoderGoldenRun {
     var state = TrainableState(table: table, head: head)
     let file = try SafetensorsFile(path: start)
     for key in table.tensors { state[key] = try file.tensor(goldenName(table.name(of: key))).floats() }
-    for (index, parameter) in head.enumerated() { state[head: index] = try file.tensor(parameter.name).floats() }
+    // A checkpoint in bfloat16 has its own, rounded head.
+    let heads = hasOwnStart ? file : try SafetensorsFile(path: path + "/model.safetensors")
+    for (index, parameter) in head.enumerated() { state[head: index] = try heads.tensor(parameter.name).floats() }
     return state
   }
 

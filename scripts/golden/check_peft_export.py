@@ -7,9 +7,12 @@ python scripts/golden/check_peft_export.py /tmp/exports
 import sys
 from pathlib import Path
 
+sys.path.append(sys.path.pop(0))    # tokenizers.py beside this file must not stand before the library
+
 from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
 from peft.utils import load_peft_weights
-from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    BertConfig, BertForSequenceClassification, Gemma3Config, Gemma3ForConditionalGeneration, GPT2Config, GPT2LMHeadModel)
 
 
 def base_model(name):
@@ -17,6 +20,14 @@ def base_model(name):
         return BertForSequenceClassification(BertConfig(
             vocab_size=30, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
             max_position_embeddings=16, num_labels=2))
+    if name == "gemma3":
+        return Gemma3ForConditionalGeneration(Gemma3Config(
+            text_config=dict(
+                vocab_size=30, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=4,
+                intermediate_size=16, max_position_embeddings=16),
+            vision_config=dict(
+                hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=4, patch_size=2),
+            image_token_index=29, mm_tokens_per_image=4))
     return GPT2LMHeadModel(GPT2Config(vocab_size=30, n_positions=16, n_embd=8, n_layer=2, n_head=2))
 
 

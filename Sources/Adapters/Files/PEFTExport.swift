@@ -97,9 +97,11 @@ public struct PEFTExport: Sendable {
     return loraScale(alpha: whole, rank: entry.rank, useRSLoRA: metadata.useRSLoRA) == entry.scale ? whole : alpha
   }
 
-  /// Names that select exactly the adapted maps by PEFT's suffix rule: module types if they do, else full paths.
+  /// Names that select exactly the adapted maps by PEFT's suffix rule: module types if they do, else full paths. A
+  /// vision tower has modules of the same types.
   private var targetModules: [String] {
     let paths = expanded.entries.map(\.site.path)
+    if !geometry.config.architecture.otherModules.isEmpty { return expanded.entries.map { fullPath($0.site) } }
     let modules = Array(expanded.entries.map(\.site.module).uniqued())
     let maps = geometry.sites.filter { $0.slice == nil }
     let selected = try? TargetSelection(modules).select(from: maps, basePrefix: geometry.basePrefix)

@@ -1,3 +1,4 @@
+import CKernels
 import Kernels
 
 extension Tape {
@@ -9,6 +10,33 @@ extension Tape {
   /// The last row of every sequence, which in a decoder has seen all tokens: [N, C] → [B, C].
   public func selectLast(_ x: Tensor) -> Tensor {
     select(x, rows: x.layout.offsets.dropFirst().map { $0 - 1 })
+  }
+
+  /// The mean of every sequence's rows: [N, C] → [B, C], in float32.
+  public func meanOfRows(_ x: Tensor) -> Tensor {
+    let x = widened(x), layout = x.layout, columns = x.columns
+    let y = make(layout.oneRowEach(), columns: columns, needsGradient: x.needsGradient)
+    let sequences = workspace.computes ? 0..<layout.sequences : 0..<0
+    for sequence in sequences {
+      let rows = layout.range(sequence), output = y.base + sequence * columns
+      output.update(repeating: 0, count: columns)
+      for row in rows { ck_add(output, x.base + row * columns, columns) }
+      ck_scale(output, 1 / Float(rows.count), columns)
+    }
+    if x.needsGradient {
+      record { [workspace, output = y.slot, input = x.slot] in
+        guard let dy = output.take() else { return }
+        let dx = input.shape.allocate(in: workspace)
+        for sequence in sequences {
+          let rows = layout.range(sequence), gradient = dy.base + sequence * columns
+          ck_scale(gradient, 1 / Float(rows.count), columns)
+          for row in rows { (dx.base + row * columns).update(from: gradient, count: columns) }
+        }
+        input.shape.clearPadding(dx)
+        input.add(moving: dx, in: workspace)
+      }
+    }
+    return y
   }
 
   /// One row of every sequence.

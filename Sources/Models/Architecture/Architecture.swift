@@ -85,7 +85,7 @@ extension Architecture {
   /// Every family, in the order of messages.
   public static let all: [Architecture] = [
     .bert, .roberta, .gpt2, .llama, .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3Text, .gemma3, .phi3, .smolLM3,
-    .olmo2, .granite,
+    .olmo2, .granite, .modernBERT,
   ]
 
   /// The output layer of a language model whose weights are not tied.
@@ -127,18 +127,27 @@ public struct HeadParameter: Sendable, Equatable {
   public let columns: Int?
   /// Whether it is the weight with one row for each output.
   public let isOutput: Bool
+  /// What the numbers of a vector start from.
+  private var start: Float = 0
 
   /// A tensor of a head.
   public init(name: String, rows: Int, columns: Int?, isOutput: Bool = false) {
     (self.name, self.rows, self.columns, self.isOutput) = (name, rows, columns, isOutput)
   }
 
-  /// A linear layer: `name.weight` [outputs, inputs] and `name.bias`.
-  static func linear(_ name: String, _ inputs: Int, _ outputs: Int, isOutput: Bool = false) -> [HeadParameter] {
-    [
-      HeadParameter(name: "\(name).weight", rows: outputs, columns: inputs, isOutput: isOutput),
-      HeadParameter(name: "\(name).bias", rows: outputs, columns: nil),
-    ]
+  /// A linear layer: `name.weight` [outputs, inputs] and `name.bias` if it has one.
+  static func linear(
+    _ name: String, _ inputs: Int, _ outputs: Int, hasBias: Bool = true, isOutput: Bool = false
+  ) -> [HeadParameter] {
+    let weight = HeadParameter(name: "\(name).weight", rows: outputs, columns: inputs, isOutput: isOutput)
+    return hasBias ? [weight, HeadParameter(name: "\(name).bias", rows: outputs, columns: nil)] : [weight]
+  }
+
+  /// The γ [size] of a norm, which starts at 1, and its β if it has one.
+  static func norm(_ name: String, _ size: Int, hasBias: Bool) -> [HeadParameter] {
+    var gamma = HeadParameter(name: "\(name).weight", rows: size, columns: nil)
+    gamma.start = 1
+    return [gamma] + (hasBias ? [HeadParameter(name: "\(name).bias", rows: size, columns: nil)] : [])
   }
 
   /// The head of a config's family for `labels` outputs.
@@ -153,9 +162,9 @@ public struct HeadParameter: Sendable, Equatable {
   /// Weight decay acts on matrices, not on biases.
   public var decays: Bool { columns != nil }
 
-  /// The start of a fresh head: N(0, initializer_range²) for matrices as in transformers, 0 for biases.
+  /// The start of a fresh head: N(0, initializer_range²) for matrices as in transformers, 0 for biases, 1 for a norm's γ.
   public func freshValues(philox: Philox, deviation: Double) -> [Float] {
-    guard columns != nil else { return [Float](repeating: 0, count: count) }
+    guard columns != nil else { return [Float](repeating: start, count: count) }
     return philox.normal(count, deviation: deviation, stream: Philox.stream(named: "head." + name))
   }
 }

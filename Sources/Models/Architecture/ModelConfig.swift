@@ -47,6 +47,12 @@ public struct ModelConfig: Sendable {
   public var attentionDropout: Float = 0
   /// Before the classification head; nil means `hiddenDropout`.
   public var classifierDropout: Float?
+  /// The nonlinearity of the classification head, in families whose configs name one.
+  public var classifierActivation = Activation.gelu
+  /// Whether the head's hidden layer has a bias, in families whose configs say so.
+  public var classifierBias = false
+  /// Whether the head reads the mean of all tokens instead of the first one.
+  public var classifierReadsMean = false
   /// The token that fills short rows; nil if the model has none (GPT-2 and LLaMA by default).
   public var padTokenID: Int?
   /// The token that begins a text.

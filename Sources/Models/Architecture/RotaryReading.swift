@@ -45,9 +45,10 @@ extension ModelConfig {
 
   /// The rotary embeddings of a family that has one for layers with windows and another for the others: each kind has
   /// its own `rope_parameters`. Older configs scale only the others, and keep the bases in `rope_theta` and
-  /// `rope_local_base_freq`.
+  /// `rope_local_base_freq`, or in keys of the family's own.
   public mutating func readRotary(
-    _ fields: inout JSONObjectReader, sliding: [Bool], theta: Double, slidingTheta: Double
+    _ fields: inout JSONObjectReader, sliding: [Bool], theta: Double, slidingTheta: Double,
+    keys: (full: String, sliding: String) = ("rope_theta", "rope_local_base_freq")
   ) -> [RotaryEmbedding?] {
     let (size, positions) = (headSize, maxPositions)
     let kinds = fields.whole { config in
@@ -62,8 +63,8 @@ extension ModelConfig {
       }
       let old = try config.optional("rope_scaling")
       return (
-        full: try embedding("full_attention", "rope_theta", theta, old: old),
-        sliding: try embedding("sliding_attention", "rope_local_base_freq", slidingTheta, old: nil)
+        full: try embedding("full_attention", keys.full, theta, old: old),
+        sliding: try embedding("sliding_attention", keys.sliding, slidingTheta, old: nil)
       )
     }
     lengthen(for: kinds?.full)

@@ -1,5 +1,6 @@
 /// How a decoder's layers are built and what their modules are called: flags and names from which the parameter list and
-/// the forward code follow. A fresh design is LLaMA's, whose names most newer decoders keep.
+/// the forward code follow. A fresh design is LLaMA's, whose names most newer decoders keep. An encoder with norms before
+/// its blocks is one that is not causal (ModernBERT).
 ///
 /// A family sets what differs while it reads `config.json`:
 ///
@@ -14,6 +15,8 @@ public struct DecoderDesign: Sendable {
     case rms(offset: Float = 0)
     /// Layer norm with a bias.
     case layer
+    /// Layer norm without one.
+    case layerWithoutBias
   }
 
   /// How queries, keys and values are made.
@@ -65,6 +68,8 @@ public struct DecoderDesign: Sendable {
   public var roundsEmbeddingScale = false
   /// The embedding of learned positions; nil if there is none.
   public var positions: String?
+  /// The norm of the embeddings, before their dropout; nil if there is none.
+  public var embeddingNorm: String?
   /// What stands before a layer's number.
   public var stack = "layers"
   /// The norm after the last layer.
@@ -73,6 +78,8 @@ public struct DecoderDesign: Sendable {
   public var norm = Norm.rms()
   /// The norm before attention; nil if there is none.
   public var attentionNorm: String? = "input_layernorm"
+  /// Whether the first layer has that norm.
+  public var hasFirstAttentionNorm = true
   /// Queries, keys and values.
   public var attention = Attention.separate(
     query: "self_attn.q_proj", key: "self_attn.k_proj", value: "self_attn.v_proj")
@@ -99,8 +106,15 @@ public struct DecoderDesign: Sendable {
   public var scoreScale: Float?
   /// c of c · tanh(score / c) for the scores of attention; nil: none.
   public var scoreCap: Float?
-  /// Each layer's window: how many tokens a token sees, its own included; nil for all, and empty if all layers see all.
+  /// Whether a token sees only itself and those before it.
+  public var isCausal = true
+  /// Each layer's window: how many tokens a token sees, its own included, or if not causal how far it sees on both sides;
+  /// nil for all, and empty if all layers see all.
   public var windows: [Int?] = []
+  /// The probability of dropping a number between the maps of the feed-forward block.
+  public var innerDropout: Float = 0
+  /// Dropout on what attention adds to the residual; nil: the config's `hiddenDropout`.
+  public var attentionOutputDropout: Float?
   /// A factor on what each block adds to the residual.
   public var residualScale: Float = 1
   /// A factor on the next token's logits.

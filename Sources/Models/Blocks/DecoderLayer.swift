@@ -43,7 +43,7 @@ struct DecoderLayer: Sendable {
     func linear(_ module: String) -> LinearSlot { weights.linear(path + module) }
     func norm(_ module: String) -> NormWeights { weights.norm(path + module, design.norm) }
     (self.index, config) = (index, weights.config)
-    attentionNorm = design.attentionNorm.map(norm)
+    attentionNorm = design.hasFirstAttentionNorm || index > 0 ? design.attentionNorm.map(norm) : nil
     attentionOutputNorm = design.attentionOutputNorm.map(norm)
     feedForwardNorm = design.feedForwardNorm.map(norm)
     feedForwardOutputNorm = design.feedForwardOutputNorm.map(norm)
@@ -66,20 +66,20 @@ struct DecoderLayer: Sendable {
     case .plain(let up, let down): (wide, downPath) = (FusedSlot(parts: [linear(up)], whole: nil), down)
     }
     down = linear(downPath)
-    reach = design.windows.isEmpty ? .causal : design.windows[index].map { .causal(window: $0) } ?? .causal
+    reach = design.reach(index)
   }
 
-  /// The residual stream after the layer and its `next` norm; with `onlyLast` of each sequence's last token.
+  /// The residual stream after the layer and its `next` norm; with `onlyOne` of one token of each sequence.
   func forward(
-    _ stream: DecoderStream, _ turns: (queries: RotaryAngles, keys: RotaryAngles)?, onlyLast: Bool,
+    _ stream: DecoderStream, _ turns: (queries: RotaryAngles, keys: RotaryAngles)?, onlyOne: Bool,
     next: NormWeights?, _ context: ForwardContext
   ) -> DecoderStream {
     let tape = context.tape, x = stream.input
     let maps = context.adapted(projections)
     // Keys and values come from every token, whichever tokens are asked for.
     let projected =
-      onlyLast
-      ? [context.linear(tape.selectLast(x), maps[0])] + context.linear(x, [maps[1], maps[2]])
+      onlyOne
+      ? [context.linear(design.one(x, tape), maps[0])] + context.linear(x, [maps[1], maps[2]])
       : context.linear(x, maps)
     var (q, k) = (projected[0], projected[1])
     if let (query, key) = queryKeyNorms { (q, k) = (tape.headNorm(q, query), tape.headNorm(k, key)) }
@@ -87,12 +87,15 @@ struct DecoderLayer: Sendable {
       q = tape.rotary(q, turns.queries, headSize: config.headSize)
       k = tape.rotary(k, turns.keys, headSize: config.headSize)
     }
-    let attended = context.causalAttention(layer: index, q: q, k: k, v: projected[2], config: config, reach: reach)
+    let attended = context.attention(layer: index, q: q, k: k, v: projected[2], config: config, reach: reach)
     let middle = add(
-      attended, attentionOutput, attentionOutputNorm, site: DropoutPlace.attentionOutput(layer: index),
-      to: onlyLast ? tape.selectLast(stream.residual) : stream.residual, feedForwardNorm, context)
+      attended, attentionOutput, attentionOutputNorm, dropout: design.attentionOutputDropout ?? config.hiddenDropout,
+      site: DropoutPlace.attentionOutput(layer: index),
+      to: onlyOne ? design.one(stream.residual, tape) : stream.residual, feedForwardNorm, context)
+    let wide = tape.dropout(
+      inner(middle.input, context), probability: design.innerDropout, site: DropoutPlace.inner(layer: index))
     return add(
-      inner(middle.input, context), down, feedForwardOutputNorm, site: DropoutPlace.output(layer: index),
+      wide, down, feedForwardOutputNorm, dropout: config.hiddenDropout, site: DropoutPlace.output(layer: index),
       to: middle.residual, next, context)
   }
 
@@ -109,19 +112,31 @@ struct DecoderLayer: Sendable {
 
   /// residual + scale · dropout(norm(map(x))), and its `next` norm.
   private func add(
-    _ x: Tensor, _ map: LinearSlot, _ norm: NormWeights?, site: Int, to residual: Tensor, _ next: NormWeights?,
-    _ context: ForwardContext
+    _ x: Tensor, _ map: LinearSlot, _ norm: NormWeights?, dropout: Float, site: Int, to residual: Tensor,
+    _ next: NormWeights?, _ context: ForwardContext
   ) -> DecoderStream {
     let tape = context.tape, joins = design.biasJoinsResidual && norm == nil
     var branch = context.linear(x, context.adapted(map, addsBias: !joins))
     if let norm { branch = tape.headNorm(branch, norm) }
     let bias = joins ? map.linear.bias : nil, scale = design.residualScale
     guard let next else {
-      let sum = tape.add(branch, bias: bias, dropout: config.hiddenDropout, site: site, scale: scale, to: residual)
+      let sum = tape.add(branch, bias: bias, dropout: dropout, site: site, scale: scale, to: residual)
       return DecoderStream(residual: sum, normed: nil)
     }
     let (sum, normed) = tape.addNorm(
-      branch, bias: bias, dropout: config.hiddenDropout, site: site, scale: scale, to: residual, next)
+      branch, bias: bias, dropout: dropout, site: site, scale: scale, to: residual, next)
     return DecoderStream(residual: sum, normed: normed)
   }
+}
+
+extension DecoderDesign {
+  /// Which keys the queries of a layer see.
+  fileprivate func reach(_ layer: Int) -> AttentionReach {
+    let window = windows.isEmpty ? nil : windows[layer]
+    if isCausal { return window.map { .causal(window: $0) } ?? .causal }
+    return window.map { .within($0) } ?? .all
+  }
+
+  /// The row of each sequence that a classifier reads: the last token has seen all others if causal, else it is the first.
+  fileprivate func one(_ x: Tensor, _ tape: Tape) -> Tensor { isCausal ? tape.selectLast(x) : tape.selectFirst(x) }
 }

@@ -2,13 +2,17 @@ extension DecoderDesign {
   /// Every module with parameters.
   func parts(_ config: ModelConfig) -> [ModelPart] {
     let hidden = config.hiddenSize
+    func norms(_ modules: String?...) -> [ModelPart] { modules.compactMap(\.self).map { normPart($0, hidden) } }
     var embeddings = [ModelPart.embedding(tokens, config.vocabularySize, hidden, isTokens: true)]
     if let positions { embeddings.append(.embedding(positions, config.maxPositions, hidden)) }
-    func norms(_ modules: String?...) -> [ModelPart] { modules.compactMap(\.self).map { normPart($0, hidden) } }
+    embeddings += norms(embeddingNorm)
     let layer =
       norms(attentionNorm) + attentionParts(config) + norms(attentionOutputNorm, feedForwardNorm)
       + feedForwardParts(config) + norms(feedForwardOutputNorm)
-    return embeddings + ModelPart.stack(stack, count: config.layers, layer) + norms(finalNorm)
+    let layers = ModelPart.stack(stack, count: config.layers, layer).filter {
+      hasFirstAttentionNorm || $0.layer != 0 || $0.module != attentionNorm
+    }
+    return embeddings + layers + norms(finalNorm)
   }
 
   private func normPart(_ module: String, _ size: Int) -> ModelPart { .norm(module, size, hasBias: norm == .layer) }

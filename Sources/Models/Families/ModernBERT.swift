@@ -1,0 +1,96 @@
+import Autograd
+import Diagnostics
+import Kernels
+import StrictJSON
+
+extension Architecture {
+  /// ModernBERT (Warner et al., arXiv 2412.13663), as transformers' `ModernBertForSequenceClassification`: an encoder with
+  /// norms before its blocks, rotary positions, GeGLU, and windows in most layers.
+  public static let modernBERT = Architecture(
+    modelType: "modernbert", basePrefix: "model", classifierClass: "ModernBertForSequenceClassification",
+    defaultTargets: ["Wqkv.q", "Wqkv.v"],
+    readConfig: { $0.readModernBERT(&$1) }, parts: { $0.design.parts($0) },
+    head: { config, outputs in
+      let hidden = config.hiddenSize
+      return HeadParameter.linear("head.dense", hidden, hidden, hasBias: config.classifierBias)
+        + HeadParameter.norm("head.norm", hidden, hasBias: config.design.norm == .layer)
+        + HeadParameter.linear("classifier", hidden, outputs, isOutput: true)
+    },
+    forward: .encoder { ModernBERT(stack: DecoderStack(weights: $0)) })
+}
+
+extension ModelConfig {
+  /// transformers 5.23, configuration_modernbert.py.
+  fileprivate mutating func readModernBERT(_ fields: inout JSONObjectReader) {
+    readSizes(
+      &fields, vocabulary: 50_368, hidden: 768, layers: 22, heads: 12, inner: 1152, positions: 8192)
+    if headSize % 2 != 0 {
+      fields.report("hidden_size", "a head has \(headSize) numbers; rotary embeddings need an even number")
+    }
+    normEpsilon = Float(fields.number("norm_eps", 1e-5, in: 0...1))
+    readActivation("hidden_activation", .gelu, &fields)
+    embeddingDropout = fields.optionalDropout("embedding_dropout") ?? 0
+    attentionDropout = fields.optionalDropout("attention_dropout") ?? 0
+    tieWordEmbeddings = fields.bool("tie_word_embeddings", true)
+    readTokens(&fields, pad: 50_283, bos: 50_281, eos: 50_282)
+    readModernBERTHead(&fields)
+    var design = DecoderDesign()
+    (design.tokens, design.embeddingNorm) = ("embeddings.tok_embeddings", "embeddings.norm")
+    (design.attentionNorm, design.feedForwardNorm, design.finalNorm) = ("attn_norm", "mlp_norm", "final_norm")
+    (design.hasFirstAttentionNorm, design.isCausal) = (false, false)
+    design.norm = fields.bool("norm_bias", false) ? .layer : .layerWithoutBias
+    (design.attention, design.attentionOutput) = (.fused("attn.Wqkv", parts: ["q", "k", "v"]), "attn.Wo")
+    design.feedForward = .fusedGated("mlp.Wi", parts: ["input", "gate"], down: "mlp.Wo")
+    design.biases = .read(&fields, attention: "attention_bias", feedForward: "mlp_bias")
+    design.attentionOutputDropout = attentionDropout
+    design.innerDropout = fields.optionalDropout("mlp_dropout") ?? 0
+    let pattern = fields.integer("global_attn_every_n_layers", 3, in: Bounds.depth)
+    let sliding = readSlidingLayers(&fields) { $0 % pattern != 0 }
+    // A token sees half of the window on either side.
+    let window = fields.integer("local_attention", 128, in: 2...Bounds.positions.upperBound)
+    design.windows = windows(window / 2, sliding, &fields)
+    if let scaling = fields["rope_scaling"]?.node, !scaling.isNull {
+      fields.reportUnsupported("rope_scaling", scaling.kind, supported: "rope_parameters, by kind of layer")
+    }
+    design.rotary = readRotary(
+      &fields, sliding: sliding, theta: 160_000, slidingTheta: 10_000, keys: ("global_rope_theta", "local_rope_theta"))
+    self.design = design
+  }
+
+  private mutating func readModernBERTHead(_ fields: inout JSONObjectReader) {
+    classifierDropout = fields.optionalDropout("classifier_dropout") ?? 0
+    classifierBias = fields.bool("classifier_bias", false)
+    let hidden = activation
+    readActivation("classifier_activation", .gelu, &fields)
+    (classifierActivation, activation) = (activation, hidden)
+    let pooling = fields.optional("classifier_pooling") { try $0.string() } ?? "cls"
+    classifierReadsMean = pooling == "mean"
+    if pooling != "cls", pooling != "mean" {
+      fields.reportUnsupported("classifier_pooling", JSONWriter.quoted(pooling.clipped), supported: "\"cls\", \"mean\"")
+    }
+  }
+}
+
+/// A dense layer with an activation and a norm, dropout and one linear layer, on the first token's state or the mean of all.
+private struct ModernBERT: SequenceClassifier {
+  let stack: DecoderStack
+  var config: ModelConfig { stack.config }
+
+  func logits(_ tokens: PackedTokens, _ context: ForwardContext) -> Tensor {
+    let tape = context.tape, readsMean = config.classifierReadsMean
+    let states = stack.states(tokens, onlyOne: !readsMean, context)
+    let pooled = readsMean ? tape.meanOfRows(states) : states
+    var rest = context.head[...]
+    func next(_ isThere: Bool = true) -> ParameterReference? { isThere ? rest.popFirst() : nil }
+    guard let dense = next() else { return pooled }
+    let hidden = tape.activation(
+      tape.trainableLinear(pooled, weight: dense, bias: next(config.classifierBias)), config.classifierActivation)
+    guard let gamma = next() else { return hidden }
+    let normed = tape.trainableLayerNorm(
+      hidden, weight: gamma, bias: next(config.design.norm == .layer), epsilon: config.normEpsilon)
+    let dropped = tape.dropout(
+      normed, probability: config.classifierDropout ?? 0, site: DropoutPlace.classifierInput)
+    guard let output = next() else { return dropped }
+    return tape.trainableLinear(dropped, weight: output, bias: next())
+  }
+}
