@@ -8,7 +8,7 @@ extension Architecture {
   /// norms before its blocks, rotary positions, GeGLU, and windows in most layers.
   public static let modernBERT = Architecture(
     modelType: "modernbert", basePrefix: "model", classifierClass: "ModernBertForSequenceClassification",
-    defaultTargets: ["Wqkv.q", "Wqkv.v"],
+    defaultTargets: ["Wqkv.q", "Wqkv.v"], tokenizerClass: "TokenizersBackend",
     readConfig: { $0.readModernBERT(&$1) }, parts: { $0.design.parts($0) },
     head: { config, outputs in
       let hidden = config.hiddenSize
