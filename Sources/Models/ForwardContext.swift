@@ -63,9 +63,12 @@ public struct ForwardContext {
   /// One map of x.
   func linear(_ x: Tensor, _ map: AdaptedLinear) -> Tensor { linear(x, [map])[0] }
 
-  /// `slot`'s map with its adapter.
-  func adapted(_ slot: LinearSlot, addsBias: Bool = true) -> AdaptedLinear {
-    AdaptedLinear(slot.linear, adapter: adapters[slot.site], addsBias: addsBias)
+  /// `slot`'s map with its adapter. A map that several layers share drops other numbers in each `use`.
+  func adapted(_ slot: LinearSlot, addsBias: Bool = true, use: Int = 0) -> AdaptedLinear {
+    let adapter = adapters[slot.site]
+    return AdaptedLinear(
+      slot.linear, adapter: use == 0 ? adapter : adapter?.dropping(at: DropoutPlace.again(adapter, use)),
+      addsBias: addsBias)
   }
 }
 
@@ -112,6 +115,10 @@ public enum DropoutPlace {
   static func attentionOutput(layer: Int) -> Int { 17 + 4 * layer }
   static func output(layer: Int) -> Int { 18 + 4 * layer }
   static func inner(layer: Int) -> Int { 19 + 4 * layer }
+  /// Dropout on DeBERTa's embedding of relative positions.
+  static func relativePositions(layer: Int) -> Int { inner(layer: layer) }
+  /// Another use of an adapter's dropout.
+  static func again(_ adapter: LowRankAdapter?, _ use: Int) -> Int { (adapter?.dropoutSite ?? 0) + use << 20 }
   /// Dropout on the input of the adapter of site `site`.
   public static func adapter(site: Int) -> Int { 0x10000 + site }
 }

@@ -170,6 +170,7 @@ import Testing
     ("gemma2", #""final_logit_softcapping":-1"#, "final_logit_softcapping: must be a number above 0, not -1.0"),
     ("gemma3", "", "text_config: is missing"),
     ("gemma3", #""text_config":{"hidden_size":"a"}"#, "text_config.hidden_size: must be a whole number, not a string"),
+    ("gemma3_text", #""rope_scaling":{"type":"linear","factor":8}"#, "rope_scaling.rope_type: is missing"),
     ("gemma3_text", #""rope_parameters":{"rope_theta":1}"#, "rope_parameters.rope_theta: unknown key"),
     (
       "phi3", #""rope_scaling":{"type":"linear","factor":2}"#,

@@ -21,8 +21,9 @@ import Testing
     let types = Architecture.all.map(\.modelType)
     #expect(
       types == [
-        "bert", "roberta", "gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "gemma3",
-        "phi3", "smollm3", "olmo2", "granite", "modernbert",
+        "bert", "roberta", "distilbert", "xlm-roberta", "camembert", "electra", "albert", "mpnet", "deberta-v2",
+        "modernbert", "gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "gemma3", "phi3",
+        "smollm3", "olmo2", "granite",
       ])
     var found: [(place: String, code: Substring)] = []
     for path in try files() {

@@ -112,6 +112,7 @@ import Testing
   @Test func dynamicScalingLengthensTheModel() throws {
     #expect(try config(#""rope_scaling":{"type":"dynamic","factor":4}"#).maximumSequenceLength == 256)
     #expect(try config(#""rope_scaling":{"type":"linear","factor":4}"#).maximumSequenceLength == 64)
+    #expect(try config(#""rope_scaling":{"type":"dynamic","factor":1e300}"#).maximumSequenceLength == 1 << 24)
   }
 
   @Test(arguments: [

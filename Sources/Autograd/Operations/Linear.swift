@@ -48,6 +48,13 @@ public struct LowRankAdapter: Sendable {
   }
 }
 
+extension LowRankAdapter {
+  /// The same adapter whose dropout has another number in the model.
+  public func dropping(at site: Int) -> LowRankAdapter {
+    LowRankAdapter(a: a, b: b, rowScale: rowScale, scale: scale, dropout: dropout, dropoutSite: site)
+  }
+}
+
 /// A linear map with its adapter, if any.
 public struct AdaptedLinear {
   let linear: FrozenLinear

@@ -84,12 +84,32 @@ public struct Architecture: Sendable {
 extension Architecture {
   /// Every family, in the order of messages.
   public static let all: [Architecture] = [
-    .bert, .roberta, .gpt2, .llama, .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3Text, .gemma3, .phi3, .smolLM3,
-    .olmo2, .granite, .modernBERT,
+    .bert, .roberta, .distilBERT, .xlmRoberta, .camembert, .electra, .albert, .mpnet, .debertaV2, .modernBERT, .gpt2,
+    .llama,
+    .mistral, .qwen2, .qwen3, .gemma, .gemma2, .gemma3Text, .gemma3, .phi3, .smolLM3, .olmo2, .granite,
   ]
 
   /// The output layer of a language model whose weights are not tied.
   public static let languageModelHead = "lm_head.weight"
+
+  /// An encoder whose parameters, head and forward code follow from a design.
+  public static func encoder(
+    modelType: String, basePrefix: String? = nil, classifierClass: String,
+    defaultTargets: [String] = ["query", "value"], tokenizerClass: String? = nil,
+    read: @escaping @Sendable (inout ModelConfig, inout EncoderDesign, inout JSONObjectReader) -> Void
+  ) -> Architecture {
+    Architecture(
+      modelType: modelType, basePrefix: basePrefix ?? modelType, classifierClass: classifierClass,
+      defaultTargets: defaultTargets, tokenizerClass: tokenizerClass,
+      readConfig: { config, fields in
+        var design = EncoderDesign()
+        read(&config, &design, &fields)
+        config.encoder = design
+      },
+      parts: { config in config.encoder.parts(config) },
+      head: { config, outputs in config.encoder.head(config, outputs: outputs) },
+      forward: .encoder { weights in EncoderClassifier(weights: weights) })
+  }
 
   /// A decoder whose parameters and forward code follow from a design, which `read` makes of LLaMA's while it reads
   /// `config.json`. Its classifier is the linear map `score` on the last token's state, as in transformers.

@@ -76,6 +76,9 @@ public struct ModelConfig: Sendable {
   /// How a decoder is built. Encoders have none.
   public var design = DecoderDesign()
 
+  /// How an encoder with norms after its blocks is built.
+  public var encoder = EncoderDesign()
+
   /// The first of `eosTokenIDs`.
   public var eosTokenID: Int? { eosTokenIDs.first }
 

@@ -62,6 +62,8 @@ extension ModelConfig {
         ).read()
       }
       let old = try config.optional("rope_scaling")
+      // transformers leaves a scaling aside whose kind has the oldest name, `type`.
+      if let old { _ = try old.member("rope_type") }
       return (
         full: try embedding("full_attention", keys.full, theta, old: old),
         sliding: try embedding("sliding_attention", keys.sliding, slidingTheta, old: nil)
@@ -74,7 +76,7 @@ extension ModelConfig {
   /// Dynamic scaling is for texts that are longer than those of training.
   private mutating func lengthen(for embedding: RotaryEmbedding?) {
     guard case .dynamic(_, let factor, let positions) = embedding?.growth else { return }
-    maxPositions = min(Int(max(1, factor) * Float(positions)), Bounds.positions.upperBound)
+    maxPositions = Int(min(Double(max(1, factor)) * Double(positions), Double(Bounds.positions.upperBound)))
   }
 }
 

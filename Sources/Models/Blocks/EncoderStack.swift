@@ -1,36 +1,23 @@
 import Autograd
-import Diagnostics
 import Kernels
-import StrictJSON
 
-/// The transformer encoder that BERT and RoBERTa share (Devlin et al., arXiv 1810.04805): post-norm layers of
-/// self-attention and a two-layer perceptron.
+/// The transformer encoder of an `EncoderDesign` (Devlin et al., arXiv 1810.04805): post-norm layers of self-attention and a
+/// two-layer perceptron.
 struct EncoderStack: Sendable {
-  struct Layer: Sendable {
-    let query: LinearSlot, key: LinearSlot, value: LinearSlot
-    let attentionOutput: LinearSlot
-    let attentionNorm: NormWeights
-    let intermediate: LinearSlot
-    let output: LinearSlot
-    let outputNorm: NormWeights
-
-    var sites: [Int] { [query, key, value, attentionOutput, intermediate, output].map(\.site) }
-  }
-
   let config: ModelConfig
-  let layers: [Layer]
+  private let layers: [EncoderLayer]
+  private let relative: RelativeTables?
 
   init(weights: ModelWeights) {
-    config = weights.config
-    layers = (0..<weights.config.layers).map { index in
-      let path = "encoder.layer.\(index)."
-      return Layer(
-        query: weights.linear(path + "attention.self.query"), key: weights.linear(path + "attention.self.key"),
-        value: weights.linear(path + "attention.self.value"),
-        attentionOutput: weights.linear(path + "attention.output.dense"),
-        attentionNorm: weights.layerNorm(path + "attention.output.LayerNorm"),
-        intermediate: weights.linear(path + "intermediate.dense"), output: weights.linear(path + "output.dense"),
-        outputNorm: weights.layerNorm(path + "output.LayerNorm"))
+    let config = weights.config, design = config.encoder
+    self.config = config
+    relative = design.relative.map { RelativeTables($0, weights: weights) }
+    let paths = design.paths(config)
+    // Layers that share weights know how often these were used before.
+    var uses: [String: Int] = [:]
+    layers = paths.enumerated().map { index, path in
+      defer { uses[path, default: 0] += 1 }
+      return EncoderLayer(index, path, use: uses[path, default: 0], weights: weights)
     }
   }
 
@@ -40,112 +27,83 @@ struct EncoderStack: Sendable {
   /// values still come from every token, and the result is the same.
   func firstTokenStates(_ x: Tensor, _ context: ForwardContext) -> Tensor {
     var x = x
-    for index in layers.indices {
+    for (index, layer) in layers.enumerated() {
       let isLast = index == layers.count - 1
-      x =
-        context.block([x], sites: layers[index].sites) {
-          [forward(layer: index, $0[0], onlyFirst: isLast, $1)]
-        }[0]
+      // The tables are made again in every layer: an adapter's dropout and gradients belong to it.
+      x = context.block([x], sites: layer.sites) { [layer.forward($0[0], relative, onlyFirst: isLast, $1)] }[0]
     }
     return layers.isEmpty ? context.tape.selectFirst(x) : x
   }
+}
 
-  private func forward(layer index: Int, _ x: Tensor, onlyFirst: Bool, _ context: ForwardContext) -> Tensor {
-    let tape = context.tape, layer = layers[index]
+/// One layer of an encoder.
+struct EncoderLayer: Sendable {
+  private let index: Int
+  /// How often the weights were used in layers below.
+  private let use: Int
+  private let config: ModelConfig
+  private let query: LinearSlot, key: LinearSlot, value: LinearSlot
+  /// DeBERTa's own maps of relative positions.
+  private let positionKey: LinearSlot?, positionQuery: LinearSlot?
+  private let attentionOutput: LinearSlot
+  private let attentionNorm: NormWeights
+  private let intermediate: LinearSlot
+  private let output: LinearSlot
+  private let outputNorm: NormWeights
+
+  /// The maps in it.
+  var sites: [Int] {
+    [query, key, value, positionKey, positionQuery, attentionOutput, intermediate, output].compactMap { $0?.site }
+  }
+
+  init(_ index: Int, _ path: String, use: Int, weights: ModelWeights) {
+    (self.index, self.use, config) = (index, use, weights.config)
+    let names = config.encoder.layer
+    func linear(_ module: String) -> LinearSlot { weights.linear(path + module) }
+    (query, key, value) = (linear(names.query), linear(names.key), linear(names.value))
+    attentionOutput = linear(names.attentionOutput)
+    attentionNorm = weights.layerNorm(path + names.attentionNorm)
+    (intermediate, output) = (linear(names.intermediate), linear(names.output))
+    outputNorm = weights.layerNorm(path + names.outputNorm)
+    guard case .disentangled(let design) = config.encoder.relative else {
+      (positionKey, positionQuery) = (nil, nil)
+      return
+    }
+    positionKey = design.hasKeys ? design.keyMap.map(linear) ?? key : nil
+    positionQuery = design.hasQueries ? design.queryMap.map(linear) ?? query : nil
+  }
+
+  func forward(_ x: Tensor, _ tables: RelativeTables?, onlyFirst: Bool, _ context: ForwardContext) -> Tensor {
+    let tape = context.tape, design = config.encoder
+    func adapted(_ slot: LinearSlot, addsBias: Bool = true) -> AdaptedLinear {
+      context.adapted(slot, addsBias: addsBias, use: use)
+    }
     let residual: Tensor
     let q: Tensor, k: Tensor, v: Tensor
     if onlyFirst {
       residual = tape.selectFirst(x)
-      q = tape.linear(residual, context.adapted(layer.query))
-      let keyValue = tape.linear(x, [context.adapted(layer.key), context.adapted(layer.value)])
+      q = tape.linear(residual, adapted(query))
+      let keyValue = tape.linear(x, [adapted(key), adapted(value)])
       (k, v) = (keyValue[0], keyValue[1])
     } else {
       residual = x
-      let projections = tape.linear(
-        x, [context.adapted(layer.query), context.adapted(layer.key), context.adapted(layer.value)])
+      let projections = tape.linear(x, [adapted(query), adapted(key), adapted(value)])
       (q, k, v) = (projections[0], projections[1], projections[2])
     }
+    let relative = tables?.positions(
+      keys: positionKey.map { adapted($0) }, queries: positionQuery.map { adapted($0) }, layer: index, context)
     let attended = tape.attention(
-      q: q, k: k, v: v, heads: config.heads, dropout: config.attentionDropout,
-      site: DropoutPlace.attention(layer: index))
+      q: q, k: k, v: v, heads: config.heads, scale: tables?.scale, relative: relative,
+      dropout: config.attentionDropout, site: DropoutPlace.attention(layer: index))
     let middle = tape.residualLayerNorm(
-      tape.linear(attended, context.adapted(layer.attentionOutput, addsBias: false)),
-      bias: layer.attentionOutput.linear.bias, dropout: config.hiddenDropout,
-      site: DropoutPlace.attentionOutput(layer: index), residual: residual, layer.attentionNorm)
+      tape.linear(attended, adapted(attentionOutput, addsBias: false)), bias: attentionOutput.linear.bias,
+      dropout: design.dropsAttentionOutput ? config.hiddenDropout : 0,
+      site: DropoutPlace.attentionOutput(layer: index), residual: residual, attentionNorm)
     let wide = tape.activation(
-      tape.linear(middle, context.adapted(layer.intermediate, addsBias: false)),
-      bias: layer.intermediate.linear.bias, config.activation)
+      tape.linear(middle, adapted(intermediate, addsBias: false)), bias: intermediate.linear.bias, config.activation)
     return tape.residualLayerNorm(
-      tape.linear(wide, context.adapted(layer.output, addsBias: false)), bias: layer.output.linear.bias,
-      dropout: config.hiddenDropout, site: DropoutPlace.output(layer: index), residual: middle, layer.outputNorm)
-  }
-}
-
-/// The sum of word, position and type embeddings, normalised: where BERT and RoBERTa begin.
-struct EncoderEmbeddings: Sendable {
-  private let words: FrozenTensor
-  private let positions: FrozenTensor
-  private let types: FrozenTensor
-  private let norm: NormWeights
-  private let dropout: Float
-
-  init(weights: ModelWeights) {
-    words = weights["embeddings.word_embeddings.weight"]
-    positions = weights["embeddings.position_embeddings.weight"]
-    types = weights["embeddings.token_type_embeddings.weight"]
-    norm = weights.layerNorm("embeddings.LayerNorm")
-    dropout = weights.config.hiddenDropout
-  }
-
-  /// [N, C] for the tokens at the given positions.
-  func forward(_ tokens: PackedTokens, positions ids: [Int32], _ tape: Tape) -> Tensor {
-    let sum = tape.embedding(tokens.layout, [(words, tokens.ids), (positions, ids), (types, tokens.typeIDs)])
-    let normed = tape.residualLayerNorm(sum, bias: nil, dropout: 0, site: 0, residual: nil, norm)
-    return tape.dropout(normed, probability: dropout, site: DropoutPlace.embeddings)
-  }
-}
-
-extension EncoderStack {
-  /// Every module of embeddings and layers.
-  static func parts(_ config: ModelConfig) -> [ModelPart] {
-    let hidden = config.hiddenSize, wide = config.intermediateSize
-    return [
-      .embedding("embeddings.word_embeddings", config.vocabularySize, hidden, isTokens: true),
-      .embedding("embeddings.position_embeddings", config.maxPositions, hidden),
-      .embedding("embeddings.token_type_embeddings", config.typeVocabularySize, hidden),
-      .norm("embeddings.LayerNorm", hidden),
-    ]
-      + ModelPart.stack(
-        "encoder.layer", count: config.layers,
-        [
-          .linear("attention.self.query", hidden, hidden, role: .query),
-          .linear("attention.self.key", hidden, hidden, role: .key),
-          .linear("attention.self.value", hidden, hidden, role: .value),
-          .linear("attention.output.dense", hidden, hidden), .norm("attention.output.LayerNorm", hidden),
-          .linear("intermediate.dense", hidden, wide), .linear("output.dense", wide, hidden),
-          .norm("output.LayerNorm", hidden),
-        ])
-  }
-}
-
-extension ModelConfig {
-  /// The fields of BERT and RoBERTa.
-  mutating func readEncoder(_ fields: inout JSONObjectReader, vocabulary: Int, pad: Int, bos: Int?, eos: Int?) {
-    readSizes(&fields, vocabulary: vocabulary, hidden: 768, layers: 12, heads: 12, inner: 3072, positions: 512)
-    typeVocabularySize = fields.integer("type_vocab_size", 2, in: Bounds.width)
-    normEpsilon = Float(fields.number("layer_norm_eps", 1e-12, in: 0...1))
-    hiddenDropout = fields.optionalDropout("hidden_dropout_prob") ?? 0.1
-    embeddingDropout = hiddenDropout
-    attentionDropout = fields.optionalDropout("attention_probs_dropout_prob") ?? 0.1
-    classifierDropout = fields.optionalDropout("classifier_dropout")
-    readActivation("hidden_act", .gelu, &fields)
-    tieWordEmbeddings = fields.bool("tie_word_embeddings", true)
-    readTokens(&fields, pad: pad, bos: bos, eos: eos)
-    let positionType = fields.optional("position_embedding_type") { try $0.string() } ?? "absolute"
-    if positionType != "absolute" {
-      fields.reportUnsupported(
-        "position_embedding_type", JSONWriter.quoted(positionType.clipped), supported: "\"absolute\"")
-    }
-    fields.refuse("is_decoder")
+      tape.linear(wide, adapted(output, addsBias: false)), bias: output.linear.bias,
+      dropout: design.dropsOutput ? config.hiddenDropout : 0, site: DropoutPlace.output(layer: index),
+      residual: middle, outputNorm)
   }
 }

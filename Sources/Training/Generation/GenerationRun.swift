@@ -14,6 +14,8 @@ public struct GenerationRun: Sendable {
   public let tokenizer: Tokenizer
   /// What continues them.
   public let generator: Generator
+  /// Notes for the user about the model.
+  public var notices: [String] { model.notices }
   private let model: ModelConfig
   private let path: String
   private let format: PromptFormat

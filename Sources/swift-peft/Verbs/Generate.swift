@@ -98,6 +98,7 @@ struct Generate: ParsableCommand {
   func run() throws {
     _ = BLASLibrary.prepare()
     let run = try load()
+    run.notices.forEach(Progress(isQuiet: report.quiet).notice)
     let texts = try prompts.isEmpty ? lines() : prompts
     let ids = try texts.enumerated().map { number, text in
       do {
