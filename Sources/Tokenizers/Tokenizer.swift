@@ -36,9 +36,11 @@ public struct Tokenizer: Sendable {
   /// tokenizer_config.json names, otherwise that of config.json, otherwise `tokenizerClass`, decides what is taken from
   /// tokenizer.json, or from vocab.txt, vocab.json with merges.txt, or a SentencePiece file.
   ///
-  /// - Parameter tokenizerClass: the class that transformers registers for the model family; nil if it registers none.
-  public init(modelDirectory: String, tokenizerClass: String? = nil) throws {
-    let parts = try TokenizerParts(directory: modelDirectory, registered: tokenizerClass)
+  /// - Parameters:
+  ///   - tokenizerClass: the class that transformers registers for the model family; nil if it registers none.
+  ///   - forcesClass: whether it counts even if the files name another one.
+  public init(modelDirectory: String, tokenizerClass: String? = nil, forcesClass: Bool = false) throws {
+    let parts = try TokenizerParts(directory: modelDirectory, registered: tokenizerClass, isForced: forcesClass)
     self.parts = parts
     notes = parts.notes
     let special = parts.splitsSpecialTokens ? [] : parts.added.filter(\.isSpecial)

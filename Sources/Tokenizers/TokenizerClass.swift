@@ -90,14 +90,13 @@ extension TokenizerClass {
 
   /// The class that `AutoTokenizer` takes; nil: tokenizer.json as it is.
   ///
-  /// - Parameter registered: the class that transformers registers for the model family; nil if it has none.
+  /// - Parameters:
+  ///   - registered: the class that transformers registers for the model family; nil if it has none.
+  ///   - isForced: whether it counts even if the files name another one.
   static func chosen(
-    _ files: TokenizerFiles, _ config: TokenizerConfig, registered: String?, tokenizerJSON: JSONField?
+    _ files: TokenizerFiles, _ config: TokenizerConfig, registered: String?, isForced: Bool, tokenizerJSON: JSONField?
   ) throws -> TokenizerClass? {
     let model = try? files.jsonIfThere("config.json")
-    let modelType = try? model?.optional("model_type")?.string()
-    // Checkpoints of these families often name a wrong class.
-    let isForced = modelType == "qwen2"
     let given = try config.className() ?? (try? model?.optional("tokenizer_class")?.string())
     guard let name = (given ?? registered).map(withoutFast) else { return nil }
     if name == "LlamaTokenizer", !isForced, try tokenizerJSON.map(hasByteLevel) ?? false { return nil }

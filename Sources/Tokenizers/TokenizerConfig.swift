@@ -45,7 +45,9 @@ struct TokenizerConfig {
         try record(AddedToken(tokenizerJSON: field), field.place)
       }
     }
-    listed.sort { $0.token.id < $1.token.id }
+    // Of several tokens with the same id the last counts.
+    let byID = Dictionary(listed.map { ($0.token.id, $0) }, uniquingKeysWith: { $1 })
+    listed = byID.values.sorted { $0.token.id < $1.token.id }
     // A role takes over how its token is listed.
     for (role, token) in named {
       guard let token, let same = listed.last(where: { $0.token.content.isSame(as: token.token.content) }) else {
@@ -143,17 +145,18 @@ struct TokenizerConfig {
   }
 
   private mutating func readAddedTokens(_ files: TokenizerFiles) throws {
-    let special = named.values.compactMap { $0 } + (extra ?? [])
+    var special = ScalarTable()
+    for token in named.values.compactMap({ $0 }) + (extra ?? []) {
+      special.insert(Array(token.token.content.unicodeScalars)[...])
+    }
     for (content, field) in try files.jsonIfThere("added_tokens.json")?.members(named: false) ?? [] {
-      let isSpecial = special.contains { $0.token.content.isSame(as: content) }
+      let isSpecial = special.find(Array(content.unicodeScalars)[...]) != nil
       let id = try field.id(of: content)
       record(AddedToken(content: content, id: id, isSpecial: isSpecial, isNormalized: !isSpecial), field.place)
     }
   }
 
-  /// A later token with the same id replaces an earlier one.
   private mutating func record(_ token: AddedToken, _ place: FilePlace, hasNoForm: Bool = false) {
-    listed.removeAll { $0.token.id == token.id }
     listed.append(Token(token: token, hasNoForm: hasNoForm, place: place))
   }
 }

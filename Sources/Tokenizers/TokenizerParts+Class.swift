@@ -4,12 +4,14 @@ import StrictJSON
 
 /// A tokenizer of a model directory, put together as transformers' `AutoTokenizer` does.
 extension TokenizerParts {
-  /// - Parameter registered: the tokenizer class that transformers registers for the model family; nil if none.
-  init(directory: String, registered: String?) throws {
+  /// - Parameters:
+  ///   - registered: the tokenizer class that transformers registers for the model family; nil if none.
+  ///   - isForced: whether it counts even if the files name another one.
+  init(directory: String, registered: String?, isForced: Bool) throws {
     let files = TokenizerFiles(directory: directory)
     let root = try files.jsonIfThere("tokenizer.json")
     var config = try TokenizerConfig(files, tokenizerJSON: root)
-    let kind = try TokenizerClass.chosen(files, config, registered: registered, tokenizerJSON: root)
+    let kind = try TokenizerClass.chosen(files, config, registered: registered, isForced: isForced, tokenizerJSON: root)
     if let kind {
       self = try TokenizerParts(kind, files, root, &config)
     } else if let root {

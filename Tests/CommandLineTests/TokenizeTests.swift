@@ -19,6 +19,26 @@ import Testing
         """)
   }
 
+  /// A byte order mark is no text at the start of stdin, also where a pipe cuts it.
+  @Test func byteOrderMark() throws {
+    let plain = try Sandbox().run("tokenize", model, input: "good\n").out
+    #expect(try Sandbox().run("tokenize", model, input: "\u{FEFF}good\n").out == plain)
+    let cut = try Sandbox().shell(
+      #"(printf '\357'; sleep 0.2; printf '\273\277good\n') | $TOOL tokenize \#(model)"#)
+    #expect(cut.out == plain)
+  }
+
+  /// A token that does not get the id that it asks for.
+  @Test func notesOnIDs() throws {
+    let sandbox = try Sandbox()
+    let config = #"{"tokenizer_class": "BertTokenizer", "added_tokens_decoder": {"9999": {"content": "<new>"}}}"#
+    let outcome = try sandbox.shell(
+      #"cp -r \#(model) m && echo '\#(config)' > m/tokenizer_config.json && echo x | $TOOL tokenize m"#)
+    #expect(outcome.status == 0)
+    #expect(
+      outcome.err.contains(#"note: m/tokenizer_config.json:1: added_tokens_decoder.9999: "<new>" is listed with"#))
+  }
+
   @Test func idsAndTruncation() throws {
     let outcome = try Sandbox().run("tokenize", model, "--max-length", "3", input: "the the the\n")
     #expect(outcome.out.hasPrefix("[2,") && outcome.out.split(separator: ",").count == 3)

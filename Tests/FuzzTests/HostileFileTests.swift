@@ -35,8 +35,7 @@ struct HostileFileTests {
       switch self {
       case .model, .index: _ = try WeightFiles(path: directory)
       case .config: _ = try ModelConfig(directory: directory)
-      case .tokenizer, .vocabulary:
-        _ = try Tokenizer(modelDirectory: directory, tokenizerClass: "BertTokenizer")
+      case .tokenizer, .vocabulary: _ = try Tokenizer(modelDirectory: directory, tokenizerClass: "BertTokenizer")
       case .sentencePiece: _ = try Tokenizer(modelDirectory: directory, tokenizerClass: "LlamaTokenizer")
       case .adapter: _ = try AdapterFile.read(directory, sites: manyMaps(8).sites)
       case .table: _ = try sst2(directory).load(.train)

@@ -182,7 +182,7 @@ struct HostileTokenizerTests {
     let pieces = (0..<50_000).map { Self.piece("a\($0)", kind: 4) } + ["a", "1", "2", "▁"].map { Self.piece($0) }
     for rest in [[], Self.bytePairs] {
       let tokenizer = try sentencePiece(pieces, rest)
-      #expect(tokenizer.ids(of: String(repeating: "a12", count: 20_000)).count >= 20_000)
+      #expect(tokenizer.ids(of: String(repeating: "a12", count: 20_000)).count == 20_000)
     }
   }
 

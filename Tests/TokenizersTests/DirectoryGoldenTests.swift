@@ -15,6 +15,8 @@ import Testing
     var small: [String: Data]
     /// The tokenizer class that transformers registers for the model type.
     var registered: String?
+    /// Whether it takes that class even where the files name another one.
+    var isForced: Bool
     /// Of every text, then of every pair.
     var ids: [[Int32]]
     var decoded: [(ids: [Int32], text: String, withSpecial: String)]
@@ -63,7 +65,8 @@ import Testing
         at: URL(fileURLWithPath: "\(folder)/\(source)"), to: directory.appendingPathComponent(name))
     }
     for (name, content) in example.small { try content.write(to: directory.appendingPathComponent(name)) }
-    return try Tokenizer(modelDirectory: directory.path, tokenizerClass: example.registered)
+    return try Tokenizer(
+      modelDirectory: directory.path, tokenizerClass: example.registered, forcesClass: example.isForced)
   }
 
   private static func texts() throws -> (texts: [String], pairs: [[String]]) {
@@ -81,7 +84,7 @@ import Testing
       return Case(
         name: try #require(fields["name"] as? String), files: try #require(fields["files"] as? [String: String]),
         small: try small.mapValues { try JSONSerialization.data(withJSONObject: $0) },
-        registered: fields["registered"] as? String,
+        registered: fields["registered"] as? String, isForced: try #require(fields["forced"] as? Bool),
         ids: try #require(fields["ids"] as? [[Int]]).map { $0.map { Int32($0) } },
         decoded: try decoded.map {
           (

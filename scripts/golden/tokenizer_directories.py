@@ -295,6 +295,13 @@ def registered(small):
     return REGISTERED.get(small.get("config.json", {}).get("model_type"))
 
 
+def forced(small):
+    """Whether transformers takes that class even where the files name another."""
+    from transformers.models.auto.tokenization_auto import MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS as forced
+
+    return small.get("config.json", {}).get("model_type") in forced
+
+
 def unigram_json(vocabulary):
     """The tokenizer.json files that transformers writes for the SentencePiece encoders, as further vocabularies."""
     from transformers import AutoTokenizer
@@ -362,7 +369,7 @@ def fixtures():
             except Exception as error:
                 print(name, "transformers fails:", type(error).__name__, str(error)[:150])
                 continue
-            lines.append(json.dumps(dict(name=name, files=files, small=small, registered=registered(small), ids=ids, decoded=decoded), ensure_ascii=False))
+            lines.append(json.dumps(dict(name=name, files=files, small=small, registered=registered(small), forced=forced(small), ids=ids, decoded=decoded), ensure_ascii=False))
     used = {source for line in lines for source in json.loads(line)["files"].values()}
     for name in sorted(used):
         content = vocabulary[name]

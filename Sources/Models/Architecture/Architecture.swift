@@ -38,6 +38,9 @@ public struct Architecture: Sendable {
   /// The tokenizer class that transformers registers for the family (`TOKENIZER_MAPPING_NAMES`), for tokenizer files that
   /// do not name theirs; nil if it registers none, which is not the same as `TokenizersBackend`.
   public let tokenizerClass: String?
+  /// Whether transformers takes that class even where the tokenizer files name another one
+  /// (`MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS`).
+  public let forcesTokenizerClass: Bool
   /// Fills a config from the members of `config.json`. Errors that it adds to the reader are thrown together.
   ///
   ///     readConfig: { config, fields in
@@ -57,7 +60,7 @@ public struct Architecture: Sendable {
   public init(
     modelType: String, basePrefix: String, olderPrefixes: [String] = [], otherModules: [String] = [],
     classifierClass: String?, languageModelClass: String? = nil, defaultTargets: [String], ggufName: String? = nil,
-    tokenizerClass: String? = nil,
+    tokenizerClass: String? = nil, forcesTokenizerClass: Bool = false,
     readConfig: @escaping @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void,
     parts: @escaping @Sendable (ModelConfig) -> [ModelPart],
     head: @escaping @Sendable (_ config: ModelConfig, _ outputs: Int) -> [HeadParameter], forward: Forward
@@ -71,6 +74,7 @@ public struct Architecture: Sendable {
     self.defaultTargets = defaultTargets
     self.ggufName = ggufName
     self.tokenizerClass = tokenizerClass
+    self.forcesTokenizerClass = forcesTokenizerClass
     self.readConfig = readConfig
     self.parts = parts
     self.head = head
@@ -117,13 +121,13 @@ extension Architecture {
     modelType: String, basePrefix: String = "model", olderPrefixes: [String] = [], otherModules: [String] = [],
     classifierClass: String?, languageModelClass: String,
     defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil, tokenizerClass: String? = nil,
+    forcesTokenizerClass: Bool = false,
     read: @escaping @Sendable (inout ModelConfig, inout DecoderDesign, inout JSONObjectReader) -> Void
   ) -> Architecture {
     Architecture(
       modelType: modelType, basePrefix: basePrefix, olderPrefixes: olderPrefixes, otherModules: otherModules,
       classifierClass: classifierClass, languageModelClass: languageModelClass, defaultTargets: defaultTargets,
-      ggufName: ggufName,
-      tokenizerClass: tokenizerClass,
+      ggufName: ggufName, tokenizerClass: tokenizerClass, forcesTokenizerClass: forcesTokenizerClass,
       readConfig: { config, fields in
         var design = DecoderDesign()
         read(&config, &design, &fields)

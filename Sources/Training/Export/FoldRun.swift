@@ -18,8 +18,7 @@ public struct FoldRun: Sendable {
   static let companions = [
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
     "vocab.json", "merges.txt", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "spm.model",
-    "chat_template.jinja",
-    "chat_template.json", "generation_config.json",
+    "chat_template.jinja", "chat_template.json", "generation_config.json",
   ]
 
   /// Checks every tensor.

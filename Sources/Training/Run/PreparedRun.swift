@@ -71,7 +71,9 @@ public struct PreparedRun: Sendable {
     }
     // Reading a vocabulary takes about as long as reading a small model or the rows of a file.
     pendingTokenizer = Pending {
-      try Tokenizer(modelDirectory: directory, tokenizerClass: model.architecture.tokenizerClass)
+      try Tokenizer(
+        modelDirectory: directory, tokenizerClass: model.architecture.tokenizerClass,
+        forcesClass: model.architecture.forcesTokenizerClass)
     }
     func open(_ labels: LabelSpace?) throws -> TaskData {
       try TaskData(kind, config.task, modelDirectory: directory, knownLabels: labels)

@@ -54,8 +54,10 @@ struct Tokenize: ParsableCommand {
     try ModelDownload(isQuiet: true).fetch(model, .tokenizer)
     let directory = try Hub().directory(of: model, files: .tokenizer)
     // A directory of tokenizer files alone has no config.json.
-    let tokenizerClass = (try? ModelConfig(directory: directory))?.architecture.tokenizerClass
-    let tokenizer = try Tokenizer(modelDirectory: directory, tokenizerClass: tokenizerClass)
+    let family = (try? ModelConfig(directory: directory))?.architecture
+    let tokenizer = try Tokenizer(
+      modelDirectory: directory, tokenizerClass: family?.tokenizerClass,
+      forcesClass: family?.forcesTokenizerClass ?? false)
     for note in tokenizer.notes { Progress(isQuiet: false).notice(note) }
     let pool = WorkerPool(threads: ProcessorCount.available)
     var lines = LineStream()
