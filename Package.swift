@@ -58,7 +58,8 @@ let package = Package(
     // Files in, values out.
     library("Checkpoints", ["Kernels", "CKernels", "StrictJSON", "Diagnostics", algorithms]),
     library("Hub", ["StrictJSON", "Diagnostics"]),
-    library("Tokenizers", ["StrictJSON", "Diagnostics", algorithms]),
+    .systemLibrary(name: "COniguruma", providers: [.apt(["libonig-dev"])]),
+    library("Tokenizers", ["COniguruma", "StrictJSON", "Diagnostics", algorithms]),
     library("Metrics"),
     library("RunStore", ["Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
@@ -94,7 +95,7 @@ let package = Package(
     .executableTarget(
       name: "swift-peft-bench",
       dependencies: [
-        "Training", "Adapters", "Models", "Tasks", "Kernels", "CKernels",
+        "Training", "Adapters", "Models", "Tasks", "Tokenizers", "Kernels", "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),

@@ -37,6 +37,8 @@ missing_packages() {
     int main(void) { return sqlite3_libversion_number() == 0; }' -lsqlite3 || echo libsqlite3-dev
   compiles '#include <openssl/sha.h>
     int main(void) { return SHA256(0, 0, 0) == 0; }' -lcrypto || echo libssl-dev
+  compiles '#include <oniguruma.h>
+    int main(void) { return onig_version() == 0; }' -lonig || echo libonig-dev
   # Without oneDNN the package builds too (SWIFT_PEFT_ONEDNN=0 asks for that), slower and without bfloat16.
   [ "${SWIFT_PEFT_ONEDNN:-}" = 0 ] || compiles '#include <oneapi/dnnl/dnnl.h>
     int main(void) { return dnnl_version()->major < 2; }' -ldnnl || echo libdnnl-dev

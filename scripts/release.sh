@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds one program file that needs no Swift where it runs: Swift's libraries are linked in, symbols are stripped.
 # OpenBLAS, oneDNN, SQLite, OpenSSL's libcrypto and curl stay shared libraries: where the program runs, the packages
-# libopenblas0, libdnnl, libsqlite3-0, libssl3 and libcurl4 (names vary with the release) must be installed.
+# libopenblas0, libdnnl, libonig5, libsqlite3-0, libssl3 and libcurl4 (names vary with the release) must be installed.
 #
 #   scripts/release.sh [DIRECTORY]    (default: dist)
 set -euo pipefail

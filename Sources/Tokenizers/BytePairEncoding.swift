@@ -1,12 +1,11 @@
 import Algorithms
 import Diagnostics
 import StrictJSON
-import Synchronization
 
 /// Byte-pair encoding: a word starts as single scalars; the neighbours whose merge has the lowest rank are merged,
 /// leftmost first, until none is left.
 ///
-/// A cache, guarded by a lock, keeps the words encoded before.
+/// A cache keeps the words encoded before.
 struct BytePairEncoding: Model {
   let vocabulary: Vocabulary
   private let merges: MergeTable
@@ -74,11 +73,7 @@ struct BytePairEncoding: Model {
   }
 
   private func encodeWhole(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
-    if !cache.find(word, into: &ids) {
-      let start = ids.count
-      ids += merges.apply(to: symbols(of: word))
-      cache.insert(word, ids[start...])
-    }
+    cache.append(word, to: &ids) { $0 += merges.apply(to: symbols(of: word)) }
   }
 
   private func symbols(of word: ArraySlice<Unicode.Scalar>) -> [Int32] {
@@ -233,38 +228,5 @@ extension BytePairEncoding {
     }
     let result = pair.left + pair.right.dropFirst(prefix.count)
     table.add(left: try id(pair.left), right: try id(pair.right), rank: Int32(clamping: rank), result: try id(result))
-  }
-}
-
-/// The ids of words encoded before, for all threads.
-private final class WordCache: Sendable {
-  private struct State: Sendable {
-    var words = ScalarTable()
-    var ids: [Int32] = []
-    var ends: [Int] = []
-  }
-
-  private static let maximumCount = 65_536
-  private static let maximumLength = 64
-  private let state = Mutex(State())
-
-  /// Appends the ids of `word` if it is in the cache.
-  func find(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) -> Bool {
-    if word.count > Self.maximumLength { return false }
-    return state.withLock { state in
-      guard let index = state.words.find(word) else { return false }
-      ids += state.ids[(index == 0 ? 0 : state.ends[index - 1])..<state.ends[index]]
-      return true
-    }
-  }
-
-  /// Keeps the ids of `word` if it is short and there is room.
-  func insert(_ word: ArraySlice<Unicode.Scalar>, _ ids: ArraySlice<Int32>) {
-    if word.count > Self.maximumLength { return }
-    state.withLock { state in
-      guard state.words.count < Self.maximumCount, state.words.insert(word).isNew else { return }
-      state.ids += ids
-      state.ends.append(state.ids.count)
-    }
   }
 }

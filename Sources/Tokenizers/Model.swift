@@ -16,7 +16,8 @@ func readModel(_ field: JSONField) throws -> any Model {
   case "WordPiece": return try WordPiece(field)
   case "BPE": return try BytePairEncoding(field)
   case "Unigram": return try Unigram(field)
-  case let other: throw type.unsupported(other, ["WordPiece", "BPE", "Unigram"])
+  case "WordLevel": return try WordLevel(field)
+  case let other: throw type.unsupported(other, ["WordPiece", "BPE", "Unigram", "WordLevel"])
   }
 }
 
@@ -62,5 +63,22 @@ struct WordPiece: Model {
       ids.append(found.id)
       start = found.end
     }
+  }
+}
+
+/// The model without pieces: a word is in the vocabulary, or unknown.
+struct WordLevel: Model {
+  let vocabulary: Vocabulary
+  private let unknownID: Int32
+
+  /// Reads `model` of tokenizer.json.
+  init(_ field: JSONField) throws {
+    try field.requireOnly(["type", "vocab", "unk_token"])
+    vocabulary = try Vocabulary(field.member("vocab"))
+    unknownID = try field.member("unk_token").token(in: vocabulary)
+  }
+
+  func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
+    ids.append(vocabulary.id(word) ?? unknownID)
   }
 }

@@ -9,10 +9,13 @@ enum Normalizer: Sendable {
   /// Puts a prefix before a text that is not empty.
   case prepend([Unicode.Scalar])
   case replace([Unicode.Scalar], with: [Unicode.Scalar])
+  case replaceMatches(RegularExpression, with: [Unicode.Scalar])
   case strip(left: Bool, right: Bool)
   case precompiled(Precompiled)
-  /// Replaces each matching piece of white space by one space: runs of two or more, and line ends and TABs.
-  case spaceRuns
+  /// SentencePiece's clean-up for translation: drops controls, turns other white space and format scalars into spaces.
+  case nmt
+  /// Writes each UTF-8 byte as one printable scalar.
+  case byteLevel
   case sequence([Normalizer])
 
   func normalize(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
@@ -23,20 +26,30 @@ enum Normalizer: Sendable {
     case .stripAccents: text.filter { !$0.isCombiningMark }
     case .prepend(let prefix): text.isEmpty ? [] : prefix + text
     case .replace(let pattern, let replacement): replaced(text, pattern, by: replacement)
+    case .replaceMatches(let expression, let replacement): expression.replaceMatches(in: text, by: replacement)
     case .strip(let left, let right): stripped(text, left: left, right: right)
     case .precompiled(let rules): rules.normalize(text)
-    case .spaceRuns: spaceRunsReplaced(text)
+    case .nmt: cleanedForTranslation(text)
+    case .byteLevel: byteLevelText(text)
     case .sequence(let normalizers): normalizers.reduce(text) { $1.normalize($0) }
     }
   }
 }
 
 extension Normalizer {
+  var expressions: [RegularExpression] {
+    switch self {
+    case .replaceMatches(let expression, _): [expression]
+    case .sequence(let steps): steps.flatMap(\.expressions)
+    default: []
+    }
+  }
+
   private static let types: KeyValuePairs = [
     "BertNormalizer": ["clean_text", "handle_chinese_chars", "strip_accents", "lowercase"],
     "Sequence": ["normalizers"], "NFC": [], "NFD": [], "NFKC": [], "NFKD": [], "Lowercase": [], "StripAccents": [],
     "Prepend": ["prepend"], "Replace": ["pattern", "content"], "Strip": ["strip_left", "strip_right"],
-    "Precompiled": ["precompiled_charsmap"],
+    "Precompiled": ["precompiled_charsmap"], "Nmt": [], "ByteLevel": [],
   ]
 
   /// Reads `normalizer` of tokenizer.json.
@@ -58,12 +71,15 @@ extension Normalizer {
     case "StripAccents": self = .stripAccents
     case "Prepend": self = .prepend(try field.member("prepend").scalars())
     case "Precompiled": self = .precompiled(try Precompiled(field.member("precompiled_charsmap")))
-    case "Replace"
-    where field.node["pattern"]?["Regex"]?.string == superfluousSpace && field.node["content"]?.string == " ":
-      self = .spaceRuns
+    case "Nmt": self = .nmt
+    case "ByteLevel": self = .byteLevel
     case "Replace":
       let content = try field.member("content").scalars()
-      self = .replace(try replacedText(field.member("pattern")), with: content)
+      self =
+        switch try ReplacedPattern(field.member("pattern")) {
+        case .text(let text): .replace(text, with: content)
+        case .expression(let expression): .replaceMatches(expression, with: content)
+        }
     default:
       self = .strip(left: try field.member("strip_left").bool(), right: try field.member("strip_right").bool())
     }
@@ -130,13 +146,22 @@ private func lowercased(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
   return result
 }
 
-/// The pattern of `Replace` in tokenizer.json, which must be a text: regular expressions are not supported.
-func replacedText(_ field: JSONField) throws -> [Unicode.Scalar] {
-  try field.requireOnly(["String", "Regex"])
-  if let expression = try field.optional("Regex") {
-    throw expression.unsupported("the pattern \(try expression.string())", ["String"])
+/// The pattern of `Replace` in tokenizer.json.
+enum ReplacedPattern {
+  /// Not empty.
+  case text([Unicode.Scalar])
+  case expression(RegularExpression)
+
+  init(_ field: JSONField) throws {
+    try field.requireOnly(["String", "Regex"])
+    if let text = try field.optional("String") {
+      let scalars = try text.scalars()
+      // An empty text is found between all scalars.
+      self = scalars.isEmpty ? .expression(try RegularExpression("", place: text.place)) : .text(scalars)
+    } else {
+      self = .expression(try RegularExpression(field.member("Regex")))
+    }
   }
-  return try field.member("String").scalars()
 }
 
 func replaced(
@@ -158,22 +183,20 @@ func replaced(
   return result
 }
 
-/// DeBERTa's expression for superfluous white space.
-private let superfluousSpace = #"\s{2,}|[\n\r\t]"#
+private func cleanedForTranslation(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+  text.compactMap { scalar in
+    switch scalar.value {
+    case 0x01...0x08, 0x0B, 0x0E...0x1F, 0x7F, 0x8F, 0x9F: nil
+    case 0x09, 0x0A, 0x0C, 0x0D, 0x1680, 0x200B...0x200F, 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD: " "
+    default: scalar
+    }
+  }
+}
 
-private func spaceRunsReplaced(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+private func byteLevelText(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
   var result: [Unicode.Scalar] = []
   result.reserveCapacity(text.count)
-  var position = 0
-  while position < text.count {
-    let run = text[position...].prefix { $0.isSpace }
-    if run.count > 1 || run.first == "\n" || run.first == "\r" || run.first == "\t" {
-      result.append(" ")
-    } else {
-      result.append(text[position])
-    }
-    position += max(1, run.count)
-  }
+  ByteLevel.write(text[...], to: &result)
   return result
 }
 

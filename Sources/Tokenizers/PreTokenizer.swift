@@ -5,6 +5,9 @@ enum PreTokenizer: Sendable {
   case bert
   /// Splits at white space, which is dropped.
   case whiteSpace
+  /// Keeps runs of word scalars and of other scalars but white space.
+  case wordRuns
+  case fixedLength(Int)
   case byteLevel(ByteLevel)
   case metaspace(Metaspace)
   case split(Split)
@@ -20,6 +23,8 @@ enum PreTokenizer: Sendable {
       words.replaceRanges { word, ranges in
         for run in word.split(whereSeparator: { $0.isSpace }) { ranges.append(run.startIndex..<run.endIndex) }
       }
+    case .wordRuns: words.replaceRanges(runsOfWords)
+    case .fixedLength(let length): words.cut { $1 + min(length, $0.endIndex - $1) }
     case .byteLevel(let byteLevel): byteLevel.apply(to: &words)
     case .metaspace(let metaspace): metaspace.apply(to: &words, isStart: isStart)
     case .split(let split): split.apply(to: &words)
@@ -30,10 +35,19 @@ enum PreTokenizer: Sendable {
 }
 
 extension PreTokenizer {
+  var expressions: [RegularExpression] {
+    switch self {
+    case .split(let split): if case .expression(let expression) = split.pattern { [expression] } else { [] }
+    case .sequence(let steps): steps.flatMap(\.expressions)
+    default: []
+    }
+  }
+
   private static let types: KeyValuePairs = [
     "BertPreTokenizer": [], "ByteLevel": ["add_prefix_space", "trim_offsets", "use_regex"],
     "Metaspace": Metaspace.members, "Split": ["pattern", "behavior", "invert"], "Digits": ["individual_digits"],
-    "Punctuation": ["behavior"], "WhitespaceSplit": [], "Sequence": ["pretokenizers"],
+    "Punctuation": ["behavior"], "WhitespaceSplit": [], "Whitespace": [],
+    "CharDelimiterSplit": ["delimiter"], "FixedLength": ["length"], "Sequence": ["pretokenizers"],
   ]
 
   /// Reads `pre_tokenizer` of tokenizer.json.
@@ -41,6 +55,10 @@ extension PreTokenizer {
     switch try field.type(among: Self.types) {
     case "BertPreTokenizer": self = .bert
     case "WhitespaceSplit": self = .whiteSpace
+    case "Whitespace": self = .wordRuns
+    case "CharDelimiterSplit":
+      self = .split(Split(pattern: .text([try field.member("delimiter").scalar()]), behavior: .removed))
+    case "FixedLength": self = .fixedLength(try field.optional("length")?.integer(atLeast: 1) ?? 5)
     case "ByteLevel":
       self = .byteLevel(
         ByteLevel(
@@ -72,6 +90,25 @@ extension PreTokenizer {
   }
 }
 
+/// `\w+|[^\w\s]+`.
+private func runsOfWords(in text: ArraySlice<Unicode.Scalar>, into words: inout [Range<Int>]) {
+  func isWord(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.isASCII
+      ? scalar == "_" || ScalarKind(scalar) == .letter || ScalarKind(scalar) == .number : scalar.isWordScalar
+  }
+  var start = text.startIndex
+  while start < text.endIndex {
+    if text[start].isSpace {
+      start += 1
+      continue
+    }
+    let kind = isWord(text[start])
+    let end = text[start...].firstIndex { $0.isSpace || isWord($0) != kind } ?? text.endIndex
+    words.append(start..<end)
+    start = end
+  }
+}
+
 /// Splits at white space, which is dropped, and around every punctuation mark.
 private func bertWords(in text: ArraySlice<Unicode.Scalar>, into words: inout [Range<Int>]) {
   var start = text.startIndex
@@ -99,13 +136,16 @@ struct ByteLevel: Sendable {
       }
     }
     if splitsWords { words.cut { WordPattern.gpt2.end(in: $0, from: $1) } }
-    words.rewrite { word, result in
-      for scalar in word {
-        if scalar.value < 0x80 {
-          result.append(Self.alphabet[Int(scalar.value)])
-        } else {
-          for byte in UTF8.encode(scalar) ?? UTF8.EncodedScalar() { result.append(Self.alphabet[Int(byte)]) }
-        }
+    words.rewrite(Self.write)
+  }
+
+  /// Appends the printable scalars of the bytes of `text`.
+  static func write(_ text: ArraySlice<Unicode.Scalar>, to result: inout [Unicode.Scalar]) {
+    for scalar in text {
+      if scalar.value < 0x80 {
+        result.append(alphabet[Int(scalar.value)])
+      } else {
+        for byte in UTF8.encode(scalar) ?? UTF8.EncodedScalar() { result.append(alphabet[Int(byte)]) }
       }
     }
   }
@@ -147,16 +187,15 @@ struct Metaspace: Sendable {
   /// Whether words are split before every `▁`.
   var splits = true
 
-  /// - Parameter isStart: whether the first word begins the whole text.
+  /// - Parameter isStart: whether the scalars begin the whole text.
   func apply(to words: inout Words, isStart: Bool) {
-    var isFirst = isStart
     words.rewrite { word, result in
+      let isFirst = isStart && word.startIndex == 0
       if prefix == .always || (prefix == .first && isFirst), let first = word.first, first != " ", first != replacement
       {
         result.append(replacement)
       }
       for scalar in word { result.append(scalar == " " ? replacement : scalar) }
-      isFirst = false
     }
     if splits {
       Split(pattern: .text([replacement]), behavior: .mergedWithNext).apply(to: &words)

@@ -10,6 +10,8 @@ import StrictJSON
 struct Precompiled: Sendable {
   private let units: [UInt32]
   private let texts: [UInt8]
+  /// How many scalars a rule writes at most.
+  let longestReplacement: Int
   /// What each ASCII scalar becomes.
   private let ascii: [[Unicode.Scalar]]
 
@@ -25,10 +27,11 @@ struct Precompiled: Sendable {
     }
     let units = Array(numbers[1..<(1 + Int(size) / 4)]), texts = Array(bytes[(4 + Int(size))...])
     // Unicode's rules write at most 33 bytes. Without a limit, a short text could fill the memory.
-    let longest = 256
-    guard texts.split(separator: 0).allSatisfy({ $0.count <= longest }) else {
+    let longest = 256, replacements = texts.split(separator: 0)
+    guard replacements.allSatisfy({ $0.count <= longest }) else {
       throw field.error("a normalisation rule writes more than \(longest) bytes")
     }
+    longestReplacement = replacements.map { String(decoding: $0, as: UTF8.self).unicodeScalars.count }.max() ?? 1
     (self.units, self.texts) = (units, texts)
     ascii = (UInt8(0)..<0x80).map {
       Self.replacement([$0], units, texts).map { Array($0.unicodeScalars) } ?? [Unicode.Scalar($0)]

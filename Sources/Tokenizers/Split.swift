@@ -6,6 +6,7 @@ struct Split: Sendable {
   enum Pattern: Sendable {
     case text([Unicode.Scalar])
     case words(WordPattern)
+    case expression(RegularExpression)
     /// Digits and other numbers of any script.
     case number
     /// ASCII symbols and all punctuation.
@@ -30,9 +31,27 @@ struct Split: Sendable {
       words.cut { pattern.end(in: $0, from: $1) }
       return
     }
-    words.replaceRanges { word, pieces in
-      for range in cut(matches(in: word)) { pieces.append(range) }
+    var pieces: [Range<Int>] = []
+    pieces.reserveCapacity(max(words.ranges.count, words.scalars.count / 4))
+    func cut(_ word: Range<Int>, at matches: [Range<Int>]) {
+      if behavior == .isolated {
+        var end = word.lowerBound
+        for match in matches {
+          if end < match.lowerBound { pieces.append(end..<match.lowerBound) }
+          if !match.isEmpty { pieces.append(match) }
+          end = match.upperBound
+        }
+        if end < word.upperBound { pieces.append(end..<word.upperBound) }
+      } else {
+        pieces += joined(stretches(of: word, matches)).filter { !$0.isEmpty }
+      }
     }
+    if case .expression(let expression) = pattern {
+      expression.findMatches(in: words.scalars, words: words.ranges, cut)
+    } else {
+      for word in words.ranges { cut(word, at: matches(in: words.scalars[word])) }
+    }
+    words.ranges = pieces
   }
 
   private struct Stretch {
@@ -40,34 +59,45 @@ struct Split: Sendable {
     var isMatch: Bool
   }
 
-  /// The matches in `word` and the parts between them.
-  private func matches(in word: ArraySlice<Unicode.Scalar>) -> [Stretch] {
+  /// The matches and the parts between them.
+  private func stretches(of word: Range<Int>, _ matches: [Range<Int>]) -> [Stretch] {
     var stretches: [Stretch] = []
-    var start = word.startIndex, position = word.startIndex
+    var start = word.lowerBound
+    for match in matches {
+      if start < match.lowerBound { stretches.append(Stretch(range: start..<match.lowerBound, isMatch: isInverted)) }
+      stretches.append(Stretch(range: match, isMatch: !isInverted))
+      start = match.upperBound
+    }
+    if start < word.upperBound { stretches.append(Stretch(range: start..<word.upperBound, isMatch: isInverted)) }
+    return stretches
+  }
+
+  private func matches(in word: ArraySlice<Unicode.Scalar>) -> [Range<Int>] {
+    var matches: [Range<Int>] = []
+    var position = word.startIndex
     while position < word.endIndex {
       guard let end = endOfMatch(in: word, from: position) else {
         position += 1
         continue
       }
-      if start < position { stretches.append(Stretch(range: start..<position, isMatch: isInverted)) }
-      stretches.append(Stretch(range: position..<end, isMatch: !isInverted))
-      (start, position) = (end, end)
+      matches.append(position..<end)
+      position = end
     }
-    if start < word.endIndex { stretches.append(Stretch(range: start..<word.endIndex, isMatch: isInverted)) }
-    return stretches
+    return matches
   }
 
   private func endOfMatch(in word: ArraySlice<Unicode.Scalar>, from start: Int) -> Int? {
     switch pattern {
     case .text(let text):
-      !text.isEmpty && word[start...].starts(with: text) ? start + text.count : nil
+      word[start...].starts(with: text) ? start + text.count : nil
+    case .expression: nil
     case .words(let pattern): pattern.end(in: word, from: start)
     case .number: word[start].isNumeric ? start + 1 : nil
     case .punctuation: word[start].isBertPunctuation ? start + 1 : nil
     }
   }
 
-  private func cut(_ stretches: [Stretch]) -> [Range<Int>] {
+  private func joined(_ stretches: [Stretch]) -> [Range<Int>] {
     let kept = behavior == .removed ? stretches.filter { !$0.isMatch } : stretches
     let words = kept.chunked { left, right in
       switch behavior {
@@ -90,17 +120,17 @@ extension Split {
 
   private static func pattern(_ field: JSONField) throws -> Pattern {
     try field.requireOnly(["String", "Regex"])
-    if let text = try field.optional("String") { return .text(try text.scalars()) }
-    let regex = try field.member("Regex")
-    let expression = try regex.string()
-    guard let known = WordPattern(expression) else {
-      throw regex.unsupported("the pattern \(expression)", WordPattern.expressions)
+    if let text = try field.optional("String") {
+      let scalars = try text.scalars()
+      // An empty text is found between all scalars.
+      return scalars.isEmpty ? .expression(try RegularExpression("", place: text.place)) : .text(scalars)
     }
-    return .words(known)
+    let regex = try field.member("Regex")
+    return try WordPattern(regex.string()).map { .words($0) } ?? .expression(RegularExpression(regex))
   }
 }
 
-/// The regular expressions by which known tokenizers split text, written as scanners.
+/// The regular expressions by which the most tokenizers split text, written as scanners.
 ///
 /// As in Oniguruma, which `tokenizers` uses, `\s`, `\p{L}` and `\p{N}` are Unicode's. Each expression matches at every
 /// position, so the words cover the text.

@@ -8,6 +8,7 @@ struct TextGrowth {
   private var added = 0.0
   // Decomposing, lowercasing and spacing lengthen a text only once, unless a replacement comes between.
   private var decomposed = 1.0, lowercased = 1.0, spaced = 1.0
+  private var hasRules = false
 
   /// Far above what real tokenizers need.
   private static let limits = (factor: 256.0, added: 4096.0)
@@ -49,6 +50,12 @@ struct TextGrowth {
     (decomposed, lowercased, spaced) = (1, 1, 1)
   }
 
+  /// A match may be of one scalar, or of none, around every scalar.
+  private mutating func replace(matchesOf expression: RegularExpression, by new: Int) {
+    replace(1, by: expression.surelyTakesText ? new : new + 1)
+    if !expression.surelyTakesText { add(new) }
+  }
+
   private mutating func normalize(_ normalizer: Normalizer) {
     switch normalizer {
     case .bert:
@@ -58,11 +65,16 @@ struct TextGrowth {
     case .form(.nfc), .form(.nfd): stretch(\.decomposed, to: 4)
     case .form(.nfkc), .form(.nfkd): stretch(\.decomposed, to: 18)
     case .lowercase: stretch(\.lowercased, to: 3)
-    case .stripAccents, .strip, .spaceRuns: break
-    // Five bytes at most become 256.
-    case .precompiled: multiply(by: 52)
+    case .stripAccents, .strip, .nmt: break
+    case .byteLevel: multiply(by: 4)
+    // Such rules are a form of Unicode; a second set can undo what makes that so.
+    case .precompiled(let rules) where !hasRules:
+      stretch(\.decomposed, to: Double(rules.longestReplacement))
+      hasRules = true
+    case .precompiled(let rules): multiply(by: max(1, Double(rules.longestReplacement)))
     case .prepend(let prefix): add(prefix.count)
     case .replace(let pattern, let replacement): replace(pattern.count, by: replacement.count)
+    case .replaceMatches(let expression, let replacement): replace(matchesOf: expression, by: replacement.count)
     case .sequence(let steps): for step in steps { normalize(step) }
     }
   }
@@ -70,9 +82,11 @@ struct TextGrowth {
   private mutating func decode(_ decoder: TokenDecoder) {
     switch decoder {
     case .spaced, .byteLevel, .metaspace, .byteFallback, .fuse, .strip: break
+    case .repeats: break
     case .wordPiece: add(1)
     case .bytePairs(let suffix): replace(suffix.unicodeScalars.count, by: 1)
     case .replace(let pattern, let text): replace(pattern.unicodeScalars.count, by: text.unicodeScalars.count)
+    case .replaceMatches(let expression, let text): replace(matchesOf: expression, by: text.unicodeScalars.count)
     case .sequence(let steps): for step in steps { decode(step) }
     }
   }

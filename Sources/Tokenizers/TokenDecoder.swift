@@ -18,6 +18,9 @@ enum TokenDecoder: Sendable {
   case bytePairs(suffix: String)
   case metaspace(Metaspace)
   case replace(String, with: String)
+  case replaceMatches(RegularExpression, with: String)
+  /// Of models that name each sound of a recording: drops repeated tokens and padding.
+  case repeats(padding: String, wordEnd: String, cleansUp: Bool)
   case byteFallback
   case fuse
   case strip(Unicode.Scalar, left: Int, right: Int)
@@ -51,6 +54,17 @@ enum TokenDecoder: Sendable {
         return token.replacingScalars(String(metaspace.replacement), by: replacement)
       }
     case .replace(let pattern, let text): tokens.map { $0.replacingScalars(pattern, by: text) }
+    case .replaceMatches(let expression, let text):
+      tokens.map { token in
+        String(
+          scalars: expression.replaceMatches(in: Array(token.unicodeScalars), by: Array(text.unicodeScalars)))
+      }
+    case .repeats(let padding, let wordEnd, let cleansUp):
+      tokens.chunked { $0.isSame(as: $1) }.compactMap { run in
+        let text = (run.first ?? "").replacingScalars(padding, by: "")
+        let cleaned = cleansUp ? cleanedUp(text).replacingScalars(wordEnd, by: " ") : text
+        return cleaned.isEmpty ? nil : cleaned
+      }
     case .byteFallback: Self.fallenBack(tokens)
     case .fuse: [tokens.joined()]
     case .strip(let scalar, let left, let right):
@@ -95,7 +109,8 @@ extension TokenDecoder {
   private static let types: KeyValuePairs = [
     "ByteLevel": ["add_prefix_space", "trim_offsets", "use_regex"], "WordPiece": ["prefix", "cleanup"],
     "Metaspace": Metaspace.members, "BPEDecoder": ["suffix"], "Sequence": ["decoders"],
-    "Replace": ["pattern", "content"], "ByteFallback": [], "Fuse": [], "Strip": ["content", "start", "stop"],
+    "Replace": ["pattern", "content"], "ByteFallback": [], "Fuse": [],
+    "CTC": ["pad_token", "word_delimiter_token", "cleanup"], "Strip": ["content", "start", "stop"],
   ]
 
   /// Reads `decoder` of tokenizer.json.
@@ -107,8 +122,18 @@ extension TokenDecoder {
     case "Metaspace": self = .metaspace(try Metaspace(field))
     case "BPEDecoder": self = .bytePairs(suffix: try field.member("suffix").string())
     case "Replace":
-      let pattern = String(scalars: try replacedText(field.member("pattern")))
-      self = .replace(pattern, with: try field.member("content").string())
+      let content = try field.member("content").string()
+      self =
+        switch try ReplacedPattern(field.member("pattern")) {
+        case .text(let text): .replace(String(scalars: text), with: content)
+        case .expression(let expression): .replaceMatches(expression, with: content)
+        }
+    case "CTC":
+      let wordEnd = try field.member("word_delimiter_token")
+      if try wordEnd.string().isEmpty { throw wordEnd.error("cannot be empty") }
+      self = .repeats(
+        padding: try field.member("pad_token").string(), wordEnd: try wordEnd.string(),
+        cleansUp: try field.member("cleanup").bool())
     case "ByteFallback": self = .byteFallback
     case "Fuse": self = .fuse
     case "Strip":

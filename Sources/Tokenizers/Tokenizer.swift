@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// Turns texts into token ids and back, with the same result as the PyPI library `tokenizers`.
 ///
 ///     let tokenizer = try Tokenizer(modelDirectory: "models/all-MiniLM-L6-v2", tokenizerClass: "BertTokenizer")
@@ -11,6 +13,16 @@ public struct Tokenizer: Sendable {
   public let vocabularySize: Int
   /// What the files say that has no effect, one sentence each.
   public let notes: [String]
+
+  /// What the texts encoded so far ran into: regular expressions that took too many steps and were given up, one
+  /// sentence each.
+  public var textNotes: [String] {
+    let expressions = (parts.normalizer?.expressions ?? []) + (parts.preTokenizer?.expressions ?? [])
+    return expressions.filter(\.hasGivenUp).map { expression in
+      "\(expression.place): the regular expression \"\(expression.source.clipped)\" took too many steps on a text, "
+        + "whose rest was taken as unmatched (`tokenizers` fails there)"
+    }
+  }
 
   private let parts: TokenizerParts
   /// The added tokens that are searched for in the original text, and in normalised text.

@@ -12,6 +12,8 @@ public enum TokenizerError: UserFacingError, Equatable {
   case unreadable(file: String, reason: String)
   /// A SentencePiece file is wrong.
   case badModelFile(file: String, problem: String)
+  /// Oniguruma refuses a regular expression.
+  case badExpression(FilePlace, expression: String, reason: String)
   /// A file is not UTF-8.
   case notUTF8(file: String, line: Int)
   /// A component or a value that is not supported.
@@ -42,6 +44,8 @@ public enum TokenizerError: UserFacingError, Equatable {
       "\(directory): no tokenizer.json and no \(files.joined(separator: " with ")) for \(name)"
     case .unreadable(let file, let reason): "\(file): cannot be read: \(reason)"
     case .badModelFile(let file, let problem): "\(file): \(problem)"
+    case .badExpression(let place, let expression, let reason):
+      "\(place): the regular expression \(quoted(expression)) cannot be used: \(reason)"
     case .notUTF8(let file, let line): "\(file):\(line): the text is not valid UTF-8"
     case .unsupported(let place, let value, let supported):
       "\(place): \(value) is not supported (supported: \(supported.joined(separator: ", ")))"

@@ -9,6 +9,7 @@ struct Unigram: Model {
   private let unknownScore: Double
   /// The ids of the tokens `<0x00>` to `<0xFF>` (-1: missing), if unknown text falls back to bytes.
   private let byteIDs: [Int32]?
+  private let cache = WordCache()
 
   /// - Parameter pieces: in the order of their ids.
   init(_ pieces: [UnigramPiece], unknownID: Int32, fallsBackToBytes: Bool, place: FilePlace) throws {
@@ -35,6 +36,10 @@ struct Unigram: Model {
   }
 
   func encode(_ text: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
+    cache.append(text, to: &ids) { encodeNew(text, into: &$0) }
+  }
+
+  private func encodeNew(_ text: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
     let path = bestPath(text)
     var index = 0
     while index < path.count {

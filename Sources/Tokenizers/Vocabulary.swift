@@ -97,8 +97,10 @@ struct ScalarTable: Sendable {
 
   subscript(index: Int) -> ArraySlice<Unicode.Scalar> { scalars[start(index)..<ends[index]] }
 
-  func find(_ key: ArraySlice<Unicode.Scalar>) -> Int? {
-    let found = slots[slot(Self.hash(key)) { $0.elementsEqual(key) }]
+  func find(_ key: ArraySlice<Unicode.Scalar>) -> Int? { find(key, hash: Self.hash(key)) }
+
+  func find(_ key: ArraySlice<Unicode.Scalar>, hash: UInt64) -> Int? {
+    let found = slots[slot(hash) { $0.elementsEqual(key) }]
     return found < 0 ? nil : Int(found)
   }
 
@@ -123,7 +125,12 @@ struct ScalarTable: Sendable {
   /// Adds `key` if it is new. Returns its number and whether it was.
   @discardableResult
   mutating func insert(_ key: ArraySlice<Unicode.Scalar>) -> (index: Int, isNew: Bool) {
-    let hash = Self.hash(key)
+    insert(key, hash: Self.hash(key))
+  }
+
+  /// - Parameter hash: of `key`.
+  @discardableResult
+  mutating func insert(_ key: ArraySlice<Unicode.Scalar>, hash: UInt64) -> (index: Int, isNew: Bool) {
     let place = slot(hash) { $0.elementsEqual(key) }
     if slots[place] >= 0 { return (Int(slots[place]), false) }
     let index = ends.count
@@ -156,7 +163,7 @@ struct ScalarTable: Sendable {
     for index in ends.indices { slots[slot(hashes[index]) { _ in false }] = Int32(index) }
   }
 
-  private static func hash(_ key: ArraySlice<Unicode.Scalar>) -> UInt64 {
+  static func hash(_ key: ArraySlice<Unicode.Scalar>) -> UInt64 {
     var hash = start
     for scalar in key { hash = extended(hash, scalar) }
     return finished(hash)

@@ -1,13 +1,14 @@
 import ArgumentParser
 import Foundation
 
-/// Benchmarks. `scripts/bench.sh` compares the steps with PyTorch.
+/// Benchmarks. `scripts/bench.sh` compares the steps with PyTorch, `scripts/tokenizer_bench.py` the
+/// tokenizers with Hugging Face's.
 @main
 struct Benchmarks: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "swift-peft-bench", abstract: "Time training steps, single kernels or decoding.",
-    subcommands: [StepBenchmark.self, KernelBenchmark.self, DecodeBenchmark.self], defaultSubcommand: StepBenchmark.self
-  )
+    commandName: "swift-peft-bench", abstract: "Time training steps, single kernels, decoding or tokenizers.",
+    subcommands: [StepBenchmark.self, KernelBenchmark.self, DecodeBenchmark.self, TokenizerBenchmark.self],
+    defaultSubcommand: StepBenchmark.self)
 }
 
 /// A number with `digits` places after the point.

@@ -56,6 +56,7 @@ struct TrainingInputs {
     }
     self.evaluationSets = evaluationSets
     notices += (train?.leftOut ?? []) + evaluationSets.flatMap(\.data.leftOut)
+    notices += (try? run.tokenizer().textNotes) ?? []
 
     steps = trainExamples.map { StepPlan(examples: $0, config.training) }
     if let train, (try? run.network()) != nil {

@@ -65,6 +65,7 @@ struct Tokenize: ParsableCommand {
       try answer(lines.add(piece), tokenizer, pool)
     }
     try answer(lines.finish(), tokenizer, pool)
+    for note in tokenizer.textNotes { Progress(isQuiet: false).notice(note) }
   }
 
   /// Writes the answers to `batch`, up to the first wrong line.
