@@ -2,6 +2,7 @@
 
     python3 scripts/fuzz_seeds.py     (no packages needed; writes Tests/FuzzTests/Corpus/TARGET/seed-*)
 """
+import base64
 import json
 import pathlib
 import struct
@@ -220,6 +221,29 @@ for behavior in ["Isolated", "Removed", "Contiguous", "MergedWithPrevious", "Mer
                                                                 "behavior": behavior, "invert": False},
                 {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False}]}}), "",
           "I'LL ab 12345\r\n  b\u00e9b \u0661!? ")
+
+
+def expression(source, content="-"):
+    pattern = {"Regex": source}
+    return llama | {"normalizer": {"type": "Replace", "pattern": pattern, "content": content}, "decoder": {
+        "type": "Replace", "pattern": pattern, "content": content}, "pre_tokenizer": {
+            "type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}}
+
+
+for name, source in [("steps", "(a|a|aa)+$"), ("empty", "a*|(?=b)|"), ("wrong", "a(+\\p{Odd}"), ("nested", "(" * 3000 + "a" + ")" * 3000),
+                     ("repeated", "((((a{1,999}){1,999}){1,999}){1,999})?b"), ("kept", r"(?<=a\Kb)|\Kb|(?<n>a\g<n>?b)"), ("callout", r"(?{x})a(*FAIL)|(*MAX{2})b")]:
+    write("tokenizer-json", "expression-" + name, text(expression(source)), "", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab \u00e9\U0001f600b")
+doubled = [{"type": "Replace", "pattern": {"Regex": "a|"}, "content": "aa"}] * 20
+write("tokenizer-json", "expression-doubling", text(llama | {"normalizer": {"type": "Sequence", "normalizers": doubled}}), "", "a")
+unigram = {"type": "Unigram", "unk_id": 0, "byte_fallback": True, "vocab": [["<unk>", 0], ["a", -1.5], ["ab", -2], ["<0xC3>", -9]]}
+for name, units, texts in [("rule", [0x00000400 | 1 << 8, *range(1, 300)], b"b\0"), ("cut", [1 << 9, 7], b"\xff"), ("empty", [], b"")]:
+    bytes_ = (4 * len(units)).to_bytes(4, "little") + b"".join(unit.to_bytes(4, "little") for unit in units) + texts
+    write("tokenizer-json", "charsmap-" + name, text(llama | {"model": unigram, "added_tokens": [], "normalizer": {
+        "type": "Precompiled", "precompiled_charsmap": base64.b64encode(bytes_).decode()}, "post_processor": None}), "", "ab a\u0301 \u00e9")
+parts = [{"type": "Whitespace"}, {"type": "CharDelimiterSplit", "delimiter": "a"}, {"type": "FixedLength", "length": 2}]
+write("tokenizer-json", "words", text(llama | {"model": {"type": "WordLevel", "unk_token": "<unk>", "vocab": {"<unk>": 0, "a": 1}}, "added_tokens": [],
+    "normalizer": {"type": "Sequence", "normalizers": [{"type": "Nmt"}, {"type": "ByteLevel"}]}, "pre_tokenizer": {"type": "Sequence", "pretokenizers": parts},
+    "decoder": {"type": "CTC", "pad_token": "<unk>", "word_delimiter_token": "a", "cleanup": True}, "post_processor": None}), "", "abc a\u200b\u00e9 !!a")
 
 
 def varint(value):

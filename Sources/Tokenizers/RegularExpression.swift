@@ -7,8 +7,8 @@ import Synchronization
 /// `tokenizers`.
 ///
 /// Any number of threads may search with one at once. A search that takes more than ten million steps at one position
-/// (there `tokenizers` panics), or a hundred million at all, is given up: the rest of the text counts as unmatched, and
-/// `hasGivenUp` says so from then on.
+/// (there `tokenizers` panics), or a hundred million at all, is given up: the rest of the text, later words too, counts as
+/// unmatched, and `hasGivenUp` says so from then on. Groups in one another are refused from about 250 levels.
 final class RegularExpression: Sendable {
   let source: String
   /// Where it stands.
@@ -64,6 +64,7 @@ final class RegularExpression: Sendable {
     onig_set_retry_limit_in_match_of_match_param(parameters, Self.limits.match)
     onig_set_retry_limit_in_search_of_match_param(parameters, Self.limits.search)
     var matches: [Range<Int>] = []
+    var isGivenUp = false
     text.bytes.withUnsafeBufferPointer { buffer in
       // Empty texts have no words.
       guard let base = buffer.baseAddress else { return }
@@ -71,11 +72,11 @@ final class RegularExpression: Sendable {
         matches.removeAll(keepingCapacity: true)
         let first = base + text.byte(word.lowerBound), end = base + text.byte(word.upperBound)
         var index = word.lowerBound, start = first, mayBeEmpty = true
-        while start <= end {
+        while start <= end, !isGivenUp {
           let result = onig_search_with_param(
             compiled, first, end, start, end, region, ONIG_OPTION_NONE, parameters)
           guard result >= 0, let region else {
-            if result != ONIG_MISMATCH { givesUp.store(true, ordering: .relaxed) }
+            isGivenUp = result != ONIG_MISMATCH
             break
           }
           // With \K a match may begin before the search did.
@@ -98,6 +99,7 @@ final class RegularExpression: Sendable {
         found(word, matches)
       }
     }
+    if isGivenUp { givesUp.store(true, ordering: .relaxed) }
   }
 
   /// `text` with every match replaced by `content`.

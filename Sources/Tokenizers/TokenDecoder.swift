@@ -106,6 +106,14 @@ enum TokenDecoder: Sendable {
 }
 
 extension TokenDecoder {
+  var expressions: [RegularExpression] {
+    switch self {
+    case .replaceMatches(let expression, _): [expression]
+    case .sequence(let steps): steps.flatMap(\.expressions)
+    default: []
+    }
+  }
+
   private static let types: KeyValuePairs = [
     "ByteLevel": ["add_prefix_space", "trim_offsets", "use_regex"], "WordPiece": ["prefix", "cleanup"],
     "Metaspace": Metaspace.members, "BPEDecoder": ["suffix"], "Sequence": ["decoders"],

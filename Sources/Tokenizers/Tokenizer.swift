@@ -14,10 +14,11 @@ public struct Tokenizer: Sendable {
   /// What the files say that has no effect, one sentence each.
   public let notes: [String]
 
-  /// What the texts encoded so far ran into: regular expressions that took too many steps and were given up, one
+  /// What the texts encoded and decoded so far ran into: regular expressions that took too many steps and were given up, one
   /// sentence each.
   public var textNotes: [String] {
-    let expressions = (parts.normalizer?.expressions ?? []) + (parts.preTokenizer?.expressions ?? [])
+    let expressions =
+      (parts.normalizer?.expressions ?? []) + (parts.preTokenizer?.expressions ?? []) + parts.decoder.expressions
     return expressions.filter(\.hasGivenUp).map { expression in
       "\(expression.place): the regular expression \"\(expression.source.clipped)\" took too many steps on a text, "
         + "whose rest was taken as unmatched (`tokenizers` fails there)"

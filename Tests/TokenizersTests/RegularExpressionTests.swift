@@ -40,6 +40,35 @@ import Testing
     #expect(expression.hasGivenUp)
   }
 
+  /// Otherwise a text of many such words would take hours.
+  @Test func givesUpOnceForAllWords() throws {
+    let expression = try RegularExpression("(a|a|aa)+$", place: place), count = 2_000
+    let words = (0..<count).map { $0 * 61..<($0 + 1) * 61 }
+    let text = Array(String(repeating: String(repeating: "a", count: 60) + "b", count: count).unicodeScalars)
+    var found = 0
+    expression.findMatches(
+      in: text + ["a"], words: [text.count..<text.count + 1] + words + [text.count..<text.count + 1]
+    ) {
+      found += $1.count
+    }
+    #expect(found == 1)
+    #expect(expression.hasGivenUp)
+  }
+
+  /// Oniguruma compiles by recursion, and a thread's stack may be small.
+  @Test(arguments: [("(", ")"), ("(?=", ")"), ("(a|", ")*"), ("(?<!", ")"), ("[a[", "]]"), ("(?~", ")")])
+  func deepGroupsAreRefused(opening: String, closing: String) throws {
+    for (depth, isRefused) in [(40, false), (100_000, true)] {
+      let source = String(repeating: opening, count: depth) + "a" + String(repeating: closing, count: depth)
+      if isRefused {
+        let error = #expect(throws: TokenizerError.self) { try RegularExpression(source, place: place) }
+        #expect(error?.exitStatus == .badInput)
+      } else {
+        #expect(try matches(source, "a").count <= 2)
+      }
+    }
+  }
+
   @Test func aTokenizerTellsWhatItGaveUp() throws {
     let tokenizer = try Tokenizer(modelDirectory: "\(golden)/kinds/hostile")
     #expect(tokenizer.textNotes == [])

@@ -29,7 +29,7 @@ import Tokenizers
   }
 
   @Test func beginTokensStayInThePrompt() throws {
-    let tokenizer = try tokenizer("sp-bpe")
+    let tokenizer = try tokenizer("llama-bpe")
     let tokens = tokenizer.tokens(prompt: "", continuation: "the boats")
     #expect(tokens.targetStart == 1 && tokens.ids[0] == tokenizer.id(of: "<s>"))
   }
