@@ -8,7 +8,7 @@ import Training
 struct SwiftPEFT: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-peft",
-    abstract: "Fine-tune BERT, RoBERTa, GPT-2 and LLaMA on CPUs with shared low-rank adapters.",
+    abstract: "Fine-tune language models on CPUs with shared low-rank adapters.",
     discussion: """
       EXAMPLE: swift-peft train configs/quickstart.json
 
