@@ -166,8 +166,14 @@ import Testing
       "gemma3_text", #""use_bidirectional_attention":true"#,
       "use_bidirectional_attention: true is not supported; supported: false"
     ),
-    ("gemma2", #""query_pre_attn_scalar":0"#, "query_pre_attn_scalar: must be a number above 0, not 0.0"),
-    ("gemma2", #""final_logit_softcapping":-1"#, "final_logit_softcapping: must be a number above 0, not -1.0"),
+    (
+      "gemma2", #""query_pre_attn_scalar":0"#,
+      "query_pre_attn_scalar: must be a number above 0 that float32 holds, not 0.0"
+    ),
+    (
+      "gemma2", #""final_logit_softcapping":-1"#,
+      "final_logit_softcapping: must be a number above 0 that float32 holds, not -1.0"
+    ),
     ("gemma3", "", "text_config: is missing"),
     ("gemma3", #""text_config":{"hidden_size":"a"}"#, "text_config.hidden_size: must be a whole number, not a string"),
     ("gemma3_text", #""rope_scaling":{"type":"linear","factor":8}"#, "rope_scaling.rope_type: is missing"),
@@ -184,7 +190,11 @@ import Testing
       "smollm3", #""no_rope_layers":[1]"#,
       "no_rope_layers: must be a list of num_hidden_layers (36) entries, not one of 1"
     ),
-    ("granite", #""logits_scaling":0"#, "logits_scaling: must be a number above 0, not 0.0"),
+    (
+      "granite", #""logits_scaling":1e-40"#,
+      "logits_scaling: must be a number above 0 that float32 holds, not 1e-40"
+    ),
+    ("granite", #""logits_scaling":0"#, "logits_scaling: must be a number above 0 that float32 holds, not 0.0"),
   ]) func aWrongFieldIsNamed(_ type: String, _ members: String, _ sentence: String) {
     let error = #expect(throws: JSONFieldError.self) { try config(type, members) }
     #expect(error?.description == "c.json:1: " + sentence)

@@ -112,12 +112,33 @@ import Testing
   @Test func dynamicScalingLengthensTheModel() throws {
     #expect(try config(#""rope_scaling":{"type":"dynamic","factor":4}"#).maximumSequenceLength == 256)
     #expect(try config(#""rope_scaling":{"type":"linear","factor":4}"#).maximumSequenceLength == 64)
-    #expect(try config(#""rope_scaling":{"type":"dynamic","factor":1e300}"#).maximumSequenceLength == 1 << 24)
+    #expect(try config(#""rope_scaling":{"type":"dynamic","factor":1e30}"#).maximumSequenceLength == 1 << 24)
   }
 
   @Test(arguments: [
     (#""rope_scaling":{"type":"linear"}"#, "rope_scaling.factor: is missing"),
-    (#""rope_scaling":{"type":"linear","factor":0}"#, "rope_scaling.factor: must be a number above 0, not 0.0"),
+    (
+      #""rope_scaling":{"type":"linear","factor":0}"#,
+      "rope_scaling.factor: must be a number above 0 that float32 holds, not 0.0"
+    ),
+    (
+      #""rope_scaling":{"type":"dynamic","factor":1e300}"#,
+      "rope_scaling.factor: must be a number above 0 that float32 holds, not 1e+300"
+    ),
+    (
+      #""rope_scaling":{"type":"llama3","factor":1e-40}"#,
+      "rope_scaling.factor: must be a number above 0 that float32 holds, not 1e-40"
+    ),
+    (
+      // The logarithm of 1 divides.
+      #""rope_parameters":{"rope_type":"yarn","factor":2,"rope_theta":1,"original_max_position_embeddings":4096}"#,
+      "rope_parameters: these numbers make frequencies that are not finite"
+    ),
+    (
+      #""original_max_position_embeddings":1,"rope_scaling":{"type":"longrope","short_factor":[1,1,1,1,1,1,1,1],"#
+        + #""long_factor":[1,1,1,1,1,1,1,1]}"#,
+      "rope_scaling: these numbers make frequencies that are not finite"
+    ),
     (
       #""rope_parameters":{"rope_type":"dynamic","factor":"4"}"#,
       "rope_parameters.factor: must be a number, not a string"
@@ -138,7 +159,7 @@ import Testing
     ),
     (
       #""rope_scaling":{"type":"longrope","short_factor":[1,1,1,1,1,1,1,0]}"#,
-      "rope_scaling.short_factor[7]: must be a number above 0, not 0.0"
+      "rope_scaling.short_factor[7]: must be a number above 0 that float32 holds, not 0.0"
     ),
     (
       #""rope_parameters":{"full_attention":{"rope_type":"default"}}"#,

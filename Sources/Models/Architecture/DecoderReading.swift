@@ -100,8 +100,8 @@ extension JSONObjectReader {
   public mutating func optionalFactor(_ key: String) -> Float? {
     optional(key) { field in
       let number = try field.number()
-      if number > 0, Float(number).isFinite { return Float(number) }
-      throw field.error(.wrongValue(expected: "a number above 0", found: "\(number)"))
+      if number > 0, Float(number).isNormal { return Float(number) }
+      throw field.error(.wrongValue(expected: "a number above 0 that float32 holds", found: "\(number)"))
     }
   }
 }

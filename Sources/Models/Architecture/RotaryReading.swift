@@ -117,6 +117,16 @@ struct RotaryReader {
 
   /// The embedding with the scaling that `rope_type`, or `type` in older configs, names.
   func read() throws -> RotaryEmbedding {
+    let embedding = try scaled()
+    var values = embedding.usual.values + [embedding.usual.amplitude]
+    if case .fixed(let long, _) = embedding.growth { values += long }
+    if let parameters, !values.allSatisfy(\.isFinite) {
+      throw parameters.error("these numbers make frequencies that are not finite")
+    }
+    return embedding
+  }
+
+  private func scaled() throws -> RotaryEmbedding {
     let plain = RotaryEmbedding.plain(theta: theta, size: size)
     guard let parameters else { return RotaryEmbedding(RotaryFrequencies(values: plain)) }
     guard let type = try parameters.optional("rope_type") ?? parameters.optional("type") else {
@@ -220,9 +230,7 @@ struct RotaryReader {
 
   private func positive(_ field: JSONField) throws -> Double {
     let number = try field.number()
-    guard number > 0, number.isFinite else {
-      throw field.error(.wrongValue(expected: "a number above 0", found: "\(number)"))
-    }
-    return number
+    if number > 0, Float(number).isNormal { return number }
+    throw field.error(.wrongValue(expected: "a number above 0 that float32 holds", found: "\(number)"))
   }
 }
