@@ -58,11 +58,11 @@ import Testing
     ("bert", #""num_labels":0"#, "num_labels: must be from 1 to 65536, not 0"),
     (
       "roberta", #""pad_token_id":null"#,
-      "pad_token_id: RoBERTa needs a padding token, after whose number its positions begin"
+      "pad_token_id: roberta needs a padding token, after whose number its positions begin"
     ),
     (
       "roberta", #""pad_token_id":-1"#,
-      "pad_token_id: RoBERTa needs a padding token, after whose number its positions begin"
+      "pad_token_id: roberta needs a padding token, after whose number its positions begin"
     ),
     ("roberta", #""pad_token_id":"1""#, "pad_token_id: must be a whole number, not a string"),
     (

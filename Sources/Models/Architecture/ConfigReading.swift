@@ -27,6 +27,9 @@ extension JSONObjectReader {
     }
   }
 
+  /// The key in use for what a family calls `key`: transformers also takes the `common` name.
+  func used(_ key: String, or common: String) -> String { has(common) && !has(key) ? common : key }
+
   /// Adds the error that there is no code for the value of `key`.
   public mutating func reportUnsupported(_ key: String, _ value: String, supported: String) {
     report(key, "\(value) is not supported; supported: \(supported)")

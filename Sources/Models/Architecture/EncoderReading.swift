@@ -14,7 +14,10 @@ extension ModelConfig {
   ) {
     readSizes(
       &fields, vocabulary: vocabulary, hidden: hidden, layers: layers, heads: heads, inner: inner, positions: 512)
-    if let types { typeVocabularySize = fields.integer("type_vocab_size", types, in: 0...Bounds.width.upperBound) }
+    if let types {
+      // Without types there is no table of them, in the families that have none by default.
+      typeVocabularySize = fields.integer("type_vocab_size", types, in: min(types, 1)...Bounds.width.upperBound)
+    }
     normEpsilon = Float(fields.number("layer_norm_eps", epsilon, in: 0...1))
     hiddenDropout = fields.optionalDropout("hidden_dropout_prob") ?? dropout
     embeddingDropout = hiddenDropout
@@ -46,7 +49,7 @@ extension ModelConfig {
     return .dense("classifier.dense", activation, then: "classifier.out_proj", inputDropout: dropout, dropout: dropout)
   }
 
-  /// Positions begin after the padding token's number.
+  /// The padding token, which a model whose positions begin after its number must have; adds the error if it has none.
   func checkedPadding(_ fields: inout JSONObjectReader) -> Int? {
     if let padTokenID { return padTokenID }
     // A null or −1; other wrong values have been reported.

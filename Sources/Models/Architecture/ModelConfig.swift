@@ -33,7 +33,7 @@ public struct ModelConfig: Sendable {
   /// Rows of the position embedding before the first token's: RoBERTa's positions begin after the padding token's
   /// number.
   public var positionOffset = 0
-  /// Rows of the token type embedding; 0 in decoders, which have none.
+  /// Rows of the token type embedding; 0 in models that have none.
   public var typeVocabularySize = 0
   /// `hidden_act` or `activation_function`.
   public var activation = Activation.gelu
@@ -73,9 +73,8 @@ public struct ModelConfig: Sendable {
   public var problemType: String?
   /// Notes for the user: what of the config is left aside.
   public var notices: [String] = []
-  /// How a decoder is built. Encoders have none.
+  /// How a decoder is built, or an encoder with norms before its blocks.
   public var design = DecoderDesign()
-
   /// How an encoder with norms after its blocks is built.
   public var encoder = EncoderDesign()
 

@@ -98,9 +98,9 @@ public struct EncoderDesign: Sendable {
   public var layer = Layer()
   /// Groups of layers that share weights; nil if each has its own.
   public var groups: Groups?
-  /// Whether what attention adds, and what the feed-forward block adds, is dropped with the config's `hiddenDropout`.
+  /// Whether what attention adds to the residual is dropped with the config's `hiddenDropout`.
   public var dropsAttentionOutput = true
-  /// The same of the feed-forward block.
+  /// The same of what the feed-forward block adds.
   public var dropsOutput = true
   /// The convolution beside the first layer; nil if there is none.
   public var convolution: Convolution?
@@ -161,8 +161,10 @@ extension EncoderDesign {
   /// The path of every layer that hidden states go through, in order.
   func paths(_ config: ModelConfig) -> [String] {
     guard let groups else { return (0..<config.layers).map { "\(stack).\($0)." } }
+    // As transformers divides: where the groups do not divide the layers, its rounding decides.
+    let share = Double(config.layers) / Double(groups.count)
     return (0..<config.layers).flatMap { step in
-      (0..<groups.inner).map { "\(stack).\(step * groups.count / config.layers).\(groups.path).\($0)." }
+      (0..<groups.inner).map { "\(stack).\(Int(Double(step) / share)).\(groups.path).\($0)." }
     }
   }
 

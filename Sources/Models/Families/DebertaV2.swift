@@ -42,6 +42,8 @@ extension ModelConfig {
       let groups = fields.integer("conv_groups", 1, in: Bounds.width)
       if groups != 1 { fields.reportUnsupported("conv_groups", "\(groups)", supported: "1") }
     }
+    let pooled = fields.optional("pooler_hidden_size") { try $0.integer(in: Bounds.width) } ?? hiddenSize
+    if pooled != hiddenSize { fields.reportUnsupported("pooler_hidden_size", "\(pooled)", supported: "\(hiddenSize)") }
     let poolerActivation = readActivation(named: "pooler_hidden_act", .gelu, &fields)
     design.head = .dense(
       "pooler.dense", poolerActivation, then: "classifier", inputDropout: fields.optionalDropout("pooler_dropout"),

@@ -11,12 +11,10 @@ extension Architecture {
 
 extension ModelConfig {
   fileprivate mutating func readDistilBERT(_ fields: inout JSONObjectReader, _ design: inout EncoderDesign) {
-    /// The key in use: transformers also takes the common name of `key`.
-    func used(_ key: String, or common: String) -> String { fields.has(common) && !fields.has(key) ? common : key }
-    let width = used("dim", or: "hidden_size"), number = used("n_heads", or: "num_attention_heads")
+    let width = fields.used("dim", or: "hidden_size"), number = fields.used("n_heads", or: "num_attention_heads")
     vocabularySize = fields.integer("vocab_size", 30_522, in: Bounds.vocabulary)
     hiddenSize = fields.integer(width, 768, in: Bounds.width)
-    layers = fields.integer(used("n_layers", or: "num_hidden_layers"), 6, in: Bounds.depth)
+    layers = fields.integer(fields.used("n_layers", or: "num_hidden_layers"), 6, in: Bounds.depth)
     heads = fields.integer(number, 12, in: Bounds.width)
     intermediateSize = fields.integer("hidden_dim", 3072, in: Bounds.innerWidth)
     maxPositions = fields.integer("max_position_embeddings", 512, in: Bounds.positions)

@@ -20,15 +20,13 @@ extension Architecture {
 
 extension ModelConfig {
   fileprivate mutating func readGPT2(_ fields: inout JSONObjectReader) {
-    /// The key in use: transformers also takes the common name of `key`.
-    func used(_ key: String, or common: String) -> String { fields.has(common) && !fields.has(key) ? common : key }
-    let width = used("n_embd", or: "hidden_size"), head = used("n_head", or: "num_attention_heads")
+    let width = fields.used("n_embd", or: "hidden_size"), head = fields.used("n_head", or: "num_attention_heads")
     vocabularySize = fields.integer("vocab_size", 50_257, in: Bounds.vocabulary)
     hiddenSize = fields.integer(width, 768, in: Bounds.width)
-    layers = fields.integer(used("n_layer", or: "num_hidden_layers"), 12, in: Bounds.depth)
+    layers = fields.integer(fields.used("n_layer", or: "num_hidden_layers"), 12, in: Bounds.depth)
     heads = fields.integer(head, 12, in: Bounds.width)
     intermediateSize = fields.optional("n_inner") { try $0.integer(in: Bounds.innerWidth) } ?? 4 * hiddenSize
-    maxPositions = fields.integer(used("n_positions", or: "max_position_embeddings"), 1024, in: Bounds.positions)
+    maxPositions = fields.integer(fields.used("n_positions", or: "max_position_embeddings"), 1024, in: Bounds.positions)
     normEpsilon = Float(fields.number("layer_norm_epsilon", 1e-5, in: 0...1))
     embeddingDropout = fields.optionalDropout("embd_pdrop") ?? 0.1
     hiddenDropout = fields.optionalDropout("resid_pdrop") ?? 0.1

@@ -9,6 +9,10 @@ extension Architecture {
       let buckets = fields.integer("relative_attention_num_buckets", 32, in: ModelConfig.Bounds.width)
       // transformers counts 32 buckets whatever the table's size is.
       if buckets != 32 { fields.reportUnsupported("relative_attention_num_buckets", "\(buckets)", supported: "32") }
+      // So are its positions: they begin after 1, whatever the padding token is.
+      if let pad = config.padTokenID, pad != 1 {
+        fields.reportUnsupported("pad_token_id", "\(pad)", supported: "1")
+      }
       design.types = nil
       design.relative = .bias("encoder.relative_attention_bias", buckets: 32, farthest: 128)
       design.layer.query = "attention.attn.q"

@@ -57,7 +57,7 @@ public struct EncodedDataset: Sendable {
   /// Throws where the model of `config`, in the directory `path`, could not read an example.
   public func requireFit(_ config: ModelConfig, path: String) throws {
     for item in items { try config.check(ids: item.ids, path: path) }
-    // Decoders have no types and read none.
+    // Models without types read none.
     let types = config.typeVocabularySize > 0 ? config.typeVocabularySize : Int.max
     for (index, item) in items.enumerated() {
       if item.ids.isEmpty { throw EncodingError.noTokens(example: index, path: path) }
