@@ -119,6 +119,9 @@ import Testing
     #expect(config.layers == 6 && config.hiddenSize == 640 && config.eosTokenIDs == [1, 106] && config.padTokenID == 0)
     #expect(config.design.rotary[5]?.usual.values[0] == 1 / 8 && config.design.rotary[4] == rotary(10_000, 256))
     #expect(config.notices.count == 1)
+    let untied = #"{"tie_word_embeddings":false}"#
+    #expect(try self.config("gemma3", #""text_config":\#(untied)"#).tieWordEmbeddings)
+    #expect(try !self.config("gemma3", #""text_config":{},"tie_word_embeddings":false"#).tieWordEmbeddings)
     let new = try self.config(
       "gemma3_text",
       #""rope_parameters":{"full_attention":{"rope_type":"linear","factor":8},"sliding_attention":{"rope_theta":5}}"#)

@@ -12,7 +12,8 @@ extension Architecture {
       var text = JSONObjectReader(field)
       config.readGemma3(&design, &text)
       fields.add(text.errors)
-      config.tieWordEmbeddings = fields.bool("tie_word_embeddings", config.tieWordEmbeddings)
+      // transformers looks for it outside alone, whatever the text model's says.
+      config.tieWordEmbeddings = fields.bool("tie_word_embeddings", true)
       // Older configs have the special tokens outside.
       config.readTokens(&fields, pad: config.padTokenID, bos: config.bosTokenID, eos: config.eosTokenIDs)
       config.notices.append("of \(config.file) the text model is used; images, and their part of the model, are not")
