@@ -55,6 +55,7 @@ import Testing
       "relative_attention_num_buckets: 16 is not supported; supported: 32"
     ),
     ("albert", #""num_hidden_groups":13"#, "num_hidden_groups: must be from 1 to 12, not 13"),
+    ("albert", #""inner_group_num":86"#, "inner_group_num: must be from 1 to 85, not 86"),
     ("distilbert", #""n_heads":0"#, "n_heads: must be from 1 to 65536, not 0"),
     ("distilbert", #""n_heads":5"#, "n_heads: must be a divisor of dim (768), not 5"),
     ("deberta-v2", #""pooler_hidden_size":768"#, "pooler_hidden_size: 768 is not supported; supported: 1536"),

@@ -12,9 +12,11 @@ extension Architecture {
       design.embeddingSize = fields.integer("embedding_size", 128, in: ModelConfig.Bounds.width)
       design.projection = .init(path: "encoder.embedding_hidden_mapping_in")
       design.stack = "encoder.albert_layer_groups"
+      // All layers that hidden states go through are at most as many as other families may have.
+      let most = ModelConfig.Bounds.depth.upperBound / config.layers
       design.groups = .init(
-        count: fields.integer("num_hidden_groups", 1, in: 1...max(1, config.layers)),
-        inner: fields.integer("inner_group_num", 1, in: ModelConfig.Bounds.depth), path: "albert_layers")
+        count: fields.integer("num_hidden_groups", 1, in: 1...config.layers),
+        inner: fields.integer("inner_group_num", 1, in: 1...most), path: "albert_layers")
       design.layer = .init(
         query: "attention.query", key: "attention.key", value: "attention.value", attentionOutput: "attention.dense",
         attentionNorm: "attention.LayerNorm", intermediate: "ffn", output: "ffn_output",
