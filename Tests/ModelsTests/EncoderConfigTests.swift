@@ -58,6 +58,10 @@ import Testing
     ("albert", #""inner_group_num":86"#, "inner_group_num: must be from 1 to 85, not 86"),
     ("distilbert", #""n_heads":0"#, "n_heads: must be from 1 to 65536, not 0"),
     ("distilbert", #""n_heads":5"#, "n_heads: must be a divisor of dim (768), not 5"),
+    (
+      "deberta-v2", #""norm_rel_ebd":"layer_norm""#,
+      "norm_rel_ebd: needs relative_attention to be true"
+    ),
     ("deberta-v2", #""pooler_hidden_size":768"#, "pooler_hidden_size: 768 is not supported; supported: 1536"),
     ("deberta-v2", #""attention_head_size":32"#, "attention_head_size: 32 is not supported; supported: 64"),
     ("deberta-v2", #""conv_kernel_size":2"#, "conv_kernel_size: must be an odd number, or 0, not 2"),

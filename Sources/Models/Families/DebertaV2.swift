@@ -28,6 +28,14 @@ extension ModelConfig {
     }
     if fields.bool("relative_attention", false) {
       design.relative = .disentangled(readDisentangled(&fields))
+    } else {
+      // In transformers these change scores or the list of weights all the same.
+      for key in ["pos_att_type", "norm_rel_ebd"] {
+        guard let node = fields[key]?.node, !node.isNull, node.string != "none", node.array?.isEmpty != true else {
+          continue
+        }
+        fields.report(key, "needs relative_attention to be true")
+      }
     }
     let size = fields.optional("attention_head_size") { try $0.integer(in: Bounds.headWidth) } ?? headSize
     if size != headSize { fields.reportUnsupported("attention_head_size", "\(size)", supported: "\(headSize)") }

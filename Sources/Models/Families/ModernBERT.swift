@@ -78,17 +78,16 @@ private struct ModernBERT: SequenceClassifier {
     let tape = context.tape, readsMean = config.classifierReadsMean
     let states = stack.states(tokens, onlyOne: !readsMean, context)
     let pooled = readsMean ? tape.meanOfRows(states) : states
-    var rest = context.head[...]
-    func next(_ isThere: Bool = true) -> ParameterReference? { isThere ? rest.popFirst() : nil }
-    guard let dense = next() else { return pooled }
+    // The weight of the dense layer, then γ, then the output's weight; each may have a bias behind it.
+    let head = context.head, gamma = config.classifierBias ? 2 : 1
+    let hasBeta = config.design.norm == .layer, output = gamma + (hasBeta ? 2 : 1)
     let hidden = tape.activation(
-      tape.trainableLinear(pooled, weight: dense, bias: next(config.classifierBias)), config.classifierActivation)
-    guard let gamma = next() else { return hidden }
+      tape.trainableLinear(pooled, weight: head[0], bias: config.classifierBias ? head[1] : nil),
+      config.classifierActivation)
     let normed = tape.trainableLayerNorm(
-      hidden, weight: gamma, bias: next(config.design.norm == .layer), epsilon: config.normEpsilon)
+      hidden, weight: head[gamma], bias: hasBeta ? head[gamma + 1] : nil, epsilon: config.normEpsilon)
     let dropped = tape.dropout(
       normed, probability: config.classifierDropout ?? 0, site: DropoutPlace.classifierInput)
-    guard let output = next() else { return dropped }
-    return tape.trainableLinear(dropped, weight: output, bias: next())
+    return tape.trainableLinear(dropped, weight: head[output], bias: head[output + 1])
   }
 }
