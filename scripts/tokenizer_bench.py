@@ -19,6 +19,8 @@ def measure(options):
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(os.path.join(options.model, "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
     with open(options.text, encoding="utf-8", newline="") as file:
         text = file.read()
     lines = [line for line in text.split("\n") if line]
