@@ -37,7 +37,7 @@ public final class WorkerPool: Sendable {
     map(count, while: { true }, work) ?? []
   }
 
-  /// The same, as long as `mayContinue`, which the calling thread asks before each index that it takes. Nil if it
+  /// The same, as long as `mayContinue`, which the calling thread asks first and after each index that it took. Nil if it
   /// said no: then the indices at work were finished and no others begun.
   public func map<Result: Sendable>(
     _ count: Int, while mayContinue: () -> Bool, _ work: @escaping @Sendable (Int, Workspace) -> Result
@@ -46,9 +46,12 @@ public final class WorkerPool: Sendable {
     let share: @Sendable (Workspace) -> Void = { workspace in
       while let index = queue.take() { queue.finish(index, work(index, workspace)) }
     }
+    // Asked before the other workers begin, which might else take all indices first.
+    guard queue.continues(mayContinue()) else { return nil }
     forEachWorker(atMost: count, others: share) { workspace in
-      while queue.continues(mayContinue()), let index = queue.take() {
+      while let index = queue.take() {
         queue.finish(index, work(index, workspace))
+        guard queue.continues(mayContinue()) else { return }
       }
     }
     return queue.results
