@@ -71,7 +71,7 @@ final class RegularExpression: Sendable {
       for word in words {
         matches.removeAll(keepingCapacity: true)
         let first = base + text.byte(word.lowerBound), end = base + text.byte(word.upperBound)
-        var index = word.lowerBound, start = first, mayBeEmpty = true
+        var index = word.lowerBound, start = first, last: Int?
         while start <= end, !isGivenUp {
           let result = onig_search_with_param(
             compiled, first, end, start, end, region, ONIG_OPTION_NONE, parameters)
@@ -85,15 +85,15 @@ final class RegularExpression: Sendable {
           let left = text.index(ofByte: lower - base, from: index), right = text.index(ofByte: upper - base, from: left)
           (index, start) = (right, upper)
           if lower == upper {
-            // As in the Rust crate, the first empty match after one that is not empty is left out, wherever it is.
-            if mayBeEmpty { matches.append(left..<right) }
-            mayBeEmpty = true
+            // As in the Rust crate, an empty match right behind the match before is left out.
+            if last != right { matches.append(left..<right) }
+            last = right
             if right == word.upperBound { break }
             index = right + 1
             start = base + text.byte(index)
           } else {
             matches.append(left..<right)
-            mayBeEmpty = false
+            last = right
           }
         }
         found(word, matches)

@@ -32,6 +32,13 @@ import Testing
     #expect(try matches(#"\p{N}"#, "1\u{1E4F1}\u{10D40}") == ["1", "\u{1E4F1}", "\u{10D40}"])
   }
 
+  /// As `tokenizers` 0.23.3 decodes with this expression.
+  @Test(arguments: [("▁about", " a bout"), ("▁be", " be"), ("▁xbb", " x b b"), ("ab", "a b"), ("▁▁ab", " a b")])
+  func emptyMatchesBehindAnotherAreLeftOut(token: String, decoded: String) throws {
+    let expression = try RegularExpression("▁+|(?=b)", place: place)
+    #expect(String(scalars: expression.replaceMatches(in: Array(token.unicodeScalars), by: [" "])) == decoded)
+  }
+
   @Test func givesUpInsteadOfHanging() throws {
     let expression = try RegularExpression("(a|a|aa)+$", place: place)
     let text = Array(String(repeating: "a", count: 60).unicodeScalars) + ["b"]
