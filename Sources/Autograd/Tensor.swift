@@ -30,6 +30,8 @@ public final class PackedLayout: Sendable {
   }
   /// The rows of sequence `index`.
   public func range(_ index: Int) -> Range<Int> { offsets[index]..<offsets[index + 1] }
+  /// The rows of the longest sequence.
+  public var longest: Int { (0..<sequences).map { range($0).count }.max() ?? 0 }
   /// The same sequences, one row each.
   public func oneRowEach() -> PackedLayout {
     PackedLayout(lengths: Array(repeating: 1, count: sequences), examples: examples)

@@ -3,7 +3,7 @@ import Models
 
 /// Which linear maps a run adapts, and with which rank and scale: the keys of the same names in PEFT's `LoraConfig`.
 ///
-///     var placement = AdapterPlacement(targets: .suffixes(["query", "value"]), r: 8, loraAlpha: 16)
+///     var placement = AdapterPlacement(TargetSelection(["query", "value"]), r: 8, loraAlpha: 16)
 ///     placement.rankPattern = [ModuleValue("value", 4)]
 ///     let table = try placement.table(geometry, method: .lora)
 public struct AdapterPlacement: Sendable, Equatable {

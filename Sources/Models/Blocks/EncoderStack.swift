@@ -94,7 +94,8 @@ struct EncoderLayer: Sendable {
       (q, k, v) = (projections[0], projections[1], projections[2])
     }
     let relative = tables?.positions(
-      keys: positionKey.map { adapted($0) }, queries: positionQuery.map { adapted($0) }, layer: index, context)
+      keys: positionKey.map { adapted($0) }, queries: positionQuery.map { adapted($0) },
+      longest: x.layout.longest, layer: index, context)
     let attended = tape.attention(
       q: q, k: k, v: v, heads: config.heads, scale: tables?.scale, relative: relative,
       dropout: config.attentionDropout, site: DropoutPlace.attention(layer: index))
