@@ -34,10 +34,8 @@ struct TokenizerBenchmark: ParsableCommand {
   }
 
   private func pass(_ lines: [String], _ tokenizer: Tokenizer, _ pool: WorkerPool) -> (seconds: Double, tokens: Int) {
-    let start = ContinuousClock.now, chunk = 64
-    let counts = pool.map((lines.count + chunk - 1) / chunk) { number, _ in
-      lines[(number * chunk)..<min((number + 1) * chunk, lines.count)].reduce(0) { $0 + tokenizer.encode($1).ids.count }
-    }
+    let start = ContinuousClock.now
+    let counts = pool.map(each: lines) { tokenizer.encode($0).ids.count }
     return ((ContinuousClock.now - start).inSeconds, counts.reduce(0, +))
   }
 }

@@ -18,6 +18,16 @@ import Testing
     }
   }
 
+  /// As `tokenize` and training do.
+  @Test func notesOfTheTokenizerArePrinted() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    try sandbox.write("model/tokenizer_config.json", #"{"added_tokens_decoder": {"9999": {"content": "<new>"}}}"#)
+    let outcome = try sandbox.run("generate", "model", "--prompt", "the", "--max-new-tokens", "1")
+    #expect(outcome.status == 0 && outcome.err.contains(#"note: "#) && outcome.err.contains(#""<new>" is listed with"#))
+    let quiet = try sandbox.run("generate", "model", "--prompt", "the", "--max-new-tokens", "1", "--quiet")
+    #expect(quiet.err.isEmpty && quiet.out == outcome.out)
+  }
+
   @Test func severalPromptsComeInOrder() throws {
     let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
     let prompts = (0..<20).map { "the film \($0 % 7)" }

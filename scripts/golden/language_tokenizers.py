@@ -210,22 +210,25 @@ def fixtures():
     names = sorted(os.listdir(GOLDEN))
     references = {name: Reference(os.path.join(GOLDEN, name)) for name in names}
     texts = [text for text in hard_texts(400, hard.SEED + 2) if len(text) < 60][:110]
-    lines = []
+    write_texts(GOLDEN, references, texts, random.Random(hard.SEED + 3), lists=18, encoded=12)
+
+
+def write_texts(directory, references, texts, rng, lists, encoded):
+    """texts.jsonl: each text with its ids for every third tokenizer; decoded.jsonl: random and encoded ids with their texts."""
+    names, lines = sorted(references), []
     for number, text in enumerate(texts):
-        # Each text with four of the tokenizers.
         ids = {name: references[name].encode(text) for name in names if (names.index(name) + number) % 3 == 0}
         lines.append(json.dumps([text, ids], separators=(",", ":")))
-    hard.write(os.path.join(GOLDEN, "texts.jsonl"), "".join(line + "\n" for line in lines))
-    rng = random.Random(hard.SEED + 3)
+    hard.write(os.path.join(directory, "texts.jsonl"), "".join(line + "\n" for line in lines))
     lines = []
     for name in names:
         reference = references[name]
-        lists = [reference.random_ids(rng) for _ in range(18)] + [reference.encode(text) for text in texts[:12]]
-        for ids in lists:
+        for ids in [reference.random_ids(rng) for _ in range(lists)] + [reference.encode(text) for text in texts[:encoded]]:
             lines.append(json.dumps([name, ids, reference.decode(ids, True), reference.decode(ids, False)], separators=(",", ":")))
-    hard.write(os.path.join(GOLDEN, "decoded.jsonl"), "".join(line + "\n" for line in lines))
-    total = sum(os.path.getsize(os.path.join(root, name)) for root, _, files in os.walk(GOLDEN) for name in files)
-    print(f"{len(texts)} texts, {len(lines)} lists of ids, {total} bytes")
+    hard.write(os.path.join(directory, "decoded.jsonl"), "".join(line + "\n" for line in lines))
+    total = sum(os.path.getsize(os.path.join(root, name)) for root, _, files in os.walk(directory) for name in files)
+    print(f"{len(names)} tokenizers, {len(texts)} texts, {len(lines)} lists of ids, {total} bytes")
+
 
 
 # Bulk check

@@ -252,21 +252,8 @@ def fixtures():
     hard.write_model(os.path.join(GOLDEN, "hostile"), hard.changed(made["words"], pre_tokenizer=step, model__vocab={"<unk>": 0, "<pad>": 1, "|": 2, "a": 3}))
     references = {name: language.Reference(os.path.join(GOLDEN, name)) for name in names}
     texts = [text for text in hard_texts(400, hard.SEED + 5) if len(text) < 60][:100]
-    lines = []
-    for number, text in enumerate(texts):
-        ids = {name: references[name].encode(text) for name in names if (names.index(name) + number) % 3 == 0}
-        lines.append(json.dumps([text, ids], separators=(",", ":")))
-    hard.write(os.path.join(GOLDEN, "texts.jsonl"), "".join(line + "\n" for line in lines))
-    rng = random.Random(hard.SEED + 6)
-    lines = []
-    for name in names:
-        reference = references[name]
-        lists = [reference.random_ids(rng) for _ in range(10)] + [reference.encode(text) for text in texts[:6]]
-        for ids in lists:
-            lines.append(json.dumps([name, ids, reference.decode(ids, True), reference.decode(ids, False)], separators=(",", ":")))
-    hard.write(os.path.join(GOLDEN, "decoded.jsonl"), "".join(line + "\n" for line in lines))
-    total = sum(os.path.getsize(os.path.join(root, name)) for root, _, files in os.walk(GOLDEN) for name in files)
-    print(f"{len(names)} tokenizers, {len(texts)} texts, {len(lines)} lists of ids, {total} bytes")
+    language.write_texts(GOLDEN, references, texts, random.Random(hard.SEED + 6), lists=10, encoded=6)
+
 
 
 def training_corpus(options):

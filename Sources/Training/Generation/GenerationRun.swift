@@ -14,8 +14,8 @@ public struct GenerationRun: Sendable {
   public let tokenizer: Tokenizer
   /// What continues them.
   public let generator: Generator
-  /// Notes for the user about the model.
-  public var notices: [String] { model.notices }
+  /// Notes for the user about the model and its tokenizer.
+  public let notices: [String]
   private let model: ModelConfig
   private let path: String
   private let format: PromptFormat
@@ -51,6 +51,7 @@ public struct GenerationRun: Sendable {
     guard case .language(let loaded) = try run.network().objectiveModel else {
       throw ModelError.notADecoder(run.model, among: config.catalog.architectures, path: config.model)
     }
+    notices = run.notices
     path = run.modelDirectory
     model = run.model
     format = scoring.task.prompts

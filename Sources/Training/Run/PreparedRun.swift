@@ -71,9 +71,7 @@ public struct PreparedRun: Sendable {
     }
     // Reading a vocabulary takes about as long as reading a small model or the rows of a file.
     pendingTokenizer = Pending {
-      try Tokenizer(
-        modelDirectory: directory, tokenizerClass: model.architecture.tokenizerClass,
-        forcesClass: model.architecture.forcesTokenizerClass)
+      try Tokenizer(modelDirectory: directory, family: model.architecture)
     }
     func open(_ labels: LabelSpace?) throws -> TaskData {
       try TaskData(kind, config.task, modelDirectory: directory, knownLabels: labels)
@@ -213,8 +211,13 @@ extension LabelSpace {
 }
 
 extension PreparedRun {
+  /// Notes for the user about what has been read of the model and its tokenizer.
+  public var notices: [String] {
+    ((try? network().notices) ?? []) + rotaryNotices + ((try? tokenizer().notes) ?? [])
+  }
+
   /// A note where a batch of the run could go another way than transformers', which pads.
-  var rotaryNotices: [String] {
+  private var rotaryNotices: [String] {
     guard let length = model.design.usualRotaryLength, length < config.task.maxSeqLength else { return [] }
     return [
       "sequences of more than \(length) tokens have rotary frequencies of their own here; in transformers the longest "

@@ -39,8 +39,7 @@ struct TrainingInputs {
     if let task = try? run.task() { try config.training.requireRankingMetric(in: task.metrics) }
     var missing = run.missing
     resumed = start == .resume ? try ResumePoint(output, catalog: config.catalog, locks: !isDryRun) : nil
-    var notices =
-      ((try? run.network().notices) ?? []) + run.rotaryNotices + ((try? run.tokenizer().notes) ?? [])
+    var notices = run.notices
 
     let rows = try missing.find { try run.task().load(.train, toTrain: true) }.value
     train = try missing.find { try rows.map(run.encode) }.value ?? nil

@@ -62,7 +62,7 @@ struct Evaluate: ParsableCommand {
       try runDirectory.map { try ScoringRun(config, run: $0, threads: threads) }
       ?? ScoringRun(config, adapterDirectory: adapter, threads: threads)
     SlowBLAS.warn(library, progress)
-    try scoring.run.network().notices.forEach(progress.notice)
+    scoring.run.notices.forEach(progress.notice)
 
     let predicts = scoring.task.predictsLabels || generation != nil
     if predictions != nil, !predicts {

@@ -138,9 +138,7 @@ struct InitialConfig {
   init(name: String, modelPath: String, data: DataLook, strategy: String) throws {
     (self.name, self.modelPath, self.data, self.strategy) = (name, modelPath, data, strategy)
     model = try ModelConfig(directory: modelPath)
-    let tokenizer = try Tokenizer(
-      modelDirectory: modelPath, tokenizerClass: model.architecture.tokenizerClass,
-      forcesClass: model.architecture.forcesTokenizerClass)
+    let tokenizer = try Tokenizer(modelDirectory: modelPath, family: model.architecture)
     lengths = data.sample.map { tokenizer.encode($0.text, pair: $0.pair).ids.count }.sorted()
   }
 

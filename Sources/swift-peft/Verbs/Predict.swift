@@ -38,7 +38,7 @@ struct Predict: ParsableCommand {
     directory.notices.forEach(progress.notice)
     let scoring = try ScoringRun(config, run: directory, threads: threads.count)
     SlowBLAS.warn(library, progress)
-    try scoring.run.network().notices.forEach(progress.notice)
+    scoring.run.notices.forEach(progress.notice)
 
     let input = try file.map(PredictionInput.init(path:)) ?? PredictionInput(bytes: Console.readAll(), name: "stdin")
     let texts = try scoring.read(input), data = try scoring.run.encode(texts)

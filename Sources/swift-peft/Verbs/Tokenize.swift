@@ -55,9 +55,7 @@ struct Tokenize: ParsableCommand {
     let directory = try Hub().directory(of: model, files: .tokenizer)
     // A directory of tokenizer files alone has no config.json.
     let family = (try? ModelConfig(directory: directory))?.architecture
-    let tokenizer = try Tokenizer(
-      modelDirectory: directory, tokenizerClass: family?.tokenizerClass,
-      forcesClass: family?.forcesTokenizerClass ?? false)
+    let tokenizer = try Tokenizer(modelDirectory: directory, family: family)
     for note in tokenizer.notes { Progress(isQuiet: false).notice(note) }
     let pool = WorkerPool(threads: ProcessorCount.available)
     var lines = LineStream()
