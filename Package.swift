@@ -55,6 +55,9 @@ let package = Package(
     library("Kernels", ["CKernels", "COpenBLAS", "Diagnostics", algorithms] + (hasOneDNN ? ["COneDNN"] : [])),
     library("Autograd", ["Kernels", "CKernels", algorithms]),
 
+    // The processes of one run: MPI, loaded where a launcher started us.
+    library("Cluster", ["Kernels", "CKernels", "Diagnostics"]),
+
     // Files in, values out.
     library("Checkpoints", ["Kernels", "CKernels", "StrictJSON", "Diagnostics", algorithms]),
     library("Hub", ["StrictJSON", "Diagnostics"]),
@@ -81,13 +84,13 @@ let package = Package(
       "Training",
       [
         "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Metrics", "Configuration",
-        "RunStore", "Hub", "Kernels", "StrictJSON", "Diagnostics", algorithms,
+        "RunStore", "Hub", "Kernels", "Cluster", "StrictJSON", "Diagnostics", algorithms,
       ]),
     .executableTarget(
       name: "swift-peft",
       dependencies: [
-        "Training", "Adapters", "Models", "Checkpoints", "Configuration", "Diagnostics", "Hub", "Kernels", "Metrics",
-        "Reports", "RunStore", "StrictJSON", "Tasks", "Tokenizers",
+        "Training", "Adapters", "Models", "Checkpoints", "Cluster", "Configuration", "Diagnostics", "Hub", "Kernels",
+        "Metrics", "Reports", "RunStore", "StrictJSON", "Tasks", "Tokenizers",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),
@@ -126,6 +129,9 @@ let package = Package(
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON", algorithms]),
     tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"]),
     tests("AutogradTests", ["Autograd", "Kernels"]),
+    .target(
+      name: "SimulatedCluster", dependencies: ["Cluster"], path: "Tests/SimulatedCluster", swiftSettings: swift),
+    tests("ClusterTests", ["Cluster", "SimulatedCluster", "Kernels", "Diagnostics"]),
     tests("CheckpointsTests", ["StrictJSON", "Checkpoints", "Models", "Kernels", "Diagnostics"]),
     tests("ModelsTests", ["Models", "StrictJSON", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),
@@ -141,7 +147,8 @@ let package = Package(
       "TrainingTests",
       [
         "Training", "Models", "Adapters", "Autograd", "Checkpoints", "Tokenizers", "Tasks", "Metrics", "Configuration",
-        "RunStore", "Kernels", "StrictJSON", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift"),
+        "RunStore", "Kernels", "Cluster", "SimulatedCluster", "StrictJSON", "Diagnostics",
+        .product(name: "GRDB", package: "GRDB.swift"),
       ], golden: true),
     tests(
       "CommandLineTests",

@@ -1,6 +1,5 @@
 #define _GNU_SOURCE
 #include <sched.h>
-#include <unistd.h>
 
 #include "common.h"
 
@@ -46,10 +45,10 @@ const char *ck_instruction_set(void) {
   return names[level()];
 }
 
-long ck_available_processors(void) {
+int ck_allowed_processors(void *bits, long bytes) {
 #if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return sched_getaffinity(0, bytes, bits) == 0;
+#else
+  return 0;
 #endif
-  return sysconf(_SC_NPROCESSORS_ONLN);
 }

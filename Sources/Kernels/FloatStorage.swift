@@ -44,6 +44,12 @@ public final class FloatStorage: @unchecked Sendable {
     return copy
   }
 
+  /// self ← other.
+  public func copy(from other: FloatStorage) {
+    precondition(count == other.count)
+    base.update(from: other.base, count: count)
+  }
+
   /// self ← self + other.
   public func add(_ other: FloatStorage) {
     precondition(count == other.count)

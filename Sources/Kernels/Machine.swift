@@ -31,7 +31,19 @@ public struct BLASLibrary: Sendable {
 /// The number of processors for this process.
 public enum ProcessorCount {
   /// Processors that the scheduler may use for this process (a container or `taskset` may limit them); at least 1.
-  public static var available: Int { max(1, Int(ck_available_processors())) }
+  public static var available: Int { max(1, allowed.count) }
+
+  /// Their numbers.
+  public static var allowed: [Int] {
+    // Room for more processors than any Linux knows of: too small a set is refused.
+    var words = [UInt](repeating: 0, count: 1024)
+    guard ck_allowed_processors(&words, 8 * words.count) != 0 else {
+      return Array(0..<ProcessInfo.processInfo.activeProcessorCount)
+    }
+    return words.indices.flatMap { index in
+      (0..<UInt.bitWidth).filter { words[index] >> $0 & 1 == 1 }.map { index * UInt.bitWidth + $0 }
+    }
+  }
 }
 
 /// Rates of one core in GFLOP/s (10⁹ floating-point operations a second).

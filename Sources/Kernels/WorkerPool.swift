@@ -4,7 +4,7 @@ import Synchronization
 /// One worker for each core. A worker takes whole shards through forward and backward, alone, with single-threaded
 /// kernels and memory of its own; if there is only one shard, the threads share its operations instead.
 ///
-/// Gradients of shards are added in shard order, so sums have the same bits at any number of threads.
+/// Gradients of shards are added along a `ShardTree`, so sums have the same bits at any number of threads.
 public final class WorkerPool: Sendable {
   /// How many shards are worked on at once.
   public let threads: Int
@@ -42,13 +42,19 @@ public final class WorkerPool: Sendable {
   public func map<Result: Sendable>(
     _ count: Int, while mayContinue: () -> Bool, _ work: @escaping @Sendable (Int, Workspace) -> Result
   ) -> [Result]? {
+    map(count, isLone: count == 1, while: mayContinue, work)
+  }
+
+  private func map<Result: Sendable>(
+    _ count: Int, isLone: Bool, while mayContinue: () -> Bool, _ work: @escaping @Sendable (Int, Workspace) -> Result
+  ) -> [Result]? {
     let queue = WorkQueue<Result>(count: count)
     let share: @Sendable (Workspace) -> Void = { workspace in
       while let index = queue.take() { queue.finish(index, work(index, workspace)) }
     }
     // Asked before the other workers begin, which might else take all indices first.
     guard queue.continues(mayContinue()) else { return nil }
-    forEachWorker(atMost: count, others: share) { workspace in
+    forEachWorker(atMost: count, isLone: isLone, others: share) { workspace in
       while let index = queue.take() {
         queue.finish(index, work(index, workspace))
         guard queue.continues(mayContinue()) else { return }
@@ -66,31 +72,36 @@ public final class WorkerPool: Sendable {
     }.flatMap { $0 }
   }
 
-  /// Runs `work` for every index with a cleared gradient storage, and adds the storages to `total` in index order. The
-  /// storages are kept for the next step.
+  /// Runs `work` for the shards in `span` of the tree's order, each with a cleared gradient storage, and adds the
+  /// storages along the tree. Results are in that order; what is left of the sums is handed to `use`, and kept for the
+  /// next step after it.
   public func mapGradients<Result: Sendable>(
-    _ count: Int, into total: FloatStorage, _ work: @escaping @Sendable (Int, Workspace, FloatStorage) -> Result
+    _ span: Range<Int>, of tree: ShardTree, count: Int,
+    _ work: @escaping @Sendable (_ shard: Int, Workspace, FloatStorage) -> Result,
+    use: ([ShardTree.Node: FloatStorage]) -> Void
   ) -> [Result] {
     let idle = storages.withLock { storages in
       defer { storages = [] }
-      return storages.filter { $0.count == total.count }
+      return storages.filter { $0.count == count }
     }
-    let adder = Mutex(OrderedSum(total: total, idle: idle))
-    let results = map(count) { index, workspace in
-      let storage = adder.withLock { $0.takeStorage() }
-      storage.clear()
-      let result = work(index, workspace, storage)
-      adder.withLock { $0.finish(index, storage) }
+    let shards = Array(tree.order[span]), workers = min(threads, shards.count)
+    let sum = TreeSum(count: count, idle: idle, tree: tree, workers: workers)
+    // Whether threads share the operations of a shard must not depend on how shards are divided among processes.
+    let results = map(shards.count, isLone: tree.shards == 1, while: { true }) { index, workspace in
+      let storage = sum.takeStorage()
+      let result = work(shards[index], workspace, storage)
+      sum.finish(tree.leaf(shards[index]), storage)
       return result
     }
-    let free = adder.withLock { $0.idle }
-    storages.withLock { $0 = free }
-    return results
+    let (nodes, free) = sum.end()
+    use(nodes)
+    storages.withLock { $0 = free + nodes.values }
+    return results ?? []
   }
 
-  /// Runs `others` on up to `count` − 1 other threads, and `caller` on this one.
+  /// Runs `others` on up to `count` − 1 other threads, and `caller` on this one, with a team if the work is alone.
   private func forEachWorker(
-    atMost count: Int, others: @escaping @Sendable (Workspace) -> Void, caller: (Workspace) -> Void
+    atMost count: Int, isLone: Bool, others: @escaping @Sendable (Workspace) -> Void, caller: (Workspace) -> Void
   ) {
     guard count > 0 else { return }
     let group = DispatchGroup(), workers = min(threads, count)
@@ -98,7 +109,7 @@ public final class WorkerPool: Sendable {
       DispatchQueue.global(qos: .userInitiated).async(group: group) { [self] in withWorkspace(others) }
     }
     withWorkspace { workspace in
-      if count > 1 { return caller(workspace) }
+      guard isLone else { return caller(workspace) }
       let lone = teams.withLock { $0.popLast() } ?? Box(value: Team(threads: threads))
       workspace.team = lone.value
       caller(workspace)
@@ -145,23 +156,4 @@ private final class WorkQueue<Result: Sendable>: Sendable {
 
   /// Nil if it was stopped.
   var results: [Result]? { state.withLock { $0.isStopped ? nil : $0.results.compactMap { $0 } } }
-}
-
-/// Adds storages to a total in the order of their indices, whatever the order in which they come.
-private struct OrderedSum {
-  let total: FloatStorage
-  var idle: [FloatStorage]
-  var next = 0
-  var waiting: [Int: FloatStorage] = [:]
-
-  mutating func takeStorage() -> FloatStorage { idle.popLast() ?? FloatStorage(zeros: total.count) }
-
-  mutating func finish(_ index: Int, _ storage: FloatStorage) {
-    waiting[index] = storage
-    while let storage = waiting.removeValue(forKey: next) {
-      total.add(storage)
-      idle.append(storage)
-      next += 1
-    }
-  }
 }

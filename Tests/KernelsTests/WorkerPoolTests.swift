@@ -33,9 +33,11 @@ import Testing
     func step(_ count: Int) -> [Float] {
       let total = FloatStorage(zeros: count)
       seen.withLock { $0.append([]) }
-      _ = pool.mapGradients(4, into: total) { index, _, storage in
+      _ = pool.mapGradients(0..<4, of: ShardTree(shards: 4), count: count) { shard, _, storage in
         seen.withLock { seen in _ = seen[seen.count - 1].insert(ObjectIdentifier(storage)) }
-        storage.base[0] += Float(index)
+        storage.base[0] += Float(shard)
+      } use: { nodes in
+        nodes[.root].map(total.copy)
       }
       return total[0..<count]
     }

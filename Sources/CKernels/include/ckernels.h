@@ -159,6 +159,7 @@ double ck_peak_fma(long rounds, float *sink);
 // The instruction set of the dispatched kernels: "avx512", "avx2" or "portable".
 const char *ck_instruction_set(void);
 
-// The number of processors that this process may use.
-long ck_available_processors(void);
+// Sets bit p for every processor p that this process may use. 0 if that is unknown.
+int ck_allowed_processors(void *bits, long bytes);
+
 #endif

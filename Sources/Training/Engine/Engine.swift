@@ -1,6 +1,7 @@
 import Adapters
 import Algorithms
 import Autograd
+import Cluster
 import Kernels
 import Metrics
 import Models
@@ -22,33 +23,40 @@ public struct Engine: Sendable {
   private let precision: Precision
   /// Whether blocks make their activations again for the backward pass.
   private let recomputes: Bool
+  /// The processes that share a batch.
+  let cluster: Cluster
 
   /// An engine for a model with the linear maps `sites`.
   public init(
     _ objective: any Objective, model: ObjectiveModel, sites: [Site], scale: Double, loraDropout: Double = 0,
-    labelSmoothing: Double = 0, pool: WorkerPool, precision: Precision = .float32, recomputes: Bool = false
+    labelSmoothing: Double = 0, pool: WorkerPool, precision: Precision = .float32, recomputes: Bool = false,
+    cluster: Cluster = .alone
   ) {
     (self.objective, self.model, self.sites, self.scale) = (objective, model, sites, scale)
     (self.loraDropout, self.labelSmoothing) = (loraDropout, labelSmoothing)
-    (self.pool, self.precision, self.recomputes) = (pool, precision, recomputes)
+    (self.pool, self.precision, self.recomputes, self.cluster) = (pool, precision, recomputes, cluster)
   }
 
-  /// Adds the gradient of the mean loss of `items` to `gradients`.
+  /// Sets `gradients` to the gradient of the mean loss of `items`: the shards of this rank are computed here, and the
+  /// sum over all of them is the same everywhere.
   public func gradients(
     of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?, into gradients: FloatStorage
   ) -> BatchResult {
-    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths)
+    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, trained: gradients.count)
     let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
-    let results = pool.mapGradients(plan.shards.count, into: gradients) { index, workspace, storage in
+    let tree = ShardTree(shards: plan.shards.count), span = tree.spans(ranks: cluster.size)[cluster.rank]
+    let results = pool.mapGradients(span, of: tree, count: gradients.count) { shard, workspace, storage in
       let tape = Tape(
         workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout, precision: precision)
       let context = ForwardContext(
         tape: tape, adapters: adapters, head: state.headReferences, recomputes: recomputes)
-      let result = batch.forward(plan.shards[index], context)
+      let result = batch.forward(plan.shards[shard], context)
       tape.backward()
       return result
+    } use: { nodes in
+      cluster.sum(nodes, over: tree, into: gradients)
     }
-    return batch.result(plan.gather(results))
+    return batch.result(plan.gather(cluster.gather(results), order: tree.order))
   }
 
   /// Losses and scores of `items`, without dropout and label smoothing.
@@ -60,14 +68,14 @@ public struct Engine: Sendable {
   public func evaluate(
     _ items: [EncodedDataset.Item], state: TrainableState, while mayContinue: () -> Bool
   ) -> BatchResult? {
-    let batch = objective.batch(items, model, .evaluation), plan = ShardPlan(lengths: batch.lengths)
+    let batch = objective.batch(items, model, .evaluation), plan = ShardPlan(lengths: batch.lengths, trained: state.storageCount)
     let adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
     let results = pool.map(plan.shards.count, while: mayContinue) { index, workspace in
       let tape = Tape(workspace: workspace, parameters: state.values, precision: precision)
       return batch.forward(
         plan.shards[index], ForwardContext(tape: tape, adapters: adapters, head: state.headReferences))
     }
-    return results.map { batch.result(plan.gather($0)) }
+    return results.map { batch.result(plan.gather($0, order: Array(plan.shards.indices))) }
   }
 
   /// The origin of the first number that is not finite, for a batch whose loss or gradient is not finite; nil if every
@@ -75,7 +83,7 @@ public struct Engine: Sendable {
   func firstNonFinite(
     _ items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?
   ) -> NonFiniteOrigin? {
-    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths)
+    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, trained: state.storageCount)
     let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
     return NonFiniteOrigin(plan, state: state, dropout: dropout, precision: precision) { units, tape in
       batch.forward(units, ForwardContext(tape: tape, adapters: adapters, head: state.headReferences))
@@ -88,11 +96,11 @@ public struct Engine: Sendable {
 }
 
 extension ShardPlan {
-  /// The results of all shards in the order of the batch.
-  fileprivate func gather(_ results: [[UnitResult]]) -> [UnitResult] {
+  /// The results of all units in the order of the batch, from those of the shards in `order`.
+  fileprivate func gather(_ results: [[UnitResult]], order: [Int]) -> [UnitResult] {
     var gathered = [UnitResult](repeating: UnitResult(loss: nil), count: shards.reduce(0) { $0 + $1.count })
-    for (results, shard) in zip(results, shards) {
-      for (result, unit) in zip(results, shard) { gathered[unit] = result }
+    for (results, shard) in zip(results, order) {
+      for (result, unit) in zip(results, shards[shard]) { gathered[unit] = result }
     }
     return gathered
   }
@@ -103,16 +111,30 @@ struct Evaluator: Sendable {
   let engine: Engine
   let batchSize: Int
 
+  /// Batches that each of several ranks takes before their results are gathered.
+  private static let round = 4
+
   /// The results of all items, in order. `progress` gets the number of items done. Nil if `mayContinue`, which is asked
-  /// between shards, says no.
+  /// between shards, says no on any rank.
+  ///
+  /// Batch b belongs to rank b modulo the number of ranks, whole, so that its bits are the same at any number of them.
   func run(
     _ items: [EncodedDataset.Item], state: TrainableState, while mayContinue: () -> Bool = { true },
     progress: (Int) -> Void = { _ in }
   ) -> BatchResult? {
+    let cluster = engine.cluster, batches = Array(items.chunks(ofCount: batchSize).map(Array.init))
     var result = BatchResult()
-    for batch in items.chunks(ofCount: batchSize) {
-      guard let scored = engine.evaluate(Array(batch), state: state, while: mayContinue) else { return nil }
-      result.append(scored)
+    for round in batches.indices.chunks(ofCount: cluster.isAlone ? 1 : Self.round * cluster.size) {
+      var own: [BatchResult]? = []
+      for index in round where index % cluster.size == cluster.rank {
+        guard let scored = engine.evaluate(batches[index], state: state, while: mayContinue) else {
+          own = nil
+          break
+        }
+        own?.append(scored)
+      }
+      guard let ranks = cluster.gather(own) else { return nil }
+      for (place, _) in round.enumerated() { result.append(ranks[place % cluster.size][place / cluster.size]) }
       progress(result.counts.count)
     }
     return result

@@ -9,17 +9,21 @@ public struct ShardPlan: Sendable, Equatable {
   /// Tokens a shard has at the most, unless one sequence alone has more: enough for products at full rate, few enough
   /// for activations to stay near the core.
   public static let targetTokens = 512
-  /// Shards that a small batch is cut into, so that several cores have work.
-  static let smallBatchShards = 4
-  /// Smaller shards than this are not worth their products' lower rate.
-  static let minimumTokens = 96
+  /// A small batch is cut into more shards, so that several cores have work, but not into smaller ones: products of
+  /// fewer rows run at a lower rate.
+  static let minimumTokens = 128
+  /// The most shards that a small batch is cut into.
+  static let smallBatchShards = 32
+  /// With more trained numbers than these (16 MB), clearing and adding a shard's gradients costs too much.
+  static let fewNumbers = 4 << 20
 
   /// Longest sequences first, each to the shard with the fewest tokens so far. The number of shards is even where
-  /// there are several, for the commonest numbers of cores.
-  public init(lengths: [Int]) {
+  /// there are several, for the commonest numbers of cores. `trained` is how many numbers have gradients.
+  public init(lengths: [Int], trained: Int) {
     let total = lengths.reduce(0, +)
     let full = (total + Self.targetTokens - 1) / Self.targetTokens
-    let wanted = max(full, min(Self.smallBatchShards, total / Self.minimumTokens))
+    let small = trained <= Self.fewNumbers ? min(Self.smallBatchShards, total / Self.minimumTokens) : 0
+    let wanted = max(full, small)
     let count = min(lengths.count, wanted > 1 ? wanted + wanted % 2 : 1)
     guard count > 0 else {
       shards = []

@@ -113,7 +113,7 @@ private struct Work {
       let batch = objective.batch(
         steps.batch(step: step, order: order).map { items[$0] }, model,
         .training(labelSmoothing: training.labelSmoothingFactor))
-      let plan = ShardPlan(lengths: batch.lengths)
+      let plan = ShardPlan(lengths: batch.lengths, trained: run.table.parameterCount)
       for shard in plan.shards.map({ Shard(batch: batch, units: $0) }) {
         let lengths = shard.lengths, tokens = lengths.reduce(0, +), longest = lengths.max() ?? 0
         if tokens > most.tokens { most = (tokens, shard) }

@@ -1,0 +1,87 @@
+import Dispatch
+import Synchronization
+
+/// Adds storages along a `ShardTree` as they come, several at a time.
+///
+/// A finished shard becomes a leaf. Where a node's sibling is there already, the thread that brings the second takes both
+/// out, adds them without the lock, and puts the parent in their place.
+final class TreeSum: Sendable {
+  private let count: Int
+  private let limit: Int
+  private let state: Mutex<State>
+  private let changed = DispatchSemaphore(value: 0)
+
+  private struct State {
+    var idle: [FloatStorage]
+    /// Sums that wait for their siblings.
+    var nodes: [ShardTree.Node: FloatStorage] = [:]
+    /// Storages that are worked on or wait.
+    var live = 0
+    /// Threads that wait for a storage.
+    var waiting = 0
+  }
+
+  /// Sums of `count` numbers each, in the storages `idle` and new ones. `workers` threads take part.
+  init(count: Int, idle: [FloatStorage], tree: ShardTree, workers: Int) {
+    self.count = count
+    // With all shards up to some place of the order done, at most log₂ of them wait: someone can always go on.
+    limit = 2 * workers + Int.bitWidth - tree.shards.leadingZeroBitCount
+    state = Mutex(State(idle: idle))
+  }
+
+  /// A cleared storage for a shard. Waits while a slow shard keeps too many others from being added.
+  func takeStorage() -> FloatStorage {
+    while true {
+      let (mayTake, storage) = state.withLock { state -> (Bool, FloatStorage?) in
+        guard state.live < limit else {
+          state.waiting += 1
+          return (false, nil)
+        }
+        state.live += 1
+        return (true, state.idle.popLast())
+      }
+      guard mayTake else {
+        changed.wait()
+        continue
+      }
+      guard let storage else { return FloatStorage(zeros: count) }
+      storage.clear()
+      return storage
+    }
+  }
+
+  /// Adds a finished leaf to whatever is there.
+  func finish(_ leaf: ShardTree.Node, _ storage: FloatStorage) {
+    var node = leaf, sum = storage
+    while let other = takeSibling(of: node, or: sum) {
+      let (first, second) = node.isFirst ? (sum, other) : (other, sum)
+      first.add(second)
+      free(second)
+      (node, sum) = (node.parent, first)
+    }
+  }
+
+  /// The sums that are left, by their nodes, and the storages that are free.
+  func end() -> (nodes: [ShardTree.Node: FloatStorage], idle: [FloatStorage]) {
+    state.withLock { ($0.nodes, $0.idle) }
+  }
+
+  /// Takes out the sibling of `node`; puts `sum` in the place of `node` if there is none.
+  private func takeSibling(of node: ShardTree.Node, or sum: FloatStorage) -> FloatStorage? {
+    state.withLock { state in
+      if node.modulus > 1, let sibling = state.nodes.removeValue(forKey: node.sibling) { return sibling }
+      state.nodes[node] = sum
+      return nil
+    }
+  }
+
+  private func free(_ storage: FloatStorage) {
+    let wake = state.withLock { state -> Int in
+      state.idle.append(storage)
+      state.live -= 1
+      defer { state.waiting = 0 }
+      return state.waiting
+    }
+    for _ in 0..<wake { changed.signal() }
+  }
+}
