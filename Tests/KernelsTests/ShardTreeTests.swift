@@ -48,7 +48,7 @@ import Testing
   /// A sum is that of the tree's definition, whatever the number of threads and the order in which shards are done.
   @Test(arguments: [1, 2, 3, 8, 13, 64]) func sumsFollowTheTree(shards: Int) {
     let tree = ShardTree(shards: shards)
-    func number(_ shard: Int) -> Float { Float(sin(Double(shard + 1)) * 1e3) }
+    @Sendable func number(_ shard: Int) -> Float { Float(sin(Double(shard + 1)) * 1e3) }
     func expected(_ node: ShardTree.Node) -> Float {
       tree.isLeaf(node) ? number(node.residue) : expected(node.children.0) + expected(node.children.1)
     }
