@@ -78,6 +78,11 @@ public final class Cluster: Sendable {
   /// Whether rank 0 says yes.
   public func broadcast(_ answer: Bool) -> Bool { broadcast([answer ? 1 : 0]) == [1] }
 
+  /// Rank 0's number.
+  public func broadcast(number: Int64) -> Int64 {
+    withUnsafeBytes(of: number) { broadcast(Array($0)) }.withUnsafeBytes { $0.loadUnaligned(as: Int64.self) }
+  }
+
   /// Waits for all.
   public func wait() { _ = gather(fixed: [0]) }
 

@@ -56,6 +56,14 @@ public final class FloatStorage: @unchecked Sendable {
     ck_add(base, other.base, count)
   }
 
+  /// FNV-1a over the words of `range`: equal numbers have equal hashes on every machine.
+  public func hash(_ range: Range<Int>) -> UInt64 {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count)
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for index in range { hash = (hash ^ UInt64(base[index].bitPattern)) &* 0x100_0000_01b3 }
+    return hash
+  }
+
   /// The Euclidean norm, summed in double precision.
   public var norm: Double { ck_sum_of_squares(base, count).squareRoot() }
 }

@@ -20,6 +20,12 @@
       return isa & wanted == wanted
     }
 
+    /// Its version and the instructions that it uses.
+    static var identity: String {
+      let version = dnnl_version().map { "\($0.pointee.major).\($0.pointee.minor).\($0.pointee.patch)" } ?? "unknown"
+      return "oneDNN \(version) for instructions 0x\(String(dnnl_get_effective_cpu_isa().rawValue, radix: 16))"
+    }
+
     /// The most shapes to keep, at about 100 KB of code each.
     static let capacity = 1024
 

@@ -13,8 +13,13 @@ struct Checkpoint: Sendable {
   /// Steps of the whole run, as planned then.
   let totalSteps: Int
   let fingerprint: InputFingerprint
+  /// Whether its gradients were added along the tree of shards, which gives other bits than the order of earlier versions.
+  let sumsAlongTree: Bool
   private let files: Set<String>
   private let trainer: JSONField
+
+  /// All files of the checkpoint, by their paths in it.
+  var fileNames: [String] { files.sorted() + [CheckpointManifest.fileName] }
 
   /// Verifies every file. Throws `CheckpointDamage`, or what reading threw.
   init(path: String, catalog: Catalog = .standard) throws {
@@ -32,6 +37,11 @@ struct Checkpoint: Sendable {
       throw CheckpointDamage(path: trainer.file, problem: "belongs to another step than the manifest")
     }
     fingerprint = try InputFingerprint(trainer.member("inputs"))
+    let sum = try trainer.optional("sum")
+    sumsAlongTree = try sum?.string() == CheckpointContent.sum
+    if let sum, !sumsAlongTree {
+      throw CheckpointDamage(path: trainer.file, problem: "adds gradients in an order that this program does not know: \(try sum.string().clipped)")
+    }
     config = try RunConfig.load(path: "\(path)/\(CheckpointContent.Name.config)", catalog: catalog)
   }
 
@@ -71,8 +81,15 @@ struct Checkpoint: Sendable {
     let comparison = try ConfigComparison(old: self.config, new: config, steps: (self.totalSteps, totalSteps))
     let differences = comparison.differences + fingerprint.differences(from: self.fingerprint, config: config)
     guard differences.isEmpty else { throw RunError.configChanged(checkpoint: path, differences: differences) }
-    if totalSteps == self.totalSteps { return [] }
-    return [
+    let earlier =
+      sumsAlongTree
+      ? []
+      : [
+        "\(path) is of an earlier version, which cut and added up batches in another way: the run goes on, but not with "
+          + "the bits that it would have had"
+      ]
+    if totalSteps == self.totalSteps { return earlier }
+    return earlier + [
       "\(comparison.lengthening.joined(separator: "; ")): the run ends at step \(totalSteps) instead of "
         + "\(self.totalSteps); from here on the learning rate is that of the longer run"
     ]
@@ -153,16 +170,20 @@ struct ConfigComparison {
 
   /// A run may become longer. `steps` are those of the whole run.
   init(old: RunConfig, new: RunConfig, steps: (old: Int, new: Int)) throws {
-    let before = Self.leaves(try JSONParser.parse(old.jsonText()))
-    let after = Self.leaves(try JSONParser.parse(new.jsonText()))
-    let changed = Set(before.keys).union(after.keys).sorted().filter {
-      before[$0] != after[$0] && !Self.neutral.contains($0)
-    }
+    let (old, new) = (old.jsonText(), new.jsonText())
+    let before = Self.leaves(try JSONParser.parse(old)), after = Self.leaves(try JSONParser.parse(new))
+    let changed = try Self.changedPaths(from: old, to: new).filter { !Self.neutral.contains($0) }
     func shown(_ path: String) -> String {
       "\(path): \(before[path] ?? "not given"), now \(after[path] ?? "not given")"
     }
     differences = changed.filter { !Self.length.contains($0) || steps.new < steps.old }.map(shown)
     lengthening = steps.new > steps.old ? changed.filter(Self.length.contains).map(shown) : []
+  }
+
+  /// The paths of values that differ between two configs as text.
+  static func changedPaths(from old: String, to new: String) throws -> [String] {
+    let before = leaves(try JSONParser.parse(old)), after = leaves(try JSONParser.parse(new))
+    return Set(before.keys).union(after.keys).sorted().filter { before[$0] != after[$0] }
   }
 
   /// Every scalar and list of the config, by its path.

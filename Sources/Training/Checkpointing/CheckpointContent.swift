@@ -27,6 +27,8 @@ struct CheckpointContent: Sendable {
 
   static let format = "swift-peft checkpoint"
   static let formatVersion = 1
+  /// How gradients are added: along the tree of a batch's shards.
+  static let sum = "tree"
 
   /// Writes the checkpoint `path`, complete or not at all. It can be scored like a run's directory.
   func write(to path: String) throws {
@@ -62,7 +64,7 @@ struct CheckpointContent: Sendable {
         ("log_window", loop.window.json), ("reports", .list(loop.reports.map(\.storedForm))), ("best", best ?? .null),
         ("evaluations_without_gain", .integer(loop.evaluationsWithoutGain)),
         ("stopped_early", .bool(loop.stoppedEarly)), ("evaluation_is_pending", .bool(loop.evaluationIsPending)),
-        ("inputs", fingerprint.json),
+        ("inputs", fingerprint.json), ("sum", .string(Self.sum)),
       ])
   }
 

@@ -54,7 +54,7 @@ public struct Trainer: Sendable {
     public let wasInterrupted: Bool
   }
 
-  /// Trains to the end, or until `shouldStop` says so after a step. Throws `TrainingError` where numbers go wrong, and
+  /// Trains to the end, or until `shouldStop` says so after a step, on any rank. Throws `TrainingError` where numbers go wrong, and
   /// before the first step where no evaluation would report the metric that ranks states.
   public mutating func run(
     shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
@@ -86,7 +86,8 @@ public struct Trainer: Sendable {
       if gradients.count != state.storageCount { gradients = FloatStorage(zeros: state.storageCount) }
       if state.step % config.loggingSteps == 0 || isFinished, let line = loop.window.take() { try onEvent(.log(line)) }
       if isEvaluationDue || isFinished, !evaluationSets.isEmpty { try evaluate(shouldStop, onEvent) }
-      let stopping = shouldStop() && !isFinished || loop.evaluationIsPending
+      let isStopping = try engine.cluster.meet(state, stops: shouldStop(), isCheckpointDue: isCheckpointDue)
+      let stopping = isStopping && !isFinished || loop.evaluationIsPending
       if isCheckpointDue || isFinished || stopping { try onEvent(.checkpoint(snapshot())) }
       if stopping { break }
     }
@@ -114,13 +115,13 @@ public struct Trainer: Sendable {
     let examples = steps.batch(step: state.step, order: order)
     let items = examples.map { train.items[$0] }
     let dropout = DropoutSource(philox: philox, step: state.step)
-    gradients.clear()
     let result = engine.gradients(of: items, state: state, dropout: dropout, into: gradients)
     state.pullBack(gradients)
     let loss = result.meanLoss
     let norm = gradients.norm
     guard loss.isFinite, norm.isFinite else {
-      let origin = engine.firstNonFinite(items, state: state, dropout: dropout)
+      // Rank 0 tells of it.
+      let origin = engine.cluster.leads ? engine.firstNonFinite(items, state: state, dropout: dropout) : nil
       let culprits = origin?.examples.map { examples[examples.startIndex + $0] } ?? []
       throw TrainingError.notFinite(
         NonFiniteStep(
@@ -168,7 +169,7 @@ public struct Trainer: Sendable {
     let evaluator = Evaluator(engine: engine, batchSize: config.evalBatchSize)
     var reports: [EvaluationReport] = []
     for (split, data) in evaluationSets {
-      guard !shouldStop(),
+      guard
         let report = evaluator.report(split, data.items, state: state, epoch: epoch, while: { !shouldStop() })
       else { return }
       reports.append(report)

@@ -1,12 +1,13 @@
 import Adapters
 import Autograd
+import Cluster
 import Diagnostics
 import Kernels
 import Metrics
 import Tasks
 
-/// What can go wrong during training.
-public enum TrainingError: UserFacingError, Equatable {
+/// What can go wrong during training. It does on all ranks alike, since it follows from numbers that are equal everywhere.
+public enum TrainingError: CommonError, Equatable {
   /// The loss or the gradient of a step is NaN or infinite.
   case notFinite(NonFiniteStep)
   /// No evaluation would report the metric that ranks models.

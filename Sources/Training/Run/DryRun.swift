@@ -31,17 +31,17 @@ public struct DryRun: Sendable {
   /// Checks the run that `config` describes. Throws what a real run would, except for missing inputs.
   public init(_ config: RunConfig, threads: Int, start: RunStart) throws {
     let inputs = try TrainingInputs(config, threads: threads, start: start, isDryRun: true)
-    let run = inputs.run, training = config.training
+    let data = inputs.data, run = data.run, training = config.training
     self.run = run
     outputs = (try? run.task()).map { $0.outputs ?? 0 }
-    trainExamples = inputs.trainExamples
-    stepsPerEpoch = inputs.steps?.perEpoch
-    totalSteps = inputs.steps?.total ?? (training.maxSteps > 0 ? training.maxSteps : nil)
+    trainExamples = data.trainExamples
+    stepsPerEpoch = data.steps?.perEpoch
+    totalSteps = data.steps?.total ?? (training.maxSteps > 0 ? training.maxSteps : nil)
     warmupSteps = totalSteps.map { LearningRateSchedule(training, totalSteps: $0).warmupSteps }
     mergeSteps = try totalSteps.flatMap {
       try run.method.procedure?.steps(config.adapter.methodOptions, run.table, $0)
     }
-    memory = try MemoryEstimate(run, outputs: outputs, items: inputs.train?.items)
+    memory = try MemoryEstimate(run, outputs: outputs, items: data.train?.items)
     missing = inputs.missing
     var notices = inputs.notices
     if start == .resume {

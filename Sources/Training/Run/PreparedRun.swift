@@ -1,5 +1,6 @@
 import Adapters
 import Checkpoints
+import Cluster
 import Configuration
 import Diagnostics
 import Dispatch
@@ -42,14 +43,18 @@ public struct PreparedRun: Sendable {
   public let philox: Philox
   /// Inputs that are missing; none unless they are listed.
   private(set) var missing: MissingInputs
+  /// The processes that share the run.
+  public let cluster: Cluster
   private let openedTask: Result<TaskData, any Error>
   private let loadedModel: Result<LoadedModel, any Error>
   private let pendingTokenizer: Pending<Tokenizer>?
 
   /// Checks the config against the model, and reads its inputs. `knownLabels` are those of a saved head.
   public init(
-    _ config: RunConfig, threads: Int = 1, inputs: Inputs = .required, knownLabels: LabelSpace? = nil
+    _ config: RunConfig, threads: Int = 1, inputs: Inputs = .required, knownLabels: LabelSpace? = nil,
+    cluster: Cluster = .alone
   ) throws {
+    self.cluster = cluster
     let kind = try config.knownTask()
     if config.training.precision == .bfloat16, !Products.hasBFloat16 { throw RunError.noBFloat16 }
     let directory = try Hub().directory(of: config.model, files: .config)
@@ -183,7 +188,7 @@ public struct PreparedRun: Sendable {
     return Engine(
       try task().objective, model: try network().objectiveModel, sites: geometry.sites, scale: scale,
       loraDropout: config.adapter.loraDropout, labelSmoothing: training.labelSmoothingFactor, pool: pool,
-      precision: training.precision, recomputes: training.gradientCheckpointing)
+      precision: training.precision, recomputes: training.gradientCheckpointing, cluster: cluster)
   }
 
   /// The head for `outputs`; a language model trains none.

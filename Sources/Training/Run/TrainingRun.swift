@@ -1,4 +1,5 @@
 import Adapters
+import Cluster
 import Configuration
 import Diagnostics
 import Foundation
@@ -26,19 +27,24 @@ public struct TrainingRun {
   private let labels: LabelSpace?
 
   /// Loads and checks everything that `config` names, and for `.resume` the run's newest checkpoint.
-  public init(_ config: RunConfig, threads: Int, start: RunStart) throws {
-    let inputs = try TrainingInputs(config, threads: threads, start: start)
-    guard let train = inputs.train, let begun = inputs.start, let fingerprint = inputs.fingerprint else {
+  ///
+  /// The ranks of `cluster` train it together; with `allowsMixedMachines` also where they round differently.
+  public init(
+    _ config: RunConfig, threads: Int, start: RunStart, cluster: Cluster = .alone, allowsMixedMachines: Bool = false
+  ) throws {
+    let inputs = try TrainingInputs(
+      config, threads: threads, start: start, cluster: cluster, allowsMixedMachines: allowsMixedMachines)
+    let data = inputs.data, run = data.run
+    guard let train = data.train, let begun = inputs.start, let fingerprint = data.fingerprint else {
       preconditionFailure("a run's inputs are all required")
     }
-    let run = inputs.run
     (self.run, self.start, self.fingerprint, resumed) = (run, start, fingerprint, inputs.resumed)
     labels = try run.task().labels
     firstStep = begun.state.step
     trainer = Trainer(
       state: begun.state, loop: begun.loop, engine: try run.engine(scale: run.scale), config: config.training,
-      train: train, evaluationSets: inputs.evaluationSets, procedure: begun.procedure, philox: run.philox,
-      steps: inputs.steps)
+      train: train, evaluationSets: data.evaluationSets, procedure: begun.procedure, philox: run.philox,
+      steps: data.steps)
     notices =
       inputs.notices + (firstStep > 0 ? ["resumed after step \(firstStep) of \(trainer.totalSteps)"] : [])
   }
@@ -46,7 +52,7 @@ public struct TrainingRun {
   /// What a run left behind.
   public struct Summary: Sendable {
     /// The run's row in the database.
-    public let runID: Int64
+    public fileprivate(set) var runID: Int64
     /// Optimiser steps done.
     public let step: Int
     /// Scores of every split.
@@ -64,21 +70,37 @@ public struct TrainingRun {
   public mutating func execute(
     shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
   ) throws -> Summary {
-    let config = run.config
-    let store = try RunStore(path: config.database)
-    try store.checkIntegrity()
-    let output = OutputDirectory(config.outputDir)
-    if let id = try completedRun(in: store) {
-      try onEvent(.notice("the run is complete: there is nothing to do"))
-      // An evaluation may still be pending.
-      let outcome = try trainer.run(shouldStop: shouldStop) { _ in }
-      return summary(outcome, id: id)
-    }
+    let cluster = run.cluster
+    // Only rank 0 has files and a database.
+    let place = try cluster.together { cluster.leads ? try takePlace() : .elsewhere }
+    var summary =
+      switch place {
+      case .elsewhere: summary(try trainer.run(shouldStop: shouldStop) { _ in }, id: 0)
+      case .complete(let id): try finishComplete(id, shouldStop, onEvent)
+      case .begun(let begun): try lead(begun, shouldStop, onEvent)
+      }
+    // The others wait here until everything is written.
+    summary.runID = cluster.broadcast(number: summary.runID)
+    return summary
+  }
 
-    let begun = try begin(store, output)
+  /// Looks at a run that has nothing left to train.
+  private mutating func finishComplete(
+    _ id: Int64, _ shouldStop: () -> Bool, _ onEvent: (TrainingEvent) throws -> Void
+  ) throws -> Summary {
+    try onEvent(.notice("the run is complete: there is nothing to do"))
+    // An evaluation may still be pending.
+    return summary(try trainer.run(shouldStop: shouldStop) { _ in }, id: id)
+  }
+
+  /// Trains on rank 0, which writes.
+  private mutating func lead(
+    _ begun: Begun, _ shouldStop: () -> Bool, _ onEvent: (TrainingEvent) throws -> Void
+  ) throws -> Summary {
+    let config = run.config, output = OutputDirectory(config.outputDir)
     return try withExtendedLifetime(begun.lock) {
       let recorder = RunRecorder(
-        store: store, id: begun.id, run: details(), identity: begun.identity, history: begun.history,
+        store: begun.store, id: begun.id, run: details(), identity: begun.identity, history: begun.history,
         checkpoints: begun.checkpoints)
       let folder = CheckpointFolder(output: output.path)
       let saver = CheckpointSaver(
@@ -176,12 +198,30 @@ public struct TrainingRun {
 // MARK: - The run's directory and row
 
 extension TrainingRun {
+  /// Where a rank's files go.
+  fileprivate enum Place {
+    /// Another rank writes them.
+    case elsewhere
+    /// They are there, and so is the run's row.
+    case complete(Int64)
+    case begun(Begun)
+  }
+
   fileprivate struct Begun {
+    let store: RunStore
     let lock: OutputLock
     let identity: RunIdentity
     let id: Int64
     var history = HistoryLog()
     var checkpoints: [Int: String] = [:]
+  }
+
+  /// Opens the database and takes the output directory, unless the run is complete.
+  fileprivate func takePlace() throws -> Place {
+    let store = try RunStore(path: run.config.database)
+    try store.checkIntegrity()
+    if let id = try completedRun(in: store) { return .complete(id) }
+    return .begun(try begin(store, OutputDirectory(run.config.outputDir)))
   }
 
   /// Takes the output directory and the run's row.
@@ -202,7 +242,7 @@ extension TrainingRun {
       guard let checkpoint = resumed.checkpoint else {
         let id = try store.resumeRun(
           run, token: identity.token, startedAt: identity.startedAt, after: -1, history: RunHistory())
-        return Begun(lock: lock, identity: identity, id: id)
+        return Begun(store: store, lock: lock, identity: identity, id: id)
       }
       let history = try checkpoint.history()
       var records = try history.records()
@@ -211,7 +251,7 @@ extension TrainingRun {
         run, token: identity.token, startedAt: identity.startedAt, after: checkpoint.step, history: records)
       // A stopped run's adapter is in its checkpoint too, and here it would soon be out of date.
       if checkpoint.step < checkpoint.totalSteps, !trainer.isFinished { try output.deleteAdapter() }
-      return Begun(lock: lock, identity: identity, id: id, history: history, checkpoints: records.checkpoints)
+      return Begun(store: store, lock: lock, identity: identity, id: id, history: history, checkpoints: records.checkpoints)
     }
     let identity = RunIdentity()
     if output.holdsRun {
@@ -223,13 +263,13 @@ extension TrainingRun {
       try output.deleteRun()
       try folder.prepare()
       try identity.write(output.path)
-      return Begun(lock: lock, identity: identity, id: id)
+      return Begun(store: store, lock: lock, identity: identity, id: id)
     }
     try folder.prepare()
     try identity.write(output.path)
     do {
       let id = try store.beginRun(run, token: identity.token, startedAt: identity.startedAt)
-      return Begun(lock: lock, identity: identity, id: id)
+      return Begun(store: store, lock: lock, identity: identity, id: id)
     } catch {
       try? output.deleteRun()
       throw error
