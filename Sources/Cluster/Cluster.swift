@@ -13,7 +13,10 @@ public final class Cluster: Sendable {
   public let members: [Member]
   /// Notes for the user.
   public let notices: [String]
+  /// The library of MPI; nil alone.
+  public let library: ClusterLibrary?
   private let transport: any Transport
+  private let watchdog: Watchdog?
 
   /// The number of this process, from 0.
   public var rank: Int { transport.rank }
@@ -27,8 +30,15 @@ public final class Cluster: Sendable {
   public var me: Member { members[rank] }
 
   /// The cluster behind `transport`, whose processes are `members`.
-  public init(_ transport: any Transport, members: [Member], notices: [String] = []) {
+  public convenience init(_ transport: any Transport, members: [Member], notices: [String] = []) {
+    self.init(transport, members: members, notices: notices, watchdog: nil, library: nil)
+  }
+
+  init(
+    _ transport: any Transport, members: [Member], notices: [String], watchdog: Watchdog?, library: ClusterLibrary?
+  ) {
     (self.transport, self.members, self.notices) = (transport, members, notices)
+    (self.watchdog, self.library) = (watchdog, library)
   }
 
   /// The bytes of every rank, by rank.
@@ -81,6 +91,14 @@ public final class Cluster: Sendable {
   /// Rank 0's number.
   public func broadcast(number: Int64) -> Int64 {
     withUnsafeBytes(of: number) { broadcast(Array($0)) }.withUnsafeBytes { $0.loadUnaligned(as: Int64.self) }
+  }
+
+  /// Notes that step `number`, from 1, begins, for the message of a rank that waits too long.
+  public func mark(step number: Int) { watchdog?.mark(.step(number)) }
+
+  /// Runs `body`, in which ranks may wait for each other as long as they want: for a download, say.
+  public func patiently<Value>(_ body: () throws -> Value) rethrows -> Value {
+    try watchdog?.unwatched(body) ?? body()
   }
 
   /// Waits for all.

@@ -15,7 +15,7 @@ public struct Member: Sendable, Equatable, Codable {
   /// A process by itself: this one.
   public static var current: Member {
     Member(
-      rank: 0, host: ProcessInfo.processInfo.hostName, processors: ProcessorCount.allowed,
+      rank: 0, host: hostName(), processors: ProcessorCount.allowed,
       hostProcessors: ProcessInfo.processInfo.processorCount)
   }
 
@@ -28,7 +28,9 @@ extension [Member] {
   var named: String {
     if count == 1 { return self[0].name }
     let shown = prefix(count > 4 ? 3 : 4).map { String($0.rank) }, rest = count - shown.count
-    return "ranks " + (rest > 0 ? shown.joined(separator: ", ") + " and \(rest) others"
-      : shown.dropLast().joined(separator: ", ") + " and " + shown[shown.count - 1])
+    return "ranks "
+      + (rest > 0
+        ? shown.joined(separator: ", ") + " and \(rest) others"
+        : shown.dropLast().joined(separator: ", ") + " and " + shown[shown.count - 1])
   }
 }
