@@ -26,8 +26,14 @@ struct SwiftPEFT: ParsableCommand {
   static func main() {
     StopSignals.install()
     ParentWatch.install()
+    var command: any ParsableCommand
     do {
-      var command = try parseAsRoot()
+      command = try parseAsRoot()
+      try ClusterSession.requireSupport(of: command)
+    } catch {
+      ClusterSession.fail(error)
+    }
+    do {
       try command.run()
     } catch {
       Failure(error).exit()
@@ -100,6 +106,9 @@ enum ParentWatch {
 
   /// Environment for the processes of a sweep: the sweep's process id.
   static var environment: [String: String] { [variable: String(getpid())] }
+
+  /// Whether this is a process of a sweep.
+  static var isInSweep: Bool { ProcessInfo.processInfo.environment[variable] != nil }
 
   /// In a process of a sweep: sends itself SIGTERM when the sweep is gone.
   static func install() {
