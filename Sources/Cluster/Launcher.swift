@@ -1,3 +1,5 @@
+import Foundation
+
 /// Who started this process together with others, as its environment says.
 public struct Launcher: Sendable, Equatable {
   /// The launchers that we know by their variables.
@@ -31,6 +33,19 @@ public struct Launcher: Sendable, Equatable {
       return
     }
     return nil
+  }
+
+  /// Ends this process, and as far as the launcher allows the others, which may wait for it. No exit handlers run.
+  ///
+  /// Open MPI's launcher does that where a process ends with another status than 0; MPICH's has to be told.
+  public func abandon(
+    _ status: Int32, environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> Never {
+    if kind == .mpich, let descriptor = environment["PMI_FD"].flatMap({ Int32($0) }) {
+      let request = "cmd=abort exitcode=\(status)\n"
+      _ = write(descriptor, request, request.utf8.count)
+    }
+    _exit(status)
   }
 
   /// The program that one calls.

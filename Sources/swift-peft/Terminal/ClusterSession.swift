@@ -27,43 +27,56 @@ enum ClusterSession {
   static let launcher: Launcher? =
     ParentWatch.isInSweep ? nil : Launcher(environment: ProcessInfo.processInfo.environment)
 
-  /// Refuses `command` where several processes would do the same.
+  /// Refuses `command` where several processes would do the same. Help is shown by the first of them.
   static func requireSupport(of command: any ParsableCommand) throws {
     let type = type(of: command)
-    guard launcher != nil, !verbs.contains(where: { $0 == type }) else { return }
-    throw SingleProcessVerb(name: name(of: type, in: SwiftPEFT.self) ?? "this")
+    guard let launcher, !verbs.contains(where: { $0 == type }) else { return }
+    if let name = name(of: type, in: SwiftPEFT.self) { throw SingleProcessVerb(name: name) }
+    if launcher.rank > 0 { exit(0) }
   }
 
-  /// Ends this process for an error that all of them have, before they know each other.
+  /// Ends this process for an error that all of them have, before they know each other. Rank 0 shows it.
   static func fail(_ error: any Error) -> Never {
-    if let launcher, launcher.rank > 0 { exit(Failure(error).status) }
-    Failure(error).exit()
+    let failure = Failure(error)
+    guard let launcher else { failure.exit() }
+    if launcher.rank == 0 {
+      failure.show()
+    } else if failure.status != 0 {
+      // Rank 0 must not be ended before it has shown the error.
+      Thread.sleep(forTimeInterval: patience)
+    }
+    if failure.status == 0 { exit(0) }
+    launcher.abandon(failure.status)
   }
+
+  /// Seconds in which rank 0 can show its error.
+  private static let patience = 2.0
 
   fileprivate static func open() throws -> Cluster {
-    if launcher == nil { return .alone }
+    guard let launcher else { return .alone }
     do {
       return try .open()
     } catch {
-      if let launcher, launcher.rank > 0 {
-        // Mostly rank 0 has the same error, and the launcher ends all of them before this one repeats it.
-        Thread.sleep(forTimeInterval: 2)
-        Failure(error, of: "rank \(launcher.rank) on \(Member.current.host)").exit()
+      if launcher.rank > 0 {
+        // Mostly rank 0 has the same error and ends all of them before this one repeats it.
+        Thread.sleep(forTimeInterval: patience)
       }
-      throw error
+      let failure = Failure(error, of: launcher.rank > 0 ? "rank \(launcher.rank) on \(Member.current.host)" : nil)
+      failure.show()
+      launcher.abandon(failure.status)
     }
   }
 
   fileprivate static func end(_ cluster: Cluster, _ error: any Error) throws {
     if cluster.isAlone { throw error }
+    let failure = Failure(error, of: cluster.leads ? nil : cluster.me.name)
     let isCommon = error is any CommonError || error is ExitCode || Failure.isParsers(error)
-    guard isCommon else {
-      let failure = Failure(error, of: cluster.leads ? nil : cluster.me.name)
-      failure.show()
-      cluster.abort(failure.status)
-    }
+    if cluster.leads || !isCommon { failure.show() }
+    if !isCommon { cluster.abort(failure.status) }
+    // The first process that ends may make the launcher end the others, so all wait for what rank 0 shows.
+    cluster.wait()
     cluster.finish()
-    throw cluster.leads ? error : ExitCode(Failure(error).status)
+    throw ExitCode(failure.status)
   }
 
   /// The words after `swift-peft` that call `type`.
