@@ -42,11 +42,15 @@ public struct Launcher: Sendable, Equatable {
     _ status: Int32, environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> Never {
     if kind == .mpich, let descriptor = environment["PMI_FD"].flatMap({ Int32($0) }) {
+      Self.letOutputPass()
       let request = "cmd=abort exitcode=\(status)\n"
       _ = write(descriptor, request, request.utf8.count)
     }
     _exit(status)
   }
+
+  /// Waits before the job is ended: MPICH's launcher then drops what it has not forwarded yet, such as the reason.
+  static func letOutputPass() { usleep(300_000) }
 
   /// The program that one calls.
   var program: String { kind == .slurm ? "srun" : "mpirun" }

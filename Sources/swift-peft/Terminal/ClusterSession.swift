@@ -50,7 +50,7 @@ enum ClusterSession {
   }
 
   /// Seconds in which rank 0 can show its error.
-  private static let patience = 2.0
+  private static let patience = 5.0
 
   fileprivate static func open() throws -> Cluster {
     guard let launcher else { return .alone }
