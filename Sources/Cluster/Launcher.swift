@@ -53,7 +53,7 @@ public struct Launcher: Sendable, Equatable {
   static func letOutputPass() { usleep(300_000) }
 
   /// The program that one calls.
-  var program: String { kind == .slurm ? "srun" : "mpirun" }
+  public var program: String { kind == .slurm ? "srun" : "mpirun" }
 
   /// What to do where its processes do not find each other.
   var advice: String {

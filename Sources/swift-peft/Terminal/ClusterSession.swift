@@ -31,7 +31,7 @@ enum ClusterSession {
   static func requireSupport(of command: any ParsableCommand) throws {
     let type = type(of: command)
     guard let launcher, !verbs.contains(where: { $0 == type }) else { return }
-    if let name = name(of: type, in: SwiftPEFT.self) { throw SingleProcessVerb(name: name) }
+    if let name = name(of: type, in: SwiftPEFT.self) { throw SingleProcessVerb(name: name, launcher: launcher.program) }
     if launcher.rank > 0 { exit(0) }
   }
 
@@ -57,6 +57,7 @@ enum ClusterSession {
     do {
       return try .open()
     } catch {
+      if (error as? ClusterError)?.isCommon == true { fail(error) }
       if launcher.rank > 0 {
         // Mostly rank 0 has the same error and ends all of them before this one repeats it.
         Thread.sleep(forTimeInterval: patience)
@@ -92,7 +93,8 @@ enum ClusterSession {
 /// A launcher started several processes with a verb that has no use for them.
 struct SingleProcessVerb: UserFacingError, Equatable {
   let name: String
+  let launcher: String
 
-  var description: String { "\(name) works in one process; start it without mpirun" }
+  var description: String { "\(name) works in one process; start it without \(launcher)" }
   var exitStatus: Diagnostics.ExitStatus { .usage }
 }
