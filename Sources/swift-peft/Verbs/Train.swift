@@ -15,8 +15,8 @@ struct Train: ParsableCommand {
         --output-dir runs/seed-7
 
       Writes the adapter, the resolved config and the scores to output_dir, and all measured values to the database. \
-      SIGINT, SIGTERM and SIGHUP stop the run after the current step, with a checkpoint and all files written; a second \
-      signal stops it immediately. However the run ended, --resume continues it from its last checkpoint, with the same \
+      SIGINT, SIGTERM, SIGHUP and SIGUSR1 stop the run after the current step, with a checkpoint and all files written; a \
+      second SIGINT or SIGTERM stops it immediately. However the run ended, --resume continues it from its last checkpoint, with the same \
       result as an uninterrupted run.
       """)
 
