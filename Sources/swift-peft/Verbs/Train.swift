@@ -33,8 +33,11 @@ struct Train: ParsableCommand {
   @Flag(help: "Check everything and print the plan, without training or writing anything.")
   var dryRun = false
 
+  @OptionGroup var planned: ClusterPlanOptions
+
   func validate() throws {
     if resume, overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
+    try planned.validate(isDryRun: dryRun)
   }
 
   func run() throws {
@@ -45,7 +48,7 @@ struct Train: ParsableCommand {
     var progress = Progress(isQuiet: report.quiet)
     let library = BLASLibrary.prepare()
     if dryRun {
-      let plan = try DryRun(config, threads: options.threads.count, start: start)
+      let plan = try DryRun(config, threads: options.threads.count, start: start, shape: planned.shape)
       plan.notices.forEach(progress.notice)
       return try Console.print(report.json ? JSONWriter.text(plan.json, pretty: true) : plan.text)
     }
