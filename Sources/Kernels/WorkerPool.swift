@@ -42,11 +42,11 @@ public final class WorkerPool: Sendable {
   public func map<Result: Sendable>(
     _ count: Int, while mayContinue: () -> Bool, _ work: @escaping @Sendable (Int, Workspace) -> Result
   ) -> [Result]? {
-    map(count, isLone: count == 1, while: mayContinue, work)
+    map(count, workers: threads, isLone: count == 1, while: mayContinue, work)
   }
 
   private func map<Result: Sendable>(
-    _ count: Int, isLone: Bool, while mayContinue: () -> Bool, _ work: @escaping @Sendable (Int, Workspace) -> Result
+    _ count: Int, workers: Int, isLone: Bool, while mayContinue: () -> Bool, _ work: @escaping @Sendable (Int, Workspace) -> Result
   ) -> [Result]? {
     let queue = WorkQueue<Result>(count: count)
     let share: @Sendable (Workspace) -> Void = { workspace in
@@ -54,7 +54,7 @@ public final class WorkerPool: Sendable {
     }
     // Asked before the other workers begin, which might else take all indices first.
     guard queue.continues(mayContinue()) else { return nil }
-    forEachWorker(atMost: count, isLone: isLone, others: share) { workspace in
+    forEachWorker(atMost: min(count, workers), isLone: isLone, others: share) { workspace in
       while let index = queue.take() {
         queue.finish(index, work(index, workspace))
         guard queue.continues(mayContinue()) else { return }
@@ -74,9 +74,9 @@ public final class WorkerPool: Sendable {
 
   /// Runs `work` for the shards in `span` of the tree's order, each with a cleared gradient storage, and adds the
   /// storages along the tree. Results are in that order; what is left of the sums is handed to `use`, and kept for the
-  /// next step after it.
+  /// next step after it. At most `most` shards are worked on at once, where memory is for no more storages.
   public func mapGradients<Result: Sendable>(
-    _ span: Range<Int>, of tree: ShardTree, count: Int,
+    _ span: Range<Int>, of tree: ShardTree, count: Int, atMost most: Int = .max,
     _ work: @escaping @Sendable (_ shard: Int, Workspace, FloatStorage) -> Result,
     use: ([ShardTree.Node: FloatStorage]) -> Void
   ) -> [Result] {
@@ -84,10 +84,10 @@ public final class WorkerPool: Sendable {
       defer { storages = [] }
       return storages.filter { $0.count == count }
     }
-    let shards = Array(tree.order[span]), workers = min(threads, shards.count)
+    let shards = Array(tree.order[span]), workers = min(threads, most, shards.count)
     let sum = TreeSum(count: count, idle: idle, tree: tree, workers: workers)
     // Whether threads share the operations of a shard must not depend on how shards are divided among processes.
-    let results = map(shards.count, isLone: tree.shards == 1, while: { true }) { index, workspace in
+    let results = map(shards.count, workers: workers, isLone: tree.shards == 1, while: { true }) { index, workspace in
       let storage = sum.takeStorage()
       let result = work(shards[index], workspace, storage)
       sum.finish(tree.leaf(shards[index]), storage)

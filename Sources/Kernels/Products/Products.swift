@@ -17,7 +17,7 @@ public final class Products {
 
   private let computes: Bool
 
-  /// Products are compiled when first needed. Without `computes`, products do nothing.
+  /// Products are compiled when first needed. Without `computes`, products are only counted.
   public init(computes: Bool = true) { self.computes = computes }
 
   /// `oneDNN` or `OpenBLAS`.
@@ -52,8 +52,9 @@ public final class Products {
     _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, into c: Operand, accumulate: Bool = false,
     bias: UnsafePointer<Float>? = nil
   ) {
-    guard m > 0, n > 0, computes else { return }
+    guard m > 0, n > 0 else { return }
     operations += 2 * Double(m) * Double(n) * Double(k)
+    guard computes else { return }
     if let team, let cut = ProductPieces.cut(m, n, k) {
       let length = cut.rows ? m : n
       team.forEach((length + cut.size - 1) / cut.size) { piece, products in
@@ -85,8 +86,12 @@ public final class Products {
     groups: Int = 1, heads: Int, _ m: Int, _ n: Int, _ k: Int, accumulate: Bool = false,
     _ operands: (_ group: Int) -> (a: Operand, b: Operand, c: Operand)
   ) {
-    guard m > 0, n > 0, computes else { return }
+    guard m > 0, n > 0 else { return }
     let work = 2 * Double(groups * heads) * Double(m) * Double(n) * Double(k)
+    guard computes else {
+      operations += work
+      return
+    }
     if let team, groups * heads > 1, work >= ProductPieces.smallest {
       operations += work
       team.forEach(groups * heads) { piece, products in

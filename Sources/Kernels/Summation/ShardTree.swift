@@ -91,6 +91,11 @@ public struct ShardTree: Sendable, Equatable {
     return nodes
   }
 
+  /// The most storages that are in use at once while `workers` threads add shards up: what a thread works on, and sums
+  /// that wait for their siblings. With all shards up to some place of the order done, at most log₂ of them wait:
+  /// someone can always go on.
+  public func storages(workers: Int) -> Int { 2 * workers + Int.bitWidth - shards.leadingZeroBitCount }
+
   /// Shards of a node.
   private func count(_ node: Node) -> Int { (shards - node.residue + node.modulus - 1) / node.modulus }
 

@@ -24,8 +24,7 @@ final class TreeSum: Sendable {
   /// Sums of `count` numbers each, in the storages `idle` and new ones. `workers` threads take part.
   init(count: Int, idle: [FloatStorage], tree: ShardTree, workers: Int) {
     self.count = count
-    // With all shards up to some place of the order done, at most log₂ of them wait: someone can always go on.
-    limit = 2 * workers + Int.bitWidth - tree.shards.leadingZeroBitCount
+    limit = tree.storages(workers: workers)
     state = Mutex(State(idle: idle))
   }
 

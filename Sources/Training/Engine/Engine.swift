@@ -25,16 +25,19 @@ public struct Engine: Sendable {
   private let recomputes: Bool
   /// The processes that share a batch.
   let cluster: Cluster
+  /// The most threads that compute gradients, each with storages of its own.
+  private let workers: Int
 
   /// An engine for a model with the linear maps `sites`.
   public init(
     _ objective: any Objective, model: ObjectiveModel, sites: [Site], scale: Double, loraDropout: Double = 0,
     labelSmoothing: Double = 0, pool: WorkerPool, precision: Precision = .float32, recomputes: Bool = false,
-    cluster: Cluster = .alone
+    cluster: Cluster = .alone, workers: Int = .max
   ) {
     (self.objective, self.model, self.sites, self.scale) = (objective, model, sites, scale)
     (self.loraDropout, self.labelSmoothing) = (loraDropout, labelSmoothing)
     (self.pool, self.precision, self.recomputes, self.cluster) = (pool, precision, recomputes, cluster)
+    self.workers = workers
   }
 
   /// Sets `gradients` to the gradient of the mean loss of `items`: the shards of this rank are computed here, and the
@@ -43,9 +46,30 @@ public struct Engine: Sendable {
     of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?, into gradients: FloatStorage
   ) -> BatchResult {
     let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, trained: gradients.count)
-    let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
     let tree = ShardTree(shards: plan.shards.count), span = tree.spans(ranks: cluster.size)[cluster.rank]
-    let results = pool.mapGradients(span, of: tree, count: gradients.count) { shard, workspace, storage in
+    let results = compute(batch, plan, span, of: tree, state: state, dropout: dropout) { nodes in
+      cluster.sum(nodes, over: tree, into: gradients)
+    }
+    return batch.result(plan.gather(cluster.gather(results), order: tree.order))
+  }
+
+  /// Computes the first `count` shards of a training step on `items`, to see how long that takes. Says how many there
+  /// were.
+  func computeShards(
+    _ count: Int, of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource
+  ) -> Int {
+    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, trained: state.storageCount)
+    let tree = ShardTree(shards: min(count, plan.shards.count))
+    return compute(batch, plan, 0..<tree.shards, of: tree, state: state, dropout: dropout, use: { _ in }).count
+  }
+
+  /// Takes the shards in `span` of the tree's order forward and backward; `use` gets the sums of their gradients.
+  private func compute(
+    _ batch: any ObjectiveBatch, _ plan: ShardPlan, _ span: Range<Int>, of tree: ShardTree, state: TrainableState,
+    dropout: DropoutSource?, use: ([ShardTree.Node: FloatStorage]) -> Void
+  ) -> [[UnitResult]] {
+    let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
+    return pool.mapGradients(span, of: tree, count: state.storageCount, atMost: workers) { shard, workspace, storage in
       let tape = Tape(
         workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout, precision: precision)
       let context = ForwardContext(
@@ -53,10 +77,9 @@ public struct Engine: Sendable {
       let result = batch.forward(plan.shards[shard], context)
       tape.backward()
       return result
-    } use: { nodes in
-      cluster.sum(nodes, over: tree, into: gradients)
+    } use: {
+      use($0)
     }
-    return batch.result(plan.gather(cluster.gather(results), order: tree.order))
   }
 
   /// Losses and scores of `items`, without dropout and label smoothing.

@@ -1,5 +1,6 @@
 import Adapters
 import Configuration
+import Kernels
 import Models
 
 /// `swift-peft train --dry-run`: everything that a run checks before its first write, and what it would do.
@@ -23,13 +24,16 @@ public struct DryRun: Sendable {
   public let mergeSteps: [Int]?
   /// What the run would take.
   public let memory: MemoryEstimate
+  /// What it would do on several machines; nil for one process.
+  public let cluster: ClusterPlan?
   /// Missing inputs, each with what was looked for.
   public let missing: [String]
   /// Notes for the user.
   public let notices: [String]
 
-  /// Checks the run that `config` describes. Throws what a real run would, except for missing inputs.
-  public init(_ config: RunConfig, threads: Int, start: RunStart) throws {
+  /// Checks the run that `config` describes, for the processes of `shape` or one. Throws what a real run would, except
+  /// for missing inputs.
+  public init(_ config: RunConfig, threads: Int, start: RunStart, shape: ClusterShape? = nil) throws {
     let inputs = try TrainingInputs(config, threads: threads, start: start, isDryRun: true)
     let data = inputs.data, run = data.run, training = config.training
     self.run = run
@@ -41,9 +45,16 @@ public struct DryRun: Sendable {
     mergeSteps = try totalSteps.flatMap {
       try run.method.procedure?.steps(config.adapter.methodOptions, run.table, $0)
     }
-    memory = try MemoryEstimate(run, outputs: outputs, items: data.train?.items)
+    // As in `outputs`, 0 means that there is no head; two classes are assumed where the labels are missing.
+    let head = outputs.map { $0 > 0 ? $0 : nil } ?? (run.taskKind.isLanguageModelling ? nil : 2)
+    let epoch = try EpochShards(run, outputs: head, items: data.train?.items)
+    let estimate = MemoryEstimate(run, outputs: head, epoch: epoch, ranks: shape?.ranks ?? 1)
+    let (memory, limit) = estimate.limited(to: SystemFacts().availableMemory, ranksOfHost: shape?.ranksOfHost ?? 1)
+    self.memory = memory
+    let state = data.train == nil || !inputs.missing.isEmpty ? nil : inputs.start?.state
+    cluster = try shape.map { try ClusterPlan(run, $0, outputs: head, epoch: epoch, state: state) }
     missing = inputs.missing
-    var notices = inputs.notices
+    var notices = inputs.notices + (limit.map { [$0] } ?? [])
     if start == .resume {
       notices.append(
         inputs.resumed?.checkpoint.map { "would resume after step \($0.step)" } ?? "there is no checkpoint to resume")

@@ -1,5 +1,4 @@
 import Adapters
-import Autograd
 import Checkpoints
 import Configuration
 import Kernels
@@ -11,40 +10,88 @@ public struct MemoryEstimate: Sendable, Equatable {
   /// The frozen weights: mapped from their files, or the copies that bfloat16 makes of them.
   public let weights: Int
   /// Values, gradients and two moments of everything that trains.
-  public let trainable: Int
+  public var trainable: Int { state + storages(workers) * storage }
   /// Activations of all workers.
-  public let activations: Int
+  public var activations: Int { workers * activation }
   /// The program itself, its libraries, the tokenizer and the data.
   public let program: Int
+  /// Workers that compute gradients at once.
+  public private(set) var workers: Int
+
   /// The weights while they are loaded: every number is looked at once.
   private let loading: Int
+  /// The part of the weights that is mapped: the processes of a host share it.
+  private let mapped: Int
+  /// Values, the sum of gradients and two moments.
+  private let state: Int
+  /// The gradients of one shard.
+  private let storage: Int
+  /// Activations of a worker.
+  private let activation: Int
+  /// The most shards of a step on this rank.
+  private let shards: Int
 
   /// All together.
   public var total: Int { max(loading, weights + trainable + activations) + program }
 
   /// The estimate for training on `items` in the order of the first epoch or, if they are not known, on full batches of the
-  /// longest examples. `outputs` are those of the head, nil without one.
-  init(_ run: PreparedRun, outputs: Int?, items: [EncodedDataset.Item]? = nil, threads: Int? = nil) throws {
-    let directory = try? run.geometry.checkpoint(run.modelDirectory)
-    let stored = StoredWeights(run, directory)
-    weights = stored.held
-    loading = stored.loaded
-    let work = try Work(run, outputs: outputs, items: items, stored: directory)
-    let workers = min(threads ?? run.pool.threads, work.shards)
-    let head = run.head(outputs: outputs)
-    let state = TrainableState(table: run.table, head: head)
-    // Values and each worker's gradients, products of A and B included; two moments of what is trained.
+  /// longest examples. `outputs` are those of the head, nil without one. The run has `ranks` processes.
+  init(
+    _ run: PreparedRun, outputs: Int?, items: [EncodedDataset.Item]? = nil, threads: Int? = nil, ranks: Int = 1
+  ) throws {
+    let epoch = try EpochShards(run, outputs: outputs, items: items)
+    self.init(run, outputs: outputs, epoch: epoch, threads: threads, ranks: ranks)
+  }
+
+  /// The same, for steps that have been looked at.
+  init(_ run: PreparedRun, outputs: Int?, epoch: EpochShards, threads: Int? = nil, ranks: Int = 1) {
+    let stored = StoredWeights(run, try? run.geometry.checkpoint(run.modelDirectory))
+    (weights, mapped, loading) = (stored.mapped + stored.copied, stored.mapped, stored.loaded)
+    let head = run.head(outputs: outputs), state = TrainableState(table: run.table, head: head)
     let trained = run.table.parameterCount + head.map(\.count).reduce(0, +)
-    trainable = 4 * (state.storageCount * (1 + workers + 1) + 2 * trained)
-    activations = workers * (work.largest.map { $0.bytes(run, state) }.max() ?? 0)
+    shards = (epoch.most + ranks - 1) / ranks
+    workers = min(threads ?? run.pool.threads, shards)
+    // Products of A and B have values and gradients, and no moments.
+    self.state = 4 * (2 * state.storageCount + 2 * trained)
+    storage = 4 * state.storageCount
+    activation = epoch.largest.map { $0.work(run, state).bytes }.max() ?? 0
     program =
-      48 << 20 + Self.itemBytes * work.examples + Self.tokenBytes * work.tokens
+      48 << 20 + Self.itemBytes * epoch.examples + Self.tokenBytes * epoch.exampleTokens
       + Self.tokenizerBytes * run.model.vocabularySize
   }
 
   /// The same for a run whose inputs have not been read.
   public init(unread run: PreparedRun, threads: Int) throws {
     try self.init(run, outputs: run.taskKind.isLanguageModelling ? nil : 2, threads: threads)
+  }
+
+  /// Bytes of a host with `ranks` such processes, which share what is mapped from files.
+  public func host(ranks: Int) -> Int {
+    max(loading, mapped + ranks * (weights - mapped + trainable + activations)) + ranks * program
+  }
+
+  /// The same run with so few workers that it fits into `available` bytes, shared by `ranksOfHost` processes, and a
+  /// notice if they are fewer. With one worker, if nothing fits. What is mapped is not counted: the system can give it
+  /// up.
+  func limited(to available: Int?, ranksOfHost: Int) -> (estimate: MemoryEstimate, notice: String?) {
+    // What few numbers take is not worth a look.
+    guard let available, storage > 4 * ShardPlan.fewNumbers else { return (self, nil) }
+    var estimate = self
+    while estimate.workers > 1, estimate.own > available / ranksOfHost { estimate.workers -= 1 }
+    guard estimate.workers < workers else { return (self, nil) }
+    return (
+      estimate,
+      "computes gradients on \(estimate.workers) of \(workers) threads: \(workers) would take about \(own / 1_000_000) MB, "
+        + "and \(available / ranksOfHost / 1_000_000) MB of memory are available"
+    )
+  }
+
+  /// What belongs to this process alone.
+  private var own: Int { weights - mapped + trainable + activations + program }
+
+  /// Storages for gradients that are in use at once.
+  private func storages(_ workers: Int) -> Int {
+    min(shards, ShardTree(shards: shards).storages(workers: workers))
   }
 
   /// What an example takes besides its tokens, and each of these, with the room that arrays grow into.
@@ -57,113 +104,29 @@ public struct MemoryEstimate: Sendable, Equatable {
 
 /// The bytes of a model's weights.
 private struct StoredWeights {
-  var held: Int
+  /// Used where they are in their files.
+  var mapped: Int
+  /// Copied: rounded to bfloat16.
+  var copied = 0
+  /// Looked at while they are loaded.
   var loaded: Int
 
   init(_ run: PreparedRun, _ directory: WeightFiles?) {
     let precision = run.config.training.precision
     guard let directory else {
-      held = precision.byteCount * run.geometry.totalParameters(labels: nil)
-      loaded = held
+      mapped = precision.byteCount * run.geometry.totalParameters(labels: nil)
+      loaded = mapped
       return
     }
     let tensors = directory.files.flatMap { file in file.names.compactMap { file.info($0) } }
     loaded = tensors.map(\.byteCount).reduce(0, +)
-    held = loaded
+    mapped = loaded
     guard precision == .bfloat16 else { return }
     // Matrices of linear maps are held as rounded copies unless they are stored so; the rest stays mapped.
     for site in run.geometry.sites where site.slice == nil {
       guard let info = directory.info(site.path + ".weight"), info.dtype != .bfloat16 else { continue }
-      held += 2 * info.shape.reduce(1, *) - info.byteCount
-    }
-  }
-}
-
-/// The largest shards among the first batches of a run, on a model that is only shapes.
-private struct Work {
-  /// The shard with the most tokens, and the one with the longest sequence.
-  let largest: [Shard]
-  /// The most shards of a batch.
-  private(set) var shards = 1
-  let examples: Int
-  let tokens: Int
-
-  /// A shard, ready to go through the model.
-  struct Shard {
-    let batch: any ObjectiveBatch
-    let units: [Int]
-    var lengths: [Int] { units.map { batch.lengths[$0] } }
-  }
-
-  init(
-    _ run: PreparedRun, outputs: Int?, items: [EncodedDataset.Item]?, stored: WeightFiles?
-  ) throws {
-    let training = run.config.training
-    let objective = (try? run.task().objective) ?? Self.objective(outputs)
-    let model = try ObjectiveModel(
-      shapesOf: run.geometry, objective.modelUse, precision: training.precision, stored: stored)
-    let items =
-      items
-      ?? Array(
-        repeating: Self.longestItem(run, outputs), count: min(4096, StepPlan(examples: 1, training).stepSize))
-    var most = (tokens: 0, shard: Shard?.none), widest = (length: 0, shard: Shard?.none)
-    let steps = StepPlan(examples: items.count, training)
-    let order = training.shuffle ? run.philox.permutation(items.count, epoch: 0) : Array(items.indices)
-    for step in 0..<min(steps.perEpoch, 1000) {
-      let batch = objective.batch(
-        steps.batch(step: step, order: order).map { items[$0] }, model,
-        .training(labelSmoothing: training.labelSmoothingFactor))
-      let plan = ShardPlan(lengths: batch.lengths, trained: run.table.parameterCount)
-      for shard in plan.shards.map({ Shard(batch: batch, units: $0) }) {
-        let lengths = shard.lengths, tokens = lengths.reduce(0, +), longest = lengths.max() ?? 0
-        if tokens > most.tokens { most = (tokens, shard) }
-        if longest > widest.length { widest = (longest, shard) }
-      }
-      shards = max(shards, plan.shards.count)
-    }
-    largest = [most.shard, widest.shard].compactMap(\.self)
-    (examples, tokens) = (items.count, items.reduce(0) { $0 + $1.ids.count })
-  }
-
-  private static func objective(_ outputs: Int?) -> any Objective {
-    outputs.map { Classification(classes: $0) } ?? LanguageModelling()
-  }
-
-  private static func longestItem(_ run: PreparedRun, _ outputs: Int?) -> EncodedDataset.Item {
-    let ids = [Int32](repeating: 0, count: run.config.task.maxSeqLength)
-    return outputs == nil
-      ? EncodedDataset.Item(documents: [ids])
-      : EncodedDataset.Item(ids: ids, typeIDs: ids, label: .classIndex(0))
-  }
-}
-
-extension Work.Shard {
-  /// Bytes of its activations: forward and backward code run on shapes, in a workspace that counts.
-  func bytes(_ run: PreparedRun, _ state: TrainableState) -> Int {
-    let config = run.config.training, workspace = Workspace(computes: false)
-    let tape = Tape(
-      workspace: workspace, parameters: state.values, gradients: FloatStorage(zeros: state.storageCount),
-      dropout: DropoutSource(philox: run.philox, step: 0), precision: config.precision)
-    let context = ForwardContext(
-      tape: tape,
-      adapters: state.adapters(sites: run.geometry.sites, scale: 1, dropout: run.config.adapter.loraDropout),
-      head: state.headReferences, recomputes: config.gradientCheckpointing)
-    _ = batch.forward(units, context)
-    tape.backward()
-    return workspace.peakBytes
-  }
-}
-
-extension ObjectiveModel {
-  /// A model without numbers, to count what it takes.
-  fileprivate init(
-    shapesOf geometry: ModelGeometry, _ use: ModelUse, precision: Precision, stored: WeightFiles?
-  ) throws {
-    switch use {
-    case .classifier:
-      self = .classifier(try LoadedClassifier.model(shapesOf: geometry, precision: precision, stored: stored))
-    case .languageModel:
-      self = .language(try LanguageModel(shapesOf: geometry, precision: precision, stored: stored))
+      mapped -= info.byteCount
+      copied += 2 * info.shape.reduce(1, *)
     }
   }
 }

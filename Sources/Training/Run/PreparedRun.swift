@@ -182,13 +182,14 @@ public struct PreparedRun: Sendable {
   /// s in W x + s · B A x: alpha / r, or alpha / √r, of maps that have none of their own.
   public var scale: Double { config.adapter.placement.scale }
 
-  /// The engine that runs the model with adapters scaled by `scale`.
-  public func engine(scale: Double) throws -> Engine {
+  /// The engine that runs the model with adapters scaled by `scale`, and computes gradients on at most `workers` threads.
+  public func engine(scale: Double, workers: Int = .max) throws -> Engine {
     let training = config.training
     return Engine(
       try task().objective, model: try network().objectiveModel, sites: geometry.sites, scale: scale,
       loraDropout: config.adapter.loraDropout, labelSmoothing: training.labelSmoothingFactor, pool: pool,
-      precision: training.precision, recomputes: training.gradientCheckpointing, cluster: cluster)
+      precision: training.precision, recomputes: training.gradientCheckpointing, cluster: cluster,
+      workers: workers)
   }
 
   /// The head for `outputs`; a language model trains none.

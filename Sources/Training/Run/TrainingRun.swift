@@ -41,12 +41,14 @@ public struct TrainingRun {
     (self.run, self.start, self.fingerprint, resumed) = (run, start, fingerprint, inputs.resumed)
     labels = try run.task().labels
     firstStep = begun.state.step
+    let limit = try WorkerLimit(run, items: train.items, numbers: begun.state.storageCount)
     trainer = Trainer(
-      state: begun.state, loop: begun.loop, engine: try run.engine(scale: run.scale), config: config.training,
+      state: begun.state, loop: begun.loop, engine: try run.engine(scale: run.scale, workers: limit.workers),
+      config: config.training,
       train: train, evaluationSets: data.evaluationSets, procedure: begun.procedure, philox: run.philox,
       steps: data.steps)
     notices =
-      inputs.notices + (firstStep > 0 ? ["resumed after step \(firstStep) of \(trainer.totalSteps)"] : [])
+      inputs.notices + limit.notices + (firstStep > 0 ? ["resumed after step \(firstStep) of \(trainer.totalSteps)"] : [])
   }
 
   /// What a run left behind.

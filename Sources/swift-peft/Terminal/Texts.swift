@@ -84,12 +84,15 @@ extension DryRun {
         "about \(byteSize(memory.total)): weights \(byteSize(memory.weights)), training state "
           + "\(byteSize(memory.trainable)), activations \(byteSize(memory.activations)) with \(run.pool.threads) threads"
       ),
+    ]
+    entries += cluster?.entries(memory) ?? []
+    entries += [
       ("output", run.config.outputDir), ("database", run.config.database),
     ]
-    return listing(entries) + missing.map { "missing: \($0)\n" }.joined()
+    return listing(entries) + (cluster?.limit.map { $0 + "\n" } ?? "") + missing.map { "missing: \($0)\n" }.joined()
   }
 
-  /// The plan as JSON; null means unknown.
+  /// The plan as JSON; null means unknown, for `cluster` that one process is planned.
   var json: JSONValue {
     let config = run.config, parameters = parameters
     return [
@@ -108,6 +111,7 @@ extension DryRun {
         "training_state": .integer(memory.trainable), "activations": .integer(memory.activations),
       ],
       "output_dir": .string(config.outputDir), "database": .string(config.database), "missing": .strings(missing),
+      "cluster": cluster?.json(memory) ?? .null,
     ]
   }
 

@@ -2,6 +2,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
+import Kernels
 import Reports
 import RunStore
 import Training

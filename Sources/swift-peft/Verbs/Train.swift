@@ -37,8 +37,11 @@ struct Train: ParsableCommand {
   @Flag(help: "Under mpirun: also train where ranks have other processors or libraries, and so other bits.")
   var mixedMachines = false
 
+  @OptionGroup var planned: ClusterPlanOptions
+
   func validate() throws {
     if resume, overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
+    try planned.validate(isDryRun: dryRun)
   }
 
   func run() throws {
@@ -54,8 +57,9 @@ struct Train: ParsableCommand {
     let library = BLASLibrary.prepare()
     cluster.notices.forEach(progress.notice)
     if dryRun {
+      // Only rank 0 plans.
       guard cluster.leads else { return }
-      let plan = try DryRun(config, threads: threads, start: start)
+      let plan = try DryRun(config, threads: threads, start: start, shape: planned.shape(on: cluster))
       plan.notices.forEach(progress.notice)
       return try Console.print(report.json ? JSONWriter.text(plan.json, pretty: true) : plan.text)
     }
