@@ -6,7 +6,7 @@ extension Cluster {
   /// Nothing of MPI is touched in a process that was started by itself. Throws a `ClusterError`.
   public static func open(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> Cluster {
     guard let launcher = Launcher(environment: environment) else { return alone }
-    let watchdog = Watchdog(limit: try Watchdog.limit(environment: environment), rank: launcher.rank)
+    let watchdog = Watchdog(limit: try Watchdog.limit(environment: environment), launcher: launcher)
     let library = try MPILibrary(for: launcher, environment: environment)
     let base = try watchdog.watch { try MPITransport(library, launcher: launcher) }
     let transport = WatchedTransport(base: base, watchdog: watchdog)

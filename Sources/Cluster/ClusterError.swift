@@ -42,6 +42,14 @@ public enum ClusterError: UserFacingError, Equatable {
     }
   }
 
+  /// Whether all ranks have it alike.
+  public var isCommon: Bool {
+    switch self {
+    case .wrongSize, .badTimeout: true
+    default: false
+    }
+  }
+
   /// Usage, missing input or an I/O error.
   public var exitStatus: ExitStatus {
     switch self {

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Who started this process together with others, as its environment says.
 public struct Launcher: Sendable, Equatable {
   /// The launchers that we know by their variables.
@@ -33,8 +35,25 @@ public struct Launcher: Sendable, Equatable {
     return nil
   }
 
+  /// Ends this process, and as far as the launcher allows the others, which may wait for it. No exit handlers run.
+  ///
+  /// Open MPI's launcher does that where a process ends with another status than 0; MPICH's has to be told.
+  public func abandon(
+    _ status: Int32, environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> Never {
+    if kind == .mpich, let descriptor = environment["PMI_FD"].flatMap({ Int32($0) }) {
+      Self.letOutputPass()
+      let request = "cmd=abort exitcode=\(status)\n"
+      _ = write(descriptor, request, request.utf8.count)
+    }
+    _exit(status)
+  }
+
+  /// Waits before the job is ended: MPICH's launcher then drops what it has not forwarded yet, such as the reason.
+  static func letOutputPass() { usleep(300_000) }
+
   /// The program that one calls.
-  var program: String { kind == .slurm ? "srun" : "mpirun" }
+  public var program: String { kind == .slurm ? "srun" : "mpirun" }
 
   /// What to do where its processes do not find each other.
   var advice: String {

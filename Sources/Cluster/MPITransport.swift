@@ -57,6 +57,7 @@ struct MPITransport: Transport {
   }
 
   func abort(_ status: Int32) -> Never {
+    Launcher.letOutputPass()
     _ = library.abort(library.abi.world, status)
     _exit(status)
   }

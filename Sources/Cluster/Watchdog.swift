@@ -49,10 +49,12 @@ final class Watchdog: Sendable {
     thread.start()
   }
 
-  /// Ends the process as rank `rank`.
-  convenience init(limit: Duration, rank: Int) {
+  /// Ends this process of `launcher`.
+  convenience init(limit: Duration, launcher: Launcher) {
     self.init(limit: limit) { waited, place in
-      ClusterError.waited(rank: rank, seconds: Int(waited.inSeconds), place: place).endProcess()
+      let error = ClusterError.waited(rank: launcher.rank, seconds: Int(waited.inSeconds), place: place)
+      error.show()
+      launcher.abandon(error.exitStatus.rawValue)
     }
   }
 

@@ -77,9 +77,14 @@ extension UserFacingError {
   ///
   /// No exit handlers run, since other threads may still be at work.
   public func endProcess() -> Never {
+    show()
+    _exit(exitStatus.rawValue)
+  }
+
+  /// Writes the error to stderr.
+  public func show() {
     let program = CommandLine.arguments.first?.split(separator: "/").last.map { "\($0): " } ?? ""
     let text = Array("\(program)error: \(description)\n".utf8)
     _ = write(STDERR_FILENO, text, text.count)
-    _exit(exitStatus.rawValue)
   }
 }

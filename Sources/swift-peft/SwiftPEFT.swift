@@ -13,8 +13,8 @@ struct SwiftPEFT: ParsableCommand {
       EXAMPLE: swift-peft train configs/quickstart.json
 
       Results go to stdout; progress and log lines go to stderr. Exit status: 0 done, 64 wrong usage, 65 invalid data \
-      or config, 66 missing input, 70 internal error, 73 output cannot be created, 74 I/O error, 130 stopped by SIGINT, \
-      143 stopped by SIGTERM.
+      or config, 66 missing input, 70 internal error, 73 output cannot be created, 74 I/O error, 129, 130, \
+      138, 143 stopped by SIGHUP, SIGINT, SIGUSR1 or SIGTERM.
       """,
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
@@ -26,8 +26,14 @@ struct SwiftPEFT: ParsableCommand {
   static func main() {
     StopSignals.install()
     ParentWatch.install()
+    var command: any ParsableCommand
     do {
-      var command = try parseAsRoot()
+      command = try parseAsRoot()
+      try ClusterSession.requireSupport(of: command)
+    } catch {
+      ClusterSession.fail(error)
+    }
+    do {
       try command.run()
     } catch {
       Failure(error).exit()
@@ -35,25 +41,30 @@ struct SwiftPEFT: ParsableCommand {
   }
 }
 
-/// SIGINT, SIGTERM and SIGHUP: a verb that writes files stops after its current step and finishes them. A second signal,
-/// or a signal to any other verb, ends the process immediately. The exit status is 128 + the signal's number.
+/// SIGINT, SIGTERM, SIGHUP and SIGUSR1: a verb that writes files stops after its current step and finishes them. A second
+/// SIGINT or SIGTERM, or a signal to any other verb, ends the process immediately. The exit status is 128 + the signal's
+/// number.
 ///
-/// A closing terminal may send SIGHUP several times, so SIGHUP never counts as the second signal.
+/// Every launcher of processes on a cluster forwards SIGUSR1 and waits; on SIGTERM some kill soon after.
 enum StopSignals {
-  /// The first signal since `deferStops`; 0 if none.
+  /// All that stop a verb.
+  static let all = [SIGINT, SIGTERM, SIGHUP, SIGUSR1]
+
+  /// The first signal; 0 if none.
   private static let received = Atomic<Int32>(0)
+  /// Whether SIGINT or SIGTERM came: a second one is impatient. The other two may come many times for one wish: a closing
+  /// terminal repeats SIGHUP, and SIGUSR1 reaches a run from its launcher and from its sweep.
+  private static let wasAsked = Atomic<Bool>(false)
   private static let isDeferring = Atomic<Bool>(false)
 
   /// Installs the handlers, and ignores SIGPIPE and SIGXFSZ: writing to a closed pipe, or beyond the file size limit,
   /// then fails with an error instead.
   static func install() {
     // A handler must not be the first to access a lazy global.
-    _ = (received.load(ordering: .relaxed), isDeferring.load(ordering: .relaxed))
+    _ = (received.load(ordering: .relaxed), wasAsked.load(ordering: .relaxed), isDeferring.load(ordering: .relaxed))
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
-    signal(SIGINT, handler)
-    signal(SIGTERM, handler)
-    if !isIgnored(SIGHUP) { signal(SIGHUP, handler) }
+    for number in all where number != SIGHUP || !isIgnored(SIGHUP) { signal(number, handler) }
     // Only a thread that does nothing else runs the handler. On a computing thread even an empty one corrupted the heap:
     // with oneDNN 2.6.3, 14 of 15 runs that got ten signals crashed. Threads inherit the mask of the one that starts them.
     setMask(SIG_BLOCK)
@@ -64,10 +75,10 @@ enum StopSignals {
   }
 
   private static func setMask(_ how: Int32) {
-    var all = sigset_t()
-    sigemptyset(&all)
-    for number in [SIGINT, SIGTERM, SIGHUP] { sigaddset(&all, number) }
-    pthread_sigmask(how, &all, nil)
+    var set = sigset_t()
+    sigemptyset(&set)
+    for number in all { sigaddset(&set, number) }
+    pthread_sigmask(how, &set, nil)
   }
 
   /// `nohup` starts programs with SIGHUP ignored, which must stay so.
@@ -87,10 +98,10 @@ enum StopSignals {
   }
 
   private static let handler: @convention(c) (Int32) -> Void = { number in
-    let isFirst =
-      received.compareExchange(expected: 0, desired: number, ordering: .sequentiallyConsistent).exchanged
-    if !isFirst, number == SIGHUP { return }
-    if !isFirst || !isDeferring.load(ordering: .sequentiallyConsistent) { _exit(128 + number) }
+    _ = received.compareExchange(expected: 0, desired: number, ordering: .sequentiallyConsistent)
+    let isImpatient =
+      (number == SIGINT || number == SIGTERM) && wasAsked.exchange(true, ordering: .sequentiallyConsistent)
+    if isImpatient || !isDeferring.load(ordering: .sequentiallyConsistent) { _exit(128 + number) }
   }
 }
 
@@ -101,12 +112,15 @@ enum ParentWatch {
   /// Environment for the processes of a sweep: the sweep's process id.
   static var environment: [String: String] { [variable: String(getpid())] }
 
-  /// In a process of a sweep: sends itself SIGTERM when the sweep is gone.
+  /// Whether this is a process of a sweep.
+  static var isInSweep: Bool { ProcessInfo.processInfo.environment[variable] != nil }
+
+  /// In a process of a sweep: stops it when the sweep is gone.
   static func install() {
     guard let text = ProcessInfo.processInfo.environment[variable], let parent = pid_t(text) else { return }
     Thread.detachNewThread {
       while getppid() == parent { usleep(100_000) }
-      kill(getpid(), SIGTERM)
+      kill(getpid(), SIGUSR1)
     }
   }
 }

@@ -30,7 +30,8 @@ import Testing
     writer.write(true)
     var reader = ByteReader(writer.bytes)
     #expect(reader.read(Int.self) == 3)
-    #expect(reader.readAll(Float.self).map(\.bitPattern) == [Float.nan, -0.0, Float.leastNonzeroMagnitude].map(\.bitPattern))
+    #expect(
+      reader.readAll(Float.self).map(\.bitPattern) == [Float.nan, -0.0, Float.leastNonzeroMagnitude].map(\.bitPattern))
     #expect(reader.readText() == "läuft" && reader.read(Bool.self) && reader.isAtEnd)
   }
 

@@ -16,7 +16,7 @@ import Testing
     ] + more
   }
 
-  @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143)), (SIGHUP, Int32(129))])
+  @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143)), (SIGHUP, Int32(129)), (SIGUSR1, Int32(138))])
   func aStoppedRunGoesOnAsIfNothingHadHappened(signal: Int32, status: Int32) throws {
     let sandbox = try Sandbox.trainable()
     #expect(try sandbox.start(Self.long("whole")).finish().status == 0)
@@ -45,7 +45,7 @@ import Testing
   @Test func theTrainingThreadTakesNoStopSignals() throws {
     let sandbox = try Sandbox.trainable(), command = try sandbox.start(Self.long())
     command.waitForError("step 6/400 ")
-    let takers = try [SIGINT, SIGTERM, SIGHUP].map { try command.threads(taking: $0) }
+    let takers = try [SIGINT, SIGTERM, SIGHUP, SIGUSR1].map { try command.threads(taking: $0) }
     command.send(SIGTERM)
     #expect(try command.finish().status == 143)
     #expect(takers.allSatisfy { !$0.isEmpty && !$0.contains(command.id) }, "\(command.id): \(takers)")
@@ -64,6 +64,18 @@ import Testing
     #expect(resumed.status == 0 && !resumed.err.contains("damaged"), "\(resumed.err)")
     try RunRecords(sandbox, output: "run", database: "run.sqlite")
       .expectEqual(RunRecords(sandbox, output: "whole", database: "whole.sqlite"), "run stopped by two signals")
+  }
+
+  /// A launcher and a sweep may both pass SIGUSR1 on, and Slurm's SIGTERM follows it.
+  @Test func manySIGUSR1AndOneSIGTERMLeaveTimeForTheFiles() throws {
+    let sandbox = try Sandbox.trainable(), command = try sandbox.start(Self.long())
+    command.waitForError("step 60/400 ")
+    for number in [SIGUSR1, SIGUSR1, SIGHUP, SIGTERM, SIGUSR1] {
+      command.send(number)
+      usleep(1000)
+    }
+    #expect(try command.finish().status == 138)
+    #expect(sandbox.exists("run/adapter_model.safetensors") && !sandbox.exists("run/.lock"))
   }
 
   @Test func aHangUpThatIsIgnoredStaysIgnored() throws {

@@ -80,15 +80,23 @@ import Testing
     #expect(try sandbox.listing().allSatisfy { !$0.contains(".swift-peft-") })
   }
 
-  @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])
-  func aSignalStopsAllRunsWithTheirFilesWritten(signal: Int32, status: Int32) throws {
+  /// Slurm sends a signal to the sweep and to the processes of its runs.
+  @Test(arguments: [(SIGINT, Int32(130), false), (SIGTERM, Int32(143), true), (SIGUSR1, Int32(138), true)])
+  func aSignalStopsAllRunsWithTheirFilesWritten(signal: Int32, status: Int32, toAll: Bool) throws {
     let sandbox = try Self.sandbox(epochs: 100_000)
     let command = try sandbox.start(["sweep", "sweep.json", "--jobs", "2"])
     command.waitForError("training strategy-lora_seed-2")
     wait(seconds: 300) { (try? store(sandbox).metrics(run: 2).isEmpty) == false }
+    let runs = try processes(in: sandbox).filter { $0 != command.pid }
+    #expect(runs.count == 2)
     command.send(signal)
+    if toAll { runs.forEach { kill($0, signal) } }
     let outcome = try command.finish()
     #expect(outcome.status == status)
+    for label in Self.labels.prefix(2) {
+      #expect(sandbox.exists("runs/tiny/\(label)/adapter_model.safetensors"))
+      #expect(!sandbox.exists("runs/tiny/\(label)/.lock"))
+    }
     #expect(
       outcome.err.contains("strategy-lora_seed-1 was stopped\n")
         && outcome.err.contains("stopped; repeat the command to continue\n"))
@@ -98,15 +106,15 @@ import Testing
 
   /// Nothing that a sweep started outlives it.
   private func waitForOrphans(of sandbox: Sandbox) throws {
-    for _ in 0..<500 {
-      let processes = try FileManager.default.contentsOfDirectory(atPath: "/proc").filter { Int($0) != nil }
-      let here = processes.filter {
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/cwd")) == sandbox.path
-      }
-      if here.isEmpty { return }
-      usleep(20_000)
+    try wait(seconds: 10) { try processes(in: sandbox).isEmpty }
+    #expect(try processes(in: sandbox).isEmpty, "a run of the killed sweep is still there")
+  }
+
+  /// The processes that were started in `sandbox`.
+  private func processes(in sandbox: Sandbox) throws -> [pid_t] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }.filter {
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/cwd")) == sandbox.path
     }
-    Issue.record("a run of the killed sweep is still there")
   }
 
   private func store(_ sandbox: Sandbox) throws -> RunStore {

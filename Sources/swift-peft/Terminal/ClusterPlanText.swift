@@ -25,9 +25,12 @@ struct ClusterPlanOptions: ParsableArguments {
     if network != nil { throw ValidationError("--network plans with --dry-run") }
   }
 
-  /// The processes to plan for; nil for one.
-  var shape: ClusterShape? {
-    ranks.map { ClusterShape(ranks: $0, network: network ?? .oneGigabit) }
+  /// The processes to plan for: those that the flags name, or those of `cluster`; nil for one.
+  func shape(on cluster: Cluster) -> ClusterShape? {
+    let network = network ?? .oneGigabit
+    if let ranks { return ClusterShape(ranks: ranks, network: network) }
+    return cluster.isAlone
+      ? nil : ClusterShape(ranks: cluster.size, ranksOfHost: cluster.hostSize, network: network)
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cluster
 import Foundation
 import Kernels
 import StrictJSON
@@ -11,20 +12,20 @@ struct Doctor: ParsableCommand {
     discussion: """
       EXAMPLE: swift-peft doctor --json
 
-      Measures for about a second. Speeds are for one processor, in 10⁹ floating-point operations per second.
+      Measures for about a second. Speeds are for one processor, in 10⁹ floating-point operations per second. Started by \
+      mpirun or srun, also shows all processes and measures how fast they exchange gradients.
       """)
 
   @Flag(help: "Print the result as JSON.")
   var json = false
 
   func run() throws {
-    let library = BLASLibrary.prepare()
-    let report = DoctorReport(
-      library: library, rates: MachineRates.measure(seconds: 0.3),
-      lowRank: MachineRates.measureProduct(512, 8, 768, seconds: 0.1),
-      bfloat16: Products.hasBFloat16 ? MachineRates.measureProduct(512, 768, 768, .bfloat16, seconds: 0.3) : nil,
-      openBLAS: MachineRates.measureOpenBLAS(512, 768, 768, seconds: 0.2), facts: SystemFacts())
-    try Console.print(json ? JSONWriter.text(report.json, pretty: true) : report.text)
+    try withCluster { cluster in
+      let report = DoctorReport(cluster)
+      guard cluster.leads else { return }
+      cluster.notices.forEach { Console.note("note: \($0)") }
+      try Console.print(json ? JSONWriter.text(report.json, pretty: true) : report.text)
+    }
   }
 }
 
@@ -37,6 +38,23 @@ private struct DoctorReport {
   let bfloat16: Double?
   let openBLAS: Double
   let facts: SystemFacts
+  /// The default of `--threads`.
+  let threads: Int
+  /// The other processes; nil alone.
+  let cluster: ClusterReport?
+
+  /// Measures, on all ranks at once.
+  init(_ cluster: Cluster) {
+    library = BLASLibrary.prepare()
+    rates = MachineRates.measure(seconds: 0.3)
+    lowRank = MachineRates.measureProduct(512, 8, 768, seconds: 0.1)
+    bfloat16 =
+      Products.hasBFloat16 ? MachineRates.measureProduct(512, 768, 768, .bfloat16, seconds: 0.3) : nil
+    openBLAS = MachineRates.measureOpenBLAS(512, 768, 768, seconds: 0.2)
+    facts = SystemFacts()
+    threads = cluster.threads
+    self.cluster = cluster.isAlone ? nil : ClusterReport(cluster, speed: rates.gemm)
+  }
 
   private var bfloat16Instructions: [String] {
     ["avx512_bf16", "amx_bf16", "bf16"].filter(facts.flags.contains)
@@ -47,7 +65,11 @@ private struct DoctorReport {
     let entries: [(String, String)] = [
       ("swift-peft", "\(ProductVersion.current), compiled by Swift \(CompilerVersion.text)"),
       ("processor", facts.processor),
-      ("processors available", "\(ProcessorCount.available), the default of --threads"),
+      (
+        "processors available",
+        "\(ProcessorCount.available), "
+          + (threads == ProcessorCount.available ? "the default of --threads" : "--threads is \(threads) by default")
+      ),
       ("memory", "\(size(facts.memory)), \(size(facts.availableMemory)) available"),
       ("BLAS", library.configuration),
       ("BLAS speed", "\(fixed(openBLAS, 1)) GFLOP/s (512 x 768 by 768 x 768)"),
@@ -66,14 +88,15 @@ private struct DoctorReport {
       ),
     ]
     let debug = SlowBLAS.isUnoptimised ? "note: a debug build: the instruction peak is far too low\n" : ""
-    return listing(entries) + debug + (SlowBLAS.message(library, rates).map { $0 + "\n" } ?? "")
+    return listing(entries + (cluster?.entries ?? [])) + (cluster?.table ?? "") + debug
+      + (SlowBLAS.message(library, rates).map { $0 + "\n" } ?? "")
   }
 
   var json: JSONValue {
     [
       "version": .string(ProductVersion.current), "swift_version": .string(CompilerVersion.text),
       "processor": .string(facts.processor), "processors": .integer(ProcessorCount.available),
-      "default_threads": .integer(ProcessorCount.available),
+      "default_threads": .integer(threads),
       "memory_bytes": facts.memory.map { .integer($0) } ?? .null,
       "available_memory_bytes": facts.availableMemory.map { .integer($0) } ?? .null,
       "blas": [
@@ -86,6 +109,7 @@ private struct DoctorReport {
       "bfloat16_instructions": .strings(bfloat16Instructions), "bfloat16_training": .bool(bfloat16 != nil),
       "bfloat16_gflops": bfloat16.map { .number($0) } ?? .null,
       "openblas_gflops": .number(openBLAS), "products": .string(Products.libraryName),
+      "cluster": cluster?.json ?? .null,
     ]
   }
 

@@ -180,7 +180,8 @@ final class SweepRunner {
     while !waiting.isEmpty || !working.isEmpty {
       if StopSignals.pending != nil {
         waiting = []
-        if !isStopping { working.forEach { $0.process.terminate() } }
+        // Slurm sends its signals to them too; of these, only SIGUSR1 may come twice.
+        if !isStopping { working.forEach { kill($0.process.processIdentifier, SIGUSR1) } }
         isStopping = true
       }
       while working.count < plan.jobs, let item = waiting.popFirst() {
