@@ -86,9 +86,7 @@ extension DryRun {
       ),
     ]
     entries += cluster?.entries(memory) ?? []
-    entries += [
-      ("output", run.config.outputDir), ("database", run.config.database),
-    ]
+    entries += [("output", run.config.outputDir), ("database", run.config.database)]
     return listing(entries) + (cluster?.limit.map { $0 + "\n" } ?? "") + missing.map { "missing: \($0)\n" }.joined()
   }
 
