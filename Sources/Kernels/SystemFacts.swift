@@ -6,8 +6,9 @@ public struct SystemFacts: Sendable {
   public let processor: String
   /// Instruction sets and features, as `/proc/cpuinfo` names them.
   public let flags: Set<String>
-  /// Bytes of memory, and the available part of it; nil if unknown.
+  /// Bytes of memory; nil if unknown.
   public let memory: Int?
+  /// The bytes of it that programs can get; nil if unknown.
   public let availableMemory: Int?
 
   /// Reads them.

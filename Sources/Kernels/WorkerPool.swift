@@ -46,7 +46,8 @@ public final class WorkerPool: Sendable {
   }
 
   private func map<Result: Sendable>(
-    _ count: Int, workers: Int, isLone: Bool, while mayContinue: () -> Bool, _ work: @escaping @Sendable (Int, Workspace) -> Result
+    _ count: Int, workers: Int, isLone: Bool, while mayContinue: () -> Bool,
+    _ work: @escaping @Sendable (Int, Workspace) -> Result
   ) -> [Result]? {
     let queue = WorkQueue<Result>(count: count)
     let share: @Sendable (Workspace) -> Void = { workspace in

@@ -91,7 +91,8 @@ public struct Engine: Sendable {
   public func evaluate(
     _ items: [EncodedDataset.Item], state: TrainableState, while mayContinue: () -> Bool
   ) -> BatchResult? {
-    let batch = objective.batch(items, model, .evaluation), plan = ShardPlan(lengths: batch.lengths, trained: state.storageCount)
+    let batch = objective.batch(items, model, .evaluation),
+      plan = ShardPlan(lengths: batch.lengths, trained: state.storageCount)
     let adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
     let results = pool.map(plan.shards.count, while: mayContinue) { index, workspace in
       let tape = Tape(workspace: workspace, parameters: state.values, precision: precision)

@@ -11,6 +11,9 @@ public struct ShardTime: Sendable, Equatable {
   /// Whether shards of the run were computed, or just the operations counted.
   public let isMeasured: Bool
 
+  /// A time that is known.
+  init(seconds: Double, isMeasured: Bool) { (self.seconds, self.isMeasured) = (seconds, isMeasured) }
+
   /// Seconds that a measurement may take.
   private static let patience = 2.0
 

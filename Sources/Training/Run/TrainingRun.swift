@@ -48,7 +48,8 @@ public struct TrainingRun {
       train: train, evaluationSets: data.evaluationSets, procedure: begun.procedure, philox: run.philox,
       steps: data.steps)
     notices =
-      inputs.notices + limit.notices + (firstStep > 0 ? ["resumed after step \(firstStep) of \(trainer.totalSteps)"] : [])
+      inputs.notices + limit.notices
+      + (firstStep > 0 ? ["resumed after step \(firstStep) of \(trainer.totalSteps)"] : [])
   }
 
   /// What a run left behind.
@@ -253,7 +254,8 @@ extension TrainingRun {
         run, token: identity.token, startedAt: identity.startedAt, after: checkpoint.step, history: records)
       // A stopped run's adapter is in its checkpoint too, and here it would soon be out of date.
       if checkpoint.step < checkpoint.totalSteps, !trainer.isFinished { try output.deleteAdapter() }
-      return Begun(store: store, lock: lock, identity: identity, id: id, history: history, checkpoints: records.checkpoints)
+      return Begun(
+        store: store, lock: lock, identity: identity, id: id, history: history, checkpoints: records.checkpoints)
     }
     let identity = RunIdentity()
     if output.holdsRun {

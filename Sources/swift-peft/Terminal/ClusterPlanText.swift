@@ -21,13 +21,18 @@ struct ClusterPlanOptions: ParsableArguments {
       }
       return
     }
-    if ranks != nil { throw ValidationError("--ranks plans with --dry-run; a run has the ranks that mpirun or srun starts") }
-    if network != nil { throw ValidationError("--network plans with --dry-run") }
+    if ranks != nil {
+      throw ValidationError("--ranks needs --dry-run: a run has the ranks that mpirun or srun starts")
+    }
+    if network != nil { throw ValidationError("--network needs --dry-run") }
   }
 
-  /// The processes to plan for; nil for one.
-  var shape: ClusterShape? {
-    ranks.map { ClusterShape(ranks: $0, network: network ?? .oneGigabit) }
+  /// The processes to plan for: those that the flags name, or those of `cluster`; nil for one.
+  func shape(on cluster: Cluster) -> ClusterShape? {
+    let network = network ?? .oneGigabit
+    if let ranks { return ClusterShape(ranks: ranks, network: network) }
+    return cluster.isAlone
+      ? nil : ClusterShape(ranks: cluster.size, ranksOfHost: cluster.hostSize, network: network)
   }
 }
 
@@ -48,7 +53,7 @@ extension ClusterPlan {
         "step",
         "about \(seconds(cost.step)): \(seconds(cost.compute)) computing (\(seconds(shardTime.seconds)) a shard, "
           + (shardTime.isMeasured ? "measured here" : "estimated from this machine's products")
-          + "), \(seconds(cost.exchange)) exchange; efficiency \(fixed(100 * cost.efficiency, 0)) %"
+          + ") + \(seconds(cost.exchange)) exchange; efficiency \(fixed(100 * cost.efficiency, 0)) %"
       ),
     ] + (shape.ranksOfHost > 1 ? [("memory of a host", "about \(byteSize(host)) with \(shape.ranksOfHost) ranks")] : [])
   }

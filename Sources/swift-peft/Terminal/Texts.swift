@@ -78,17 +78,14 @@ extension DryRun {
     if run.method.procedure != nil {
       entries.append(("merges after steps", mergeSteps?.map(String.init).joined(separator: " ") ?? "unknown"))
     }
-    entries += [
+    entries.append(
       (
         "memory",
         "about \(byteSize(memory.total)): weights \(byteSize(memory.weights)), training state "
           + "\(byteSize(memory.trainable)), activations \(byteSize(memory.activations)) with \(run.pool.threads) threads"
-      ),
-    ]
+      ))
     entries += cluster?.entries(memory) ?? []
-    entries += [
-      ("output", run.config.outputDir), ("database", run.config.database),
-    ]
+    entries += [("output", run.config.outputDir), ("database", run.config.database)]
     return listing(entries) + (cluster?.limit.map { $0 + "\n" } ?? "") + missing.map { "missing: \($0)\n" }.joined()
   }
 
