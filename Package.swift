@@ -90,7 +90,7 @@ let package = Package(
       name: "swift-peft",
       dependencies: [
         "Training", "Adapters", "Models", "Checkpoints", "Cluster", "Configuration", "Diagnostics", "Hub", "Kernels",
-        "Metrics", "Reports", "RunStore", "StrictJSON", "Tasks", "Tokenizers",
+        "Metrics", "Reports", "RunStore", "StrictJSON", "Tasks", "Tokenizers", algorithms,
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Cluster
 import Configuration
 import Diagnostics
 import Foundation
@@ -25,6 +26,9 @@ struct ThreadOptions: ParsableArguments {
 
   var count: Int { threads ?? ProcessorCount.available }
 
+  /// The number on this rank, which shares its host's processors with others.
+  func count(on cluster: Cluster) -> Int { threads ?? cluster.threads }
+
   func validate() throws {
     try check("--threads", threads, atLeast: 1)
   }
@@ -42,6 +46,13 @@ struct ReportOptions: ParsableArguments {
 
   @Flag(help: "Print the result as JSON.")
   var json = false
+
+  /// The same on the rank that speaks for all; the others are quiet.
+  func on(_ cluster: Cluster) -> ReportOptions {
+    var options = self
+    if !cluster.leads { options.quiet = true }
+    return options
+  }
 }
 
 /// The flags that `train` and `eval` share.
@@ -85,6 +96,14 @@ struct ModelDownload {
         }
       }
     }
+  }
+}
+
+extension ModelDownload {
+  /// The same on every rank: the first of each host downloads.
+  func fetch(_ model: String, on cluster: Cluster) throws {
+    try cluster.together { if cluster.hostRank == 0 { try fetch(model) } }
+    try cluster.together { if cluster.hostRank != 0 { try fetch(model) } }
   }
 }
 

@@ -111,8 +111,8 @@ struct Evaluator: Sendable {
   let engine: Engine
   let batchSize: Int
 
-  /// Batches that each of several ranks takes before their results are gathered.
-  private static let round = 4
+  /// Batches after which the ranks' results are gathered: four for each of several.
+  var round: Int { engine.cluster.isAlone ? 1 : 4 * engine.cluster.size }
 
   /// The results of all items, in order. `progress` gets the number of items done. Nil if `mayContinue`, which is asked
   /// between shards, says no on any rank.
@@ -124,7 +124,7 @@ struct Evaluator: Sendable {
   ) -> BatchResult? {
     let cluster = engine.cluster, batches = Array(items.chunks(ofCount: batchSize).map(Array.init))
     var result = BatchResult()
-    for round in batches.indices.chunks(ofCount: cluster.isAlone ? 1 : Self.round * cluster.size) {
+    for round in batches.indices.chunks(ofCount: round) {
       var own: [BatchResult]? = []
       for index in round where index % cluster.size == cluster.rank {
         guard let scored = engine.evaluate(batches[index], state: state, while: mayContinue) else {

@@ -9,8 +9,8 @@ extension Cluster {
   /// values is compared, which moves on with the steps; all of them where a checkpoint is due.
   func meet(_ state: TrainableState, stops: Bool, isCheckpointDue: Bool) throws -> Bool {
     if isAlone { return stops }
-    let window = 16 << 10, count = state.values.count
-    let start = isCheckpointDue ? 0 : state.step * window % max(1, count)
+    let window = 16 << 10, count = state.values.count, windows = max(1, (count + window - 1) / window)
+    let start = isCheckpointDue ? 0 : state.step % windows * window
     let range = start..<(isCheckpointDue ? count : min(start + window, count))
     var record = ByteWriter()
     record.write(stops)

@@ -1,4 +1,5 @@
 import Checkpoints
+import Cluster
 import Configuration
 import Diagnostics
 import Foundation
@@ -20,9 +21,13 @@ public struct GenerationRun: Sendable {
   private let path: String
   private let format: PromptFormat
   private let encoder: TextEncoder
+  private let cluster: Cluster
+  private let threads: Int
 
   /// Loads the run that was trained as `config` says, with its adapter.
-  public init(run config: RunConfig, adapterDirectory: String, template: String?, threads: Int) throws {
+  public init(
+    run config: RunConfig, adapterDirectory: String, template: String?, threads: Int, cluster: Cluster = .alone
+  ) throws {
     guard try config.knownTask().isLanguageModelling else {
       throw RunError.noLanguageModel(directory: adapterDirectory, task: config.task.name)
     }
@@ -31,18 +36,20 @@ public struct GenerationRun: Sendable {
       // How long the texts were that it learnt from does not matter to a prompt of another kind.
       (config.task.name, config.task.promptTemplate, config.task.maxSeqLength) = (Task.instruct.name, template, 8)
     }
-    try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads))
+    try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster))
   }
 
   /// Loads the model directory `path`, with the adapter in `adapterDirectory` if given.
-  public init(model path: String, adapterDirectory: String?, template: String?, threads: Int) throws {
+  public init(
+    model path: String, adapterDirectory: String?, template: String?, threads: Int, cluster: Cluster = .alone
+  ) throws {
     var task = TaskConfig(name: (template == nil ? Task.causalLM : Task.instruct).name)
     task.promptTemplate = template
     task.maxSeqLength = 8
     var adapter = AdapterConfig()
     adapter.strategy = "none"
     let config = RunConfig(name: "generate", model: path, task: task, adapter: adapter)
-    try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads))
+    try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster))
   }
 
   /// The language model of a run that is scored.
@@ -52,6 +59,7 @@ public struct GenerationRun: Sendable {
       throw ModelError.notADecoder(run.model, among: config.catalog.architectures, path: config.model)
     }
     notices = run.notices
+    (cluster, threads) = (run.cluster, run.pool.threads)
     path = run.modelDirectory
     model = run.model
     format = scoring.task.prompts
@@ -72,6 +80,14 @@ public struct GenerationRun: Sendable {
       throw RunError.promptTooLong(tokens: ids.count, limit: generator.longestText)
     }
     return ids
+  }
+
+  /// How many prompts to continue at once, with `each` for every thread: the same number on all ranks.
+  public func portion(_ each: Int) -> Int { each * cluster.most(threads) * cluster.size }
+
+  /// Continues the prompts of a portion, which the ranks divide among them; the first one's number is its index.
+  public func continuations(of prompts: ArraySlice<[Int32]>, _ options: GenerationOptions) -> [Generation] {
+    cluster.divide(prompts) { generator.continuations(of: Array($0), first: $0.startIndex, options) }
   }
 
   /// The tokens that end a text, from config.json and generation_config.json.

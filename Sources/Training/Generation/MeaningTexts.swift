@@ -14,14 +14,19 @@ extension GenerationOptions {
 }
 
 extension ScoringRun {
-  /// What the model writes for each meaning representation of an `e2e` split, and their references. `progress` gets how
-  /// many are done, of how many.
-  public func texts(
-    _ split: Split, _ options: GenerationOptions, progress: (Int, Int) -> Void = { _, _ in }
-  ) throws -> (texts: GeneratedTexts, references: PromptedDataset) {
+  /// The meaning representations of a split, ready to be continued.
+  public struct Meanings {
+    /// What people wrote about them.
+    public let references: PromptedDataset
+    fileprivate let prompts: [[Int32]]
+    fileprivate let writer: GenerationRun
+  }
+
+  /// Reads the meaning representations of an `e2e` split. Throws if there are none, or if one leaves no room for a text.
+  public func meanings(_ split: Split) throws -> Meanings {
     guard let references = try task.references(split) else { throw RunError.noMeanings(task: task.name) }
-    let examples = references.examples, encoder = try run.encoder(), writer = try GenerationRun(self)
-    let prompts = try examples.map { example in
+    let encoder = try run.encoder(), writer = try GenerationRun(self)
+    let prompts = try references.examples.map { example in
       let ids = try encoder.prompt(example.prompt, ends: example.endsPrompt), limit = writer.generator.longestText
       try run.model.check(ids: ids, path: run.modelDirectory)
       guard ids.count < limit else {
@@ -30,14 +35,22 @@ extension ScoringRun {
       }
       return ids
     }
+    return Meanings(references: references, prompts: prompts, writer: writer)
+  }
+
+  /// What the model writes for each. `progress` gets how many are done, of how many.
+  public func texts(
+    _ meanings: Meanings, _ split: Split, _ options: GenerationOptions, progress: (Int, Int) -> Void = { _, _ in }
+  ) -> GeneratedTexts {
+    let writer = meanings.writer
     var texts: [String] = []
-    for batch in prompts.chunks(ofCount: 4 * run.pool.threads) {
-      texts += writer.generator.continuations(of: Array(batch), first: batch.startIndex, options).map {
-        encoder.tokenizer.decode($0.tokens).trimmingCharacters(in: .whitespacesAndNewlines)
+    for portion in meanings.prompts.chunks(ofCount: writer.portion(4)) {
+      texts += writer.continuations(of: portion, options).map {
+        writer.tokenizer.decode($0.tokens).trimmingCharacters(in: .whitespacesAndNewlines)
       }
-      progress(texts.count, prompts.count)
+      progress(texts.count, meanings.prompts.count)
     }
-    return (GeneratedTexts(texts: texts, file: split.rawValue), references)
+    return GeneratedTexts(texts: texts, file: split.rawValue)
   }
 }
 

@@ -1,4 +1,5 @@
 import Adapters
+import Cluster
 import Configuration
 import Diagnostics
 import Metrics
@@ -18,8 +19,8 @@ public struct ScoringRun: Sendable {
 
   /// Loads the adapter in `adapterDirectory`, or with nil the base model with its head as stored, else a fresh one.
   ///
-  /// The adapter's own sharing and scale count, not those of the config.
-  public init(_ config: RunConfig, adapterDirectory: String?, threads: Int) throws {
+  /// The adapter's own sharing and scale count, not those of the config. The ranks of `cluster` score together.
+  public init(_ config: RunConfig, adapterDirectory: String?, threads: Int, cluster: Cluster = .alone) throws {
     var config = config
     if adapterDirectory == nil { config.adapter.strategy = AdapterMethod.headOnly.name }
     config.adapter.initFrom = nil
@@ -27,7 +28,7 @@ public struct ScoringRun: Sendable {
     let source = try adapterDirectory.map {
       try AdapterSource.read($0, PreparedRun(config, inputs: .none).geometry, methods: config.catalog.methods)
     }
-    run = try PreparedRun(config, threads: threads, knownLabels: source?.labels)
+    run = try PreparedRun(config, threads: threads, knownLabels: source?.labels, cluster: cluster)
     task = try run.task()
     if let source, let adapterDirectory {
       (state, scale) = try run.state(of: source, directory: adapterDirectory)
@@ -39,18 +40,18 @@ public struct ScoringRun: Sendable {
   }
 
   /// Loads the adapter of a run. If that is a checkpoint which the run has replaced meanwhile, loads the newest one.
-  public init(_ config: RunConfig, run directory: RunDirectory, threads: Int) throws {
+  public init(_ config: RunConfig, run directory: RunDirectory, threads: Int, cluster: Cluster = .alone) throws {
     var directory = directory
     for _ in 1..<CheckpointFolder.attempts {
       do {
-        try self.init(config, adapterDirectory: directory.adapterPath, threads: threads)
+        try self.init(config, adapterDirectory: directory.adapterPath, threads: threads, cluster: cluster)
         return
       } catch {
         if directory.adapterPath.isDirectory { throw error }
         directory = try RunDirectory(directory.path, catalog: config.catalog)
       }
     }
-    try self.init(config, adapterDirectory: directory.adapterPath, threads: threads)
+    try self.init(config, adapterDirectory: directory.adapterPath, threads: threads, cluster: cluster)
   }
 
   /// Scores the examples of a split.
@@ -62,6 +63,9 @@ public struct ScoringRun: Sendable {
     guard let report else { preconditionFailure("nothing stops this evaluation") }
     return report
   }
+
+  /// How many batches keep all ranks at work.
+  public var batchesAtOnce: Int { evaluator.round }
 
   /// Rows of logits, or of the log-likelihoods of choices.
   public func logits(_ items: [EncodedDataset.Item]) -> [[Float]] { evaluator.run(items, state: state)?.logits ?? [] }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Cluster
 import Configuration
 import Diagnostics
 import Kernels
@@ -44,23 +45,29 @@ struct Evaluate: ParsableCommand {
   @OptionGroup var options: ConfigOptions
 
   func run() throws {
-    let runDirectory = source.isDirectory ? try RunDirectory(source) : nil
+    try withCluster { try run($0) }
+  }
+
+  private func run(_ cluster: Cluster) throws {
+    let runDirectory = try cluster.together { source.isDirectory ? try RunDirectory(source) : nil }
     if runDirectory != nil, adapter != nil {
       throw ValidationError("--adapter needs a config; \(source) is a run and has its own adapter")
     }
-    let config = try runDirectory.map(options.load) ?? options.load(source)
+    let config = try cluster.together { try runDirectory.map(options.load) ?? options.load(source) }
     let generation = try text.generation(config.knownTask())
-    try ModelDownload(isQuiet: options.report.quiet).fetch(config.model)
+    let report = options.report.on(cluster)
+    try ModelDownload(isQuiet: report.quiet).fetch(config.model, on: cluster)
     let adapter = runDirectory?.path ?? adapter
     let output = options.outputDir ?? runDirectory?.path ?? config.outputDir
 
-    var progress = Progress(isQuiet: options.report.quiet)
+    var progress = Progress(isQuiet: report.quiet)
     let library = BLASLibrary.prepare()
-    runDirectory?.notices.forEach(progress.notice)
-    let threads = options.threads.count
-    let scoring =
-      try runDirectory.map { try ScoringRun(config, run: $0, threads: threads) }
-      ?? ScoringRun(config, adapterDirectory: adapter, threads: threads)
+    (cluster.notices + (runDirectory?.notices ?? [])).forEach(progress.notice)
+    let threads = options.threads.count(on: cluster)
+    let scoring = try cluster.together {
+      try runDirectory.map { try ScoringRun(config, run: $0, threads: threads, cluster: cluster) }
+        ?? ScoringRun(config, adapterDirectory: adapter, threads: threads, cluster: cluster)
+    }
     SlowBLAS.warn(library, progress)
     scoring.run.notices.forEach(progress.notice)
 
@@ -70,6 +77,8 @@ struct Evaluate: ParsableCommand {
     }
     let reports = try score(scoring, generation, &progress)
     progress.clear()
+    // Only rank 0 writes.
+    guard cluster.leads else { return }
     if reports.contains(where: { !$0.metrics.isEmpty }) {
       let directory = OutputDirectory(output)
       try directory.create()
@@ -77,7 +86,7 @@ struct Evaluate: ParsableCommand {
       try record(reports, config, adapter: adapter).map(progress.notice)
     }
     try Console.print(
-      options.report.json
+      report.json
         ? JSONWriter.text(["output_dir": .string(output), "results": ScoreText.json(reports)], pretty: false)
         : ScoreText.table(reports))
   }
@@ -87,13 +96,11 @@ struct Evaluate: ParsableCommand {
     _ scoring: ScoringRun, _ generation: GenerationOptions?, _ progress: inout Progress
   ) throws -> [EvaluationReport] {
     var reports: [EvaluationReport] = []
-    for split in try splits(scoring.run, progress) {
-      let data = try scoring.run.load(split)
+    let cluster = scoring.run.cluster
+    for split in try cluster.together({ try splits(scoring.run, progress) }) {
+      let data = try cluster.together { try load(split, scoring) }
       data.leftOut.forEach(progress.notice)
       let labels = data.items.map(\.label)
-      if predictions == nil, scoring.task.labels != nil, labels.contains(where: { $0 == nil }) {
-        throw RunError.noLabels(file: try scoring.task.file(split))
-      }
       var report = scoring.score(split, data) { progress.count($0, of: $1, split.rawValue) }
       if let bad = report.logits.firstIndex(where: { row in row.contains { !$0.isFinite } }) {
         throw RunError.scoresNotFinite(split: split.rawValue, example: bad)
@@ -104,7 +111,7 @@ struct Evaluate: ParsableCommand {
       }
       if let generation {
         report = report.adding(try generate(scoring, split, generation, &progress))
-      } else if let predictions, reports.isEmpty {
+      } else if let predictions, reports.isEmpty, cluster.leads {
         let choices = report.logits.map(\.count).max() ?? 0, numbers = data.items.compactMap { $0.choices?.number }
         let table = scoring.task.labels.map { PredictionTable(labels: $0) } ?? PredictionTable(choices: choices)
         let text = table.text(scores: report.logits, labels: labels, numbers: numbers.isEmpty ? nil : numbers)
@@ -115,16 +122,27 @@ struct Evaluate: ParsableCommand {
     return reports
   }
 
+  /// A split with labels, unless predictions are wanted.
+  private func load(_ split: Split, _ scoring: ScoringRun) throws -> EncodedDataset {
+    let data = try scoring.run.load(split)
+    if predictions == nil, scoring.task.labels != nil, data.items.contains(where: { $0.label == nil }) {
+      throw RunError.noLabels(file: try scoring.task.file(split))
+    }
+    return data
+  }
+
   /// Generates texts for the meaning representations of `split`, writes them, and scores them.
   private func generate(
     _ scoring: ScoringRun, _ split: Split, _ options: GenerationOptions, _ progress: inout Progress
   ) throws -> [MetricValue] {
-    let (texts, references) = try scoring.texts(split, options) {
+    let prompts = try scoring.run.cluster.together { try scoring.meanings(split) }
+    let texts = scoring.texts(prompts, split, options) {
       progress.count($0, of: $1, "\(split.rawValue) texts")
     }
     progress.clear()
-    if let predictions { try AtomicFile.write(texts.table(references.examples), to: predictions) }
-    let scores = try TextScores(texts, references)
+    guard scoring.run.cluster.leads else { return [] }
+    if let predictions { try AtomicFile.write(texts.table(prompts.references.examples), to: predictions) }
+    let scores = try TextScores(texts, prompts.references)
     scores.notices.forEach(progress.notice)
     return scores.metrics
   }

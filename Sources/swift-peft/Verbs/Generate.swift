@@ -1,4 +1,6 @@
+import Algorithms
 import ArgumentParser
+import Cluster
 import Configuration
 import Diagnostics
 import Kernels
@@ -96,42 +98,55 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
+    try withCluster { try run($0) }
+  }
+
+  private func run(_ cluster: Cluster) throws {
     _ = BLASLibrary.prepare()
-    let run = try load()
-    run.notices.forEach(Progress(isQuiet: report.quiet).notice)
-    let texts = try prompts.isEmpty ? lines() : prompts
-    let ids = try texts.enumerated().map { number, text in
-      do {
-        return try run.ids(of: text)
-      } catch let error as any UserFacingError where texts.count > 1 {
-        throw PromptFailure(number: number + 1, error: error)
+    let progress = Progress(isQuiet: report.on(cluster).quiet)
+    cluster.notices.forEach(progress.notice)
+    let run = try load(cluster, progress)
+    run.notices.forEach(progress.notice)
+    let texts = try prompts.isEmpty ? lines(cluster) : prompts
+    let ids = try cluster.together {
+      try texts.enumerated().map { number, text in
+        do {
+          return try run.ids(of: text)
+        } catch let error as any UserFacingError where texts.count > 1 {
+          throw PromptFailure(number: number + 1, error: error)
+        }
       }
     }
-    if ids.count == 1, beams == 1, !report.json { return try stream(ids[0], run) }
+    if ids.count == 1, beams == 1, !report.json { return cluster.leads ? try stream(ids[0], run) : () }
     // In portions, so that the first results appear early.
-    let size = 8 * threads.count
-    for start in stride(from: 0, to: ids.count, by: size) {
-      let range = start..<min(start + size, ids.count)
-      let results = run.generator.continuations(of: Array(ids[range]), first: start, options)
-      for (number, result) in zip(range, results) {
+    for portion in ids.chunks(ofCount: run.portion(8)) {
+      let results = run.continuations(of: portion, options)
+      guard cluster.leads else { continue }
+      for (number, result) in zip(portion.indices, results) {
         let text = run.tokenizer.decode(result.tokens)
         try Console.write(Array((report.json ? json(number, texts[number], text, result) : text + "\n").utf8))
       }
     }
   }
 
-  private func load() throws -> GenerationRun {
-    if RunDirectory.isRun(source) {
-      let directory = try RunDirectory(source)
-      if adapter != nil { throw ValidationError("--adapter needs a model; \(source) is a run and has its own adapter") }
-      let config = try directory.config()
-      directory.notices.forEach(Progress(isQuiet: report.quiet).notice)
-      try ModelDownload(isQuiet: report.quiet).fetch(config.model)
-      return try GenerationRun(
-        run: config, adapterDirectory: directory.adapterPath, template: template, threads: threads.count)
+  private func load(_ cluster: Cluster, _ progress: Progress) throws -> GenerationRun {
+    let download = ModelDownload(isQuiet: progress.isQuiet), threads = threads.count(on: cluster)
+    guard try cluster.together({ RunDirectory.isRun(source) }) else {
+      try download.fetch(source, on: cluster)
+      return try cluster.together {
+        try GenerationRun(
+          model: source, adapterDirectory: adapter, template: template, threads: threads, cluster: cluster)
+      }
     }
-    try ModelDownload(isQuiet: report.quiet).fetch(source)
-    return try GenerationRun(model: source, adapterDirectory: adapter, template: template, threads: threads.count)
+    if adapter != nil { throw ValidationError("--adapter needs a model; \(source) is a run and has its own adapter") }
+    let directory = try cluster.together { try RunDirectory(source) }
+    let config = try cluster.together { try directory.config() }
+    directory.notices.forEach(progress.notice)
+    try download.fetch(config.model, on: cluster)
+    return try cluster.together {
+      try GenerationRun(
+        run: config, adapterDirectory: directory.adapterPath, template: template, threads: threads, cluster: cluster)
+    }
   }
 
   private func stream(_ prompt: [Int32], _ run: GenerationRun) throws {
@@ -162,9 +177,11 @@ struct Generate: ParsableCommand {
     return options
   }
 
-  private func lines() throws -> [String] {
+  /// The lines of stdin, which only rank 0 has.
+  private func lines(_ cluster: Cluster) throws -> [String] {
     var stream = LineStream()
-    let read = stream.add(try Console.readAll()).lines + stream.finish().lines
+    let bytes = cluster.broadcast(try cluster.together { cluster.leads ? try Console.readAll() : [] })
+    let read = stream.add(bytes).lines + stream.finish().lines
     return try read.enumerated().map { number, line in
       guard let text = String(validating: line, as: UTF8.self) else {
         throw TaskError.invalidUTF8(file: "stdin", line: number + 1)

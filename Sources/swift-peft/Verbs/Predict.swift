@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cluster
 import Configuration
 import Kernels
 import Metrics
@@ -30,27 +31,41 @@ struct Predict: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func run() throws {
-    let directory = try RunDirectory(source)
-    let config = try directory.config(overrides: override.overrides)
-    try ModelDownload(isQuiet: report.quiet).fetch(config.model)
+    try withCluster { try run($0) }
+  }
+
+  private func run(_ cluster: Cluster) throws {
+    let directory = try cluster.together { try RunDirectory(source) }
+    let config = try cluster.together { try directory.config(overrides: override.overrides) }
+    let report = self.report.on(cluster)
+    try ModelDownload(isQuiet: report.quiet).fetch(config.model, on: cluster)
     let progress = Progress(isQuiet: report.quiet)
     let library = BLASLibrary.prepare()
-    directory.notices.forEach(progress.notice)
-    let scoring = try ScoringRun(config, run: directory, threads: threads.count)
+    (cluster.notices + directory.notices).forEach(progress.notice)
+    let scoring = try cluster.together {
+      try ScoringRun(config, run: directory, threads: threads.count(on: cluster), cluster: cluster)
+    }
     SlowBLAS.warn(library, progress)
     scoring.run.notices.forEach(progress.notice)
 
-    let input = try file.map(PredictionInput.init(path:)) ?? PredictionInput(bytes: Console.readAll(), name: "stdin")
-    let texts = try scoring.read(input), data = try scoring.run.encode(texts)
+    let texts = try read(scoring, cluster), data = try cluster.together { try scoring.run.encode(texts) }
     data.leftOut.forEach(progress.notice)
     let table = PredictionTable(labels: texts.answers ?? .regression)
-    if !report.json { try Console.print(table.header) }
+    if !report.json, cluster.leads { try Console.print(table.header) }
     // Whole batches, so that scores equal those of `eval` bit for bit.
-    let size = config.training.evalBatchSize
+    let size = config.training.evalBatchSize * scoring.batchesAtOnce
     for start in stride(from: 0, to: data.items.count, by: size) {
       let items = Array(data.items[start..<min(start + size, data.items.count)])
-      try write(table, start, scoring.logits(items), items.map(\.label))
+      let scores = scoring.logits(items)
+      if cluster.leads { try write(table, start, scores, items.map(\.label)) }
     }
+  }
+
+  /// What is to be predicted. Only rank 0 has the launcher's stdin.
+  private func read(_ scoring: ScoringRun, _ cluster: Cluster) throws -> SplitData {
+    if let file { return try cluster.together { try scoring.read(PredictionInput(path: file)) } }
+    let bytes = cluster.broadcast(try cluster.together { cluster.leads ? try Console.readAll() : [] })
+    return try cluster.together { try scoring.read(PredictionInput(bytes: bytes, name: "stdin")) }
   }
 
   /// Writes a batch whose first example is number `start`.

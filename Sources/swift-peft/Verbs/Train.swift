@@ -1,4 +1,5 @@
 import ArgumentParser
+import Cluster
 import Configuration
 import Foundation
 import Kernels
@@ -33,24 +34,34 @@ struct Train: ParsableCommand {
   @Flag(help: "Check everything and print the plan, without training or writing anything.")
   var dryRun = false
 
+  @Flag(help: "Under mpirun: also train where ranks have other processors or libraries, and so other bits.")
+  var mixedMachines = false
+
   func validate() throws {
     if resume, overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
   }
 
   func run() throws {
-    let config = try options.load(config)
+    try withCluster { try run($0) }
+  }
+
+  private func run(_ cluster: Cluster) throws {
+    let config = try cluster.together { try options.load(self.config) }
     let start: RunStart = resume ? .resume : overwrite ? .overwrite : .fresh
-    let report = options.report
-    try ModelDownload(isQuiet: report.quiet).fetch(config.model)
+    let report = options.report.on(cluster), threads = options.threads.count(on: cluster)
+    try ModelDownload(isQuiet: report.quiet).fetch(config.model, on: cluster)
     var progress = Progress(isQuiet: report.quiet)
     let library = BLASLibrary.prepare()
+    cluster.notices.forEach(progress.notice)
     if dryRun {
-      let plan = try DryRun(config, threads: options.threads.count, start: start)
+      guard cluster.leads else { return }
+      let plan = try DryRun(config, threads: threads, start: start)
       plan.notices.forEach(progress.notice)
       return try Console.print(report.json ? JSONWriter.text(plan.json, pretty: true) : plan.text)
     }
 
-    var run = try TrainingRun(config, threads: options.threads.count, start: start)
+    var run = try TrainingRun(
+      config, threads: threads, start: start, cluster: cluster, allowsMixedMachines: mixedMachines)
     SlowBLAS.warn(library, progress)
     run.notices.forEach(progress.notice)
     let totalSteps = run.trainer.totalSteps, firstStep = run.firstStep
@@ -61,9 +72,15 @@ struct Train: ParsableCommand {
       progress.show(event, totalSteps: totalSteps, firstStep: firstStep)
     }
     progress.clear()
-    try Console.print(report.json ? json(summary, config) : text(summary, config, hasHead: hasHead))
+    if cluster.leads {
+      try Console.print(report.json ? json(summary, config) : text(summary, config, hasHead: hasHead))
+    }
     if let failure = summary.recordingFailure { throw failure }
-    if summary.wasInterrupted, let number = StopSignals.pending { throw ExitCode(128 + number) }
+    // Any rank's signal stops all, and is the status of all.
+    let signals = cluster.gather(fixed: [UInt8(clamping: StopSignals.pending ?? 0)])
+    if summary.wasInterrupted, let number = signals.first(where: { $0 != [0] })?.first {
+      throw ExitCode(128 + Int32(number))
+    }
   }
 
   private func text(_ summary: TrainingRun.Summary, _ config: RunConfig, hasHead: Bool) -> String {

@@ -1,5 +1,6 @@
 import Adapters
 import Checkpoints
+import Cluster
 import Configuration
 import Foundation
 import Kernels
@@ -30,6 +31,10 @@ struct Job {
   var merges: (start: Int, every: Int, merges: Int)?
   var loraDropout = 0.1
   var threads = 1
+  var precision = Precision.float32
+  /// How many times the 23 examples are there.
+  var copies = 1
+  var cluster = Cluster.alone
 
   /// 23 examples in steps of up to 6 (batches of 3, two accumulated): 4 steps an epoch, 5 epochs.
   init(_ strategy: String) {
@@ -71,8 +76,8 @@ struct Job {
     var state = try fresh(golden)
     change(&state)
     var loop = LoopState()
-    let items = Array(golden.data.items.prefix(23))
-    let total = StepPlan(examples: 23, config).total
+    let items = Array(repeatElement(golden.data.items.prefix(23), count: copies).joined())
+    let total = StepPlan(examples: items.count, config).total
     var procedure = try merges.map {
       try mergingProcedure(
         ASLoRAOptions(startStep: $0.start, mergeInterval: $0.every, numMerges: $0.merges), state.table,
@@ -84,7 +89,7 @@ struct Job {
     }
     let engine = Engine(
       Classification(), model: .classifier(golden.classifier.model), sites: golden.geometry.sites, scale: 2,
-      loraDropout: loraDropout, pool: WorkerPool(threads: threads))
+      loraDropout: loraDropout, pool: WorkerPool(threads: threads), precision: precision, cluster: cluster)
     return Trainer(
       state: state, loop: loop, engine: engine, config: config, train: EncodedDataset(items: items),
       evaluationSets: [
