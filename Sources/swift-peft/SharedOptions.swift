@@ -102,8 +102,10 @@ struct ModelDownload {
 extension ModelDownload {
   /// The same on every rank: the first of each host downloads.
   func fetch(_ model: String, on cluster: Cluster) throws {
-    try cluster.together { if cluster.hostRank == 0 { try fetch(model) } }
-    try cluster.together { if cluster.hostRank != 0 { try fetch(model) } }
+    try cluster.patiently {
+      try cluster.together { if cluster.hostRank == 0 { try fetch(model) } }
+      try cluster.together { if cluster.hostRank != 0 { try fetch(model) } }
+    }
   }
 }
 

@@ -111,6 +111,7 @@ public struct Trainer: Sendable {
   private mutating func step(
     _ order: [Int], _ schedule: LearningRateSchedule, _ optimizer: Optimizer, _ gradients: FloatStorage
   ) throws -> StepReport {
+    engine.cluster.mark(step: state.step + 1)
     let clock = ContinuousClock(), started = clock.now
     let examples = steps.batch(step: state.step, order: order)
     let items = examples.map { train.items[$0] }
