@@ -62,9 +62,9 @@ public final class RunStore: Sendable {
 
   private var file: DatabaseFile { DatabaseFile(path: path, timeout: timeout, journal: journal) }
 
-  /// A note for the user where the file lies on a network file system.
-  public var notice: String? {
-    guard journal == .rollback, let name = FileSystem(of: path)?.networkName else { return nil }
+  /// A note for the user where the database `path` lies, or will lie, on a network file system.
+  public static func notice(_ path: String) -> String? {
+    guard let name = FileSystem(of: path)?.networkName else { return nil }
     return "\(path): on a network file system (\(name)), so with a rollback journal instead of write-ahead logging"
   }
 

@@ -51,7 +51,8 @@ import Testing
         try Row.fetchAll(
           database, sql: "SELECT * FROM \(table) WHERE \(table == "runs" ? "id" : "run_id") = ?", arguments: [run]
         ).map { row in
-          "\(table): " + row.filter { $0.0 != "id" && $0.0 != "run_id" }.map { "\($0.0)=\($0.1)" }.joined(separator: " ")
+          "\(table): "
+            + row.filter { $0.0 != "id" && $0.0 != "run_id" }.map { "\($0.0)=\($0.1)" }.joined(separator: " ")
         }.sorted()
       }
     }

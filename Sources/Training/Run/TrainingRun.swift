@@ -61,12 +61,17 @@ public struct TrainingRun {
 
   /// Trains, writes checkpoints and the output directory, and keeps the database's row in step: files first, rows
   /// after.
+  ///
+  /// With `ownDatabase`, the row is in this file instead of the config's database, whatever the file system: one
+  /// process writes it, and others of other machines may read it.
   public mutating func execute(
-    shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
+    ownDatabase: String? = nil, shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
   ) throws -> Summary {
     let config = run.config
-    let store = try RunStore(path: config.database)
+    let store =
+      try ownDatabase.map { try RunStore(path: $0, journal: .rollback) } ?? RunStore(path: config.database)
     try store.checkIntegrity()
+    if ownDatabase == nil, let notice = RunStore.notice(store.path) { try onEvent(.notice(notice)) }
     let output = OutputDirectory(config.outputDir)
     if let id = try completedRun(in: store) {
       try onEvent(.notice("the run is complete: there is nothing to do"))
