@@ -252,7 +252,8 @@ if [ -n "${TIME_LIMIT:-}" ]; then
   await 120 grep -q 'was stopped' "slurm-${job}_0.out"
   check 'the run is stopped before its time is up' test "$(having interrupted)" -eq 1
   sleep 2
-  check 'and waits to go on' test -n "$(squeue --noheader --jobs="$job" --format='%t %r' | tee /dev/stderr)"
+  squeue --format='%i %t %r' >&2
+  check 'and waits to go on' test -n "$(squeue --noheader)"
   await 240 has_locks 1
   check 'and goes on' has_locks 1
   scancel "$job"

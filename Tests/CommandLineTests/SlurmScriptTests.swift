@@ -64,14 +64,17 @@ import Testing
   @Test(arguments: [(138, 100, true), (138, 5000, false), (73, 100, false), (0, 100, false)])
   func onlyARunWhoseTimeIsUpStartsAgain(status: Int, seconds: Int, requeues: Bool) throws {
     let sandbox = try sandbox(srun: "exit \(status)")
-    let outcome = try task(sandbox, 2, "SLURM_JOB_END_TIME=$(($(date +%s) + \(seconds)))")
+    try sandbox.write("bin/squeue", "#!/bin/bash\ndate --date='\(seconds) seconds' +%FT%T\n")
+    let outcome = try task(sandbox, 2)
     #expect(outcome.status == status)
     #expect(sandbox.exists("scontrol.log") == requeues)
     if requeues { #expect(try sandbox.text("scontrol.log") == "requeue 82\n") }
   }
 
-  @Test func aStoppedRunWithoutATimeLimitStaysStopped() throws {
+  @Test(arguments: ["echo N/A", "echo NONE", "exit 1"])
+  func aStoppedRunWithoutATimeLimitStaysStopped(squeue: String) throws {
     let sandbox = try sandbox(srun: "exit 138")
+    try sandbox.write("bin/squeue", "#!/bin/bash\n\(squeue)\n")
     #expect(try task(sandbox, 2).status == 138)
     #expect(!sandbox.exists("scontrol.log"))
   }

@@ -64,8 +64,9 @@ struct SlurmScript {
       srun --ntasks=1 --cpus-per-task="$threads" \(command([])) \\
         --only "$SLURM_ARRAY_TASK_ID" --threads "$threads"
       status=$?
-      # Stopped because its time is up, it goes on in a new allocation.
-      if [ "$status" -eq 138 ] && [ $((${SLURM_JOB_END_TIME:-9999999999} - $(date +%s))) -le \(Self.notice + 60) ]; then
+      # Stopped because its time is up, it goes on in a new allocation. Without a limit there is no such time.
+      if [ "$status" -eq 138 ] && end=$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%e) &&
+        end=$(date --date="$end" +%s 2>/dev/null) && [ $((end - $(date +%s))) -le \(Self.notice + 60) ]; then
         scontrol requeue "$SLURM_JOB_ID"
       fi
       exit "$status"
