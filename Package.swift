@@ -64,7 +64,8 @@ let package = Package(
     .systemLibrary(name: "COniguruma", providers: [.apt(["libonig-dev"])]),
     library("Tokenizers", ["COniguruma", "StrictJSON", "Diagnostics", algorithms]),
     library("Metrics"),
-    library("RunStore", ["Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
+    .systemLibrary(name: "CStatFS"),
+    library("RunStore", ["CStatFS", "Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
 
     library(
       "Reports", ["RunStore", "Metrics", "StrictJSON", "Diagnostics", algorithms],

@@ -7,6 +7,8 @@ struct DatabaseFile {
   let path: String
   /// Seconds to wait for other processes.
   let timeout: Double
+  /// How it is kept whole by those who write to it.
+  let journal: Journal
 
   private enum Owner: Equatable {
     case nobody
@@ -25,7 +27,7 @@ struct DatabaseFile {
     }
     return try translatingErrors {
       let queue = try DatabaseQueue(path: path, configuration: configuration(readOnly: false))
-      try activateWAL(queue)
+      try set(journal, queue)
       try migrate(queue)
       return queue
     }
@@ -65,7 +67,7 @@ struct DatabaseFile {
       throw RunStoreError.diskFailed(
         path: path, reason: "cannot be copied: \((error as NSError).localizedDescription)")
     }
-    let copy = DatabaseFile(path: directory.appendingPathComponent("copy").path, timeout: timeout)
+    let copy = DatabaseFile(path: directory.appendingPathComponent("copy").path, timeout: timeout, journal: .rollback)
     return try translatingErrors {
       let memory = try DatabaseQueue(configuration: configuration(readOnly: false))
       try copy.openForWriting().backup(to: memory)
@@ -120,13 +122,17 @@ struct DatabaseFile {
   }
 
   /// SQLite does not wait for locks when it changes the journal mode, so this does.
-  private func activateWAL(_ queue: DatabaseQueue) throws {
+  private func set(_ journal: Journal, _ queue: DatabaseQueue) throws {
     try waiting {
-      let mode = try queue.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA journal_mode = WAL") }
-      guard mode == "wal" else {
+      let mode = try queue.writeWithoutTransaction {
+        try String.fetchOne($0, sql: "PRAGMA journal_mode = \(journal.rawValue)")
+      }
+      guard mode == journal.rawValue else {
         throw RunStoreError.cannotCreate(path: path, reason: "the file system does not support write-ahead logging")
       }
     }
+    // A power failure may then take the last rows, but leaves the file whole; with a rollback journal it would not.
+    guard journal == .wal else { return }
     try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
   }
 

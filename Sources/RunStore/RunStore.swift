@@ -13,14 +13,17 @@ public final class RunStore: Sendable {
 
   /// The file.
   public let path: String
+  /// How the file is kept whole.
+  public let journal: Journal
   private let timeout: Double
   private let queue: DatabaseQueue
   private let identity: FileIdentity?
 
   /// Opens `path` for writing; creates it and its directory if missing. A file that is not ours is refused before
-  /// anything is written to it.
-  public convenience init(path: String, timeout: Double = defaultTimeout) throws {
-    let file = DatabaseFile(path: path, timeout: timeout)
+  /// anything is written to it. Its journal is that for its file system, if no other is given.
+  public convenience init(path: String, timeout: Double = defaultTimeout, journal: Journal? = nil) throws {
+    let file = DatabaseFile(
+      path: path, timeout: timeout, journal: journal ?? Journal(for: FileSystem(of: path)))
     self.init(file, try file.openForWriting())
     try markAbandoned()
   }
@@ -36,24 +39,33 @@ public final class RunStore: Sendable {
 
   /// Opens `path` for reading only.
   public static func openExisting(path: String, timeout: Double = defaultTimeout) throws -> RunStore {
-    let file = DatabaseFile(path: path, timeout: timeout)
+    let file = DatabaseFile(path: path, timeout: timeout, journal: Journal(for: FileSystem(of: path)))
     return RunStore(file, try file.openForReading())
   }
 
   private init(_ file: DatabaseFile, _ queue: DatabaseQueue) {
     path = file.path
     timeout = file.timeout
+    journal = file.journal
     self.queue = queue
     identity = FileIdentity(path: path)
   }
 
   func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
-    try DatabaseFile(path: path, timeout: timeout).translatingErrors { try queue.read(body) }
+    try file.translatingErrors { try queue.read(body) }
   }
 
   /// One transaction.
   func write<Value>(_ body: (Database) throws -> Value) throws -> Value {
-    try DatabaseFile(path: path, timeout: timeout).translatingErrors { try queue.write(body) }
+    try file.translatingErrors { try queue.write(body) }
+  }
+
+  private var file: DatabaseFile { DatabaseFile(path: path, timeout: timeout, journal: journal) }
+
+  /// A note for the user where the database `path` lies, or will lie, on a network file system.
+  public static func notice(_ path: String) -> String? {
+    guard let name = FileSystem(of: path)?.networkName else { return nil }
+    return "\(path): on a network file system (\(name)), so with a rollback journal instead of write-ahead logging"
   }
 
   /// The current time in the tables' format: ISO 8601, UTC, milliseconds.

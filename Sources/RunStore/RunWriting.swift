@@ -84,7 +84,7 @@ extension RunStore {
   /// The number of the run with this token; nil if the database does not have it.
   public func run(token: String) throws -> Int64? { try read { try Self.run(token: token, in: $0) } }
 
-  private static func run(token: String, in database: Database) throws -> Int64? {
+  static func run(token: String, in database: Database) throws -> Int64? {
     try Int64.fetchOne(
       database, sql: "SELECT run_id FROM processes JOIN runs ON runs.id = run_id WHERE token = ?", arguments: [token])
   }

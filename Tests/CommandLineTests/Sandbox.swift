@@ -63,8 +63,15 @@ final class Sandbox {
   }
 
   /// Starts `swift-peft` here.
-  func start(_ arguments: [String], input: String = "") throws -> Command {
-    try Command(executable: Tool.path(), arguments, in: path, input: input)
+  func start(_ arguments: [String], input: String = "", environment: [String: String] = [:]) throws -> Command {
+    try Command(executable: Tool.path(), arguments, in: path, input: input, environment: environment)
+  }
+
+  /// The processes that were started here.
+  func processes() throws -> [pid_t] {
+    try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }.filter {
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/cwd")) == path
+    }
   }
 }
 

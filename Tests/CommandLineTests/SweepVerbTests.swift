@@ -21,12 +21,15 @@ import Testing
     return sandbox
   }
 
-  private static let labels = [
+  static let labels = [
     "strategy-lora_seed-1", "strategy-lora_seed-2", "strategy-aslora_seed-1", "strategy-aslora_seed-2",
   ]
 
-  private func adapters(_ sandbox: Sandbox) throws -> [Data] {
-    try Self.labels.map { try sandbox.read("runs/tiny/\($0)/adapter_model.safetensors") }
+  private func adapters(_ sandbox: Sandbox) throws -> [Data] { try Self.adapters(sandbox) }
+
+  /// The adapters of all runs.
+  static func adapters(_ sandbox: Sandbox) throws -> [Data] {
+    try labels.map { try sandbox.read("runs/tiny/\($0)/adapter_model.safetensors") }
   }
 
   @Test(arguments: [1, 3]) func trainsEveryCombinationAndTabulates(jobs: Int) throws {
@@ -87,7 +90,7 @@ import Testing
     let command = try sandbox.start(["sweep", "sweep.json", "--jobs", "2"])
     command.waitForError("training strategy-lora_seed-2")
     wait(seconds: 300) { (try? store(sandbox).metrics(run: 2).isEmpty) == false }
-    let runs = try processes(in: sandbox).filter { $0 != command.pid }
+    let runs = try sandbox.processes().filter { $0 != command.pid }
     #expect(runs.count == 2)
     command.send(signal)
     if toAll { runs.forEach { kill($0, signal) } }
@@ -106,15 +109,8 @@ import Testing
 
   /// Nothing that a sweep started outlives it.
   private func waitForOrphans(of sandbox: Sandbox) throws {
-    try wait(seconds: 10) { try processes(in: sandbox).isEmpty }
-    #expect(try processes(in: sandbox).isEmpty, "a run of the killed sweep is still there")
-  }
-
-  /// The processes that were started in `sandbox`.
-  private func processes(in sandbox: Sandbox) throws -> [pid_t] {
-    try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) }.filter {
-      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\($0)/cwd")) == sandbox.path
-    }
+    try wait(seconds: 10) { try sandbox.processes().isEmpty }
+    #expect(try sandbox.processes().isEmpty, "a run of the killed sweep is still there")
   }
 
   private func store(_ sandbox: Sandbox) throws -> RunStore {

@@ -139,8 +139,10 @@ final class RunRecorder: Sendable {
 
   /// Creates the file again and writes the whole run to it.
   private func writeAnew() throws {
-    let (history, checkpoints, count) = state.withLock { ($0.history, $0.checkpoints, $0.pending.count) }
-    let store = try RunStore(path: path)
+    let (old, history, checkpoints, count) = state.withLock {
+      ($0.store, $0.history, $0.checkpoints, $0.pending.count)
+    }
+    let store = try RunStore(path: path, journal: old.journal)
     var records = try history.records()
     records.checkpoints = checkpoints
     let id = try store.resumeRun(

@@ -39,6 +39,12 @@ public struct OutputDirectory: Sendable {
     }
   }
 
+  /// Who is training into the directory: "process 4711 on host, since …"; nil if nobody is.
+  public var holder: String? { OutputLock.holder(of: path) }
+
+  /// The token of the run's row in a database; nil if there is no run here. Throws if the file that keeps it is damaged.
+  public func runToken() throws -> String? { try RunIdentity.read(path)?.token }
+
   func removeLeftovers() { AtomicDirectory.removeLeftovers(in: path) }
 
   /// Whether files of a run are here.
@@ -139,13 +145,16 @@ final class OutputLock: Sendable {
 
   /// Throws if another process is training into `directory`; leaves no trace.
   static func refuseIfHeld(_ directory: String) throws {
+    if let holder = holder(of: directory) { throw RunError.outputLocked(directory: directory, holder: holder) }
+  }
+
+  /// The process that is training into `directory`; nil if none is.
+  static func holder(of directory: String) -> String? {
     let path = "\(directory)/\(fileName)"
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { return }
+    guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
-    if flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK {
-      throw RunError.outputLocked(directory: directory, holder: holder(path))
-    }
+    return flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK ? holder(path) : nil
   }
 
   /// Another process that only looks holds the lock for an instant, so this tries for a while.

@@ -70,17 +70,20 @@ public struct TrainingRun {
 
   /// Trains, writes checkpoints and the output directory, and keeps the database's row in step: files first, rows
   /// after.
+  ///
+  /// With `ownDatabase`, the row is in this file instead of the config's database, whatever the file system: one
+  /// process writes it, and others of other machines may read it.
   public mutating func execute(
-    shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
+    ownDatabase: String? = nil, shouldStop: () -> Bool = { false }, onEvent: (TrainingEvent) throws -> Void
   ) throws -> Summary {
     let cluster = run.cluster
     // Only rank 0 has files and a database.
-    let place = try cluster.together { cluster.leads ? try takePlace() : .elsewhere }
+    let place = try cluster.together { cluster.leads ? try takePlace(ownDatabase) : .elsewhere }
     var summary =
       switch place {
       case .elsewhere: summary(try trainer.run(shouldStop: shouldStop) { _ in }, id: 0)
       case .complete(let id): try finishComplete(id, shouldStop, onEvent)
-      case .begun(let begun): try lead(begun, shouldStop, onEvent)
+      case .begun(let begun): try lead(begun, isOwn: ownDatabase != nil, shouldStop, onEvent)
       }
     // The others wait here until everything is written.
     summary.runID = cluster.broadcast(number: summary.runID)
@@ -98,8 +101,9 @@ public struct TrainingRun {
 
   /// Trains on rank 0, which writes.
   private mutating func lead(
-    _ begun: Begun, _ shouldStop: () -> Bool, _ onEvent: (TrainingEvent) throws -> Void
+    _ begun: Begun, isOwn: Bool, _ shouldStop: () -> Bool, _ onEvent: (TrainingEvent) throws -> Void
   ) throws -> Summary {
+    if !isOwn, let notice = RunStore.notice(begun.store.path) { try onEvent(.notice(notice)) }
     let config = run.config, output = OutputDirectory(config.outputDir)
     return try withExtendedLifetime(begun.lock) {
       let recorder = RunRecorder(
@@ -220,8 +224,9 @@ extension TrainingRun {
   }
 
   /// Opens the database and takes the output directory, unless the run is complete.
-  fileprivate func takePlace() throws -> Place {
-    let store = try RunStore(path: run.config.database)
+  fileprivate func takePlace(_ ownDatabase: String?) throws -> Place {
+    let store =
+      try ownDatabase.map { try RunStore(path: $0, journal: .rollback) } ?? RunStore(path: run.config.database)
     try store.checkIntegrity()
     if let id = try completedRun(in: store) { return .complete(id) }
     return .begun(try begin(store, OutputDirectory(run.config.outputDir)))

@@ -8,14 +8,15 @@ import StrictJSON
 /// `swift-peft runs …`.
 struct Runs: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Read the database of runs: list, show, compare, report, export, delete.",
+    abstract: "Read the database of runs: list, show, compare, report, export; import and delete runs.",
     discussion: """
       EXAMPLE: swift-peft runs list --sort score
 
-      Only delete writes to the database; none of these verbs creates one.
+      Only import and delete write to the database; only import creates one.
       """,
     subcommands: [
-      RunsList.self, RunsShow.self, RunsCompare.self, RunsReport.self, RunsExport.self, RunsDelete.self,
+      RunsList.self, RunsShow.self, RunsCompare.self, RunsReport.self, RunsExport.self, RunsImport.self,
+      RunsDelete.self,
     ], defaultSubcommand: RunsList.self)
 }
 
@@ -93,18 +94,24 @@ enum RunsError: UserFacingError, Equatable {
   case noMatch(database: String)
   /// The run to be deleted is still training.
   case stillTraining(id: Int64)
+  /// The database is to be imported into itself.
+  case importOfItself(database: String)
+  /// The directory to import from has none.
+  case noDatabases(directory: String)
 
   var description: String {
     switch self {
     case .noMatch(let database): "\(database): no run matches"
     case .stillTraining(let id): "run \(id) is still training; --force deletes it anyway"
+    case .importOfItself(let database): "\(database): cannot be imported into itself; --database names the target"
+    case .noDatabases(let directory): "\(directory): holds no database of runs (*.sqlite)"
     }
   }
 
   var exitStatus: ExitStatus {
     switch self {
-    case .noMatch: .missingInput
-    case .stillTraining: .usage
+    case .noMatch, .noDatabases: .missingInput
+    case .stillTraining, .importOfItself: .usage
     }
   }
 }

@@ -39,6 +39,10 @@ struct Train: ParsableCommand {
 
   @OptionGroup var planned: ClusterPlanOptions
 
+  /// For the runs of a sweep over several machines; the config, and so the run's files, name the sweep's database.
+  @Option(help: .hidden)
+  var ownDatabase: String?
+
   func validate() throws {
     if resume, overwrite { throw ValidationError("--resume and --overwrite exclude each other") }
     try planned.validate(isDryRun: dryRun)
@@ -72,7 +76,7 @@ struct Train: ParsableCommand {
     let hasHead = try run.run.task().outputs != nil
     StopSignals.deferStops()
     defer { progress.clear() }
-    let summary = try run.execute(shouldStop: { StopSignals.pending != nil }) { event in
+    let summary = try run.execute(ownDatabase: ownDatabase, shouldStop: { StopSignals.pending != nil }) { event in
       progress.show(event, totalSteps: totalSteps, firstStep: firstStep)
     }
     progress.clear()
@@ -97,7 +101,7 @@ struct Train: ParsableCommand {
           "trained",
           "\(grouped(summary.parameters.trainable)) parameters" + (hasHead ? ", including the head" : "")
         ),
-        ("output", config.outputDir), ("database", config.database),
+        ("output", config.outputDir), ("database", ownDatabase ?? config.database),
       ])
   }
 
@@ -106,7 +110,7 @@ struct Train: ParsableCommand {
       [
         "run_id": .integer(Int(summary.runID)), "name": .string(config.name), "status": .string(Self.status(summary)),
         "step": .integer(summary.step), "output_dir": .string(config.outputDir),
-        "database": .string(config.database), "adapter_parameters": .integer(summary.parameters.adapter),
+        "database": .string(ownDatabase ?? config.database), "adapter_parameters": .integer(summary.parameters.adapter),
         "trainable_parameters": .integer(summary.parameters.trainable), "results": ScoreText.json(summary.reports),
       ], pretty: false)
   }

@@ -1,0 +1,2 @@
+// Swift's Glibc module lacks this header.
+#include <sys/statfs.h>
