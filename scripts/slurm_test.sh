@@ -155,9 +155,14 @@ await() {
 is_idle() { [ -z "$(squeue --noheader)" ]; }
 has_completed() { [ "$(complete)" -ge "$1" ]; }
 has_locks() { [ "$(find runs/six -name .lock 2>/dev/null | wc -l)" -ge "$1" ]; }
-# Metrics of run I: two checkpoints' worth, so that there is something to resume.
-has_begun() { [ "$(find runs/six -path '*/checkpoints/step-*' -name 'trainer_state.json' 2>/dev/null | wc -l)" -ge "$1" ]; }
-states() { scontrol show job "$1" --oneliner | sed -E 's/.*JobState=([A-Z]+) .*ExitCode=([0-9:]+) .*/\1 \2/' | sort | uniq -c; }
+# Whether there are so many checkpoints, so that there is something to resume.
+has_begun() { [ "$(find runs/six -path '*/step-*' -name trainer_state.json 2>/dev/null | wc -l)" -ge "$1" ]; }
+# How many tasks of a job have which state and exit status.
+states() {
+  scontrol show job "$1" --oneliner | sed -E 's/.*JobState=([A-Z]+) .*ExitCode=([0-9:]+) .*/\1 \2/' | sort | uniq -c
+}
+# The results of a sweep without the numbers of rows, which depend on the order in which runs began.
+results() { sed -E '/"run_id"|^ +[0-9]+,?$/d' "$1/runs/six/sweep_results.json"; }
 same_adapters() {
   local file
   for file in "$work"/ordinary/runs/six/*/adapter_model.safetensors; do
@@ -167,7 +172,7 @@ same_adapters() {
 
 stage 'An ordinary sweep'
 make_sweep ordinary
-time "$program" sweep sweep.json --jobs 2 --threads 2 >table.txt 2>log.txt || { cat log.txt >&2; die 'the sweep failed'; }
+"$program" sweep sweep.json --jobs 2 --threads 2 >table.txt 2>log.txt || die "the sweep failed: $(cat log.txt)"
 cat table.txt
 
 stage 'The same as a job array, two tasks at a time, stopped in the middle'
@@ -201,8 +206,7 @@ check 'all tasks end well' test "$(states "$job" | grep -c 'COMPLETED 0:0')" -eq
 check 'complete runs are not trained again' test "$(grep -l 'already complete' slurm-"$job"_*.out | wc -l)" -eq "$begun"
 check 'every run is complete, and trained once' test "$(having completed)" -eq 6
 check 'no run has a second row' test "$("$program" runs list --json | grep -c '"id"')" -eq 6
-check 'the results equal those of the ordinary sweep' test "$(sed -E '/"run_id"|^ +[0-9]+,?$/d' runs/six/sweep_results.json)" = \
-  "$(sed -E '/"run_id"|^ +[0-9]+,?$/d' ../ordinary/runs/six/sweep_results.json)"
+check 'the results equal those of the ordinary sweep' test "$(results .)" = "$(results ../ordinary)"
 "$program" sweep sweep.json --collect --quiet >table.txt
 check 'the table equals that of the ordinary sweep' cmp table.txt ../ordinary/table.txt
 check 'the adapters are the same bytes' same_adapters
@@ -238,7 +242,8 @@ sbatch --ntasks=1 --wrap "srun $program sweep sweep.json --only 0 --threads 1" >
 await 60 has_locks 1
 taken=0
 "$program" sweep sweep.json --only 0 --threads 1 >/dev/null 2>second.log || taken=$?
-check 'the second is refused with the name of the first' test "$taken" -eq 73 -a "$(grep -c 'in use by a training run: process' second.log)" -eq 1
+check 'the second has the status 73' test "$taken" -eq 73
+check 'and names the first' grep -q 'in use by a training run: process' second.log
 scancel --user=root --signal=USR1
 await 60 is_idle
 

@@ -56,8 +56,11 @@ import Testing
       return try (1...4).map { try store.metrics(run: $0).filter { !$0.name.hasSuffix("_per_second") } }
     }
     #expect(try shown(sandbox) == shown(ordinary))
-    let config = try ordinary.run("runs", "show", "2", "--json").json()["config"]
-    #expect(try config == sandbox.run("runs", "show", "2", "--json").json()["config"] && config != nil)
+    func config(_ sandbox: Sandbox) throws -> JSONNode {
+      try #require(try sandbox.run("runs", "show", "2", "--json").json()["config"])
+    }
+    let (one, other) = (try config(ordinary), try config(sandbox))
+    #expect(one == other)
 
     let again = try sandbox.run("sweep", "sweep.json", "--collect")
     #expect(again.status == 0 && again.err == "0 runs added, 0 brought up to date, 4 already there\n")
@@ -92,6 +95,26 @@ import Testing
     #expect(outcomes.allSatisfy { $0.status == 0 }, "\(outcomes.map(\.err))")
     #expect(outcomes.filter { $0.out.contains("1 of 1 runs") }.count == 1, "\(outcomes.map(\.err))")
     #expect(try ownStore(sandbox, Self.labels[3]).runs().map(\.status) == [.completed])
+  }
+
+  /// The two ways share the files of a run, so either can go on where the other stopped.
+  @Test(arguments: [true, false]) func anOrdinarySweepAndWorkersGoOnForEachOther(workersFinish: Bool) throws {
+    let ordinary = try sandbox(epochs: 20)
+    let expected = try Results(ordinary, ordinary.run("sweep", "sweep.json"))
+    let sandbox = try sandbox(epochs: 20), flags = ["--set", "training.save_steps=7"]
+    let first = try sandbox.start(["sweep", "sweep.json"] + (workersFinish ? [] : ["--only", "0-3"]) + flags)
+    first.waitForError("training strategy-lora_seed-2")
+    let own = "runs/tiny/\(Self.labels[1])/checkpoints/step-00000014"
+    wait(seconds: 300) { sandbox.exists(own) || !first.isRunning }
+    first.send(SIGUSR1)
+    #expect(try first.finish().status == 138)
+    if !workersFinish { #expect(try sandbox.run("sweep", "sweep.json", "--collect").status == 0) }
+    let second = try sandbox.start(["sweep", "sweep.json"] + (workersFinish ? ["--worker"] : []) + flags).finish()
+    #expect(second.status == 0, "\(second.err)")
+    let collected = try sandbox.run("sweep", "sweep.json", "--collect")
+    #expect(try Results(sandbox, collected) == expected)
+    let store = try RunStore.openExisting(path: sandbox.place("runs/swift-peft.sqlite"))
+    #expect(try store.runs().map(\.status) == [.completed, .completed, .completed, .completed])
   }
 
   // MARK: - What is complete
@@ -229,6 +252,14 @@ import Testing
       worker.err.contains("strategy-lora_seed-1: swift-peft: error: runs/tiny/strategy-lora_seed-1: holds a finished"))
     #expect(worker.err.hasSuffix("swift-peft: error: 1 of 4 runs failed\n"))
     #expect(worker.err.contains("3 of 4 runs are complete\n"))
+  }
+
+  @Test func aMissingModelIsOneMistake() throws {
+    let sandbox = try sandbox()
+    try FileManager.default.removeItem(atPath: sandbox.place("model"))
+    let worker = try sandbox.run("sweep", "sweep.json", "--worker")
+    #expect(worker.status == 66 && worker.errorLines.count == 1, "\(worker.err)")
+    #expect(!sandbox.exists("runs"))
   }
 
   @Test func aFileInTheWayFailsAloneInAWorker() throws {

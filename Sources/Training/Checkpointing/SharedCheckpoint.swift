@@ -17,7 +17,9 @@ extension Cluster {
     defer { if !leads { try? FileManager.default.removeItem(atPath: directory) } }
     let names = receive((own?.fileNames ?? []).joined(separator: "\n")).split(separator: "\n").map(String.init)
     for name in names {
-      let bytes = try together { leads ? try own.map { Array(try MappedFile(path: "\($0.path)/\(name)").bytes) } ?? [] : [] }
+      let bytes = try together {
+        leads ? try own.map { try Self.read("\($0.path)/\(name)") } ?? [] : []
+      }
       let received = broadcast(bytes)
       try together {
         if !leads { try Self.write(received, to: "\(directory)/\(name)") }
@@ -27,6 +29,11 @@ extension Cluster {
   }
 
   private func receive(_ text: String) -> String { String(decoding: broadcast(Array(text.utf8)), as: UTF8.self) }
+
+  private static func read(_ path: String) throws -> [UInt8] {
+    let file = try MappedFile(path: path)
+    return file.copy(0..<file.count)
+  }
 
   private static func write(_ bytes: [UInt8], to path: String) throws {
     let files = FileManager.default

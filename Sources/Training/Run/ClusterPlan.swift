@@ -59,12 +59,23 @@ public struct ClusterPlan: Sendable, Equatable {
   }
 
   /// Why some of the threads have nothing to do; nil if all have.
-  public var limit: String? {
-    let most = shardRange.upperBound, workers = shape.ranks * threads
+  public var limit: String? { Self.limit(shards: shardRange, workers: shape.ranks * threads) }
+
+  /// The same for steps of so many shards.
+  static func limit(shards: ClosedRange<Int>, workers: Int) -> String? {
+    let most = shards.upperBound
     guard workers > most else { return nil }
-    let shards = most == 1 ? "1 shard" : shardRange.count == 1 ? "\(most) shards" : "at most \(most) shards"
-    return "a step has \(shards): more than \(most == 1 ? "1 worker" : "\(most) workers") in all have nothing to do "
+    let number = most == 1 ? "1 shard" : shards.count == 1 ? "\(most) shards" : "at most \(most) shards"
+    return "a step has \(number): more than \(most == 1 ? "1 worker" : "\(most) workers") in all have nothing to do "
       + "(here are \(workers)); a larger batch has more shards (training.train_batch_size), and a sweep gives every "
       + "machine runs of its own"
+  }
+
+  /// A note for the user of a run whose ranks have more threads than there are shards.
+  static func notices(_ run: PreparedRun, items: [EncodedDataset.Item]) throws -> [String] {
+    guard !run.cluster.isAlone, run.cluster.leads else { return [] }
+    let counts = try EpochShards(run, outputs: run.task().outputs, items: items).wholeSteps
+    let shards = (counts.min() ?? 1)...(counts.max() ?? 1)
+    return limit(shards: shards, workers: run.cluster.size * run.pool.threads).map { [$0] } ?? []
   }
 }

@@ -113,6 +113,7 @@ struct Sweep: ParsableCommand {
 
   /// Trains what other processes leave, until none is left.
   private func work(_ sweep: SweepConfig) throws {
+    try SweepPlan.check(sweep.members)
     StopSignals.deferStops()
     let total = sweep.members.count
     var worker = SweepWorker(sweep, first: .random(in: 0..<total))

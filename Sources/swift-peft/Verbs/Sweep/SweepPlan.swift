@@ -52,6 +52,17 @@ struct SweepPlan {
       ] : []
   }
 
+  /// Checks the runs of a worker likewise, before it tries each: a model that this machine lacks is one mistake.
+  static func check(_ members: [SweepConfig.Member]) throws {
+    var errors: [any UserFacingError] = [], seen: Set<String> = []
+    for member in members {
+      do { _ = try PreparedRun(member.config, inputs: .none) } catch let error as any UserFacingError {
+        errors += ((error as? ErrorList)?.errors ?? [error]).filter { seen.insert($0.description).inserted }
+      }
+    }
+    try ErrorList.throwIfAny(errors)
+  }
+
   /// The runs still to be trained.
   var left: [SweepConfig.Member] { items.filter { !$0.isDone }.map(\.member) }
 }

@@ -1,0 +1,200 @@
+import Foundation
+import Kernels
+import Testing
+
+/// The real program under real launchers: what ranks make together is what one process makes.
+@Suite(.enabled(if: !MPIRun.installed.isEmpty, MPIRun.missing), .serialized)
+struct ClusterTrainTests {
+  /// Trainable, with 130 rows: a step of 2 × 50 examples has some 8 shards, and the second step of an epoch has 30 rows.
+  static func sandbox() throws -> Sandbox {
+    let sandbox = try Sandbox.trainable()
+    try sandbox.write("data/train.tsv", Sandbox.table(rows: 130, from: 1))
+    try sandbox.write("data/dev.tsv", Sandbox.table(rows: 45, from: 1000))
+    return sandbox
+  }
+
+  static func arguments(_ strategy: String, _ output: String, _ more: [String] = []) -> [String] {
+    [
+      "train", "config.json", "--output-dir", output, "--database", "\(output).sqlite",
+      "--set", "adapter.strategy=\(strategy)", "--set", "adapter.lora_dropout=0.1",
+      "--set", "adapter.aslora={\"start_step\": 2, \"merge_interval\": 2, \"num_merges\": 2}",
+      "--set", "training.num_train_epochs=6", "--set", "training.train_batch_size=50",
+      "--set", "training.gradient_accumulation_steps=2", "--set", "training.max_grad_norm=0.5",
+      "--set", "training.eval_strategy=steps", "--set", "training.eval_steps=3", "--set", "training.eval_batch_size=4",
+      "--set", "training.logging_steps=2", "--set", "training.save_steps=2",
+    ] + more
+  }
+
+  /// Trains in one process, and returns what is to be the same.
+  static func alone(_ sandbox: Sandbox, _ strategy: String, _ more: [String] = []) throws -> RunRecords {
+    let outcome = try sandbox.start(arguments(strategy, "alone", more + ["--threads", "2", "--quiet"])).finish()
+    try #require(outcome.status == 0, "\(outcome.err)")
+    return try RunRecords(sandbox, output: "alone", database: "alone.sqlite")
+  }
+
+  private func expectEqual(
+    _ sandbox: Sandbox, _ launcher: MPIRun, ranks: Int, _ strategy: String, _ expected: RunRecords,
+    _ more: [String] = []
+  ) throws {
+    let output = "\(launcher)-\(ranks)"
+    let outcome = try launcher.run(ranks: ranks, Self.arguments(strategy, output, more + ["--quiet"]), in: sandbox)
+    try #require(outcome.status == 0, "\(outcome.err)")
+    let records = try RunRecords(sandbox, output: output, database: "\(output).sqlite")
+    records.expectEqual(expected, "\(strategy), \(ranks) ranks of \(launcher)")
+    // Only rank 0 speaks.
+    #expect(outcome.out.split(separator: "\n").filter { $0.hasPrefix("run ") }.count == 1)
+    let optimizer = "checkpoints/step-00000012/optimizer.safetensors"
+    #expect(try sandbox.read("\(output)/\(optimizer)") == sandbox.read("alone/\(optimizer)"))
+  }
+
+  @Test(arguments: ["lora", "share-ab", "aslora"]) func anyNumberOfRanksTrainsTheSame(strategy: String) throws {
+    let sandbox = try Self.sandbox(), expected = try Self.alone(sandbox, strategy)
+    for launcher in MPIRun.installed {
+      for ranks in launcher == .openMPI ? [2, 3, 4, 8] : [2] {
+        try expectEqual(sandbox, launcher, ranks: ranks, strategy, expected)
+      }
+    }
+  }
+
+  @Test(.enabled(if: Products.hasBFloat16, "bfloat16 needs AVX512-BF16 or AMX")) func soInBFloat16() throws {
+    let sandbox = try Self.sandbox(), more = ["--set", "training.precision=bfloat16"]
+    let expected = try Self.alone(sandbox, "share-a", more)
+    for launcher in MPIRun.installed {
+      try expectEqual(sandbox, launcher, ranks: 2, "share-a", expected, more)
+    }
+  }
+
+  /// A batch of one shard: the ranks without one wait, and say so.
+  @Test(arguments: MPIRun.installed) func moreRanksThanShards(launcher: MPIRun) throws {
+    let sandbox = try Self.sandbox()
+    let more = ["--set", "training.train_batch_size=5", "--set", "training.num_train_epochs=1"]
+    let expected = try Self.alone(sandbox, "lora", more)
+    let output = "many", outcome = try launcher.run(ranks: 2, Self.arguments("lora", output, more), in: sandbox)
+    try #require(outcome.status == 0, "\(outcome.err)")
+    try RunRecords(sandbox, output: output, database: "\(output).sqlite").expectEqual(expected, "two ranks, one shard")
+    #expect(outcome.err.contains("note: a step has 1 shard: more than 1 worker in all have nothing to do"))
+  }
+
+  /// Scores, predictions and texts are those of one process.
+  @Test(arguments: MPIRun.installed) func otherVerbsShareTheirWork(launcher: MPIRun) throws {
+    let sandbox = try Self.sandbox()
+    _ = try Self.alone(sandbox, "lora")
+    let lines = (0..<50).map { "the film is \($0 % 3 == 0 ? "good" : "not great")" }.joined(separator: "\n")
+    try sandbox.write("lines.txt", lines + "\n")
+    for verb in [["eval", "alone", "--json"], ["predict", "alone", "lines.txt"], ["predict", "alone", "data/dev.tsv"]] {
+      let one = try sandbox.start(verb).finish(), scores = try sandbox.read("alone/eval_results.json")
+      let several = try launcher.run(ranks: 2, verb, in: sandbox)
+      #expect(one.status == 0 && several.status == 0, "\(several.err)")
+      #expect(one.out == several.out && !one.out.isEmpty)
+      #expect(try sandbox.read("alone/eval_results.json") == scores)
+    }
+    let decoder = try Sandbox.trainable("gpt2-tiny")
+    for options in [["--json"], ["--num-beams", "3"], ["--temperature", "0.7", "--top-p", "0.9"]] {
+      let verb = ["generate", "model", "--max-new-tokens", "6"] + options
+        + (0..<7).flatMap { ["--prompt", String(repeating: "a story ", count: 1 + $0 % 3)] }
+      let one = try decoder.start(verb).finish(), several = try launcher.run(ranks: 2, verb, in: decoder)
+      #expect(one.status == 0 && several.status == 0, "\(several.err)")
+      #expect(one.out == several.out && !one.out.isEmpty)
+    }
+  }
+
+  // MARK: - Stops and kills
+
+  /// Stopped by its launcher's SIGUSR1, and continued with other numbers of ranks.
+  @Test(arguments: MPIRun.installed) func aStoppedRunGoesOnWithAnyNumberOfRanks(launcher: MPIRun) throws {
+    let sandbox = try Self.sandbox(), more = ["--set", "training.num_train_epochs=40"]
+    let expected = try Self.alone(sandbox, "aslora", more)
+    let arguments = Self.arguments("aslora", "run", more + ["--resume"])
+    for ranks in [2, 1] {
+      let command = try launcher.start(ranks: ranks, arguments, in: sandbox)
+      command.waitForError("step ")
+      command.send(SIGUSR1)
+      let (outcome, _) = try command.finishOrDie()
+      #expect(outcome.status == 138, "\(outcome.err)")
+      #expect(!sandbox.exists("run/.lock"))
+    }
+    let outcome = try launcher.run(ranks: 2, arguments, in: sandbox)
+    #expect(outcome.status == 0, "\(outcome.err)")
+    #expect(outcome.err.contains("note: resumed after step "))
+    try RunRecords(sandbox, output: "run", database: "run.sqlite").expectEqual(expected, "a stopped run")
+    let again = try launcher.run(ranks: 2, arguments, in: sandbox)
+    #expect(again.status == 0 && again.err.contains("the run is complete: there is nothing to do"))
+  }
+
+  /// A rank that is killed ends all; the run goes on from its checkpoint on any number of ranks.
+  ///
+  ///     CLUSTER_KILLS=30 KILL_SEED=7 swift test --filter killedRanks
+  @Test func killedRanks() throws {
+    let launcher = try #require(MPIRun.installed.first)
+    let kills = ProcessInfo.processInfo.environment["CLUSTER_KILLS"].flatMap(Int.init) ?? 6
+    var random = SplitMix(state: KillTests.seed)
+    let sandbox = try Self.sandbox(), more = ["--set", "training.num_train_epochs=60"]
+    let expected = try Self.alone(sandbox, "aslora", more)
+    let arguments = Self.arguments("aslora", "run", more + ["--resume"])
+    var done = 0
+    while done < kills {
+      let ranks = Int.random(in: 2...4, using: &random)
+      let command = try launcher.start(ranks: ranks, arguments, in: sandbox)
+      command.waitForError("step ")
+      usleep(UInt32.random(in: 0..<400_000, using: &random))
+      let processes = try sandbox.processes().filter { $0 != command.id && Self.isRank($0) }
+      guard let victim = processes.randomElement(using: &random), kill(victim, SIGKILL) == 0 else {
+        // It ended before it could be killed.
+        let outcome = try command.finish()
+        try #require(outcome.status == 0, "\(outcome.err)")
+        try RunRecords(sandbox, output: "run", database: "run.sqlite").expectEqual(expected, "after \(done) kills")
+        try FileManager.default.removeItem(atPath: sandbox.place("run"))
+        try FileManager.default.removeItem(atPath: sandbox.place("run.sqlite"))
+        continue
+      }
+      done += 1
+      _ = try command.finishOrDie()
+      #expect(try sandbox.processes().filter(Self.isRank) == [], "left over after kill \(done)")
+    }
+    let outcome = try launcher.run(ranks: 3, arguments, in: sandbox)
+    #expect(outcome.status == 0, "\(outcome.err)")
+    try RunRecords(sandbox, output: "run", database: "run.sqlite").expectEqual(expected, "a run with \(kills) kills")
+  }
+
+  /// Whether a process is one of ours rather than a launcher's.
+  private static func isRank(_ process: pid_t) -> Bool {
+    let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/exe")
+    return program?.hasSuffix("/swift-peft") ?? false
+  }
+
+  // MARK: - Bad input
+
+  private func expectRefused(
+    _ launcher: MPIRun, _ groups: [[String]], status: Int32, says text: (String) -> String
+  ) throws {
+    let sandbox = try Self.sandbox()
+    let outcome = try launcher.run(
+      groups.map { MPIRun.Group(ranks: 1, arguments: Self.arguments("lora", "run", $0)) }, in: sandbox)
+    let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? ""
+    let lines = outcome.errorLines.filter { $0.hasPrefix("swift-peft: error: ") }
+    #expect(outcome.status == status)
+    #expect(lines == ["swift-peft: error: \(text(host))"])
+    #expect(!sandbox.exists("run/checkpoints") && outcome.out.isEmpty)
+  }
+
+  @Test(arguments: MPIRun.installed) func ranksThatDifferAreRefused(launcher: MPIRun) throws {
+    try expectRefused(launcher, [[], ["--set", "training.seed=43", "--set", "task.max_train_samples=99"]], status: 65) {
+      "rank 1 on \($0) has other examples than rank 0 on \($0)\n"
+        + "swift-peft: error: rank 1 on \($0) has another config: task.max_train_samples, training.seed"
+    }
+    try expectRefused(launcher, [[], ["--set", "task.data_dir=nowhere"]], status: 66) {
+      "rank 1 on \($0): nowhere: no such directory"
+    }
+    try expectRefused(launcher, [["--set", "model=no-model"], ["--set", "model=no-model"]], status: 66) { _ in
+      "no-model: no such directory"
+    }
+  }
+
+  @Test(arguments: MPIRun.installed) func aTakenDirectoryIsRefusedOnce(launcher: MPIRun) throws {
+    let sandbox = try Self.sandbox()
+    _ = try Self.alone(sandbox, "lora")
+    let outcome = try launcher.run(ranks: 2, Self.arguments("lora", "alone"), in: sandbox)
+    #expect(outcome.status == 73)
+    #expect(outcome.errorLines.filter { $0.contains("already holds a run") }.count == 1)
+  }
+}
