@@ -28,7 +28,9 @@ import Testing
 
   static func bits(_ job: Job) throws -> Bits {
     let result = try job.run(try job.trainer())
-    let moments = result.state.table.tensors.compactMap(result.state.moments).map { ($0.first + $0.second).map(\.bitPattern) }
+    let moments = result.state.table.tensors.compactMap(result.state.moments).map {
+      ($0.first + $0.second).map(\.bitPattern)
+    }
     return Bits(
       values: result.state.values[0..<result.state.values.count].map(\.bitPattern), moments: moments,
       reports: "\(result.outcome.reports)", events: result.events)
@@ -88,7 +90,8 @@ import Testing
     }
     for result in results {
       let error = #expect(throws: RanksDiverged.self) { try result.get() }
-      #expect(error?.description == "rank 2 on n2 has other adapter values since step 1; --resume goes on from a checkpoint")
+      #expect(
+        error?.description == "rank 2 on n2 has other adapter values since step 1; --resume goes on from a checkpoint")
     }
   }
 }

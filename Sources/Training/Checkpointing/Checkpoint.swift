@@ -40,7 +40,9 @@ struct Checkpoint: Sendable {
     let sum = try trainer.optional("sum")
     sumsAlongTree = try sum?.string() == CheckpointContent.sum
     if let sum, !sumsAlongTree {
-      throw CheckpointDamage(path: trainer.file, problem: "adds gradients in an order that this program does not know: \(try sum.string().clipped)")
+      throw CheckpointDamage(
+        path: trainer.file,
+        problem: "adds gradients in an order that this program does not know: \(try sum.string().clipped)")
     }
     config = try RunConfig.load(path: "\(path)/\(CheckpointContent.Name.config)", catalog: catalog)
   }
