@@ -35,10 +35,6 @@ public struct TrainableState: Sendable {
   public var parameterCount: Int { layout.trainedCount }
   /// Numbers in `values`: those that are trained, those that are not, and what a method's form makes of them.
   public var storageCount: Int { layout.storageCount }
-  /// The same of a state for `table` and `head`, which need not be made for that.
-  public static func storageCount(table: SiteTable, head: [HeadParameter]) -> Int {
-    StateLayout(table, head).storageCount
-  }
   /// Where the head's tensors lie, in the order of `head`.
   public var headReferences: [ParameterReference] { layout.head }
 

@@ -18,8 +18,9 @@ struct ClusterTrainTests {
       "train", "config.json", "--output-dir", output, "--database", "\(output).sqlite",
       "--set", "adapter.strategy=\(strategy)", "--set", "adapter.lora_dropout=0.1",
       "--set", "adapter.aslora={\"start_step\": 2, \"merge_interval\": 2, \"num_merges\": 2}",
-      "--set", "training.num_train_epochs=6", "--set", "training.train_batch_size=50",
-      "--set", "training.gradient_accumulation_steps=2", "--set", "training.max_grad_norm=0.5",
+      "--set", "training.shard_tokens=100", "--set", "training.num_train_epochs=6",
+      "--set", "training.train_batch_size=50", "--set", "training.gradient_accumulation_steps=2",
+      "--set", "training.max_grad_norm=0.5",
       "--set", "training.eval_strategy=steps", "--set", "training.eval_steps=3", "--set", "training.eval_batch_size=4",
       "--set", "training.logging_steps=2", "--set", "training.save_steps=2",
     ] + more

@@ -7,11 +7,12 @@ import Testing
 
 /// A run gives the same bytes on any number of ranks.
 @Suite struct ClusterTrainingTests {
-  /// 115 examples in steps of up to 48: some 6 shards a step, and a short last batch.
+  /// 115 examples in steps of up to 48: some 8 shards a step, and a short last batch.
   static func job(_ strategy: String, precision: Precision = .float32) -> Job {
     var job = Job(strategy)
     job.copies = 5
     job.precision = precision
+    job.config.shardTokens = 60
     (job.config.trainBatchSize, job.config.gradientAccumulationSteps) = (24, 2)
     (job.config.numTrainEpochs, job.config.evalBatchSize) = (2, 4)
     if strategy == "aslora" { job.merges = (1, 2, 2) }

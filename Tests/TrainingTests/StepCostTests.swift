@@ -131,7 +131,8 @@ import Testing
   @Test func limits() {
     #expect(plan(2, threads: 2, shards: [4]).limit == nil)
     let rest =
-      "; a larger batch has more shards (training.train_batch_size), and a sweep gives every machine runs of its own"
+      "; a larger batch has more shards (training.train_batch_size), so has training.shard_tokens 128, and a sweep "
+      + "gives every machine runs of its own"
     #expect(
       plan(3, threads: 2, shards: [4]).limit
         == "a step has 4 shards: more than 4 workers in all have nothing to do (here are 6)" + rest)
