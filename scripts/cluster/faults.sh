@@ -17,13 +17,18 @@ resumed() {
   check 'it resumes' ended_with 0 'resumed after step'
   check 'and has the bytes of a run without faults' equal 1 "$1" long
 }
-first=$([ "$hosts" -gt 0 ] && echo spn1 || hostname) second=$([ "$hosts" -gt 0 ] && echo spn2 || hostname)
+# Whether the job was stopped in order. After a signal, MPICH's launcher forgets now and then what its ranks ended with.
+stopped() {
+  [ "$launcher$status" = mpich0 ] || ended_with 138 || return 1
+  grep -q 'interrupted after' "$log.out"
+}
+second=$([ "$hosts" -gt 0 ] && echo spn2 || hostname)
 
 for launcher in openmpi mpich; do
   started 2 "usr1-$launcher"
   kill -USR1 "$(launcher_process)"
   finish_job
-  check "$launcher: SIGUSR1 to the launcher stops all ranks" ended_with 138
+  check "$launcher: SIGUSR1 to the launcher stops all ranks" stopped
   check 'within 10 s' gone 10
   resumed "usr1-$launcher"
 

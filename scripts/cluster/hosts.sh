@@ -23,7 +23,7 @@ make_hosts() {
   for host in $(seq "$hosts"); do
     name=spn$host
     mkdir "tmp/$name"
-    unshare --net --mount --uts sh -c '
+    unshare --net --mount --uts --ipc sh -c '
       hostname "$1" && mount --bind "$2" /etc/hosts && mount -t tmpfs tmpfs /dev/shm && ip link set lo up &&
         touch "$3" && exec sleep infinity' sh "$name" "$work/names" "$work/tmp/$name/ready" &
     holder[host]=$!
@@ -50,7 +50,7 @@ on() {
   if [ "$hosts" -eq 0 ]; then
     exec_in "$@"
   else
-    nsenter --target "${holder[host]}" --net --mount --uts \
+    nsenter --target "${holder[host]}" --net --mount --uts --ipc \
       env TMPDIR="$work/tmp/spn$host" sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
   fi
 }
@@ -70,7 +70,7 @@ host=\$1
 shift
 exec env -i $(printf '%q ' "PATH=$PATH" "HOME=$HOME" "${LD_LIBRARY_PATH:+LD_LIBRARY_PATH=$LD_LIBRARY_PATH}" | sed "s/ '' / /") \\
   $mark=$work OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 TMPDIR=$work/tmp/\$host \\
-  nsenter --target "\$(cat $work/tmp/\$host/holder)" --net --mount --uts sh -c "\$*"
+  nsenter --target "\$(cat $work/tmp/\$host/holder)" --net --mount --uts --ipc sh -c "\$*"
 END
   chmod +x agent
 }

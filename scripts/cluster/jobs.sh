@@ -26,7 +26,9 @@ launcher_command() {
       ;;
     mpich)
       command=(mpirun.mpich)
-      [ "$hosts" -eq 0 ] || command+=(-launcher ssh -launcher-exec "$work/agent" -f "$work/mpich.hosts")
+      # UCX would find memory that the hosts share, since they have one kernel.
+      [ "$hosts" -eq 0 ] ||
+        command+=(-launcher ssh -launcher-exec "$work/agent" -f "$work/mpich.hosts" -genv UCX_TLS tcp,self)
       ;;
   esac
 }
@@ -57,6 +59,7 @@ begin_each() {
 
 begin_command() {
   log=$work/log.$((++jobs_begun))
+  : >"$log"
   (
     export "$mark=$work"
     on_exec timeout --kill-after=5 "$limit" "$@"
@@ -67,14 +70,15 @@ jobs_begun=0
 # Becomes the command, on the first host.
 on_exec() {
   [ "$hosts" -gt 0 ] || exec "$@"
-  exec nsenter --target "${holder[1]}" --net --mount --uts \
+  exec nsenter --target "${holder[1]}" --net --mount --uts --ipc \
     env TMPDIR="$work/tmp/spn1" sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
 }
 
 # Waits for the job; its status is then in `status`.
 finish_job() {
   status=0
-  wait "$job" || status=$?
+  # The shell would report what a signal has ended.
+  { wait "$job"; } 2>/dev/null || status=$?
 }
 # run RANKS ARGUMENTS…
 run() { begin "$@" && finish_job; }
