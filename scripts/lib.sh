@@ -51,7 +51,7 @@ missing_packages() {
 
 # Checks Swift, then installs what is missing with apt-get; with `no-install` says what is missing instead.
 require_system() {
-  local missing sudo=()
+  local missing
   command -v swift >/dev/null ||
     die 'Swift is not installed. Get 6.2 or later from https://www.swift.org/install/linux/ and put its usr/bin on PATH.'
   command -v clang >/dev/null ||
@@ -64,19 +64,35 @@ require_system() {
   fi
   mapfile -t missing < <(missing_packages)
   [ "${#missing[@]}" -gt 0 ] || return 0
-  if [ "${1:-}" = no-install ]; then die "missing: ${missing[*]} (names of Debian packages)"; fi
-  command -v apt-get >/dev/null || die "missing: ${missing[*]} (names of Debian packages), and there is no apt-get here"
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null ||
-      die "missing: ${missing[*]}. As root: apt-get install ${missing[*]}"
-    sudo=(sudo)
-  fi
-  stage "Installing ${missing[*]}"
-  # DEBIAN_FRONTEND goes through env, since sudo drops variables.
-  "${sudo[@]}" apt-get update -qq >&2
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  install_packages "${1:-}" "${missing[@]}"
   mapfile -t missing < <(missing_packages)
   [ "${#missing[@]}" -eq 0 ] || die "still missing after the installation: ${missing[*]}"
+}
+
+# install_packages ""|no-install PACKAGE…: installs Debian packages with apt-get; with `no-install` ends with their names.
+install_packages() {
+  local mode=$1 sudo=()
+  shift
+  if [ "$mode" = no-install ]; then die "missing: $* (names of Debian packages)"; fi
+  command -v apt-get >/dev/null || die "missing: $* (names of Debian packages), and there is no apt-get here"
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || die "missing: $*. As root: apt-get install $*"
+    sudo=(sudo)
+  fi
+  stage "Installing $*"
+  # DEBIAN_FRONTEND goes through env, since sudo drops variables.
+  "${sudo[@]}" apt-get update -qq >&2
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+# require_programs ""|no-install PROGRAM:PACKAGE…: installs the packages of programs that are not there.
+require_programs() {
+  local mode=$1 pair missing=()
+  shift
+  for pair; do
+    command -v "${pair%%:*}" >/dev/null || [[ " ${missing[*]} " == *" ${pair#*:} "* ]] || missing+=("${pair#*:}")
+  done
+  [ "${#missing[@]}" -eq 0 ] || install_packages "$mode" "${missing[@]}"
 }
 
 # Where the MiniLM checkpoint is or goes: MINILM_DIR, or models/ here.
