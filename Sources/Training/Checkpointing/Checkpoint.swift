@@ -87,8 +87,8 @@ struct Checkpoint: Sendable {
       sumsAlongTree
       ? []
       : [
-        "\(path) is of an earlier version, which cut and added up batches in another way: the run goes on, but not with "
-          + "the bits that it would have had"
+        "\(path) is of an earlier version, which added gradients in another order: the run goes on, but not with the "
+          + "bits that it would have had"
       ]
     if totalSteps == self.totalSteps { return earlier }
     return earlier + [
