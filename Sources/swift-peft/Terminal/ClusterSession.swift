@@ -13,6 +13,8 @@ func withCluster(_ body: (Cluster) throws -> Void) throws {
   } catch {
     try ClusterSession.end(cluster, error)
   }
+  // Rank 0 may still be printing, scoring or planning.
+  cluster.patiently { cluster.wait() }
   cluster.finish()
 }
 
