@@ -74,7 +74,10 @@ struct ClusterTrainTests {
   /// A batch of one shard: the ranks without one wait, and say so.
   @Test(arguments: MPIRun.installed) func moreRanksThanShards(launcher: MPIRun) throws {
     let sandbox = try Self.sandbox()
-    let more = ["--set", "training.train_batch_size=5", "--set", "training.num_train_epochs=1"]
+    let more = [
+      "--set", "training.train_batch_size=5", "--set", "training.num_train_epochs=1",
+      "--set", "training.shard_tokens=1000",
+    ]
     let expected = try Self.alone(sandbox, "lora", more)
     let output = "many", outcome = try launcher.run(ranks: 2, Self.arguments("lora", output, more), in: sandbox)
     try #require(outcome.status == 0, "\(outcome.err)")
