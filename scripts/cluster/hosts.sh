@@ -48,13 +48,12 @@ on() {
   local host=$1
   shift
   if [ "$hosts" -eq 0 ]; then
-    exec_in "$@"
+    env "$@"
   else
     nsenter --target "${holder[host]}" --net --mount --uts --ipc \
       env TMPDIR="$work/tmp/spn$host" sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
   fi
 }
-exec_in() { env "$@"; }
 
 # Stands in for ssh: AGENT [options] HOST COMMAND…, with a short environment, as behind a login.
 write_agent() {

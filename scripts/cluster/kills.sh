@@ -44,8 +44,8 @@ while [ "$killed" -lt "$kills" ] && [ "$tries" -lt $((kills * 5)) ]; do
   fi
   case "$status" in
     0) complete ;;
-    # By the launcher: the signal (Open MPI), or 9 and 137 (MPICH).
-    9 | 137) ;;
+    # The signal's (Open MPI, no launcher), or 9, or before the ranks have met 255 (MPICH).
+    9 | 137 | 255) ;;
     *)
       wrong=$((wrong + 1))
       note "unexpected status $status:"
