@@ -92,12 +92,17 @@ if require_hosts 2 'a full disk'; then
   on 1 umount "$work/runs/full"
 fi
 
+no_ranks() { [ -z "$(ranks)" ]; }
+# Whether the second host finds the first: nobody listens there, which it must be told.
+reachable() {
+  on 2 ip neigh flush dev eth0
+  on 2 bash -c '</dev/tcp/spn1/9' 2>&1 | grep -q 'Connection refused'
+}
 for launcher in openmpi mpich; do
   require_hosts 2 "$launcher: a cut cable" || continue
   SWIFT_PEFT_MPI_TIMEOUT=5 started 2 "cut-$launcher"
   ip link set cable2 down
   cut=$SECONDS
-  no_ranks() { [ -z "$(ranks)" ]; }
   check "$launcher: ranks that a cut cable parts end by themselves" await 120 no_ranks
   note "after $((SECONDS - cut)) s"
   await 10 ended || true
@@ -114,6 +119,7 @@ for launcher in openmpi mpich; do
   check "$launcher: with the sentence of the watchdog" ended_with 74 \
     'error: (rank [01] on spn[12]: )?rank [01] has waited [0-9]+ s for the others in step [0-9]+'
   ip link set cable2 up
+  await 20 reachable || note 'the host cannot be reached again'
   check 'within 10 s' gone 10
   resumed "cut-$launcher"
 done
