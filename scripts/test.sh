@@ -85,6 +85,9 @@ run_tests() {
 }
 
 stage 'Tests'
+for launcher in mpirun.openmpi mpirun.mpich; do
+  command -v "$launcher" >/dev/null || note "skipped: the tests of several processes under $launcher, which is not installed"
+done
 run_tests 'all tests'
 
 if grep -qw avx2 /proc/cpuinfo 2>/dev/null; then

@@ -139,6 +139,8 @@ enum FieldDescriptions {
     "training.precision": "Number type of matrix products.",
     "training.gradient_checkpointing":
       "Whether a block's activations are recomputed in the backward pass: less memory, more time.",
+    "training.shard_tokens":
+      "Tokens of a shard, the part of a batch that one thread computes; null: 512, of small batches fewer.",
     "training.label_smoothing_factor": "The share of each target that a language model spreads over the vocabulary.",
     "training.logging_steps": "Steps between two log lines.",
     "training.eval_strategy": "When the validation data is scored.",

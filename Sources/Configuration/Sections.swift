@@ -169,6 +169,8 @@ public struct TrainingConfig: Sendable, Equatable {
   public var precision = Precision.float32
   /// Make the activations of a block again in the backward pass instead of keeping them: less memory, a third more time.
   public var gradientCheckpointing = false
+  /// Tokens of a shard, the part of a batch that one thread takes through the model; nil: 512, of small batches fewer.
+  public var shardTokens: Int?
   /// Steps between two log lines.
   public var loggingSteps = 10
   /// When the validation data is scored.
@@ -217,6 +219,7 @@ extension TrainingConfig: ConfigSection {
       Field("shuffle", \.shuffle, .truth),
       Field("precision", \.precision, .choice),
       Field("gradient_checkpointing", \.gradientCheckpointing, .truth),
+      Field("shard_tokens", optional: \.shardTokens, .integer(1...)),
       Field("logging_steps", \.loggingSteps, .integer(1...)),
       Field("eval_strategy", \.evalStrategy, .choice),
       Field("eval_steps", \.evalSteps, .integer(0...)),

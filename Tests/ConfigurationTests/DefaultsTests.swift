@@ -40,6 +40,7 @@ import Testing
           "adam_beta2": 0.999, "adam_epsilon": 1e-08, "max_grad_norm": 1,
           "label_smoothing_factor": 0, "lr_scheduler_type": "linear",
           "warmup_ratio": 0.06, "warmup_steps": 0, "seed": 42, "shuffle": true, "precision": "float32", "gradient_checkpointing": false,
+          "shard_tokens": null,
           "logging_steps": 10, "eval_strategy": "epoch", "eval_steps": 0, "save_steps": 500, "save_total_limit": 2,
           "metric_for_best_model": null, "load_best_model_at_end": false, "early_stopping_patience": 0,
           "max_nonfinite_steps": 1

@@ -7,11 +7,12 @@ import Testing
 
 /// A run gives the same bytes on any number of ranks.
 @Suite struct ClusterTrainingTests {
-  /// 115 examples in steps of up to 48: some 6 shards a step, and a short last batch.
+  /// 115 examples in steps of up to 48: some 8 shards a step, and a short last batch.
   static func job(_ strategy: String, precision: Precision = .float32) -> Job {
     var job = Job(strategy)
     job.copies = 5
     job.precision = precision
+    job.config.shardTokens = 60
     (job.config.trainBatchSize, job.config.gradientAccumulationSteps) = (24, 2)
     (job.config.numTrainEpochs, job.config.evalBatchSize) = (2, 4)
     if strategy == "aslora" { job.merges = (1, 2, 2) }
@@ -28,7 +29,9 @@ import Testing
 
   static func bits(_ job: Job) throws -> Bits {
     let result = try job.run(try job.trainer())
-    let moments = result.state.table.tensors.compactMap(result.state.moments).map { ($0.first + $0.second).map(\.bitPattern) }
+    let moments = result.state.table.tensors.compactMap(result.state.moments).map {
+      ($0.first + $0.second).map(\.bitPattern)
+    }
     return Bits(
       values: result.state.values[0..<result.state.values.count].map(\.bitPattern), moments: moments,
       reports: "\(result.outcome.reports)", events: result.events)
@@ -88,7 +91,8 @@ import Testing
     }
     for result in results {
       let error = #expect(throws: RanksDiverged.self) { try result.get() }
-      #expect(error?.description == "rank 2 on n2 has other adapter values since step 1; --resume goes on from a checkpoint")
+      #expect(
+        error?.description == "rank 2 on n2 has other adapter values since step 1; --resume goes on from a checkpoint")
     }
   }
 }

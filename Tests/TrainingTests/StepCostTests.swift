@@ -1,3 +1,6 @@
+import Cluster
+import Kernels
+import Synchronization
 import Testing
 
 @testable import Training
@@ -86,10 +89,50 @@ import Testing
     #expect(even.bytesPerStep == 5_250_000 && even.cost.compute == 1)
   }
 
+  /// The bytes are those that the exchange really sends.
+  @Test(arguments: [(16, 4), (16, 3), (20, 4), (7, 5), (4, 8), (1, 2)]) func sentBytes(shards: Int, ranks: Int) {
+    let numbers = 840, tree = ShardTree(shards: shards)
+    var sent = 0
+    for (rank, span) in tree.spans(ranks: ranks).enumerated() {
+      let transport = Counter(rank: rank, size: ranks)
+      let cluster = Cluster(transport, members: Array(repeating: .current, count: ranks))
+      let nodes = tree.nodes(of: span).map { ($0, FloatStorage(zeros: numbers)) }
+      cluster.sum(
+        Dictionary(nodes) { first, _ in first }, over: tree, into: FloatStorage(zeros: numbers))
+      sent += transport.sent.withLock { $0 }
+    }
+    let plan = ClusterPlan(
+      ClusterShape(ranks: ranks), threads: 1, shards: [shards], gradientBytes: 4 * numbers,
+      shardTime: ShardTime(seconds: 1, isMeasured: true))
+    #expect(abs(plan.bytesPerStep * ranks - sent) <= ranks)
+  }
+
+  /// Counts what goes to other ranks, and sends nothing.
+  private final class Counter: Transport {
+    let rank: Int
+    let size: Int
+    let sent = Mutex(0)
+
+    init(rank: Int, size: Int) { (self.rank, self.size) = (rank, size) }
+
+    func exchange(
+      _ bytes: UnsafeRawBufferPointer, counts: [Int], into result: UnsafeMutableRawBufferPointer, received: [Int]
+    ) {
+      sent.withLock { $0 += counts.reduce(0, +) - counts[rank] }
+    }
+    func gather(_ bytes: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer, counts: [Int]) {
+      sent.withLock { $0 += bytes.count * (size - 1) }
+    }
+    func broadcast(_ bytes: UnsafeMutableRawBufferPointer) {}
+    func abort(_ status: Int32) -> Never { fatalError("\(status)") }
+    func finish() {}
+  }
+
   @Test func limits() {
     #expect(plan(2, threads: 2, shards: [4]).limit == nil)
     let rest =
-      "; a larger batch has more shards (training.train_batch_size), and a sweep gives every machine runs of its own"
+      "; a larger batch has more shards (training.train_batch_size), so has training.shard_tokens 128, and a sweep "
+      + "gives every machine runs of its own"
     #expect(
       plan(3, threads: 2, shards: [4]).limit
         == "a step has 4 shards: more than 4 workers in all have nothing to do (here are 6)" + rest)

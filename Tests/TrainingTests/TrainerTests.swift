@@ -12,20 +12,21 @@ import Testing
 @Suite struct TrainerTests {
   @Test func shardsCoverTheBatchOnceAndAreBalanced() {
     for lengths in [[5], [], Array(repeating: 128, count: 16), (0..<100).map { 3 + $0 * 7 % 120 }, [2000, 1, 1]] {
-      let plan = ShardPlan(lengths: lengths, trained: 0)
+      let plan = ShardPlan(lengths: lengths)
       #expect(plan.shards.flatMap { $0 }.sorted() == Array(lengths.indices))
       #expect(plan.shards.allSatisfy { !$0.isEmpty })
     }
-    func tokens(_ lengths: [Int], trained: Int = 1_000_000) -> [Int] {
-      ShardPlan(lengths: lengths, trained: trained).shards.map { $0.map { lengths[$0] }.reduce(0, +) }
+    func tokens(_ lengths: [Int], each shardTokens: Int? = nil) -> [Int] {
+      ShardPlan(lengths: lengths, shardTokens: shardTokens).shards.map { $0.map { lengths[$0] }.reduce(0, +) }
     }
     let batch = Array(repeating: 128, count: 16)
-    #expect(tokens(batch) == Array(repeating: 128, count: 16))
-    // Their gradients cost more than cores that wait.
-    #expect(tokens(batch, trained: 5_000_000) == Array(repeating: 512, count: 4))
+    #expect(tokens(batch) == Array(repeating: 512, count: 4))
+    #expect(tokens(batch, each: 128) == Array(repeating: 128, count: 16))
+    #expect(tokens(batch, each: 1000) == Array(repeating: 512, count: 4))
     #expect(tokens(Array(repeating: 128, count: 256)).count == 64)
     #expect(tokens(Array(repeating: 13, count: 32)).count == 4)
     #expect(tokens(Array(repeating: 12, count: 10)) == [120])
+    #expect(tokens(Array(repeating: 12, count: 10), each: 5).count == 10)
   }
 
   @Test(arguments: [

@@ -46,7 +46,8 @@ for launcher in openmpi mpich; do
     "error: rank 1 on $second has another config: training.learning_rate"
   begin_each "${arguments[@]}" : "${arguments[@]/train.json/absent.json}"
   finish_job
-  check "$launcher: a config that one rank has not" ended_with 66 "error: rank 1 on $second: .*absent.json: no such file"
+  check "$launcher: a config that one rank has not" ended_with 66 \
+    "error: rank 1 on $second: .*absent.json: no such file"
   check 'neither began a run' test ! -e "runs/other-$launcher"
 
   [ "$launcher" = openmpi ] && library=libmpich.so.12 || library=libmpi.so.40

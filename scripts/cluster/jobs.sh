@@ -89,7 +89,9 @@ await() {
 says() { grep -qE -- "$1" "$log"; }
 ended() { ! kill -0 "$job" 2>/dev/null; }
 # Whether the job is in step N or later, or over.
-in_step() { ended || awk -v n="$1" 'match($0, /^step [0-9]+\//) && substr($0, 6) + 0 >= n { found = 1 } END { exit !found }' "$log"; }
+in_step() {
+  ended || awk -v n="$1" '/^step [0-9]+\// && substr($0, 6) + 0 >= n { found = 1 } END { exit !found }' "$log"
+}
 
 # The processes of all jobs, but for zombies; they have no environment any more.
 processes() {
@@ -140,7 +142,7 @@ write_config() {
             "max_train_samples": 52, "max_eval_samples": 70 },
   "adapter": { "r": 4, "lora_dropout": 0.1, "aslora": { "start_step": 2, "merge_interval": 2, "num_merges": 2 } },
   "training": { "num_train_epochs": 4, "train_batch_size": 32, "eval_batch_size": 16, "learning_rate": 2e-3,
-                "logging_steps": 1, "save_steps": 3 },
+                "shard_tokens": 128, "logging_steps": 1, "save_steps": 3 },
   "output_dir": "runs/none", "database": "$work/runs.sqlite"
 }
 END

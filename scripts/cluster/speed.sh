@@ -33,9 +33,8 @@ speed() {
   measured=$("$program" runs export --database "$work/speed-$name-$ranks.sqlite" --metric examples_per_second |
     awk -F, -v batch="$batch" 'NR > 1 && $5 > 3 { sum += batch / $NF; count++ } END { print sum / count }')
   awk "BEGIN {
-    printf \"%s, %d hosts: predicted %.1f ms (%g x %.1f ms a shard x %d + %.1f ms exchange), measured %.1f ms, %+.0f %%\\n\",
-      \"$name\", $ranks, 1000 * $predicted, $shards, 1000 * $shard, $share, 1000 * $exchange, 1000 * $measured,
-      100 * ($measured / $predicted - 1) }"
+    printf \"%s, %d hosts: predicted %.1f ms (%g x %.1f ms a shard x %d + %.1f ms exchange), \", \"$name\", $ranks, 1000 * $predicted, $shards, 1000 * $shard, $share, 1000 * $exchange
+    printf \"measured %.1f ms, %+.0f %%\\n\", 1000 * $measured, 100 * ($measured / $predicted - 1) }"
   if [ -n "$judged" ]; then
     check 'within 15 %' awk "BEGIN { exit !($measured < 1.15 * $predicted && $measured > 0.85 * $predicted) }"
   else
@@ -47,6 +46,7 @@ if require_hosts 4 'the time of a step'; then
   # Gradients of 0.1 and 7 MB, about one shard a rank.
   for ranks in 2 4; do
     speed few-numbers "$ranks" $((8 * ranks)) --set adapter.r=4
-    speed many-numbers "$ranks" $((8 * ranks)) --set adapter.r=128 --set 'adapter.target_modules=["query","key","value"]'
+    speed many-numbers "$ranks" $((8 * ranks)) --set adapter.r=128 \
+      --set 'adapter.target_modules=["query","key","value"]'
   done
 fi

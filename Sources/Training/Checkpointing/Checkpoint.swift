@@ -40,7 +40,9 @@ struct Checkpoint: Sendable {
     let sum = try trainer.optional("sum")
     sumsAlongTree = try sum?.string() == CheckpointContent.sum
     if let sum, !sumsAlongTree {
-      throw CheckpointDamage(path: trainer.file, problem: "adds gradients in an order that this program does not know: \(try sum.string().clipped)")
+      throw CheckpointDamage(
+        path: trainer.file,
+        problem: "adds gradients in an order that this program does not know: \(try sum.string().clipped)")
     }
     config = try RunConfig.load(path: "\(path)/\(CheckpointContent.Name.config)", catalog: catalog)
   }
@@ -85,8 +87,8 @@ struct Checkpoint: Sendable {
       sumsAlongTree
       ? []
       : [
-        "\(path) is of an earlier version, which cut and added up batches in another way: the run goes on, but not with "
-          + "the bits that it would have had"
+        "\(path) is of an earlier version, which added gradients in another order: the run goes on, but not with the "
+          + "bits that it would have had"
       ]
     if totalSteps == self.totalSteps { return earlier }
     return earlier + [

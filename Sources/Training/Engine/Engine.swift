@@ -23,6 +23,8 @@ public struct Engine: Sendable {
   private let precision: Precision
   /// Whether blocks make their activations again for the backward pass.
   private let recomputes: Bool
+  /// Tokens of a shard, if the config says.
+  private let shardTokens: Int?
   /// The processes that share a batch.
   let cluster: Cluster
   /// The most threads that compute gradients, each with storages of its own.
@@ -32,12 +34,12 @@ public struct Engine: Sendable {
   public init(
     _ objective: any Objective, model: ObjectiveModel, sites: [Site], scale: Double, loraDropout: Double = 0,
     labelSmoothing: Double = 0, pool: WorkerPool, precision: Precision = .float32, recomputes: Bool = false,
-    cluster: Cluster = .alone, workers: Int = .max
+    shardTokens: Int? = nil, cluster: Cluster = .alone, workers: Int = .max
   ) {
     (self.objective, self.model, self.sites, self.scale) = (objective, model, sites, scale)
     (self.loraDropout, self.labelSmoothing) = (loraDropout, labelSmoothing)
     (self.pool, self.precision, self.recomputes, self.cluster) = (pool, precision, recomputes, cluster)
-    self.workers = workers
+    (self.shardTokens, self.workers) = (shardTokens, workers)
   }
 
   /// Sets `gradients` to the gradient of the mean loss of `items`: the shards of this rank are computed here, and the
@@ -45,7 +47,7 @@ public struct Engine: Sendable {
   public func gradients(
     of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?, into gradients: FloatStorage
   ) -> BatchResult {
-    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, trained: gradients.count)
+    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, shardTokens: shardTokens)
     let tree = ShardTree(shards: plan.shards.count), span = tree.spans(ranks: cluster.size)[cluster.rank]
     let results = compute(batch, plan, span, of: tree, state: state, dropout: dropout) { nodes in
       cluster.sum(nodes, over: tree, into: gradients)
@@ -58,7 +60,7 @@ public struct Engine: Sendable {
   func computeShards(
     _ count: Int, of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource
   ) -> Int {
-    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, trained: state.storageCount)
+    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, shardTokens: shardTokens)
     let tree = ShardTree(shards: min(count, plan.shards.count))
     return compute(batch, plan, 0..<tree.shards, of: tree, state: state, dropout: dropout, use: { _ in }).count
   }
@@ -92,7 +94,7 @@ public struct Engine: Sendable {
     _ items: [EncodedDataset.Item], state: TrainableState, while mayContinue: () -> Bool
   ) -> BatchResult? {
     let batch = objective.batch(items, model, .evaluation),
-      plan = ShardPlan(lengths: batch.lengths, trained: state.storageCount)
+      plan = ShardPlan(lengths: batch.lengths, shardTokens: shardTokens)
     let adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
     let results = pool.map(plan.shards.count, while: mayContinue) { index, workspace in
       let tape = Tape(workspace: workspace, parameters: state.values, precision: precision)
@@ -107,7 +109,7 @@ public struct Engine: Sendable {
   func firstNonFinite(
     _ items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?
   ) -> NonFiniteOrigin? {
-    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, trained: state.storageCount)
+    let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, shardTokens: shardTokens)
     let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
     return NonFiniteOrigin(plan, state: state, dropout: dropout, precision: precision) { units, tape in
       batch.forward(units, ForwardContext(tape: tape, adapters: adapters, head: state.headReferences))

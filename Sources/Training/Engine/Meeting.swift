@@ -31,6 +31,8 @@ struct RanksDiverged: CommonError, Equatable {
   let member: String
   let step: Int
 
-  var description: String { "\(member) has other adapter values since step \(step); --resume goes on from a checkpoint" }
+  var description: String {
+    "\(member) has other adapter values since step \(step); --resume goes on from a checkpoint"
+  }
   var exitStatus: ExitStatus { .internalError }
 }

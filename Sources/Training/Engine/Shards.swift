@@ -9,20 +9,18 @@ public struct ShardPlan: Sendable, Equatable {
   /// Tokens a shard has at the most, unless one sequence alone has more: enough for products at full rate, few enough
   /// for activations to stay near the core.
   public static let targetTokens = 512
-  /// A small batch is cut into more shards, so that several cores have work, but not into smaller ones: products of
-  /// fewer rows run at a lower rate.
-  static let minimumTokens = 128
-  /// The most shards that a small batch is cut into.
-  static let smallBatchShards = 32
-  /// With more trained numbers than these (16 MB), clearing and adding a shard's gradients costs too much.
-  static let fewNumbers = 4 << 20
+  /// Shards that a small batch is cut into, so that several cores have work. More would cost those who have few cores:
+  /// every product lays out its weights anew, however few rows it has.
+  static let smallBatchShards = 4
+  /// Smaller shards than this are not worth their products' lower rate.
+  static let minimumTokens = 96
 
   /// Longest sequences first, each to the shard with the fewest tokens so far. The number of shards is even where
-  /// there are several, for the commonest numbers of cores. `trained` is how many numbers have gradients.
-  public init(lengths: [Int], trained: Int) {
-    let total = lengths.reduce(0, +)
-    let full = (total + Self.targetTokens - 1) / Self.targetTokens
-    let small = trained <= Self.fewNumbers ? min(Self.smallBatchShards, total / Self.minimumTokens) : 0
+  /// there are several, for the commonest numbers of cores. `shardTokens` is what the config asks for.
+  public init(lengths: [Int], shardTokens: Int? = nil) {
+    let total = lengths.reduce(0, +), target = shardTokens ?? Self.targetTokens
+    let full = (total + target - 1) / target
+    let small = shardTokens == nil ? min(Self.smallBatchShards, total / Self.minimumTokens) : 0
     let wanted = max(full, small)
     let count = min(lengths.count, wanted > 1 ? wanted + wanted % 2 : 1)
     guard count > 0 else {

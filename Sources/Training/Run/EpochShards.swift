@@ -45,11 +45,11 @@ struct EpochShards {
     let items = known ?? Array(repeating: Self.longestItem(run, outputs), count: size)
     let steps = StepPlan(examples: items.count, training)
     let order = training.shuffle ? run.philox.permutation(items.count, epoch: 0) : Array(items.indices)
-    let trained = TrainableState(table: run.table, head: run.head(outputs: outputs)).storageCount
     func examples(_ step: Int) -> [EncodedDataset.Item] { steps.batch(step: step, order: order).map { items[$0] } }
     func shards(_ items: [EncodedDataset.Item]) -> [Shard] {
       let batch = objective.batch(items, model, .training(labelSmoothing: training.labelSmoothingFactor))
-      return ShardPlan(lengths: batch.lengths, trained: trained).shards.map { Shard(batch: batch, units: $0) }
+      let plan = ShardPlan(lengths: batch.lengths, shardTokens: training.shardTokens)
+      return plan.shards.map { Shard(batch: batch, units: $0) }
     }
 
     var most = (tokens: 0, shard: Shard?.none), widest = (length: 0, shard: Shard?.none)

@@ -70,12 +70,15 @@ public struct MemoryEstimate: Sendable, Equatable {
     max(loading, mapped + ranks * (weights - mapped + trainable + activations)) + ranks * program
   }
 
+  /// Numbers whose gradient storages take too little memory to look at: 16 MB each.
+  static let fewNumbers = 4 << 20
+
   /// The same run with so few workers that it fits into `available` bytes, shared by `ranksOfHost` processes, and a
   /// notice if they are fewer. With one worker, if nothing fits. What is mapped is not counted: the system can give it
   /// up.
   func limited(to available: Int?, ranksOfHost: Int) -> (estimate: MemoryEstimate, notice: String?) {
     // What few numbers take is not worth a look.
-    guard let available, storage > 4 * ShardPlan.fewNumbers else { return (self, nil) }
+    guard let available, storage > 4 * Self.fewNumbers else { return (self, nil) }
     var estimate = self
     while estimate.workers > 1, estimate.own > available / ranksOfHost { estimate.workers -= 1 }
     guard estimate.workers < workers else { return (self, nil) }

@@ -188,8 +188,8 @@ public struct PreparedRun: Sendable {
     return Engine(
       try task().objective, model: try network().objectiveModel, sites: geometry.sites, scale: scale,
       loraDropout: config.adapter.loraDropout, labelSmoothing: training.labelSmoothingFactor, pool: pool,
-      precision: training.precision, recomputes: training.gradientCheckpointing, cluster: cluster,
-      workers: workers)
+      precision: training.precision, recomputes: training.gradientCheckpointing,
+      shardTokens: training.shardTokens, cluster: cluster, workers: workers)
   }
 
   /// The head for `outputs`; a language model trains none.

@@ -13,7 +13,7 @@ struct WorkerLimit {
   /// The limit of a run on `items` with `numbers` numbers that have gradients.
   init(_ run: PreparedRun, items: [EncodedDataset.Item], numbers: Int) throws {
     // To look at all shards takes a moment, which few numbers are not worth.
-    guard numbers > ShardPlan.fewNumbers, run.pool.threads > 1 else { return }
+    guard numbers > MemoryEstimate.fewNumbers, run.pool.threads > 1 else { return }
     let estimate = try MemoryEstimate(run, outputs: run.task().outputs, items: items, ranks: run.cluster.size)
     let (limited, notice) = estimate.limited(
       to: SystemFacts().availableMemory, ranksOfHost: run.cluster.hostSize)

@@ -89,7 +89,8 @@ struct Job {
     }
     let engine = Engine(
       Classification(), model: .classifier(golden.classifier.model), sites: golden.geometry.sites, scale: 2,
-      loraDropout: loraDropout, pool: WorkerPool(threads: threads), precision: precision, cluster: cluster)
+      loraDropout: loraDropout, pool: WorkerPool(threads: threads), precision: precision,
+      shardTokens: config.shardTokens, cluster: cluster)
     return Trainer(
       state: state, loop: loop, engine: engine, config: config, train: EncodedDataset(items: items),
       evaluationSets: [
