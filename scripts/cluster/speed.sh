@@ -32,9 +32,12 @@ speed() {
   # The first steps also read the weights. Batches are equally large.
   measured=$("$program" runs export --database "$work/speed-$name-$ranks.sqlite" --metric examples_per_second |
     awk -F, -v batch="$batch" 'NR > 1 && $5 > 3 { sum += batch / $NF; count++ } END { print sum / count }')
-  awk "BEGIN {
-    printf \"%s, %d hosts: predicted %.1f ms (%g x %.1f ms a shard x %d + %.1f ms exchange), \", \"$name\", $ranks, 1000 * $predicted, $shards, 1000 * $shard, $share, 1000 * $exchange
-    printf \"measured %.1f ms, %+.0f %%\\n\", 1000 * $measured, 100 * ($measured / $predicted - 1) }"
+  awk -v name="$name" -v ranks="$ranks" -v predicted="$predicted" -v shards="$shards" -v shard="$shard" \
+    -v share="$share" -v exchange="$exchange" -v measured="$measured" 'BEGIN {
+      printf "%s, %d hosts: predicted %.1f ms (%g x %.1f ms a shard x %d + %.1f ms exchange), ",
+        name, ranks, 1000 * predicted, shards, 1000 * shard, share, 1000 * exchange
+      printf "measured %.1f ms, %+.0f %%\n", 1000 * measured, 100 * (measured / predicted - 1)
+    }'
   if [ -n "$judged" ]; then
     check 'within 15 %' awk "BEGIN { exit !($measured < 1.15 * $predicted && $measured > 0.85 * $predicted) }"
   else
