@@ -46,7 +46,7 @@ speed() {
 }
 
 if require_hosts 4 'the time of a step'; then
-  # Gradients of 0.1 and 7 MB, about one shard a rank.
+  # Gradients of 0.1 and 7 MB, one shard or two a rank.
   for ranks in 2 4; do
     speed few-numbers "$ranks" $((8 * ranks)) --set adapter.r=4
     speed many-numbers "$ranks" $((8 * ranks)) --set adapter.r=128 \
