@@ -42,20 +42,13 @@ public final class WorkerPool: Sendable {
   public func map<Result: Sendable>(
     _ count: Int, while mayContinue: () -> Bool, _ work: @escaping @Sendable (Int, Workspace) -> Result
   ) -> [Result]? {
-    map(count, workers: threads, isLone: count == 1, while: mayContinue, work)
-  }
-
-  private func map<Result: Sendable>(
-    _ count: Int, workers: Int, isLone: Bool, while mayContinue: () -> Bool,
-    _ work: @escaping @Sendable (Int, Workspace) -> Result
-  ) -> [Result]? {
     let queue = WorkQueue<Result>(count: count)
     let share: @Sendable (Workspace) -> Void = { workspace in
       while let index = queue.take() { queue.finish(index, work(index, workspace)) }
     }
     // Asked before the other workers begin, which might else take all indices first.
     guard queue.continues(mayContinue()) else { return nil }
-    forEachWorker(atMost: min(count, workers), isLone: isLone, others: share) { workspace in
+    forEachWorker(atMost: count, isLone: count == 1, others: share) { workspace in
       while let index = queue.take() {
         queue.finish(index, work(index, workspace))
         guard queue.continues(mayContinue()) else { return }
@@ -86,18 +79,21 @@ public final class WorkerPool: Sendable {
       return storages.filter { $0.count == count }
     }
     let shards = Array(tree.order[span]), workers = min(threads, most, shards.count)
-    let sum = TreeSum(count: count, idle: idle, tree: tree, workers: workers)
-    // Whether threads share the operations of a shard must not depend on how shards are divided among processes.
-    let results = map(shards.count, workers: workers, isLone: tree.shards == 1, while: { true }) { index, workspace in
-      let storage = sum.takeStorage()
-      let result = work(shards[index], workspace, storage)
-      sum.finish(tree.leaf(shards[index]), storage)
-      return result
+    let sum = TreeSum(count: count, places: shards.count, idle: idle, tree: tree, workers: workers)
+    let results = Mutex([Result?](repeating: nil, count: shards.count))
+    let share: @Sendable (Workspace) -> Void = { workspace in
+      while let (place, storage) = sum.take() {
+        let result = work(shards[place], workspace, storage)
+        sum.finish(tree.leaf(shards[place]), storage)
+        results.withLock { $0[place] = result }
+      }
     }
+    // Whether threads share the operations of a shard must not depend on how shards are divided among processes.
+    forEachWorker(atMost: workers, isLone: tree.shards == 1, others: share, caller: share)
     let (nodes, free) = sum.end()
     use(nodes)
     storages.withLock { $0 = free + nodes.values }
-    return results ?? []
+    return results.withLock { $0.compactMap(\.self) }
   }
 
   /// Runs `others` on up to `count` − 1 other threads, and `caller` on this one, with a team if the work is alone.

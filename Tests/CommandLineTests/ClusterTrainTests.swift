@@ -206,6 +206,31 @@ struct ClusterTrainTests {
     }
   }
 
+  /// Ranks must be started alike; what is wrong with one is said with its name.
+  @Test(arguments: MPIRun.installed) func otherCommandsAreRefused(launcher: MPIRun) throws {
+    let sandbox = try Self.sandbox(), arguments = Self.arguments("lora", "run")
+    _ = try Self.alone(sandbox, "lora")
+    func errors(_ other: [String], status: Int32) throws -> [String] {
+      let groups = [arguments, other].map { MPIRun.Group(ranks: 1, arguments: $0) }
+      let outcome = try launcher.run(groups, in: sandbox)
+      #expect(outcome.status == status, "\(outcome.err)")
+      #expect(!sandbox.exists("run/checkpoints"))
+      return outcome.errorLines.filter { $0.hasPrefix("swift-peft: error: ") }.map(String.init)
+    }
+    for (other, says) in [
+      (["eval", "alone"], "runs eval"), (arguments + ["--dry-run"], "runs train --dry-run"),
+      (arguments + ["--resume"], "runs train --resume"),
+    ] {
+      let lines = try errors(other, status: 65)
+      #expect(lines.count == 1)
+      #expect(lines.first?.hasPrefix("swift-peft: error: rank 1 on ") == true)
+      #expect(lines.first?.contains(" \(says), rank 0 on ") == true)
+    }
+    let lines = try errors(arguments + ["--resme"], status: 64)
+    #expect(lines.count == 1)
+    #expect(lines.first?.contains("Unknown option '--resme'") == true)
+  }
+
   @Test(arguments: MPIRun.installed) func aTakenDirectoryIsRefusedOnce(launcher: MPIRun) throws {
     let sandbox = try Self.sandbox()
     _ = try Self.alone(sandbox, "lora")

@@ -73,17 +73,32 @@ import Testing
     }
   }
 
-  /// While one shard is slow, the others' sums don't pile up.
+  /// While three of four threads have slow shards, the fourth does not pile up sums: it waits for them.
   @Test func storagesAreFew() {
     let tree = ShardTree(shards: 256), pool = WorkerPool(threads: 4), seen = Mutex<Set<ObjectIdentifier>>([])
-    let done = Mutex(0)
-    _ = pool.mapGradients(0..<256, of: tree, count: 1) { shard, _, storage in
+    // Far from each other, so that much waits for each.
+    let slow = Set([0, 64, 128].map { tree.order[$0] })
+    let begun = Mutex(0), atStandstill = Mutex(0)
+    let results = pool.mapGradients(0..<256, of: tree, count: 1) { shard, _, storage in
       seen.withLock { _ = $0.insert(ObjectIdentifier(storage)) }
-      if shard == 0 { while done.withLock({ $0 }) < 8 { usleep(100) } }
-      done.withLock { $0 += 1 }
+      begun.withLock { $0 += 1 }
+      // Until the others have not begun any for a while.
+      var before = -1, polls = 0
+      while slow.contains(shard), polls < 300 {
+        let now = begun.withLock { $0 }
+        polls = now == before ? polls + 1 : 0
+        before = now
+        usleep(1000)
+      }
+      if slow.contains(shard) { atStandstill.withLock { $0 = max($0, before) } }
+      return shard
     } use: { nodes in
       #expect(Array(nodes.keys) == [.root])
     }
-    #expect(seen.withLock { $0.count } <= 2 * 4 + 9)
+    #expect(results == tree.order)
+    #expect(seen.withLock { $0.count } <= tree.storages(workers: 4))
+    // Without a limit, all others would have been done meanwhile.
+    let stopped = atStandstill.withLock { $0 }
+    #expect(stopped > 4 && stopped < 256)
   }
 }

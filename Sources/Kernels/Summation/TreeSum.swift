@@ -7,12 +7,15 @@ import Synchronization
 /// out, adds them without the lock, and puts the parent in their place.
 final class TreeSum: Sendable {
   private let count: Int
+  private let places: Int
   private let limit: Int
   private let state: Mutex<State>
   private let changed = DispatchSemaphore(value: 0)
 
   private struct State {
     var idle: [FloatStorage]
+    /// The place of the next shard.
+    var next = 0
     /// Sums that wait for their siblings.
     var nodes: [ShardTree.Node: FloatStorage] = [:]
     /// Storages that are worked on or wait.
@@ -21,31 +24,36 @@ final class TreeSum: Sendable {
     var waiting = 0
   }
 
-  /// Sums of `count` numbers each, in the storages `idle` and new ones. `workers` threads take part.
-  init(count: Int, idle: [FloatStorage], tree: ShardTree, workers: Int) {
-    self.count = count
+  /// Sums of `count` numbers each over `places` shards of the tree's order, in the storages `idle` and new ones.
+  /// `workers` threads take part.
+  init(count: Int, places: Int, idle: [FloatStorage], tree: ShardTree, workers: Int) {
+    (self.count, self.places) = (count, places)
     limit = tree.storages(workers: workers)
     state = Mutex(State(idle: idle))
   }
 
-  /// A cleared storage for a shard. Waits while a slow shard keeps too many others from being added.
-  func takeStorage() -> FloatStorage {
+  /// The next place and a cleared storage for it; nil when all are taken. Waits while a slow shard keeps too many others
+  /// from being added. Both are taken at once: a thread that waits must not hold a place that others wait for.
+  func take() -> (place: Int, storage: FloatStorage)? {
     while true {
-      let (mayTake, storage) = state.withLock { state -> (Bool, FloatStorage?) in
+      let (place, storage) = state.withLock { state -> (Int?, FloatStorage?) in
+        guard state.next < places else { return (places, nil) }
         guard state.live < limit else {
           state.waiting += 1
-          return (false, nil)
+          return (nil, nil)
         }
+        defer { state.next += 1 }
         state.live += 1
-        return (true, state.idle.popLast())
+        return (state.next, state.idle.popLast())
       }
-      guard mayTake else {
+      guard let place else {
         changed.wait()
         continue
       }
-      guard let storage else { return FloatStorage(zeros: count) }
+      if place == places { return nil }
+      guard let storage else { return (place, FloatStorage(zeros: count)) }
       storage.clear()
-      return storage
+      return (place, storage)
     }
   }
 
