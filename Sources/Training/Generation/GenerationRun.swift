@@ -21,7 +21,8 @@ public struct GenerationRun: Sendable {
   private let path: String
   private let format: PromptFormat
   private let encoder: TextEncoder
-  private let cluster: Cluster
+  private let scoring: ScoringRun
+  let cluster: Cluster
   private let threads: Int
 
   /// Loads the run that was trained as `config` says, with its adapter.
@@ -58,6 +59,7 @@ public struct GenerationRun: Sendable {
     guard case .language(let loaded) = try run.network().objectiveModel else {
       throw ModelError.notADecoder(run.model, among: config.catalog.architectures, path: config.model)
     }
+    self.scoring = scoring
     notices = run.notices
     (cluster, threads) = (run.cluster, run.pool.threads)
     path = run.modelDirectory
@@ -81,6 +83,9 @@ public struct GenerationRun: Sendable {
     }
     return ids
   }
+
+  /// Throws on all ranks unless all have the same model, adapter and config.
+  public func requireEqualRanks() throws { try scoring.requireEqualRanks() }
 
   /// How many prompts to continue at once, with `each` for every thread: the same number on all ranks.
   public func portion(_ each: Int) -> Int { each * cluster.most(threads) * cluster.size }

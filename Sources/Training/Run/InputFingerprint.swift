@@ -61,7 +61,7 @@ extension InputFingerprint {
   }
 
   /// A hash over every byte would read the whole model; samples of every tensor tell fine-tuned models apart as well.
-  private static func model(_ path: String) throws -> String {
+  static func model(_ path: String) throws -> String {
     var digest = Digest()
     let config = try MappedFile(path: "\(path)/config.json")
     digest.update(config.bytes)
@@ -89,7 +89,7 @@ extension InputFingerprint {
 
 extension EncodedDataset {
   /// SHA-256 of the examples, in order.
-  fileprivate var fingerprint: String {
+  var fingerprint: String {
     var digest = Digest()
     digest.update([items.count])
     for item in items {

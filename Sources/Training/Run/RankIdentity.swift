@@ -3,15 +3,31 @@ import Configuration
 import Diagnostics
 import Kernels
 
-/// What the ranks of a run must have in common.
+/// What the ranks of a run must have in common, besides the program.
 struct RankIdentity {
   private let config: RunConfig
-  private let inputs: InputFingerprint?
+  private let parts: [Part]
 
-  /// The identity of a rank that has read `data`.
-  init(_ data: TrainingData) { (config, inputs) = (data.run.config, data.fingerprint) }
+  /// The identity of a rank that has read `data` to train on.
+  init(_ data: TrainingData) {
+    let inputs = data.fingerprint
+    let examples = [inputs?.splits ?? [:], inputs?.targets ?? [:]].flatMap { digests in
+      digests.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+    }.joined(separator: "\n")
+    self.init(config: data.run.config, model: inputs?.model ?? "", examples: examples)
+  }
 
-  /// Throws if a rank has another program, config, model or data than rank 0, and if its numbers would round otherwise:
+  /// That of a rank with a `model` and `examples`, by their digests.
+  init(config: RunConfig, model: String, examples: String = "") {
+    self.config = config
+    parts = [
+      Part(name: "model files", text: model, isShown: false), Part(name: "examples", text: examples, isShown: false),
+      Part(name: "the library", text: MachineIdentity.libraries, isMachine: true),
+      Part(name: "the processor", text: MachineIdentity.processor, isMachine: true),
+    ]
+  }
+
+  /// Throws if a rank has another config, model or data than rank 0, and if its numbers would round otherwise:
   /// another processor or library. Those two are let pass with `allowsMixedMachines`, and returned in words.
   func requireEqual(on cluster: Cluster, allowsMixedMachines: Bool) throws -> [String] {
     if cluster.isAlone { return [] }
@@ -55,21 +71,9 @@ struct RankIdentity {
         : "\(member.name) has other \(name) than \(first.name)"
     }
   }
-
-  private var parts: [Part] {
-    let splits = (inputs?.splits ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-    let targets = (inputs?.targets ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
-    return [
-      Part(name: "swift-peft", text: ProductVersion.current),
-      Part(name: "model files", text: inputs?.model ?? "", isShown: false),
-      Part(name: "examples", text: (splits + targets).joined(separator: "\n"), isShown: false),
-      Part(name: "the library", text: MachineIdentity.libraries, isMachine: true),
-      Part(name: "the processor", text: MachineIdentity.processor, isMachine: true),
-    ]
-  }
 }
 
-/// Ranks that would not train the same run.
+/// Ranks that would not do the same.
 struct UnequalRanks: CommonError, Equatable {
   let differences: [String]
   var description: String { differences.joined(separator: "\n") }

@@ -29,6 +29,9 @@ public struct RunDirectory: Sendable {
     adapterPath = newest.checkpoint.path
   }
 
+  /// The run in `path` with the adapter that another rank chose.
+  init(path: String, adapterPath: String) { (self.path, self.adapterPath) = (path, adapterPath) }
+
   /// Notes for the user: that the adapter is a checkpoint's.
   public var notices: [String] {
     adapterPath == path ? [] : ["\(path): the run is not finished; using its newest checkpoint \(adapterPath)"]

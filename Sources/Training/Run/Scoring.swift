@@ -42,7 +42,8 @@ public struct ScoringRun: Sendable {
   /// Loads the adapter of a run. If that is a checkpoint which the run has replaced meanwhile, loads the newest one.
   public init(_ config: RunConfig, run directory: RunDirectory, threads: Int, cluster: Cluster = .alone) throws {
     var directory = directory
-    for _ in 1..<CheckpointFolder.attempts {
+    // The ranks of a cluster must not look for another one each by itself.
+    for _ in 1..<(cluster.isAlone ? CheckpointFolder.attempts : 1) {
       do {
         try self.init(config, adapterDirectory: directory.adapterPath, threads: threads, cluster: cluster)
         return

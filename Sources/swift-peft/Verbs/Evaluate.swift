@@ -45,11 +45,11 @@ struct Evaluate: ParsableCommand {
   @OptionGroup var options: ConfigOptions
 
   func run() throws {
-    try withCluster("eval") { try run($0) }
+    try withCluster("eval" + (adapter == nil ? "" : " --adapter")) { try run($0) }
   }
 
   private func run(_ cluster: Cluster) throws {
-    let runDirectory = try cluster.together { source.isDirectory ? try RunDirectory(source) : nil }
+    let runDirectory = cluster.broadcast(source.isDirectory) ? try RunDirectory.shared(source, by: cluster) : nil
     if runDirectory != nil, adapter != nil {
       throw ValidationError("--adapter needs a config; \(source) is a run and has its own adapter")
     }
@@ -68,12 +68,15 @@ struct Evaluate: ParsableCommand {
       try runDirectory.map { try ScoringRun(config, run: $0, threads: threads, cluster: cluster) }
         ?? ScoringRun(config, adapterDirectory: adapter, threads: threads, cluster: cluster)
     }
+    try scoring.requireEqualRanks()
     SlowBLAS.warn(library, progress)
     scoring.run.notices.forEach(progress.notice)
 
     let predicts = scoring.task.predictsLabels || generation != nil
-    if predictions != nil, !predicts {
-      throw RunError.notAClassification(task: config.task.name, verb: "--predictions")
+    try cluster.together {
+      if predictions != nil, !predicts {
+        throw RunError.notAClassification(task: config.task.name, verb: "--predictions")
+      }
     }
     let reports = try score(scoring, generation, &progress)
     progress.clear()
@@ -97,13 +100,15 @@ struct Evaluate: ParsableCommand {
   ) throws -> [EvaluationReport] {
     var reports: [EvaluationReport] = []
     let cluster = scoring.run.cluster
-    for split in try cluster.together({ try splits(scoring.run, progress) }) {
-      let data = try cluster.together { try load(split, scoring) }
+    for split in try splits(scoring, progress) {
+      let data = try load(split, scoring)
       data.leftOut.forEach(progress.notice)
       let labels = data.items.map(\.label)
       var report = scoring.score(split, data) { progress.count($0, of: $1, split.rawValue) }
-      if let bad = report.logits.firstIndex(where: { row in row.contains { !$0.isFinite } }) {
-        throw RunError.scoresNotFinite(split: split.rawValue, example: bad)
+      try cluster.together {
+        if let bad = report.logits.firstIndex(where: { row in row.contains { !$0.isFinite } }) {
+          throw RunError.scoresNotFinite(split: split.rawValue, example: bad)
+        }
       }
       progress.clear()
       if report.metrics.isEmpty {
@@ -124,11 +129,11 @@ struct Evaluate: ParsableCommand {
 
   /// A split with labels, unless predictions are wanted.
   private func load(_ split: Split, _ scoring: ScoringRun) throws -> EncodedDataset {
-    let data = try scoring.run.load(split)
-    if predictions == nil, scoring.task.labels != nil, data.items.contains(where: { $0.label == nil }) {
-      throw RunError.noLabels(file: try scoring.task.file(split))
+    try scoring.load(split) { data in
+      if predictions == nil, scoring.task.labels != nil, data.items.contains(where: { $0.label == nil }) {
+        throw RunError.noLabels(file: try scoring.task.file(split))
+      }
     }
-    return data
   }
 
   /// Generates texts for the meaning representations of `split`, writes them, and scores them.
@@ -148,9 +153,9 @@ struct Evaluate: ParsableCommand {
   }
 
   /// The requested split, or all available development sets.
-  private func splits(_ run: PreparedRun, _ progress: Progress) throws -> [Split] {
+  private func splits(_ scoring: ScoringRun, _ progress: Progress) throws -> [Split] {
     if let split { return [split] }
-    let found = try run.evaluationSplits()
+    let found = try scoring.evaluationSplits()
     found.notices.forEach(progress.notice)
     if predictions != nil, found.present.count > 1 {
       progress.notice("--predictions writes only the split \(found.present[0].rawValue); choose another with --split")

@@ -98,7 +98,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    try withCluster("generate") { try run($0) }
+    try withCluster("generate" + (adapter == nil ? "" : " --adapter")) { try run($0) }
   }
 
   private func run(_ cluster: Cluster) throws {
@@ -106,9 +106,10 @@ struct Generate: ParsableCommand {
     let progress = Progress(isQuiet: report.on(cluster).quiet)
     cluster.notices.forEach(progress.notice)
     let run = try load(cluster, progress)
+    try run.requireEqualRanks()
     run.notices.forEach(progress.notice)
     let texts = try prompts.isEmpty ? lines(cluster) : prompts
-    let ids = try cluster.together {
+    let ids = try run.prompts {
       try texts.enumerated().map { number, text in
         do {
           return try run.ids(of: text)
@@ -131,7 +132,7 @@ struct Generate: ParsableCommand {
 
   private func load(_ cluster: Cluster, _ progress: Progress) throws -> GenerationRun {
     let download = ModelDownload(isQuiet: progress.isQuiet), threads = threads.count(on: cluster)
-    guard try cluster.together({ RunDirectory.isRun(source) }) else {
+    guard cluster.broadcast(RunDirectory.isRun(source)) else {
       try download.fetch(source, on: cluster)
       return try cluster.together {
         try GenerationRun(
@@ -139,7 +140,7 @@ struct Generate: ParsableCommand {
       }
     }
     if adapter != nil { throw ValidationError("--adapter needs a model; \(source) is a run and has its own adapter") }
-    let directory = try cluster.together { try RunDirectory(source) }
+    let directory = try RunDirectory.shared(source, by: cluster)
     let config = try cluster.together { try directory.config() }
     directory.notices.forEach(progress.notice)
     try download.fetch(config.model, on: cluster)
@@ -182,11 +183,13 @@ struct Generate: ParsableCommand {
     var stream = LineStream()
     let bytes = cluster.broadcast(try cluster.together { cluster.leads ? try Console.readAll() : [] })
     let read = stream.add(bytes).lines + stream.finish().lines
-    return try read.enumerated().map { number, line in
-      guard let text = String(validating: line, as: UTF8.self) else {
-        throw TaskError.invalidUTF8(file: "stdin", line: number + 1)
+    return try cluster.together {
+      try read.enumerated().map { number, line in
+        guard let text = String(validating: line, as: UTF8.self) else {
+          throw TaskError.invalidUTF8(file: "stdin", line: number + 1)
+        }
+        return text
       }
-      return text
     }
   }
 

@@ -35,7 +35,7 @@ struct Predict: ParsableCommand {
   }
 
   private func run(_ cluster: Cluster) throws {
-    let directory = try cluster.together { try RunDirectory(source) }
+    let directory = try RunDirectory.shared(source, by: cluster)
     let config = try cluster.together { try directory.config(overrides: override.overrides) }
     let report = self.report.on(cluster)
     try ModelDownload(isQuiet: report.quiet).fetch(config.model, on: cluster)
@@ -45,10 +45,11 @@ struct Predict: ParsableCommand {
     let scoring = try cluster.together {
       try ScoringRun(config, run: directory, threads: threads.count(on: cluster), cluster: cluster)
     }
+    try scoring.requireEqualRanks()
     SlowBLAS.warn(library, progress)
     scoring.run.notices.forEach(progress.notice)
 
-    let texts = try read(scoring, cluster), data = try cluster.together { try scoring.run.encode(texts) }
+    let texts = try read(scoring, cluster), data = try scoring.encode(texts)
     data.leftOut.forEach(progress.notice)
     let table = PredictionTable(labels: texts.answers ?? .regression)
     if !report.json, cluster.leads { try Console.print(table.header) }
