@@ -70,7 +70,7 @@ struct Train: ParsableCommand {
 
     var run = try TrainingRun(
       config, threads: threads, start: start, cluster: cluster, allowsMixedMachines: mixedMachines)
-    SlowBLAS.warn(library, progress)
+    SlowBLAS.warn(library, progress, isQuiet: options.report.quiet, on: cluster)
     run.notices.forEach(progress.notice)
     let totalSteps = run.trainer.totalSteps, firstStep = run.firstStep
     let hasHead = try run.run.task().outputs != nil
