@@ -25,7 +25,6 @@ struct MPILibrary: Sendable {
       UnsafeRawPointer?, Int32, Handle, UnsafeMutableRawPointer?, Counts, Counts, Handle, Handle
     ) -> Int32
   typealias Broadcast = @convention(c) @Sendable (UnsafeMutableRawPointer?, Int32, Handle, Int32, Handle) -> Int32
-  typealias Wait = @convention(c) @Sendable (Handle) -> Int32
   typealias Abort = @convention(c) @Sendable (Handle, Int32) -> Int32
   typealias Finalize = @convention(c) @Sendable () -> Int32
   typealias GetVersion = @convention(c) @Sendable (UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>) -> Int32
@@ -44,12 +43,11 @@ struct MPILibrary: Sendable {
   let exchange: Exchange
   let gather: Gather
   let broadcast: Broadcast
-  let wait: Wait
   let abort: Abort
   let finalize: Finalize
 
   /// The names to try where `variable` names none.
-  static func names(for launcher: Launcher, environment: [String: String]) -> [String] {
+  static func names(environment: [String: String]) -> [String] {
     environment["PMIX_RANK"] != nil
       ? ["libmpi.so.40", "libmpi.so"]
       // Debian calls MPICH's library libmpich.
@@ -63,7 +61,7 @@ struct MPILibrary: Sendable {
       try self.init(name: path, library: LoadedLibrary(address: library))
       return
     }
-    let names = Self.names(for: launcher, environment: environment)
+    let names = Self.names(environment: environment)
     for name in names {
       if let library = Self.load(name) {
         try self.init(name: name, library: LoadedLibrary(address: library))
@@ -86,7 +84,6 @@ struct MPILibrary: Sendable {
     exchange = try function("MPI_Alltoallv")
     gather = try function("MPI_Allgatherv")
     broadcast = try function("MPI_Bcast")
-    wait = try function("MPI_Barrier")
     abort = try function("MPI_Abort")
     finalize = try function("MPI_Finalize")
     var number: Int32 = 0, minor: Int32 = 0
