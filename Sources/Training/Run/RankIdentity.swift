@@ -7,6 +7,8 @@ import Kernels
 struct RankIdentity {
   private let config: RunConfig
   private let inputs: InputFingerprint?
+  /// What decides how this machine rounds.
+  var (libraries, processor) = (MachineIdentity.libraries, MachineIdentity.processor)
 
   /// The identity of a rank that has read `data`.
   init(_ data: TrainingData) { (config, inputs) = (data.run.config, data.fingerprint) }
@@ -63,8 +65,8 @@ struct RankIdentity {
       Part(name: "swift-peft", text: ProductVersion.current),
       Part(name: "model files", text: inputs?.model ?? "", isShown: false),
       Part(name: "examples", text: (splits + targets).joined(separator: "\n"), isShown: false),
-      Part(name: "the library", text: MachineIdentity.libraries, isMachine: true),
-      Part(name: "the processor", text: MachineIdentity.processor, isMachine: true),
+      Part(name: "the library", text: libraries, isMachine: true),
+      Part(name: "the processor", text: processor, isMachine: true),
     ]
   }
 }
