@@ -38,7 +38,7 @@ public enum ClusterError: UserFacingError, Equatable {
     case .badTimeout(let text):
       "\(Watchdog.variable) must be a number of seconds above 0, not \"\(text)\""
     case .waited(let rank, let seconds, let place):
-      "rank \(rank) has waited \(seconds) s for the others \(place); \(Watchdog.variable) sets the limit"
+      "rank \(rank) has waited \(seconds) s for the others \(place); \(Watchdog.variable) sets how long it waits at least"
     }
   }
 

@@ -9,6 +9,13 @@ extension Cluster {
   /// may use them too.
   public var threads: Int { members.threads(of: me) }
 
+  /// What trains: `2 ranks on 1 host with 4 threads each, through libmpi.so.40`.
+  public func summary(threads: Int) -> String {
+    let hosts = Set(members.map(\.host)).count
+    return "\(size) ranks on \(hosts == 1 ? "1 host" : "\(hosts) hosts") with "
+      + (threads == 1 ? "1 thread each" : "\(threads) threads each") + (library.map { ", through \($0.name)" } ?? "")
+  }
+
   private var neighbours: [Member] { members.filter { $0.host == me.host } }
 }
 

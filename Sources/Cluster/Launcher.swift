@@ -52,6 +52,9 @@ public struct Launcher: Sendable, Equatable {
   /// Waits before the job is ended: MPICH's launcher then drops what it has not forwarded yet, such as the reason.
   static func letOutputPass() { usleep(300_000) }
 
+  /// Whether it ends all processes where one ends with an error. `srun` does so only if it is told.
+  public var endsJobs: Bool { kind != .slurm }
+
   /// The program that one calls.
   public var program: String { kind == .slurm ? "srun" : "mpirun" }
 

@@ -25,6 +25,7 @@ struct MPILibrary: Sendable {
       UnsafeRawPointer?, Int32, Handle, UnsafeMutableRawPointer?, Counts, Counts, Handle, Handle
     ) -> Int32
   typealias Broadcast = @convention(c) @Sendable (UnsafeMutableRawPointer?, Int32, Handle, Int32, Handle) -> Int32
+  typealias Wait = @convention(c) @Sendable (Handle) -> Int32
   typealias Abort = @convention(c) @Sendable (Handle, Int32) -> Int32
   typealias Finalize = @convention(c) @Sendable () -> Int32
   typealias GetVersion = @convention(c) @Sendable (UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>) -> Int32
@@ -43,6 +44,7 @@ struct MPILibrary: Sendable {
   let exchange: Exchange
   let gather: Gather
   let broadcast: Broadcast
+  let wait: Wait
   let abort: Abort
   let finalize: Finalize
 
@@ -84,6 +86,7 @@ struct MPILibrary: Sendable {
     exchange = try function("MPI_Alltoallv")
     gather = try function("MPI_Allgatherv")
     broadcast = try function("MPI_Bcast")
+    wait = try function("MPI_Barrier")
     abort = try function("MPI_Abort")
     finalize = try function("MPI_Finalize")
     var number: Int32 = 0, minor: Int32 = 0

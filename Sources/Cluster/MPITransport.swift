@@ -6,10 +6,11 @@ struct MPITransport: Transport {
   let rank: Int
   let size: Int
   private let library: MPILibrary
+  private let launcher: Launcher
 
   /// Meets the other processes of `launcher`. Throws a `ClusterError`.
   init(_ library: MPILibrary, launcher: Launcher) throws {
-    self.library = library
+    (self.library, self.launcher) = (library, launcher)
     let world = library.abi.world
     func call(_ function: String, _ code: Int32) throws {
       if code != 0 { throw ClusterError.failed(library: library.name, function: function, code: code) }
@@ -21,11 +22,11 @@ struct MPITransport: Transport {
     (self.rank, self.size) = (Int(rank), Int(size))
     // Without this, processes that do not see each other would all be rank 0 of 1 and train into the same files.
     guard size == launcher.ranks else {
-      finish()
+      _ = library.finalize()
       throw ClusterError.wrongSize(launcher, library: library.name, seen: Int(size))
     }
     guard level >= library.abi.funneled else {
-      finish()
+      _ = library.finalize()
       throw ClusterError.singleThreaded(library: library.name)
     }
   }
@@ -62,7 +63,12 @@ struct MPITransport: Transport {
     _exit(status)
   }
 
-  func finish() { _ = library.finalize() }
+  func finish() {
+    // Everything that ranks owe each other must have arrived.
+    check("MPI_Barrier", library.wait(library.abi.world))
+    if launcher.kind == .mpich, Departure.mayHang(library.version), Departure.tellLauncher() { return }
+    _ = library.finalize()
+  }
 
   /// By default MPI itself ends the job where a call fails.
   private func check(_ function: String, _ code: Int32) {

@@ -75,12 +75,22 @@ final class Watchdog: Sendable {
   /// Runs `body`, in which waits may take as long as they want.
   func unwatched<Value>(_ body: () throws -> Value) rethrows -> Value {
     state.withLock { $0.patience.isUnlimited = true }
-    defer { state.withLock { $0.patience.isUnlimited = false } }
+    defer {
+      state.withLock {
+        $0.patience.isUnlimited = false
+        $0.patience.forget(at: clock.now)
+      }
+    }
     return try body()
   }
 
-  /// Notes where the work is.
-  func mark(_ place: ClusterPlace) { state.withLock { $0.place = place } }
+  /// Notes where the work is. How long it took to load everything says nothing about steps.
+  func mark(_ place: ClusterPlace) {
+    state.withLock { state in
+      if state.place == .start { state.patience.forget(at: clock.now) }
+      state.place = place
+    }
+  }
 }
 
 /// How long a wait may take: the limit at least, and longer where this process has shown that its work takes long.
@@ -98,6 +108,11 @@ struct Patience {
 
   /// 20 × the longest time between two waits so far. A rank that has little to do sees only that others took long.
   var most: Duration { max(limit, longestWork * 20, longestWait * 3) }
+
+  /// Begins anew, with the limit alone.
+  mutating func forget(at now: Instant) {
+    (longestWork, longestWait, changed) = (.zero, .zero, now)
+  }
 
   mutating func begin(at now: Instant) {
     longestWork = max(longestWork, now - changed)

@@ -102,10 +102,14 @@ struct ModelDownload {
 extension ModelDownload {
   /// The same on every rank: the first of each host downloads.
   func fetch(_ model: String, on cluster: Cluster) throws {
-    try cluster.patiently {
-      try cluster.together { if cluster.hostRank == 0 { try fetch(model) } }
-      try cluster.together { if cluster.hostRank != 0 { try fetch(model) } }
-    }
+    // What is there needs no patience.
+    if model.isDirectory { return try fetchInTurns(model, cluster) }
+    try cluster.patiently { try fetchInTurns(model, cluster) }
+  }
+
+  private func fetchInTurns(_ model: String, _ cluster: Cluster) throws {
+    try cluster.together { if cluster.hostRank == 0 { try fetch(model) } }
+    try cluster.together { if cluster.hostRank != 0 { try fetch(model) } }
   }
 }
 

@@ -6,6 +6,27 @@ import Testing
 @testable import Cluster
 
 @Suite struct HostTests {
+  @Test func saysWhatTrains() {
+    let members = ["a", "a", "b"].enumerated().map { rank, host in
+      Member(rank: rank, host: host, processors: [0, 1], hostProcessors: 2)
+    }
+    let cluster = Cluster(Three(), members: members)
+    #expect(cluster.summary(threads: 1) == "3 ranks on 2 hosts with 1 thread each")
+    #expect(cluster.summary(threads: 4) == "3 ranks on 2 hosts with 4 threads each")
+  }
+
+  /// Three processes that never talk.
+  private struct Three: Transport {
+    let rank = 0, size = 3
+    func exchange(
+      _ bytes: UnsafeRawBufferPointer, counts: [Int], into result: UnsafeMutableRawBufferPointer, received: [Int]
+    ) {}
+    func gather(_ bytes: UnsafeRawBufferPointer, into result: UnsafeMutableRawBufferPointer, counts: [Int]) {}
+    func broadcast(_ bytes: UnsafeMutableRawBufferPointer) {}
+    func abort(_ status: Int32) -> Never { fatalError("\(status)") }
+    func finish() {}
+  }
+
   /// Ranks by host and processors, on hosts with `processors` of them.
   private func members(_ ranks: [(host: String, processors: [Int])], of processors: Int = 16) -> [Member] {
     ranks.enumerated().map { rank, place in

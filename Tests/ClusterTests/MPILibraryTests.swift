@@ -92,7 +92,7 @@ import Testing
       (.badTimeout("soon"), 64, "SWIFT_PEFT_MPI_TIMEOUT must be a number of seconds above 0, not \"soon\""),
       (
         .waited(rank: 0, seconds: 612, place: .step(841)), 74,
-        "rank 0 has waited 612 s for the others in step 841; SWIFT_PEFT_MPI_TIMEOUT sets the limit"
+        "rank 0 has waited 612 s for the others in step 841; SWIFT_PEFT_MPI_TIMEOUT sets how long it waits at least"
       ),
     ]
     for (error, status, text) in expected {

@@ -48,6 +48,16 @@ import Testing
     #expect(seconds(patience) == nil)
   }
 
+  /// An hour of downloading does not make a step long.
+  @Test func whatWasBeforeTheStepsIsForgotten() {
+    var patience = Patience(limit: .seconds(600), now: at(0))
+    patience.begin(at: at(3600))
+    patience.end(at: at(3700))
+    patience.forget(at: at(3800))
+    patience.begin(at: at(3810))
+    #expect(seconds(patience) == 601)
+  }
+
   @Test func theEnvironmentSetsTheLimit() throws {
     #expect(try Watchdog.limit(environment: [:]) == .seconds(600))
     #expect(try Watchdog.limit(environment: [Watchdog.variable: ""]) == .seconds(600))

@@ -74,7 +74,10 @@ struct ClusterTrainTests {
   /// A batch of one shard: the ranks without one wait, and say so.
   @Test(arguments: MPIRun.installed) func moreRanksThanShards(launcher: MPIRun) throws {
     let sandbox = try Self.sandbox()
-    let more = ["--set", "training.train_batch_size=5", "--set", "training.num_train_epochs=1"]
+    let more = [
+      "--set", "training.train_batch_size=5", "--set", "training.num_train_epochs=1",
+      "--set", "training.shard_tokens=1000",
+    ]
     let expected = try Self.alone(sandbox, "lora", more)
     let output = "many", outcome = try launcher.run(ranks: 2, Self.arguments("lora", output, more), in: sandbox)
     try #require(outcome.status == 0, "\(outcome.err)")
@@ -234,6 +237,31 @@ struct ClusterTrainTests {
     try expectRefused(launcher, [["--set", "model=no-model"], ["--set", "model=no-model"]], status: 66) { _ in
       ["no-model/config.json: No such file or directory"]
     }
+  }
+
+  /// Ranks must be started alike; what is wrong with one is said with its name.
+  @Test(arguments: MPIRun.installed) func otherCommandsAreRefused(launcher: MPIRun) throws {
+    let sandbox = try Self.sandbox(), arguments = Self.arguments("lora", "run")
+    _ = try Self.alone(sandbox, "lora")
+    func errors(_ other: [String], status: Int32) throws -> [String] {
+      let groups = [arguments, other].map { MPIRun.Group(ranks: 1, arguments: $0) }
+      let outcome = try launcher.run(groups, in: sandbox)
+      #expect(outcome.status == status, "\(outcome.err)")
+      #expect(!sandbox.exists("run/checkpoints"))
+      return outcome.errorLines.filter { $0.hasPrefix("swift-peft: error: ") }.map(String.init)
+    }
+    for (other, says) in [
+      (["eval", "alone"], "runs eval"), (arguments + ["--dry-run"], "runs train --dry-run"),
+      (arguments + ["--resume"], "runs train --resume"),
+    ] {
+      let lines = try errors(other, status: 65)
+      #expect(lines.count == 1)
+      #expect(lines.first?.hasPrefix("swift-peft: error: rank 1 on ") == true)
+      #expect(lines.first?.contains(" \(says), rank 0 on ") == true)
+    }
+    let lines = try errors(arguments + ["--resme"], status: 64)
+    #expect(lines.count == 1)
+    #expect(lines.first?.contains("Unknown option '--resme'") == true)
   }
 
   @Test(arguments: MPIRun.installed) func aTakenDirectoryIsRefusedOnce(launcher: MPIRun) throws {

@@ -79,7 +79,7 @@ import Testing
     #expect(try steps.map { try $0.get() } == [2, 2, 2])
   }
 
-  /// A rank whose memory has gone wrong is found at the next step that looks there, by all.
+  /// A rank that begins with other values is found before the first step, by all.
   @Test func otherValuesAreFound() throws {
     let results = SimulatedCluster.run(ranks: 3) { cluster -> Int in
       var job = Self.job("lora")
@@ -92,7 +92,33 @@ import Testing
     for result in results {
       let error = #expect(throws: RanksDiverged.self) { try result.get() }
       #expect(
-        error?.description == "rank 2 on n2 has other adapter values since step 1; --resume goes on from a checkpoint")
+        error?.description
+          == "rank 2 on n2 has other adapter values or scores than rank 0, found before the first step")
+    }
+  }
+
+  /// A rank whose memory goes wrong later is found at the latest where all is compared; so is one that judges otherwise.
+  @Test func otherValuesAndScoresAreFoundLater() throws {
+    let trained = try Self.job("lora").trainer().state
+    for change in ["values", "scores", "nothing"] {
+      let results = SimulatedCluster.run(ranks: 2) { cluster -> Bool in
+        var state = trained, loop = LoopState()
+        state.step = 7
+        let last = state.values.count - 1
+        if cluster.rank == 1, change == "values" {
+          state.values[last..<(last + 1)] = [state.values[last..<(last + 1)][0] + 1]
+        }
+        if cluster.rank == 1, change == "scores" { loop.evaluationsWithoutGain = 1 }
+        return try cluster.meet(state, loop, stops: cluster.rank == 1, comparesAll: true)
+      }
+      for result in results {
+        if change == "nothing" {
+          #expect(try result.get())
+        } else {
+          let error = #expect(throws: RanksDiverged.self) { try result.get() }
+          #expect(error?.description.hasSuffix("found after step 7; --resume goes on from a checkpoint") == true)
+        }
+      }
     }
   }
 }

@@ -46,7 +46,8 @@ for launcher in openmpi mpich; do
     "error: rank 1 on $second has another config: training.learning_rate"
   begin_each "${arguments[@]}" : "${arguments[@]/train.json/absent.json}"
   finish_job
-  check "$launcher: a config that one rank has not" ended_with 66 "error: rank 1 on $second: .*absent.json: no such file"
+  check "$launcher: a config that one rank has not" ended_with 66 \
+    "error: rank 1 on $second: .*absent.json: no such file"
   check 'neither began a run' test ! -e "runs/other-$launcher"
 
   [ "$launcher" = openmpi ] && library=libmpich.so.12 || library=libmpi.so.40
@@ -92,12 +93,17 @@ if require_hosts 2 'a full disk'; then
   on 1 umount "$work/runs/full"
 fi
 
+no_ranks() { [ -z "$(ranks)" ]; }
+# Whether the second host finds the first: nobody listens there, which it must be told.
+reachable() {
+  on 2 ip neigh flush dev eth0
+  [[ $(on 2 bash -c '</dev/tcp/spn1/9' 2>&1 || true) == *'Connection refused'* ]]
+}
 for launcher in openmpi mpich; do
   require_hosts 2 "$launcher: a cut cable" || continue
   SWIFT_PEFT_MPI_TIMEOUT=5 started 2 "cut-$launcher"
   ip link set cable2 down
   cut=$SECONDS
-  no_ranks() { [ -z "$(ranks)" ]; }
   check "$launcher: ranks that a cut cable parts end by themselves" await 120 no_ranks
   note "after $((SECONDS - cut)) s"
   await 10 ended || true
@@ -113,6 +119,7 @@ for launcher in openmpi mpich; do
   check "$launcher: with the sentence of the watchdog" \
     says 'error: (rank [01] on spn[12]: )?rank [01] has waited [0-9]+ s for the others in step [0-9]+'
   ip link set cable2 up
+  await 20 reachable || note 'the host cannot be reached again'
   check 'within 10 s' gone 10
   resumed "cut-$launcher"
 done

@@ -48,13 +48,12 @@ on() {
   local host=$1
   shift
   if [ "$hosts" -eq 0 ]; then
-    exec_in "$@"
+    env "$@"
   else
     nsenter --target "${holder[host]}" --net --mount --uts --ipc \
       env TMPDIR="$work/tmp/spn$host" sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
   fi
 }
-exec_in() { env "$@"; }
 
 # Stands in for ssh: AGENT [options] HOST COMMAND…, with a short environment, as behind a login.
 write_agent() {
@@ -68,7 +67,7 @@ while [[ \$1 == -* ]]; do
 done
 host=\$1
 shift
-exec env -i $(printf '%q ' "PATH=$PATH" "HOME=$HOME" "${LD_LIBRARY_PATH:+LD_LIBRARY_PATH=$LD_LIBRARY_PATH}" | sed "s/ '' / /") \\
+exec env -i PATH=$(printf %q "$PATH") HOME=$(printf %q "$HOME") LD_LIBRARY_PATH=$(printf %q "${LD_LIBRARY_PATH:-}") \\
   $mark=$work OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 TMPDIR=$work/tmp/\$host \\
   nsenter --target "\$(cat $work/tmp/\$host/holder)" --net --mount --uts --ipc sh -c "\$*"
 END

@@ -62,23 +62,17 @@ begin_command() {
   : >"$log"
   (
     export "$mark=$work"
-    on_exec timeout --kill-after=5 "$limit" "$@"
+    # Not the last command, which the shell would become: it would report a signal on the script's own terminal.
+    on 1 timeout --kill-after=5 "$limit" "$@" || exit $?
   ) >"$log.out" 2>"$log" </dev/null &
   job=$!
 }
 jobs_begun=0
-# Becomes the command, on the first host.
-on_exec() {
-  [ "$hosts" -gt 0 ] || exec "$@"
-  exec nsenter --target "${holder[1]}" --net --mount --uts --ipc \
-    env TMPDIR="$work/tmp/spn1" sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"
-}
 
 # Waits for the job; its status is then in `status`.
 finish_job() {
   status=0
-  # The shell would report what a signal has ended.
-  { wait "$job"; } 2>/dev/null || status=$?
+  wait "$job" || status=$?
 }
 # run RANKS ARGUMENTS…
 run() { begin "$@" && finish_job; }
@@ -95,7 +89,9 @@ await() {
 says() { grep -qE -- "$1" "$log"; }
 ended() { ! kill -0 "$job" 2>/dev/null; }
 # Whether the job is in step N or later, or over.
-in_step() { ended || awk -v n="$1" 'match($0, /^step [0-9]+\//) && substr($0, 6) + 0 >= n { found = 1 } END { exit !found }' "$log"; }
+in_step() {
+  ended || awk -v n="$1" '/^step [0-9]+\// && substr($0, 6) + 0 >= n { found = 1 } END { exit !found }' "$log"
+}
 
 # The processes of all jobs, but for zombies; they have no environment any more.
 processes() {
@@ -118,8 +114,12 @@ rank() {
     if grep -qszE "^(OMPI_COMM_WORLD_RANK|PMI_RANK)=$1\$" "/proc/$process/environ"; then echo "$process"; fi
   done
 }
-# The launcher: the child of `timeout`.
-launcher_process() { tr -d ' ' <"/proc/$job/task/$job/children"; }
+# The launcher, or the program where there is none: the child of `timeout`, which is the child of the job.
+launcher_process() {
+  local process=$job
+  for _ in 1 2; do process=$(tr -d ' ' <"/proc/$process/task/$process/children"); done
+  echo "$process"
+}
 none_left() { [ -z "$(processes)" ]; }
 # gone SECONDS: whether all processes are gone within this time; those that are not are named and killed.
 gone() {
@@ -142,7 +142,7 @@ write_config() {
             "max_train_samples": 52, "max_eval_samples": 70 },
   "adapter": { "r": 4, "lora_dropout": 0.1, "aslora": { "start_step": 2, "merge_interval": 2, "num_merges": 2 } },
   "training": { "num_train_epochs": 4, "train_batch_size": 32, "eval_batch_size": 16, "learning_rate": 2e-3,
-                "logging_steps": 1, "save_steps": 3 },
+                "shard_tokens": 128, "logging_steps": 1, "save_steps": 3 },
   "output_dir": "runs/none", "database": "$work/runs.sqlite"
 }
 END

@@ -13,16 +13,16 @@ same_case() {
   shift
   train 1 "$name" "$@"
   check "$name: one process" ended_with 0
-  for count in 2 4; do
-    train "$count" "$name-$count" "$@"
-    check "$name: $count ranks, Open MPI" ended_with 0
-    check "$name: the same bytes" equal 1 "$name-$count" "$name"
+  for launcher in openmpi mpich; do
+    for count in 2 4; do
+      # Ranks of MPICH never leave a processor, so they need one each.
+      [ "$launcher" = openmpi ] || [ "$count" -eq 2 ] || [ "$name" = lora ] || continue
+      train "$count" "$name-$launcher-$count" "$@"
+      check "$name: $count ranks of $launcher" ended_with 0
+      check "$name: the same bytes" equal 1 "$name-$launcher-$count" "$name"
+    done
   done
-  launcher=mpich
-  train 2 "$name-mpich" "$@"
   launcher=openmpi
-  check "$name: 2 ranks, MPICH" ended_with 0
-  check "$name: the same bytes" equal 1 "$name-mpich" "$name"
 }
 same_case lora
 same_case share-ab --set adapter.strategy=share-ab

@@ -65,6 +65,7 @@ public struct Trainer: Sendable {
     var gradients = FloatStorage(zeros: state.storageCount)
     var order: [Int] = [], orderedEpoch = -1
 
+    _ = try engine.cluster.meet(state, loop, stops: false, comparesAll: true)
     // A run may have been stopped when its step was done and its evaluation was not.
     if loop.evaluationIsPending { try evaluate(shouldStop, onEvent) }
     while !isFinished, !loop.evaluationIsPending {
@@ -86,7 +87,8 @@ public struct Trainer: Sendable {
       if gradients.count != state.storageCount { gradients = FloatStorage(zeros: state.storageCount) }
       if state.step % config.loggingSteps == 0 || isFinished, let line = loop.window.take() { try onEvent(.log(line)) }
       if isEvaluationDue || isFinished, !evaluationSets.isEmpty { try evaluate(shouldStop, onEvent) }
-      let isStopping = try engine.cluster.meet(state, stops: shouldStop(), isCheckpointDue: isCheckpointDue)
+      let isStopping = try engine.cluster.meet(
+        state, loop, stops: shouldStop(), comparesAll: isCheckpointDue || isFinished)
       let stopping = isStopping && !isFinished || loop.evaluationIsPending
       if isCheckpointDue || isFinished || stopping { try onEvent(.checkpoint(snapshot())) }
       if stopping { break }
@@ -121,8 +123,11 @@ public struct Trainer: Sendable {
     let loss = result.meanLoss
     let norm = gradients.norm
     guard loss.isFinite, norm.isFinite else {
-      // Rank 0 tells of it.
-      let origin = engine.cluster.leads ? engine.firstNonFinite(items, state: state, dropout: dropout) : nil
+      // Rank 0 looks for it alone, which takes longer than a step.
+      let origin = engine.cluster.patiently {
+        defer { engine.cluster.wait() }
+        return engine.cluster.leads ? engine.firstNonFinite(items, state: state, dropout: dropout) : nil
+      }
       let culprits = origin?.examples.map { examples[examples.startIndex + $0] } ?? []
       throw TrainingError.notFinite(
         NonFiniteStep(

@@ -86,7 +86,7 @@ public struct TrainingRun {
       case .begun(let begun): try lead(begun, isOwn: ownDatabase != nil, shouldStop, onEvent)
       }
     // The others wait here until everything is written.
-    summary.runID = cluster.broadcast(number: summary.runID)
+    summary.runID = cluster.patiently { cluster.broadcast(number: summary.runID) }
     return summary
   }
 

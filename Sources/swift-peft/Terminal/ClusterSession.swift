@@ -1,18 +1,24 @@
 import ArgumentParser
+import Checkpoints
 import Cluster
 import Diagnostics
 import Foundation
+import Training
 
-/// Runs `body` with the processes that a launcher started together with this one, or alone.
+/// Runs `body` with the processes that a launcher started together with this one, or alone. `command` is the verb, with
+/// the flags that make another of it: all must have the same.
 ///
 /// An error that all of them throw is shown by rank 0; any other ends all of them, as the rest would wait for this one.
-func withCluster(_ body: (Cluster) throws -> Void) throws {
+func withCluster(_ command: String, _ body: (Cluster) throws -> Void) throws {
   let cluster = try ClusterSession.open()
   do {
+    try UnequalCommands.refuse(command, on: cluster)
     try body(cluster)
   } catch {
     try ClusterSession.end(cluster, error)
   }
+  // Rank 0 may still be printing, scoring or planning.
+  cluster.patiently { cluster.wait() }
   cluster.finish()
 }
 
@@ -42,8 +48,9 @@ enum ClusterSession {
     if launcher.rank == 0 {
       failure.show()
     } else if failure.status != 0 {
-      // Rank 0 must not be ended before it has shown the error.
+      // Rank 0 must not be ended before it has shown the error. If it has none, this process is still there.
       Thread.sleep(forTimeInterval: patience)
+      if launcher.endsJobs { Failure(error, of: "rank \(launcher.rank) on \(Member.current.host)").show() }
     }
     if failure.status == 0 { exit(0) }
     launcher.abandon(failure.status)
@@ -87,6 +94,28 @@ enum ClusterSession {
       if let rest = name(of: type, in: child) { return "\(child._commandName) \(rest)" }
     }
     return nil
+  }
+}
+
+/// Ranks that were started with other verbs, or from other programs.
+struct UnequalCommands: CommonError, Equatable {
+  let description: String
+  var exitStatus: Diagnostics.ExitStatus { .badInput }
+
+  /// Throws on all ranks unless all run `command` of the same program. This is the first thing that they exchange.
+  static func refuse(_ command: String, on cluster: Cluster) throws {
+    if cluster.isAlone { return }
+    let program = (try? Digest.ofFile("/proc/self/exe")) ?? ProductVersion.current
+    let ranks = cluster.gather(Array("\(command)\n\(program)".utf8)).map { bytes in
+      String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+    let first = cluster.members[0].name
+    for (member, rank) in zip(cluster.members, ranks).dropFirst() where rank != ranks[0] {
+      throw UnequalCommands(
+        description: rank.first == ranks[0].first
+          ? "\(member.name) runs another build of swift-peft than \(first)"
+          : "\(member.name) runs \(rank.first ?? ""), \(first) runs \(ranks[0].first ?? "")")
+    }
   }
 }
 

@@ -20,7 +20,7 @@ struct Doctor: ParsableCommand {
   var json = false
 
   func run() throws {
-    try withCluster { cluster in
+    try withCluster("doctor") { cluster in
       let report = DoctorReport(cluster)
       guard cluster.leads else { return }
       cluster.notices.forEach { Console.note("note: \($0)") }

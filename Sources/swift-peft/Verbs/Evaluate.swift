@@ -45,7 +45,7 @@ struct Evaluate: ParsableCommand {
   @OptionGroup var options: ConfigOptions
 
   func run() throws {
-    try withCluster { try run($0) }
+    try withCluster("eval") { try run($0) }
   }
 
   private func run(_ cluster: Cluster) throws {

@@ -98,7 +98,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    try withCluster { try run($0) }
+    try withCluster("generate") { try run($0) }
   }
 
   private func run(_ cluster: Cluster) throws {

@@ -31,7 +31,7 @@ struct Predict: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func run() throws {
-    try withCluster { try run($0) }
+    try withCluster("predict") { try run($0) }
   }
 
   private func run(_ cluster: Cluster) throws {

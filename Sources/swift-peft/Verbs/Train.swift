@@ -48,8 +48,13 @@ struct Train: ParsableCommand {
     try planned.validate(isDryRun: dryRun)
   }
 
+  /// The verb with the flags that all ranks must have.
+  private var command: String {
+    "train" + (dryRun ? " --dry-run" : "") + (resume ? " --resume" : "") + (overwrite ? " --overwrite" : "")
+  }
+
   func run() throws {
-    try withCluster { try run($0) }
+    try withCluster(command) { try run($0) }
   }
 
   private func run(_ cluster: Cluster) throws {
@@ -72,6 +77,7 @@ struct Train: ParsableCommand {
       config, threads: threads, start: start, cluster: cluster, allowsMixedMachines: mixedMachines)
     SlowBLAS.warn(library, progress, isQuiet: options.report.quiet, on: cluster)
     run.notices.forEach(progress.notice)
+    if !cluster.isAlone { progress.line(cluster.summary(threads: threads)) }
     let totalSteps = run.trainer.totalSteps, firstStep = run.firstStep
     let hasHead = try run.run.task().outputs != nil
     StopSignals.deferStops()
@@ -81,7 +87,7 @@ struct Train: ParsableCommand {
     }
     progress.clear()
     if cluster.leads {
-      try Console.print(report.json ? json(summary, config) : text(summary, config, hasHead: hasHead))
+      try Console.print(report.json ? json(summary, config) : text(summary, config, of: totalSteps, hasHead: hasHead))
     }
     if let failure = summary.recordingFailure { throw failure }
     // Any rank's signal stops all, and is the status of all.
@@ -91,8 +97,13 @@ struct Train: ParsableCommand {
     }
   }
 
-  private func text(_ summary: TrainingRun.Summary, _ config: RunConfig, hasHead: Bool) -> String {
-    let steps = summary.step == 1 ? "1 step" : "\(grouped(summary.step)) steps"
+  private func text(
+    _ summary: TrainingRun.Summary, _ config: RunConfig, of totalSteps: Int, hasHead: Bool
+  ) -> String {
+    let steps =
+      summary.wasInterrupted
+      ? "\(grouped(summary.step)) of \(grouped(totalSteps)) steps; --resume goes on"
+      : summary.step == 1 ? "1 step" : "\(grouped(summary.step)) steps"
     return ScoreText.table(summary.reports)
       + listing([
         ("run", "\(summary.runID) \(config.name), \(Self.status(summary)) after \(steps)"),
