@@ -76,20 +76,6 @@ cd "$work"
 . "$repository/scripts/cluster/hosts.sh"
 . "$repository/scripts/cluster/jobs.sh"
 
-passed=0 failed=0
-# check WHAT COMMAND…: counts whether the command succeeds.
-check() {
-  local what=$1
-  shift
-  if "$@"; then
-    passed=$((passed + 1))
-    printf 'ok      %s\n' "$what"
-  else
-    failed=$((failed + 1))
-    printf 'FAILED  %s\n' "$what"
-    [ ! -s "$log" ] || { note "the last job's messages:" && tail -n 8 "$log" | cut -c 1-300 >&2; }
-  fi
-}
 skip() { printf 'skipped %s\n' "$*"; }
 # Whether there are so many hosts; says so where not.
 require_hosts() {

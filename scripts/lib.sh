@@ -119,3 +119,19 @@ require_minilm() (
 
 # The value of a number in a flat JSON object on stdin: json_number accuracy < eval_results.json
 json_number() { sed -nE "s/.*\"$1\": *(-?[0-9][0-9.eE+-]*).*/\1/p" | head -n 1; }
+
+# What `check` has counted.
+passed=0 failed=0
+# check WHAT COMMAND…: counts whether the command succeeds. If not, shows the end of the file `log`, if there is one.
+check() {
+  local what=$1
+  shift
+  if "$@"; then
+    passed=$((passed + 1))
+    printf 'ok      %s\n' "$what"
+  else
+    failed=$((failed + 1))
+    printf 'FAILED  %s\n' "$what"
+    [ ! -s "${log:-}" ] || { note "the last job's messages:" && tail -n 8 "$log" | cut -c 1-300 >&2; }
+  fi
+}

@@ -100,20 +100,6 @@ done
 [ "$(sinfo --noheader --format=%t)" = idle ] || status=70 die 'Slurm did not start'
 note "$(sinfo --version), $(sinfo --noheader --format='%n with %c processors, %t')"
 
-passed=0 failed=0
-# check WHAT COMMAND…: counts whether the command succeeds.
-check() {
-  local what=$1
-  shift
-  if "$@"; then
-    passed=$((passed + 1))
-    printf 'ok      %s\n' "$what"
-  else
-    failed=$((failed + 1))
-    printf 'FAILED  %s\n' "$what"
-  fi
-}
-
 # A directory NAME with the sweep: six runs of the tiny model.
 make_sweep() {
   mkdir -p "$work/$1"

@@ -37,7 +37,8 @@ extension [Member] {
     let bound = filter { $0.processors.count == 1 && usable($0.host) < $0.hostProcessors }
     if let first = bound.first {
       let others =
-        bound.count == 1 ? "" : bound.count == 2 ? ", and so 1 other rank" : ", and so \(bound.count - 1) others"
+        bound.count == 1
+        ? "" : bound.count == 2 ? ", and so may 1 other rank" : ", and so may \(bound.count - 1) others"
       notices.append(
         "rank \(first.rank) may use 1 of \(first.hostProcessors) processors of its host\(others): "
           + launcher.bindingAdvice)
@@ -46,7 +47,7 @@ extension [Member] {
     if let first = crowded.first {
       notices.append(
         "\((hosts[first] ?? []).count) ranks share \(usable(first) == 1 ? "1 processor" : "\(usable(first)) processors") "
-          + "on \(first)" + (crowded.count > 1 ? ", and other hosts have too many too" : "")
+          + "on \(first)" + (crowded.count > 1 ? ", and so do those of other hosts" : "")
           + ": one rank a host is enough, since each has threads")
     }
     return notices

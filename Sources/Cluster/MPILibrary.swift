@@ -49,7 +49,7 @@ struct MPILibrary: Sendable {
   let finalize: Finalize
 
   /// The names to try where `variable` names none.
-  static func names(for launcher: Launcher, environment: [String: String]) -> [String] {
+  static func names(environment: [String: String]) -> [String] {
     environment["PMIX_RANK"] != nil
       ? ["libmpi.so.40", "libmpi.so"]
       // Debian calls MPICH's library libmpich.
@@ -63,7 +63,7 @@ struct MPILibrary: Sendable {
       try self.init(name: path, library: LoadedLibrary(address: library))
       return
     }
-    let names = Self.names(for: launcher, environment: environment)
+    let names = Self.names(environment: environment)
     for name in names {
       if let library = Self.load(name) {
         try self.init(name: name, library: LoadedLibrary(address: library))

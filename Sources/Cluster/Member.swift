@@ -2,7 +2,7 @@ import Foundation
 import Kernels
 
 /// One process of a cluster.
-public struct Member: Sendable, Equatable, Codable {
+public struct Member: Sendable, Equatable {
   /// Its number, from 0.
   public var rank: Int
   /// The name of its host.

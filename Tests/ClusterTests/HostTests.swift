@@ -57,10 +57,10 @@ import Testing
     let all = Array(0..<16), single = members([("a", [0]), ("b", all)]), two = members([("a", [0]), ("a", [1])])
     let advice = ": pass --bind-to none to mpirun"
     #expect(try mpirun(single) == ["rank 0 may use 1 of 16 processors of its host" + advice])
-    #expect(try mpirun(two) == ["rank 0 may use 1 of 16 processors of its host, and so 1 other rank" + advice])
+    #expect(try mpirun(two) == ["rank 0 may use 1 of 16 processors of its host, and so may 1 other rank" + advice])
     #expect(
       try mpirun(members([("b", all), ("a", [0]), ("c", [0]), ("d", [0])]))
-        == ["rank 1 may use 1 of 16 processors of its host, and so 2 others" + advice])
+        == ["rank 1 may use 1 of 16 processors of its host, and so may 2 others" + advice])
     #expect(
       try notices(single, ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"))
         == ["rank 0 may use 1 of 16 processors of its host: pass --cpus-per-task to srun"])
@@ -75,7 +75,7 @@ import Testing
     let advice = ": one rank a host is enough, since each has threads"
     #expect(try mpirun(three) == ["3 ranks share 2 processors on a" + advice])
     let many = members([("b", [0]), ("b", [0]), ("a", [0]), ("a", [0]), ("c", [0])], of: 1)
-    #expect(try mpirun(many) == ["2 ranks share 1 processor on a, and other hosts have too many too" + advice])
+    #expect(try mpirun(many) == ["2 ranks share 1 processor on a, and so do those of other hosts" + advice])
   }
 
   @Test func ranksAreNumberedOnTheirHosts() throws {

@@ -82,7 +82,25 @@ struct ClusterTrainTests {
     let output = "many", outcome = try launcher.run(ranks: 2, Self.arguments("lora", output, more), in: sandbox)
     try #require(outcome.status == 0, "\(outcome.err)")
     try RunRecords(sandbox, output: output, database: "\(output).sqlite").expectEqual(expected, "two ranks, one shard")
-    #expect(outcome.err.contains("note: a step has 1 shard: more than 1 worker in all have nothing to do"))
+    #expect(outcome.err.contains("note: a step has 1 shard, so only 1 of "))
+  }
+
+  /// What another rank has to say is shown by rank 0, unless it is to be quiet.
+  @Test(arguments: MPIRun.installed)
+  func otherRanksHaveNotes(launcher: MPIRun) throws {
+    let sandbox = try Self.sandbox(), host = ProcessInfo.processInfo.hostName.split(separator: ".").first ?? ""
+    for (output, more) in [("noted", []), ("quiet", ["--quiet"])] {
+      let arguments = Self.arguments("lora", output, ["--set", "training.max_steps=1", "--mixed-machines"] + more)
+      let outcome = try launcher.run(
+        [
+          MPIRun.Group(ranks: 1, arguments: arguments),
+          MPIRun.Group(ranks: 1, environment: ["OPENBLAS_CORETYPE": "Nehalem"], arguments: arguments),
+        ], in: sandbox)
+      #expect(outcome.status == 0, "\(outcome.err)")
+      let notes = outcome.errorLines.filter { $0.contains("OPENBLAS_CORETYPE=Nehalem") }
+      #expect(notes.count == (more.isEmpty ? 1 : 0), "\(outcome.err)")
+      for note in notes { #expect(note.hasPrefix("rank 1 on \(host): "), "\(outcome.err)") }
+    }
   }
 
   /// Scores, predictions and texts are those of one process.
@@ -185,6 +203,12 @@ struct ClusterTrainTests {
     _ launcher: MPIRun, _ groups: [[String]], status: Int32, says texts: (String) -> [String]
   ) throws {
     let sandbox = try Self.sandbox()
+    // A model with one other bit.
+    var weights = try sandbox.read("model/model.safetensors")
+    weights[weights.endIndex - 64] ^= 1
+    for file in try FileManager.default.contentsOfDirectory(atPath: sandbox.place("model")) {
+      try sandbox.write("other/\(file)", file == "model.safetensors" ? weights : sandbox.read("model/\(file)"))
+    }
     let outcome = try launcher.run(
       groups.map { MPIRun.Group(ranks: 1, arguments: Self.arguments("lora", "run", $0)) }, in: sandbox)
     let host = ProcessInfo.processInfo.hostName.split(separator: ".").first.map(String.init) ?? ""
@@ -200,6 +224,12 @@ struct ClusterTrainTests {
         "rank 1 on \($0) has other examples than rank 0 on \($0)",
         "rank 1 on \($0) has another config: task.max_train_samples, training.seed",
       ]
+    }
+    try expectRefused(launcher, [[], ["--set", "model=other"]], status: 65) {
+      ["rank 1 on \($0) has other model files than rank 0 on \($0)", "rank 1 on \($0) has another config: model"]
+    }
+    try expectRefused(launcher, [[], ["--set", "model=no-model"]], status: 66) {
+      ["rank 1 on \($0): no-model/config.json: No such file or directory"]
     }
     try expectRefused(launcher, [[], ["--set", "task.data_dir=nowhere"]], status: 66) {
       ["rank 1 on \($0): nowhere/train.tsv: no such file; looked for the train split of sst2"]

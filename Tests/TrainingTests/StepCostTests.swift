@@ -131,16 +131,16 @@ import Testing
   @Test func limits() {
     #expect(plan(2, threads: 2, shards: [4]).limit == nil)
     let rest =
-      "; a larger batch has more shards (training.train_batch_size), so has training.shard_tokens 128, and a sweep "
-      + "gives every machine runs of its own"
+      "something to do; a larger training.train_batch_size or a smaller training.shard_tokens makes more shards, and a "
+      + "sweep gives every machine runs of its own"
     #expect(
       plan(3, threads: 2, shards: [4]).limit
-        == "a step has 4 shards: more than 4 workers in all have nothing to do (here are 6)" + rest)
+        == "a step has 4 shards, so only 4 of 6 workers have " + rest)
     #expect(
       plan(2, threads: 3, shards: [4, 5]).limit
-        == "a step has at most 5 shards: more than 5 workers in all have nothing to do (here are 6)" + rest)
+        == "a step has at most 5 shards, so only 5 of 6 workers have " + rest)
     #expect(
       plan(2, threads: 1, shards: [1]).limit
-        == "a step has 1 shard: more than 1 worker in all have nothing to do (here are 2)" + rest)
+        == "a step has 1 shard, so only 1 of 2 workers has " + rest)
   }
 }

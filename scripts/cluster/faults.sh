@@ -109,16 +109,15 @@ for launcher in openmpi mpich; do
   await 10 ended || true
   if ended; then
     finish_job
-    note "the launcher ended with status $status"
+    check "$launcher: the launcher ends with its status" ended_with 74
   else
     # Open MPI's launcher waits for the daemon of the host for ever.
     note "the launcher stays; it is killed"
     kill -KILL "$(launcher_process)"
     finish_job
-    status=74
   fi
-  check "$launcher: with the sentence of the watchdog" ended_with 74 \
-    'error: (rank [01] on spn[12]: )?rank [01] has waited [0-9]+ s for the others in step [0-9]+'
+  check "$launcher: with the sentence of the watchdog" \
+    says 'error: (rank [01] on spn[12]: )?rank [01] has waited [0-9]+ s for the others in step [0-9]+'
   ip link set cable2 up
   await 20 reachable || note 'the host cannot be reached again'
   check 'within 10 s' gone 10

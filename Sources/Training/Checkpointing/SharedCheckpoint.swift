@@ -13,7 +13,7 @@ extension Cluster {
   ) throws -> Value {
     guard broadcast(own != nil) else { return try body(nil) }
     if isAlone { return try body(own) }
-    let directory = NSTemporaryDirectory() + "swift-peft-checkpoint-" + UUID().uuidString
+    let directory = ReceivedCheckpoints.newPath()
     defer { if !leads { try? FileManager.default.removeItem(atPath: directory) } }
     let names = receive((own?.fileNames ?? []).joined(separator: "\n")).split(separator: "\n").map(String.init)
     for name in names {

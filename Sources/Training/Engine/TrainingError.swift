@@ -26,7 +26,7 @@ public enum TrainingError: CommonError, Equatable {
   public var exitStatus: ExitStatus { .badInput }
 }
 
-/// A step that was not applied because its numbers are not finite, or if they come from.
+/// A step that was not applied because its numbers are not finite, and where they come from.
 public struct NonFiniteStep: Sendable, Equatable {
   /// What was found to be NaN or infinite.
   public enum Quantity: String, Sendable {

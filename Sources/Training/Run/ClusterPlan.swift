@@ -66,9 +66,10 @@ public struct ClusterPlan: Sendable, Equatable {
     let most = shards.upperBound
     guard workers > most else { return nil }
     let number = most == 1 ? "1 shard" : shards.count == 1 ? "\(most) shards" : "at most \(most) shards"
-    return "a step has \(number): more than \(most == 1 ? "1 worker" : "\(most) workers") in all have nothing to do "
-      + "(here are \(workers)); a larger batch has more shards (training.train_batch_size), so has training.shard_tokens "
-      + "128, and a sweep gives every machine runs of its own"
+    return
+      "a step has \(number), so only \(most) of \(workers) workers \(most == 1 ? "has" : "have") something to do; a larger "
+      + "training.train_batch_size or a smaller training.shard_tokens makes more shards, and a sweep gives every machine "
+      + "runs of its own"
   }
 
   /// A note for the user of a run whose ranks have more threads than there are shards.

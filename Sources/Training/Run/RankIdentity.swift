@@ -18,12 +18,17 @@ struct RankIdentity {
   }
 
   /// That of a rank with a `model` and `examples`, by their digests.
-  init(config: RunConfig, model: String, examples: String = "") {
+  ///
+  /// `libraries` and `processor` decide how its machine rounds.
+  init(
+    config: RunConfig, model: String, examples: String = "", libraries: String = MachineIdentity.libraries,
+    processor: String = MachineIdentity.processor
+  ) {
     self.config = config
     parts = [
       Part(name: "model files", text: model, isShown: false), Part(name: "examples", text: examples, isShown: false),
-      Part(name: "the library", text: MachineIdentity.libraries, isMachine: true),
-      Part(name: "the processor", text: MachineIdentity.processor, isMachine: true),
+      Part(name: "the library", text: libraries, isMachine: true),
+      Part(name: "the processor", text: processor, isMachine: true),
     ]
   }
 

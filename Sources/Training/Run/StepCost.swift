@@ -34,7 +34,7 @@ public enum Network: String, Sendable, CaseIterable {
 ///
 /// for S shards on N machines with P threads each, t seconds a shard on one thread, V bytes of gradients, and a network
 /// that moves β bytes a second with a latency of α. A machine sends p sums for its shards: 1 where N is a power of two
-/// that divides S, so 2 V (N − 1)/N bytes in all, and 2 or 3 for most other N.
+/// that divides S, so 2 V (N − 1)/N bytes in all, and up to about log₂ S for other N.
 public struct StepCost: Sendable, Equatable {
   /// Seconds of computing on the machine with the most shards.
   public let compute: Double

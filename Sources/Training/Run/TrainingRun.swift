@@ -48,7 +48,7 @@ public struct TrainingRun {
       train: train, evaluationSets: data.evaluationSets, procedure: begun.procedure, philox: run.philox,
       steps: data.steps)
     notices =
-      inputs.notices + limit.notices + (try ClusterPlan.notices(run, items: train.items))
+      inputs.notices + run.cluster.collect(note: limit.notice) + (try ClusterPlan.notices(run, items: train.items))
       + (firstStep > 0 ? ["resumed after step \(firstStep) of \(trainer.totalSteps)"] : [])
   }
 

@@ -8,7 +8,7 @@ struct WorkerLimit {
   /// The most of them.
   var workers = Int.max
   /// A note for the user, if these are fewer than there are threads.
-  var notices: [String] = []
+  var notice: String?
 
   /// The limit of a run on `items` with `numbers` numbers that have gradients.
   init(_ run: PreparedRun, items: [EncodedDataset.Item], numbers: Int) throws {
@@ -17,7 +17,6 @@ struct WorkerLimit {
     let estimate = try MemoryEstimate(run, outputs: run.task().outputs, items: items, ranks: run.cluster.size)
     let (limited, notice) = estimate.limited(
       to: SystemFacts().availableMemory, ranksOfHost: run.cluster.hostSize)
-    guard let notice else { return }
-    (workers, notices) = (limited.workers, [notice])
+    (workers, self.notice) = (notice == nil ? .max : limited.workers, notice)
   }
 }

@@ -1,3 +1,4 @@
+import Cluster
 import Foundation
 import Kernels
 import Training
@@ -135,11 +136,19 @@ enum SlowBLAS {
   /// Measures the speed of products and warns if they are slow. Call it once the inputs are read: for a tenth of a
   /// second after its start, OpenBLAS's own threads still poll for work.
   static func warn(_ library: BLASLibrary, _ progress: Progress) {
-    guard !progress.isQuiet else { return }
+    if !progress.isQuiet, let text = measured(library) { progress.line(text) }
+  }
+
+  /// The same on every rank of `cluster`: each measures, unless its user wants it quiet, and rank 0 warns for all.
+  static func warn(_ library: BLASLibrary, _ progress: Progress, isQuiet: Bool, on cluster: Cluster) {
+    cluster.collect(note: isQuiet ? nil : measured(library)).forEach(progress.line)
+  }
+
+  private static func measured(_ library: BLASLibrary) -> String? {
     var rates = MachineRates.measure(seconds: 0.01)
     // Another process may have disturbed so short a measurement.
     if rates.efficiency < threshold { rates = MachineRates.measure() }
-    if let text = message(library, rates) { progress.line(text) }
+    return message(library, rates)
   }
 
   /// Whether our C kernels are compiled without optimisation, which makes the measured peak meaningless.

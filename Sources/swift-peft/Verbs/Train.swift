@@ -75,7 +75,7 @@ struct Train: ParsableCommand {
 
     var run = try TrainingRun(
       config, threads: threads, start: start, cluster: cluster, allowsMixedMachines: mixedMachines)
-    SlowBLAS.warn(library, progress)
+    SlowBLAS.warn(library, progress, isQuiet: options.report.quiet, on: cluster)
     run.notices.forEach(progress.notice)
     if !cluster.isAlone { progress.line(cluster.summary(threads: threads)) }
     let totalSteps = run.trainer.totalSteps, firstStep = run.firstStep
