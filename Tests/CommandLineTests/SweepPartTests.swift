@@ -279,6 +279,7 @@ import Testing
     let worker = try sandbox.run("sweep", "sweep.json", "--worker")
     #expect(worker.status == 73 && worker.err.hasSuffix("swift-peft: error: 1 of 4 runs failed\n"), "\(worker.err)")
     #expect(worker.out.contains("trained 3 of the 4 runs that it took\n"), "\(worker.out)")
+    #expect(worker.out.hasPrefix("sweep "), "a table of these runs alone: \(worker.out)")
     #expect(try done(sandbox) == [true, false, true, true])
   }
 
