@@ -34,10 +34,10 @@ import Testing
     }
   }
 
-  /// A sweep is started on purpose by launchers, and neither it nor its runs use MPI.
-  @Test func aSweepAndItsRunsAreAlone() throws {
+  /// Workers of a sweep are started on purpose by launchers, and neither they nor their runs use MPI.
+  @Test func aWorkerAndItsRunsAreAlone() throws {
     let sandbox = try SweepVerbTests.sandbox()
-    let outcome = try run(sandbox, rank: 1, "sweep sweep.json --json")
+    let outcome = try run(sandbox, rank: 1, "sweep sweep.json --worker --json")
     #expect(outcome.status == 0, "\(outcome.err)")
     let runs = try outcome.json()["runs"]?.array ?? []
     #expect(runs.count == 4 && runs.allSatisfy { $0["status"]?.string == "completed" })

@@ -93,7 +93,7 @@ import Testing
     let workers = try (0..<5).map { _ in try sandbox.start(["sweep", "sweep.json", "--worker"]) }
     let outcomes = try workers.map { try $0.finish() }
     #expect(outcomes.allSatisfy { $0.status == 0 }, "\(outcomes.map(\.err))")
-    #expect(outcomes.filter { $0.out.contains("1 of 1 runs") }.count == 1, "\(outcomes.map(\.err))")
+    #expect(outcomes.filter { $0.out.contains("trained 1 run\n") }.count == 1, "\(outcomes.map(\.out))")
     #expect(try ownStore(sandbox, Self.labels[3]).runs().map(\.status) == [.completed])
   }
 
@@ -108,10 +108,11 @@ import Testing
     wait(seconds: 300) { sandbox.exists(own) || !first.isRunning }
     first.send(SIGUSR1)
     #expect(try first.finish().status == 138)
-    if !workersFinish { #expect(try sandbox.run("sweep", "sweep.json", "--collect").status == 0) }
+    let collect = ["sweep", "sweep.json", "--collect"] + flags
+    if !workersFinish { #expect(try sandbox.start(collect).finish().status == 0) }
     let second = try sandbox.start(["sweep", "sweep.json"] + (workersFinish ? ["--worker"] : []) + flags).finish()
     #expect(second.status == 0, "\(second.err)")
-    let collected = try sandbox.run("sweep", "sweep.json", "--collect")
+    let collected = try sandbox.start(collect).finish()
     #expect(try Results(sandbox, collected) == expected)
     let store = try RunStore.openExisting(path: sandbox.place("runs/swift-peft.sqlite"))
     #expect(try store.runs().map(\.status) == [.completed, .completed, .completed, .completed])
@@ -131,7 +132,9 @@ import Testing
 
     #expect(try sandbox.run("sweep", "sweep.json", "--only", "1").status == 0)
     #expect(try done(sandbox) == [false, true, false, false])
-    let json = try sandbox.run("sweep", "sweep.json", "--plan", "--json").json()["runs"]?.array?[1]
+    let all = try sandbox.run("sweep", "sweep.json", "--plan", "--json").json()["runs"]?.array
+    #expect(all?.map { $0["state"]?.string } == ["to train", "complete", "to train", "to train"])
+    let json = all?[1]
     #expect(json?["index"]?.integer == 1 && json?["label"]?.string == Self.labels[1])
     let config = try #require(json?["config"]?.string)
     #expect(try sandbox.run("train", config, "--dry-run", "--resume").status == 0)
@@ -222,7 +225,7 @@ import Testing
     first.send(SIGUSR1)
     let stopped = try first.finish()
     #expect(stopped.status == 138 && stopped.err.contains("stopped; repeat the command to continue\n"))
-    let late = try sandbox.run("sweep", "sweep.json", "--collect", "--json")
+    let late = try sandbox.run("sweep", "sweep.json", "--collect", "--json", "--set", "training.max_steps=4")
     #expect(late.err.hasPrefix("0 runs added, 1 brought up to date, 3 already there\n"), "\(late.err)")
     #expect(try late.json()["runs"]?.array?.first?["status"]?.string == "interrupted")
   }
@@ -243,15 +246,23 @@ import Testing
 
   // MARK: - What goes wrong
 
-  @Test func aRunOfAnotherConfigFailsAloneInAWorker() throws {
+  /// Neither trains, writes a table or fills the database: results of two configs do not belong together.
+  @Test(arguments: [
+    ("0", "strategy-lora_seed-1: holds a finished run"), ("0-2", "strategy-lora_seed-1 and 2 more: hold finished runs"),
+  ])
+  func runsOfAnotherConfigAreRefusedAtOnce(trained: String, says: String) throws {
     let sandbox = try sandbox()
-    #expect(try sandbox.run("sweep", "sweep.json", "--only", "0").status == 0)
-    let worker = try sandbox.run("sweep", "sweep.json", "--worker", "--set", "training.learning_rate=1e-3")
-    #expect(worker.status == 73)
-    #expect(
-      worker.err.contains("strategy-lora_seed-1: swift-peft: error: runs/tiny/strategy-lora_seed-1: holds a finished"))
-    #expect(worker.err.hasSuffix("swift-peft: error: 1 of 4 runs failed\n"))
-    #expect(worker.err.contains("3 of 4 runs are complete\n"))
+    #expect(try sandbox.run("sweep", "sweep.json", "--only", trained).status == 0)
+    let before = try sandbox.listing()
+    for part in ["--worker", "--collect"] {
+      let refused = try sandbox.run("sweep", "sweep.json", part, "--set", "training.learning_rate=1e-3")
+      #expect(refused.status == 73 && refused.out.isEmpty)
+      #expect(
+        refused.err == "swift-peft: error: runs/tiny/\(says) with another config; choose another output_dir, or use "
+          + "--overwrite to retrain all runs of the sweep\n")
+      #expect(try sandbox.listing() == before)
+    }
+    #expect(try sandbox.run("sweep", "sweep.json", "--collect").status == 0)
   }
 
   @Test func aMissingModelIsOneMistake() throws {
@@ -267,6 +278,8 @@ import Testing
     try sandbox.write("runs/tiny/\(Self.labels[1])", "in the way")
     let worker = try sandbox.run("sweep", "sweep.json", "--worker")
     #expect(worker.status == 73 && worker.err.hasSuffix("swift-peft: error: 1 of 4 runs failed\n"), "\(worker.err)")
+    #expect(worker.out.contains("trained 3 of the 4 runs that it took\n"), "\(worker.out)")
+    #expect(worker.out.hasPrefix("sweep "), "a table of these runs alone: \(worker.out)")
     #expect(try done(sandbox) == [true, false, true, true])
   }
 
@@ -320,6 +333,28 @@ import Testing
 
   // MARK: - Launchers
 
+  /// Without `--worker` the processes would do the same work, and fight for it.
+  @Test(.enabled(if: !MPIRun.installed.isEmpty, MPIRun.missing), arguments: MPIRun.installed)
+  func onlyWorkersMayBeSeveral(launcher: MPIRun) throws {
+    let sandbox = try sandbox(), before = try sandbox.listing()
+    let line =
+      "swift-peft: error: sweep works in one process; start it without mpirun, or with --worker, by which every "
+      + "process takes runs of its own"
+    for flags in [[], ["--plan"], ["--only", "0"], ["--collect"], ["--slurm"], ["--dry-run"]] {
+      let refused = try launcher.run(ranks: 2, ["sweep", "sweep.json"] + flags, in: sandbox)
+      #expect(refused.status == 64 && refused.out.isEmpty, "\(flags): \(refused.out)")
+      let lines = refused.errorLines.filter { $0.hasPrefix("swift-peft: ") }.map(String.init)
+      #expect(lines == [line], "\(flags): \(refused.err)")
+    }
+    #expect(try sandbox.listing() == before)
+    let workers = try launcher.run(ranks: 2, ["sweep", "sweep.json", "--worker"], in: sandbox)
+    #expect(workers.status == 0, "\(workers.err)")
+    #expect(try done(sandbox) == [true, true, true, true])
+    // Started alone, it is an ordinary program.
+    let alone = try launcher.run(ranks: 1, ["sweep", "sweep.json", "--only", "0"], in: sandbox)
+    #expect(alone.status == 0 && alone.err.contains("1 of 1 runs are already complete\n"), "\(alone.err)")
+  }
+
   @Test func theRunsDoNotBelieveThatALauncherStartedThem() throws {
     let sandbox = try sandbox(epochs: 100_000)
     let signs = [
@@ -327,8 +362,9 @@ import Testing
       "SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "1",
     ]
     let command = try sandbox.start(
-      ["sweep", "sweep.json", "--only", "0"], environment: signs.merging(["SLURM_JOB_ID": "77"]) { $1 })
-    let trainer = try trainer(sandbox, of: command)
+      ["sweep", "sweep.json", "--worker"], environment: signs.merging(["SLURM_JOB_ID": "77"]) { $1 })
+    wait(seconds: 300) { Self.labels.contains { (try? ownStore(sandbox, $0).metrics(run: 1).isEmpty) == false } }
+    let trainer = try #require(try sandbox.processes().first { $0 != command.pid })
     let bytes = try Data(contentsOf: URL(fileURLWithPath: "/proc/\(trainer)/environ"))
     command.send(SIGUSR1)
     #expect(try command.finish().status == 138)

@@ -24,7 +24,7 @@ func withCluster(_ command: String, _ body: (Cluster) throws -> Void) throws {
 
 /// Verbs and errors where a launcher started several processes.
 enum ClusterSession {
-  /// The verbs that work in several processes. `sweep` does not share work by MPI: each process takes runs.
+  /// The verbs that work in several processes. `sweep` does not share work by MPI: each worker takes runs of its own.
   private static let verbs: [any ParsableCommand.Type] = [
     Train.self, Evaluate.self, Predict.self, Generate.self, Doctor.self, Sweep.self,
   ]
@@ -36,6 +36,11 @@ enum ClusterSession {
   /// Refuses `command` where several processes would do the same. Help is shown by the first of them.
   static func requireSupport(of command: any ParsableCommand) throws {
     let type = type(of: command)
+    if let launcher, let sweep = command as? Sweep, !sweep.parts.worker {
+      throw SingleProcessVerb(
+        name: Sweep._commandName, launcher: launcher.program,
+        alternative: "with --worker, by which every process takes runs of its own")
+    }
     guard let launcher, !verbs.contains(where: { $0 == type }) else { return }
     if let name = name(of: type, in: SwiftPEFT.self) { throw SingleProcessVerb(name: name, launcher: launcher.program) }
     if launcher.rank > 0 { exit(0) }
@@ -123,7 +128,11 @@ struct UnequalCommands: CommonError, Equatable {
 struct SingleProcessVerb: UserFacingError, Equatable {
   let name: String
   let launcher: String
+  /// How else to start it.
+  var alternative: String?
 
-  var description: String { "\(name) works in one process; start it without \(launcher)" }
+  var description: String {
+    "\(name) works in one process; start it without \(launcher)" + (alternative.map { ", or \($0)" } ?? "")
+  }
   var exitStatus: Diagnostics.ExitStatus { .usage }
 }

@@ -114,6 +114,7 @@ struct Sweep: ParsableCommand {
   /// Trains what other processes leave, until none is left.
   private func work(_ sweep: SweepConfig) throws {
     try SweepPlan.check(sweep.members)
+    try SweepRecords(sweep, readsOwn: true).requireSameConfig(sweep.members)
     StopSignals.deferStops()
     let total = sweep.members.count
     var worker = SweepWorker(sweep, first: .random(in: 0..<total))
@@ -132,7 +133,10 @@ struct Sweep: ParsableCommand {
       if let notice = worker.othersNotice { note(notice) }
     }
     let order = sweep.members.filter { member in trained.contains { $0.label == member.label } }
-    try report(sweep, order, isPart: true)
+    // Where runs failed or a signal came, it is not true that none was left.
+    if !trained.isEmpty || options.report.json || (worker.failures.isEmpty && StopSignals.pending == nil) {
+      try report(sweep, order, isPart: true)
+    }
     try conclude(failures + worker.failures, of: trained.count + worker.failures.count)
   }
 
@@ -179,7 +183,8 @@ struct Sweep: ParsableCommand {
   private func report(_ sweep: SweepConfig, _ members: [SweepConfig.Member], isPart: Bool) throws {
     let report = try SweepReport(sweep, members, SweepRecords(sweep, readsOwn: isPart), isPart: isPart)
     if !isPart { try AtomicFile.write(report.json, to: "\(sweep.outputDir)/sweep_results.json") }
-    try Console.print(options.report.json ? report.json : report.text)
+    let text = parts.worker ? report.workerText : report.text
+    try Console.print(options.report.json ? report.json : text)
     if parts.collect, !report.incomplete.isEmpty {
       note("not complete: \(report.incomplete.map(\.label).firstThree)")
     }

@@ -10,7 +10,7 @@ struct SweepCollection {
   /// Databases that could not be read.
   private(set) var errors: [any UserFacingError] = []
 
-  /// Imports the runs in the order of the sweep. Throws if no run has begun.
+  /// Imports the runs in the order of the sweep. Throws if no run has begun, or if runs of another config are here.
   init(_ sweep: SweepConfig) throws {
     let sources = sweep.members.map(SweepRecords.ownDatabase).filter(FileManager.default.fileExists)
     if sources.isEmpty {
@@ -19,6 +19,7 @@ struct SweepCollection {
         throw SweepError.nothingToCollect(directory: sweep.outputDir)
       }
     }
+    try SweepRecords(sweep, readsOwn: true).requireSameConfig(sweep.members)
     let store = try RunStore(path: sweep.database)
     for source in sources {
       do {

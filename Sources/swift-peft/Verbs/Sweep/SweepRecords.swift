@@ -60,12 +60,27 @@ struct SweepRecords {
     if stored != member.config { throw SweepError.otherConfig(directory: directory) }
     return run
   }
+
+  /// Throws one error if finished runs with other configs are in the places of `members`. Whoever reads a run that
+  /// cannot be read at all names it.
+  func requireSameConfig(_ members: [SweepConfig.Member]) throws {
+    let others = members.filter { member in
+      do {
+        _ = try completed(member)
+        return false
+      } catch {
+        return error as? SweepError == .otherConfig(directory: member.config.outputDir)
+      }
+    }
+    guard let first = others.first else { return }
+    throw SweepError.otherConfig(directory: first.config.outputDir, more: others.count - 1)
+  }
 }
 
 /// Why a sweep cannot start.
 enum SweepError: UserFacingError, Equatable {
-  /// The directory for one of the runs holds a finished run with another config.
-  case otherConfig(directory: String)
+  /// The directory for one of the runs, or for `more` others too, holds a finished run with another config.
+  case otherConfig(directory: String, more: Int = 0)
   /// Another process is running the same sweep.
   case locked(directory: String)
   /// `--only` names a run that the sweep does not have.
@@ -75,9 +90,11 @@ enum SweepError: UserFacingError, Equatable {
 
   var description: String {
     switch self {
-    case .otherConfig(let directory):
-      "\(directory): holds a finished run with another config; choose another output_dir, or use --overwrite to "
-        + "retrain all runs of the sweep"
+    case .otherConfig(let directory, let more):
+      (more == 0
+        ? "\(directory): holds a finished run with another config"
+        : "\(directory) and \(more) more: hold finished runs with another config")
+        + "; choose another output_dir, or use --overwrite to retrain all runs of the sweep"
     case .locked(let directory): "\(directory): another process is running this sweep"
     case .noSuchMember(let index, let count):
       "--only \(index): the sweep has \(count == 1 ? "only run 0" : "the runs 0 to \(count - 1)"); --plan lists them"

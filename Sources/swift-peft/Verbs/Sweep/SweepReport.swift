@@ -25,13 +25,27 @@ struct SweepReport {
 
   /// A table of means and standard deviations over the seeds.
   var text: String {
-    if members.isEmpty { return "no run was left to train\n" }
-    return (runs.isEmpty ? "" : ResultTable(runs).text)
+    (runs.isEmpty ? "" : ResultTable(runs).text)
       + listing([
         ("sweep", "\(sweep.name), \(members.count - incomplete.count) of \(members.count) runs"),
-        ("output", sweep.outputDir),
-        ("database", isPart ? "run.sqlite of each run; --collect gathers them in \(sweep.database)" : sweep.database),
+        ("output", sweep.outputDir), ("database", database),
       ])
+  }
+
+  /// What a worker did. A table of its runs alone would look like the result of the sweep.
+  var workerText: String {
+    if members.isEmpty { return "no run was left to train\n" }
+    let trained = members.count - incomplete.count
+    let count = members.count == 1 ? "1 run" : "\(members.count) runs"
+    return listing([
+      ("sweep", sweep.name),
+      ("worker", "trained " + (incomplete.isEmpty ? count : "\(trained) of the \(count) that it took")),
+      ("output", sweep.outputDir), ("database", database),
+    ])
+  }
+
+  private var database: String {
+    isPart ? "run.sqlite of each run; --collect gathers them in \(sweep.database)" : sweep.database
   }
 
   var json: String {
@@ -70,13 +84,14 @@ struct SweepList {
     try ErrorList.throwIfAny(errors)
   }
 
+  private func state(_ index: Int) -> String { done[index] ? "complete" : "to train" }
   private func config(_ member: SweepConfig.Member) -> String { SweepRunner.configPath(member, in: sweep.outputDir) }
 
   var text: String {
     TextTable(
       [["index", "run", "config", "state"]]
         + sweep.members.enumerated().map { index, member in
-          [String(index), member.label, config(member), done[index] ? "complete" : "to train"]
+          [String(index), member.label, config(member), state(index)]
         }, right: [0]
     ).plain
   }
@@ -89,7 +104,7 @@ struct SweepList {
           sweep.members.enumerated().map { index, member in
             [
               "index": .integer(index), "label": .string(member.label), "config": .string(config(member)),
-              "done": .bool(done[index]),
+              "done": .bool(done[index]), "state": .string(state(index)),
             ]
           }),
       ], pretty: true)
