@@ -47,7 +47,14 @@ struct ClusterScoringTests {
       ["generate", "model", "--prompt", $0, "--prompt", "not", "--max-new-tokens", "2"]
     }
     try expect(
-      launcher, commands, in: sandbox, status: 65, says: "rank 1 on \(host) has other prompts than rank 0 on \(host)")
+      launcher, commands, in: sandbox, status: 65,
+      says: "rank 1 on \(host) has other prompts or options than rank 0 on \(host)")
+    let seeds = ["1", "2"].map {
+      ["generate", "model", "--prompt", "a", "--prompt", "b", "--top-k", "3", "--seed", $0]
+    }
+    try expect(
+      launcher, seeds, in: sandbox, status: 65,
+      says: "rank 1 on \(host) has other prompts or options than rank 0 on \(host)")
   }
 
   /// What all ranks have alike is said once.

@@ -65,15 +65,17 @@ extension ScoringRun {
 }
 
 extension GenerationRun {
-  /// The ids of prompts on every rank. Throws on all of them unless they have the same. `ids` makes them.
-  public func prompts(_ ids: () throws -> [[Int32]]) throws -> [[Int32]] {
+  /// The ids of prompts on every rank, to be continued with `options`. Throws on all of them unless they have the same.
+  /// `ids` makes them.
+  public func prompts(_ options: GenerationOptions, _ ids: () throws -> [[Int32]]) throws -> [[Int32]] {
     let prompts = try cluster.together(ids)
     var digest = Digest()
+    digest.update("\(options)")
     for prompt in prompts {
       digest.update([prompt.count])
       digest.update(prompt)
     }
-    try cluster.requireSame("prompts", digest.text)
+    try cluster.requireSame("prompts or options", digest.text)
     return prompts
   }
 }

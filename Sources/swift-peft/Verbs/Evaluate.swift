@@ -45,7 +45,10 @@ struct Evaluate: ParsableCommand {
   @OptionGroup var options: ConfigOptions
 
   func run() throws {
-    try withCluster("eval" + (adapter == nil ? "" : " --adapter")) { try run($0) }
+    let flags =
+      (adapter == nil ? "" : " --adapter") + (predictions == nil ? "" : " --predictions") + text.flags
+      + (split.map { " --split \($0.rawValue)" } ?? "")
+    try withCluster("eval" + flags) { try run($0) }
   }
 
   private func run(_ cluster: Cluster) throws {
@@ -217,6 +220,16 @@ struct TextOptions: ParsableArguments {
     if lossOnly, changesGeneration {
       throw ValidationError("--loss-only generates no texts; remove the generation flags")
     }
+  }
+
+  /// Those that are given, as one writes them.
+  var flags: String {
+    var flags = lossOnly ? " --loss-only" : ""
+    if let beams { flags += " --num-beams \(beams)" }
+    if let lengthPenalty { flags += " --length-penalty \(lengthPenalty)" }
+    if let noRepeatNGramSize { flags += " --no-repeat-ngram-size \(noRepeatNGramSize)" }
+    if let maxNewTokens { flags += " --max-new-tokens \(maxNewTokens)" }
+    return flags
   }
 
   /// How texts are generated for `task`; nil if none are. Throws if flags are set that do not apply to it.

@@ -98,7 +98,8 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    try withCluster("generate" + (adapter == nil ? "" : " --adapter")) { try run($0) }
+    let flags = (adapter == nil ? "" : " --adapter") + (report.json ? " --json" : "")
+    try withCluster("generate" + flags) { try run($0) }
   }
 
   private func run(_ cluster: Cluster) throws {
@@ -109,7 +110,7 @@ struct Generate: ParsableCommand {
     try run.requireEqualRanks()
     run.notices.forEach(progress.notice)
     let texts = try prompts.isEmpty ? lines(cluster) : prompts
-    let ids = try run.prompts {
+    let ids = try run.prompts(options) {
       try texts.enumerated().map { number, text in
         do {
           return try run.ids(of: text)
