@@ -24,7 +24,7 @@ struct Failure {
       if code == .success {
         (text, status) = (SwiftPEFT.fullMessage(for: error), code.rawValue)
       } else if code == .validationFailure {
-        (text, status) = (Self.usage(error), ExitStatus.usage.rawValue)
+        (text, status) = (Self.usage(error, member), ExitStatus.usage.rawValue)
       } else {
         (text, status) = (Self.marked("internal error: \(error)", member), ExitStatus.internalError.rawValue)
       }
@@ -60,8 +60,9 @@ struct Failure {
   }
 
   /// The parser's own message, with our prefix instead of its "Error: ".
-  private static func usage(_ error: any Error) -> String {
+  private static func usage(_ error: any Error, _ member: String?) -> String {
     let full = SwiftPEFT.fullMessage(for: error)
-    return full.hasPrefix("Error: ") ? "swift-peft: error: " + full.dropFirst("Error: ".count) : full
+    let prefix = "swift-peft: error: " + (member.map { "\($0): " } ?? "")
+    return full.hasPrefix("Error: ") ? prefix + full.dropFirst("Error: ".count) : full
   }
 }

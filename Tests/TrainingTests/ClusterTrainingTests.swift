@@ -99,10 +99,9 @@ import Testing
 
   /// A rank whose memory goes wrong later is found at the latest where all is compared; so is one that judges otherwise.
   @Test func otherValuesAndScoresAreFoundLater() throws {
-    let trained = try Self.job("lora").trainer().state
     for change in ["values", "scores", "nothing"] {
       let results = SimulatedCluster.run(ranks: 2) { cluster -> Bool in
-        var state = trained, loop = LoopState()
+        var state = try Self.job("lora").trainer().state, loop = LoopState()
         state.step = 7
         let last = state.values.count - 1
         if cluster.rank == 1, change == "values" {
