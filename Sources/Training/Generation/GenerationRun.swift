@@ -84,8 +84,8 @@ public struct GenerationRun: Sendable {
     return ids
   }
 
-  /// Throws on all ranks unless all have the same model, adapter and config.
-  public func requireEqualRanks() throws { try scoring.requireEqualRanks() }
+  /// Throws on all ranks unless all have the same model, adapter and config. Returns notes on ranks that round otherwise.
+  public func requireEqualRanks() throws -> [String] { try scoring.requireEqualRanks() }
 
   /// How many prompts to continue at once, with `each` for every thread: the same number on all ranks.
   public func portion(_ each: Int) -> Int { each * cluster.most(threads) * cluster.size }

@@ -28,14 +28,16 @@ extension RunDirectory {
 }
 
 extension ScoringRun {
-  /// Throws on all ranks unless all score the same adapter of the same model, under the same config and with the same
-  /// bits.
-  public func requireEqualRanks() throws {
+  /// Throws on all ranks unless all score the same adapter of the same model under the same config. Returns notes on
+  /// ranks that round otherwise.
+  public func requireEqualRanks() throws -> [String] {
     let cluster = run.cluster
-    if cluster.isAlone { return }
+    if cluster.isAlone { return [] }
     let model = try cluster.together { try InputFingerprint.model(run.modelDirectory) }
-    _ = try RankIdentity(config: run.config, model: model).requireEqual(on: cluster, allowsMixedMachines: false)
+    let identity = RankIdentity(config: run.config, model: model)
+    let notices = try identity.requireEqual(on: cluster, allowsMixedMachines: true)
     try cluster.requireSame("adapter values", "\(state.values.hash(0..<state.values.count))")
+    return notices
   }
 
   /// Reads a split on every rank. Throws on all of them unless they have the same examples. `check` may refuse them.

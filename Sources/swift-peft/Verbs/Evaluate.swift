@@ -71,7 +71,7 @@ struct Evaluate: ParsableCommand {
       try runDirectory.map { try ScoringRun(config, run: $0, threads: threads, cluster: cluster) }
         ?? ScoringRun(config, adapterDirectory: adapter, threads: threads, cluster: cluster)
     }
-    try scoring.requireEqualRanks()
+    try scoring.requireEqualRanks().forEach(progress.notice)
     SlowBLAS.warn(library, progress)
     scoring.run.notices.forEach(progress.notice)
 

@@ -107,7 +107,7 @@ struct Generate: ParsableCommand {
     let progress = Progress(isQuiet: report.on(cluster).quiet)
     cluster.notices.forEach(progress.notice)
     let run = try load(cluster, progress)
-    try run.requireEqualRanks()
+    try run.requireEqualRanks().forEach(progress.notice)
     run.notices.forEach(progress.notice)
     let texts = try prompts.isEmpty ? lines(cluster) : prompts
     let ids = try run.prompts(options) {

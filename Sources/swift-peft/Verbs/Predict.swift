@@ -45,7 +45,7 @@ struct Predict: ParsableCommand {
     let scoring = try cluster.together {
       try ScoringRun(config, run: directory, threads: threads.count(on: cluster), cluster: cluster)
     }
-    try scoring.requireEqualRanks()
+    try scoring.requireEqualRanks().forEach(progress.notice)
     SlowBLAS.warn(library, progress)
     scoring.run.notices.forEach(progress.notice)
 
