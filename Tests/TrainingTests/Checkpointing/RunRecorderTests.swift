@@ -115,7 +115,10 @@ import Testing
 
   /// Steps 4 to 200, while another connection holds the database for `extra` seconds more than that takes.
   private func recordWhileLocked(_ recorder: RunRecorder, extra: Double) throws {
-    let holder = try DatabaseQueue(path: path)
+    // The recorder may still be writing steps 1 to 3.
+    var patient = GRDB.Configuration()
+    patient.busyMode = .timeout(60)
+    let holder = try DatabaseQueue(path: path, configuration: patient)
     try recordAll(recorder) {
       try holder.writeWithoutTransaction { database throws in
         try database.execute(sql: "BEGIN EXCLUSIVE")
