@@ -13,7 +13,7 @@ extension Task {
   ) { opening in
     let style = try InstructionStyle(
       opening.options.promptTemplate,
-      chatTemplate: opening.modelDirectory.flatMap { try Tokenizer.chatTemplate(modelDirectory: $0) })
+      chatTemplate: opening.modelDirectory.flatMap { try ChatTemplateFiles(modelDirectory: $0).usual?.text })
     var reader = TaskReader(labels: nil, objective: LanguageModelling()) {
       try PromptedDataset(instructions: $0.path, style: style).split($0, cut: .each)
     }
