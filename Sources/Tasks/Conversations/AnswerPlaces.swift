@@ -1,0 +1,100 @@
+import Diagnostics
+
+/// The text of a conversation, and the parts of it that are to be learnt.
+struct ConversationText: Equatable {
+  let text: String
+  /// In bytes of the text, ascending, none empty.
+  let targets: [Range<Int>]
+}
+
+/// Why it cannot be told what the assistant writes.
+struct UnclearAnswer: UserFacingError, Equatable {
+  let template: String
+  /// The turn, from 0.
+  let turn: Int
+  var description: String {
+    "\(template): cannot tell which part of the text is messages[\(turn)], what the assistant writes; mark it with "
+      + "{% generation %} … {% endgeneration %}"
+  }
+  var exitStatus: ExitStatus { .badInput }
+}
+
+extension ChatTemplate {
+  /// The text of a whole conversation with what is to be learnt of it. `ending` is what ends the assistant's turns
+  /// (`answerEnding`).
+  ///
+  /// Where the template marks what the assistant writes, these are the marked parts. Otherwise an answer is what stands
+  /// between the text of the conversation up to it (with the beginning of the assistant's turn) and the text up to its
+  /// end, if both begin the whole text. Templates that write a turn in another way once others follow it (Qwen 3 forgets
+  /// what was thought) are run once more with other words in the answer's place: the answer is what differs, and the
+  /// turn's ending behind it. Throws where neither tells.
+  func text(
+    of conversation: Conversation, loss: AssistantLoss, special: [(name: String, text: String)], ending: String
+  ) throws -> ConversationText {
+    let whole = try render(conversation, special: special), bytes = Array(whole.text.utf8)
+    let answers = conversation.answers
+    if loss == .none { return ConversationText(text: whole.text, targets: bytes.isEmpty ? [] : [0..<bytes.count]) }
+    var targets: [Range<Int>]
+    if marksAnswers {
+      // Marked turns of a prompt stand before those of its completion.
+      targets = whole.marked.suffix(conversation.promptLength > 0 ? answers.count : whole.marked.count)
+      if loss == .last { targets = targets.suffix(1) }
+    } else {
+      let wanted = loss == .last ? answers.suffix(1) : answers[...]
+      targets = try wanted.map { turn in
+        let found = try place(of: turn, in: conversation, bytes, special: special, ending: ending)
+        guard let found else { throw UnclearAnswer(template: name, turn: turn) }
+        return found
+      }
+    }
+    return ConversationText(text: whole.text, targets: targets.filter { !$0.isEmpty })
+  }
+
+  private func place(
+    of turn: Int, in conversation: Conversation, _ whole: [UInt8], special: [(name: String, text: String)],
+    ending: String
+  ) throws -> Range<Int>? {
+    // A template may refuse a conversation that is cut off: then the other way may still tell.
+    let before = (try? render(conversation, 0..<turn, answering: true, special: special).text.utf8).map(Array.init)
+    let after = (try? render(conversation, 0..<(turn + 1), special: special).text.utf8).map(Array.init)
+    let start = before.flatMap { whole.starts(with: $0) ? $0.count : nil }
+    if let start, let after, whole.starts(with: after), after.count > start {
+      return trimmed(start..<after.count, of: whole, ending: ending)
+    }
+    // Characters of private use: no template trims or changes them.
+    let other = conversation.messages[turn].text == "\u{F8F0}" ? "\u{F8F1}" : "\u{F8F0}"
+    var changed = conversation
+    changed.messages[turn] = conversation.messages[turn].with(text: other)
+    let compared = Array(try render(changed, special: special).text.utf8)
+    let first = zip(whole, compared).prefix { $0 == $1 }.count
+    let last = zip(whole.reversed(), compared.reversed()).prefix { $0 == $1 }.count
+    guard first + last < whole.count, first + last < compared.count else { return nil }
+    let end = whole.count - last, rest = whole[end...]
+    let spaces = rest.prefix { [0x20, 0x0A, 0x09, 0x0D].contains($0) }.count
+    guard ending.isEmpty || rest.dropFirst(spaces).starts(with: ending.utf8) else { return nil }
+    return (start.map { min($0, first) } ?? first)..<(ending.isEmpty ? end : end + spaces + ending.utf8.count)
+  }
+
+  /// A turn up to its ending: the line end that many templates put behind is no part of it, as the model stops before.
+  private func trimmed(_ range: Range<Int>, of whole: [UInt8], ending: String) -> Range<Int> {
+    let white = whole[range].reversed().prefix { [0x20, 0x0A, 0x09, 0x0D].contains($0) }.count
+    let cut = range.lowerBound..<(range.upperBound - white)
+    let ends = !ending.isEmpty && whole[cut].suffix(ending.utf8.count).elementsEqual(ending.utf8)
+    return ends ? cut : range
+  }
+
+  /// What stands behind the words of the assistant's turn, without the white space around it: `<|im_end|>`. Empty where
+  /// nothing does, or where the template takes no short conversation.
+  func answerEnding(special: [(name: String, text: String)]) -> String {
+    let words = "\u{F8F0}"
+    let tries = [[Message(.user, "a")], [Message(.system, "a"), Message(.user, "a")]]
+    for messages in tries {
+      let conversation = Conversation(messages + [Message(.assistant, words)])
+      guard let text = try? render(conversation, special: special).text,
+        let end = text.range(of: words)?.upperBound
+      else { continue }
+      return String(text[end...]).trimmed
+    }
+    return ""
+  }
+}
