@@ -40,8 +40,9 @@ import Testing
 
   @Test(arguments: cases.indices) func promptsAreThose(number: Int) throws {
     let expected = Self.cases[number], task = try Self.task(expected)
+    let file = try #require(task.testFile?.first)
     let group = try #require(
-      ChoiceGroup.all(in: require(task.testFile?.first), shots: task.numFewshot, shotsFile: task.fewshotFile).first)
+      ChoiceGroup.all(in: file, shots: task.numFewshot, shotsFile: task.fewshotFile).first)
     let style = try #require(task.choiceStyle.flatMap(ChoiceStyle.init))
     for (question, row) in zip(group.questions.questions, expected["questions"]?.array ?? []) {
       let shots = Array(group.shots.prefix(row["shots"]?.integer ?? 0))
