@@ -84,7 +84,8 @@ import Testing
     Case("adapter", #""aslora": []"#, "must be an object, not an empty list"),
     Case("task", #""max_seq_length": 0"#, "must be a whole number of at least 1, not 0"),
     Case("task", #""train_file": []"#, "must be a path or a list of paths or null, not an empty list"),
-    Case("task", #""test_file": ["a", "a"]"#, "must be a path or a list of paths, none of them twice or null, not a list"),
+    Case(
+      "task", #""test_file": ["a", "a"]"#, "must be a path or a list of paths, none of them twice or null, not a list"),
     Case("task", #""validation_file": 3"#, "must be a path or a list of paths or null, not 3"),
     Case("task", #""file_format": "xml""#, #"must be one of tsv, csv, jsonl, json or null, not "xml""#),
     Case(
