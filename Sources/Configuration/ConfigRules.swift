@@ -29,6 +29,10 @@ struct ConfigRule: Sendable {
       }
       return "requires num_fewshot above 0"
     },
+    forTask("task.prompt_template", with: "task.chat_template") { _, config in
+      guard config.task.chatTemplate != nil, config.task.promptTemplate != nil else { return nil }
+      return "is the older name of chat_template: give one of them"
+    },
   ]
 
   /// Options that only some tasks take, and those that a task cannot do without. `has_header` has a default, so that it
@@ -39,7 +43,11 @@ struct ConfigRule: Sendable {
         guard !task.options.contains(option), option.isGiven(config.task) else { return nil }
         let isColumn = option == .textColumns || option == .labelColumn
         let takers = config.catalog.tasks.filter { $0.options.contains(option) }.map(\.name)
-        return "only applies to \(takers.count == 1 ? "task" : "tasks") \(takers.joined(separator: " and "))"
+        let names =
+          takers.count > 2
+          ? takers.dropLast().joined(separator: ", ") + " and " + takers[takers.count - 1]
+          : takers.joined(separator: " and ")
+        return "only applies to \(takers.count == 1 ? "task" : "tasks") \(names)"
           + (isColumn ? "; task \(task.name) has columns of its own" : "")
       },
       forTask("task.\(option.rawValue)") { task, config in

@@ -11,22 +11,67 @@ extension TaskConfig: ConfigSection {
     [
       Field("name", \.name, .name(of: catalog.tasks.map(\.name)), required: true),
       Field("data_dir", optional: \.dataDir, .text),
-      Field("train_file", optional: \.trainFile, .text),
-      Field("validation_file", optional: \.validationFile, .text),
-      Field("test_file", optional: \.testFile, .text),
+      Field("train_file", optional: \.trainFile, .files),
+      Field("validation_file", optional: \.validationFile, .files),
+      Field("test_file", optional: \.testFile, .files),
+      Field("file_format", optional: \.fileFormat, .choice).omittedIfNull,
+      Field("delimiter", optional: \.delimiter, .delimiter).omittedIfNull,
       Field(
         "text_columns", optional: \.textColumns,
         .list("a list of one or two columns, by name or 0-based number", of: .column, most: 2)),
       Field("label_column", optional: \.labelColumn, .column),
       Field("has_header", \.hasHeader, .truth),
       Field("prompt_template", optional: \.promptTemplate, .text),
+      Field("chat_template", optional: \.chatTemplate, .text).omittedIfNull,
+      Field("chat_template_date", optional: \.chatTemplateDate, .text).omittedIfNull,
+      Field("assistant_only_loss", optional: \.assistantOnlyLoss, .assistantLoss).omittedIfNull,
+      Field("packing", optional: \.packing, .truth).omittedIfNull,
       Field("choice_style", optional: \.choiceStyle, .name(of: ChoiceStyle.allCases.map(\.rawValue))),
       Field("num_fewshot", optional: \.numFewshot, .integer(0...)),
       Field("fewshot_file", optional: \.fewshotFile, .text),
-      Field("max_seq_length", \.maxSeqLength, .integer(1...)),
+      Field("max_seq_length", optional: \.maxSeqLength, .integer(1...)),
       Field("max_train_samples", optional: \.maxTrainSamples, .integer(1...)),
       Field("max_eval_samples", optional: \.maxEvalSamples, .integer(1...)),
     ]
+  }
+}
+
+extension FieldKind where Value == [String] {
+  /// A path or a pattern of paths, or a list of them. One alone is written as a text, as before there were lists.
+  fileprivate static var files: Self {
+    let paths = FieldKind.oneOrMore("a path or a list of paths", of: .text)
+    return Self(
+      read: paths.read, write: { $0.count == 1 ? .string($0[0]) : paths.write($0) }, schema: paths.schema)
+  }
+}
+
+extension FieldKind where Value == Character {
+  fileprivate static var delimiter: Self {
+    Self(
+      read: { node in
+        guard let text = node.string, text.unicodeScalars.count == 1, let character = text.first,
+          TableStyle.byte(character) != nil
+        else { return .expected(TableStyle.delimiterRule) }
+        return .success(character)
+      },
+      write: { .string(String($0)) }, schema: ["type": "string", "minLength": 1, "maxLength": 1])
+  }
+}
+
+extension FieldKind where Value == AssistantLoss {
+  /// `"all"` or `"last"`; true and false as in TRL.
+  fileprivate static var assistantLoss: Self {
+    Self(
+      read: { node in
+        if let isOn = node.bool { return .success(isOn ? .all : .everyToken) }
+        switch node.string {
+        case "all": return .success(.all)
+        case "last": return .success(.last)
+        default: return .expected("\"all\", \"last\" or false")
+        }
+      },
+      write: { $0 == .everyToken ? .bool(false) : .string($0.rawValue) },
+      schema: ["enum": ["all", "last", false, true]])
   }
 }
 

@@ -113,6 +113,15 @@ public struct Tokenizer: Sendable {
   /// hands them to chat templates.
   public var specialTokens: [(name: String, text: String)] { parts.named }
 
+  /// The tokens that `encode` puts in front of a text.
+  public var beginning: [Int32] {
+    // Ids of texts are not negative.
+    Array(parts.postProcessor.process([-1], nil).ids.prefix { $0 >= 0 })
+  }
+
+  /// Whether a token is searched for in texts, before they are split.
+  public func isAdded(_ id: Int32) -> Bool { addedByID[id] != nil }
+
   /// The id of a token of the vocabulary or an added one, or nil.
   public func id(of token: String) -> Int32? { parts.id(token) }
 

@@ -24,7 +24,7 @@ import Testing
           "name": "sst2", "data_dir": "d", "train_file": null, "validation_file": null, "test_file": null,
           "text_columns": null, "label_column": null, "has_header": true, "prompt_template": null,
           "choice_style": null, "num_fewshot": null, "fewshot_file": null,
-          "max_seq_length": 128, "max_train_samples": null, "max_eval_samples": null
+          "max_seq_length": null, "max_train_samples": null, "max_eval_samples": null
         },
         "adapter": {
           "strategy": "lora", "r": 8, "lora_alpha": 16, "lora_dropout": 0, "use_rslora": false,
@@ -86,10 +86,14 @@ import Testing
 
   @Test func columnsReadBackEqual() throws {
     var task = TaskConfig(name: "tsv")
-    task.trainFile = "t.tsv"
+    (task.trainFile, task.validationFile) = (["t.tsv"], ["a/*.csv", "b.csv"])
+    (task.fileFormat, task.delimiter) = (.csv, "\t")
     task.textColumns = [.name("a"), .index(3)]
     task.labelColumn = .index(0)
     let config = RunConfig(name: "n", model: "m", task: task)
     #expect(try RunConfig.load(text: config.jsonText()) == config)
+    // One file is a text, as it was before there were lists.
+    let written = try JSONParser.parse(config.jsonText())["task"]
+    #expect(written?["train_file"]?.string == "t.tsv" && written?["validation_file"]?.array?.count == 2)
   }
 }

@@ -1,10 +1,11 @@
 import Diagnostics
 
 /// The text of a conversation, and the parts of it that are to be learnt.
-struct ConversationText: Equatable {
-  let text: String
+package struct ConversationText: Equatable {
+  /// The whole text.
+  package let text: String
   /// In bytes of the text, ascending, none empty.
-  let targets: [Range<Int>]
+  package let targets: [Range<Int>]
 }
 
 /// Why it cannot be told what the assistant writes.
@@ -28,16 +29,17 @@ extension ChatTemplate {
   /// end, if both begin the whole text. Templates that write a turn in another way once others follow it (Qwen 3 forgets
   /// what was thought) are run once more with other words in the answer's place: the answer is what differs, and the
   /// turn's ending behind it. Throws where neither tells.
-  func text(
+  package func text(
     of conversation: Conversation, loss: AssistantLoss, special: [(name: String, text: String)], ending: String
   ) throws -> ConversationText {
     let whole = try render(conversation, special: special), bytes = Array(whole.text.utf8)
     let answers = conversation.answers
-    if loss == .none { return ConversationText(text: whole.text, targets: bytes.isEmpty ? [] : [0..<bytes.count]) }
+    if loss == .everyToken { return ConversationText(text: whole.text, targets: bytes.isEmpty ? [] : [0..<bytes.count]) }
     var targets: [Range<Int>]
     if marksAnswers {
       // Marked turns of a prompt stand before those of its completion.
-      targets = whole.marked.suffix(conversation.promptLength > 0 ? answers.count : whole.marked.count)
+      let marked = whole.marked.sorted { $0.lowerBound < $1.lowerBound }
+      targets = marked.suffix(conversation.promptLength > 0 ? answers.count : marked.count)
       if loss == .last { targets = targets.suffix(1) }
     } else {
       let wanted = loss == .last ? answers.suffix(1) : answers[...]

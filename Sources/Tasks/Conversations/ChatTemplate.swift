@@ -18,11 +18,8 @@ package struct ChatTemplate: Sendable {
     case llama2 = "llama-2"
     /// `<|start_header_id|>user<|end_header_id|> … <|eot_id|>`.
     case llama3 = "llama-3"
-    /// A prompt and its completion, with nothing around them. Chosen by data of that layout, not by name.
+    /// A prompt and its completion, with nothing around them.
     case completion
-
-    /// Those that have a name in configs.
-    package static let named: [Own] = [.alpaca, .chatML, .llama2, .llama3]
 
     fileprivate var source: [UInt8] {
       switch self {

@@ -12,7 +12,7 @@ package enum ConversationFormat: Sendable {
 
   /// The format that a config asks for, for data in `layout`.
   ///
-  /// - `alpaca`, `chatml`, `llama-2`, `llama-3`: ours;
+  /// - `alpaca`, `chatml`, `llama-2`, `llama-3`, `completion`: ours;
   /// - `model`: the model's own chat template; another name: the one of that name among the model's;
   /// - a path to a file of Jinja;
   /// - a text with `{instruction}`.
@@ -29,7 +29,7 @@ package enum ConversationFormat: Sendable {
       switch layout {
       case nil, .instructions: self = .template(try ChatTemplate(.alpaca, options: jinja))
       case .completions: self = .template(try ChatTemplate(.completion, options: jinja))
-      default:
+      case .messages, .shareGPT, .turns:
         guard let usual = try models()?.usual else {
           throw TaskError.badOption(
             key: "chat_template", problem: "conversations need one, and the model has none of its own; \(Self.known)")
@@ -44,7 +44,7 @@ package enum ConversationFormat: Sendable {
       }
       self = .template(try ChatTemplate(usual.text, file: usual.file, options: jinja))
     case let text?:
-      if let own = ChatTemplate.Own(rawValue: text), ChatTemplate.Own.named.contains(own) {
+      if let own = ChatTemplate.Own(rawValue: text) {
         self = .template(try ChatTemplate(own, options: jinja))
       } else if let named = try models()?[text] {
         self = .template(try ChatTemplate(named.text, file: named.file, options: jinja))
@@ -64,13 +64,19 @@ package enum ConversationFormat: Sendable {
   }
 
   private static let known =
-    "known are model (the model's own), \(ChatTemplate.Own.named.map(\.rawValue).joined(separator: ", ")), a file of "
+    "known are model (the model's own), \(ChatTemplate.Own.allCases.map(\.rawValue).joined(separator: ", ")), a file of "
     + "Jinja, or a text with {instruction} and {input}"
+
+  /// What a config says to get a template again that the data's layout decided; nil for the usual one.
+  var configValue: String? {
+    guard case .template(let template) = self, template.own != .alpaca else { return nil }
+    return template.own?.rawValue ?? "model"
+  }
 
   /// Names it for people.
   var name: String {
     switch self {
-    case .template(let template): template.own == .completion ? "as they are" : "put into \(template.name)"
+    case .template(let template): template.own == .completion ? "as they are" : "put into the template \(template.name)"
     case .fields: "put into the text of prompt_template"
     }
   }

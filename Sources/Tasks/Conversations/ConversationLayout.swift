@@ -1,34 +1,56 @@
 import StrictJSON
 
 /// How the records of a file hold conversations, told by their keys.
-package enum ConversationLayout: String, Sendable, CaseIterable {
+package enum ConversationLayout: Sendable, CaseIterable {
   /// `messages`: a list of turns with `role` and `content`.
   case messages
   /// ShareGPT: `conversations`, a list of turns with `from` and `value`.
-  case shareGPT = "conversations"
-  /// `prompt` and `completion`: texts, or lists of turns.
-  case completions = "prompt"
+  case shareGPT
+  /// `prompt` and `completion` as lists of turns.
+  case turns
+  /// `prompt` and `completion` as texts.
+  case completions
   /// Stanford Alpaca: `instruction`, `output` and, where there are some, `input`, `system` and `history`.
-  case instructions = "instruction"
+  case instructions
 
   /// What its records are called.
   package var title: String {
     switch self {
     case .messages: "conversations (messages)"
-    case .shareGPT: "ShareGPT conversations (conversations)"
-    case .completions: "prompts with completions (prompt, completion)"
-    case .instructions: "instructions (instruction, output)"
+    case .shareGPT: "ShareGPT conversations"
+    case .turns: "prompts with completions (turns)"
+    case .completions: "prompts with completions (texts)"
+    case .instructions: "instructions"
+    }
+  }
+
+  /// The key by which it is told.
+  var key: String {
+    switch self {
+    case .messages: "messages"
+    case .shareGPT: "conversations"
+    case .turns, .completions: "prompt"
+    case .instructions: "instruction"
     }
   }
 
   /// The layout of a record; nil where it has none of the keys.
   init?(of row: Row, in table: Table) {
     let found = Self.allCases.first { layout in
-      if let object = row.object { return object[layout.rawValue]?.isNull == false }
-      return table.header?.contains { $0.unicodeScalars.elementsEqual(layout.rawValue.unicodeScalars) } == true
+      if let node = row.object?[layout.key] { return !node.isNull && (node.array != nil || layout != .turns) }
+      guard row.object == nil, layout != .turns else { return false }
+      return table.header?.contains { $0.utf8.elementsEqual(layout.key.utf8) } == true
     }
     guard let found else { return nil }
     self = found
+  }
+
+  /// The layout of the first record in the first of `files`; nil where that cannot be read, which reading it all will say.
+  init?(ofFirstRecordIn files: [String], style: TableStyle) {
+    guard let file = files.first, let table = try? Table(path: file, style: style, otherwise: .json),
+      let row = table.rows.first
+    else { return nil }
+    self.init(of: row, in: table)
   }
 }
 
@@ -53,8 +75,8 @@ struct ConversationReader {
   func conversation(_ row: Row) throws(TaskError) -> Usable<Conversation> {
     let found = ConversationLayout(of: row, in: table)
     guard found == layout else {
-      let other = found.map { "is one of \($0.title)" } ?? "has no \(layout.rawValue)"
-      throw bad(row, "\(other), the first record of the file is one of \(layout.title)")
+      let other = found.map { "has the layout of \($0.title)" } ?? "has no \(layout.key)"
+      throw bad(row, "\(other), but the file begins with \(layout.title)")
     }
     var conversation: Conversation
     switch layout {
@@ -67,15 +89,13 @@ struct ConversationReader {
     case .shareGPT:
       conversation = Conversation(try turns("conversations", row, Self.shareGPT), line: row.line)
       try putSystem(from: row, into: &conversation)
-    case .completions: conversation = try completion(row)
+    case .completions, .turns: conversation = try completion(row)
     }
     conversation.tools = try tools(row)
     conversation.variables = try variables(row)
     if conversation.answers.isEmpty { return .skip("no turn of the assistant") }
-    if conversation.answers.contains(where: { conversation.messages[$0].text == "" && !conversation.messages[$0].callsTools })
-    {
-      return .skip("an empty turn of the assistant")
-    }
+    let answers = conversation.answers.map { conversation.messages[$0] }
+    if answers.contains(where: { $0.text == "" && !$0.callsTools }) { return .skip("an empty turn of the assistant") }
     return .use(conversation)
   }
 
@@ -102,7 +122,7 @@ struct ConversationReader {
   }
 
   private func completion(_ row: Row) throws(TaskError) -> Conversation {
-    guard let object = row.object, object["prompt"]?.array != nil else {
+    if layout == .completions {
       let prompt = try table.text("prompt", of: row) ?? "", completion = try table.text("completion", of: row) ?? ""
       var conversation = Conversation([Message(.user, prompt), Message(.assistant, completion)], line: row.line)
       conversation.promptLength = 1
@@ -141,12 +161,7 @@ struct ConversationReader {
     guard let object = node.object else { throw bad(row, "\(path) must be an object, not \(node.kind)", node) }
     // ShareGPT files with the usual names of turns are common.
     let form = object[form.key] == nil && object[Self.openAI.key] != nil ? Self.openAI : form
-    guard let name = object[form.key], !name.isNull else { throw bad(row, "\(path).\(form.key) is missing", node) }
-    guard let text = name.string, let role = form.names.first(where: { $0.name.utf8.elementsEqual(text.utf8) })?.role
-    else {
-      let known = form.names.map { "\"\($0.name)\"" }.joined(separator: ", ")
-      throw bad(row, "\(path).\(form.key) must be one of \(known), not \(name.string.map { "\"\($0.clipped)\"" } ?? name.kind)", name)
-    }
+    let role = try role(object[form.key] ?? JSONNode(.null, line: node.line), "\(path).\(form.key)", row, form)
     var members = object
     if form.key != "role" {
       (members["role"], members["content"]) = (JSONNode(.string(role.rawValue)), object[form.content])
@@ -161,6 +176,15 @@ struct ConversationReader {
       throw bad(row, "\(path).\(form.content) must be a text or a list of parts, not \(content.kind)", content)
     }
     return message
+  }
+
+  private func role(_ node: JSONNode, _ path: String, _ row: Row, _ form: Role) throws(TaskError) -> Message.Role {
+    if node.isNull { throw bad(row, "\(path) is missing", node) }
+    if let name = node.string, let known = form.names.first(where: { $0.name.utf8.elementsEqual(name.utf8) }) {
+      return known.role
+    }
+    let found = node.string.map { "\"\($0.clipped)\"" } ?? node.kind
+    throw bad(row, "\(path) must be one of \(listed(form.names.map(\.name))), not \(found)", node)
   }
 
   // MARK: - Beside the turns

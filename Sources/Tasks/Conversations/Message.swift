@@ -115,5 +115,5 @@ public enum AssistantLoss: String, Sendable, CaseIterable {
   /// Only the last one.
   case last
   /// Every token, whoever speaks (`false` in a config).
-  case none
+  case everyToken
 }

@@ -1,5 +1,7 @@
+import Diagnostics
 import Foundation
 import Metrics
+import Models
 
 /// A task: its data, its objective and its metrics, under the name that a config gives.
 ///
@@ -65,21 +67,43 @@ public struct Task: Sendable {
   /// Whether the task trains a language model to predict text.
   public var isLanguageModelling: Bool { labels == .none }
 
+  /// The most tokens of an example where a config says nothing.
+  public func usualLength(_ model: ModelConfig) -> Int {
+    isLanguageModelling ? min(1024, model.maximumSequenceLength / textsPerExample) : 128
+  }
+
   /// The splits that it can have.
   public var splits: [Split] { Split.allCases.filter { files[$0] != nil } }
 
   /// Whether its files have names of their own.
   public var hasFileNames: Bool { files.values.contains { !$0.isEmpty } }
 
-  /// The file or directory of `split`. Throws where there is none.
-  func file(_ split: Split, _ options: TaskOptions) throws -> String {
+  /// The files of `split`, or its directory. Throws where there are none.
+  func paths(_ split: Split, _ options: TaskOptions) throws -> [String] {
     guard let names = files[split] else { throw TaskError.noSuchSplit(task: name, split: split, splits: splits) }
+    if let own = options.ownFiles(split) { return try found(own, split) }
     let directory = options.dataDir.map { $0.hasSuffix("/") ? $0 : $0 + "/" }
-    let candidates =
-      options.ownFile(split).map { [$0] } ?? directory.map { directory in names.map { directory + $0 } } ?? []
+    let candidates = directory.map { directory in names.map { directory + $0 } } ?? []
     guard let usual = candidates.first else { throw TaskError.noFileGiven(task: name, split: split) }
-    if let file = candidates.first(where: FileManager.default.fileExists(atPath:)) { return file }
+    if let file = candidates.first(where: FileManager.default.fileExists(atPath:)) { return [file] }
     throw TaskError.missingFile(file: usual, task: name, split: split)
+  }
+
+  /// What the config's paths and patterns for `split` stand for. A path that exists is no pattern.
+  private func found(_ patterns: [String], _ split: Split) throws -> [String] {
+    let paths = try patterns.flatMap { path in
+      if FileManager.default.fileExists(atPath: path) { return [path] }
+      guard Glob.isPattern(path) else { throw TaskError.missingFile(file: path, task: name, split: split) }
+      let files = Glob.files(matching: path)
+      if files.isEmpty { throw TaskError.noMatch(pattern: path, task: name, split: split) }
+      return files
+    }
+    var seen = Set<[UInt8]>()
+    for path in paths where !seen.insert(Array(URL(fileURLWithPath: path).resolvingSymlinksInPath().path.utf8)).inserted
+    {
+      throw TaskError.badOption(key: split.fileKey, problem: "names \(path) twice")
+    }
+    return paths
   }
 
   /// The metrics that fit `labels`.
@@ -114,22 +138,27 @@ extension Task {
     Task(name, summary: summary, files: files, labels: .fixed(labels), metrics: metrics) { opening in
       let own = labels, labels = try opening.ordered(own)
       return TaskReader(labels: labels, objective: opening.task.objective(for: labels)) { request in
-        let examples = try read(request.path, request.split).prefix(request.limit)
-        return SplitData(examples.map { $0.relabelled(own, as: labels) }, file: request.path, labels: labels)
+        let examples = try request.paths.flatMap { path in
+          try read(path, request.split).map { $0.relabelled(own, as: labels, file: path) }
+        }
+        return SplitData(examples.prefix(request.limit), files: request.paths, labels: labels)
       } predict: { input in
-        SplitData(try input.lines(asPairs: false), file: input.name, labels: labels)
+        SplitData(try input.lines(asPairs: false), files: [input.name], labels: labels)
       }
     }
   }
 }
 
 extension Example {
-  /// The same example with the number that its class has in `other`.
-  fileprivate func relabelled(_ own: LabelSpace, as other: LabelSpace) -> Example {
-    guard own != other, case .classIndex(let index) = label, case .classes(let names) = own,
+  /// The same example in `file`, with the number that its class has in `other`.
+  fileprivate func relabelled(_ own: LabelSpace, as other: LabelSpace, file: String) -> Example {
+    var label = label
+    if own != other, case .classIndex(let index) = label, case .classes(let names) = own,
       case .classes(let others) = other, let number = others.firstIndex(of: names[index])
-    else { return self }
-    return Example(text: text, pair: pair, label: .classIndex(number), line: line)
+    {
+      label = .classIndex(number)
+    }
+    return Example(text: text, pair: pair, label: label, file: file, line: line)
   }
 }
 
@@ -139,21 +168,33 @@ public struct TaskOptions: Sendable, Equatable {
   public var name: String
   /// Directory with the task's usual file names.
   public var dataDir: String?
-  /// Replaces the task's own file, or names it where the task has none.
-  public var trainFile: String?
-  /// Replaces the task's own file, or names it where the task has none.
-  public var validationFile: String?
-  /// Replaces the task's own file, or names it where the task has none.
-  public var testFile: String?
+  /// Replace the task's own file, or name it where the task has none: paths, or patterns such as `data/train-*.csv`.
+  public var trainFile: [String]?
+  /// Replace the task's own file, or name it where the task has none; paths or patterns.
+  public var validationFile: [String]?
+  /// Replace the task's own file, or name it where the task has none; paths or patterns.
+  public var testFile: [String]?
+  /// How the files are written; nil: as their endings tell.
+  public var fileFormat: FileFormat?
+  /// What ends the fields of CSV, an ASCII character; nil: a comma.
+  public var delimiter: Character?
   /// `tsv`: the column of the text, or the two of a pair.
   public var textColumns: [Column]?
   /// `tsv`: the column of the label.
   public var labelColumn: Column?
   /// `tsv`: whether the first line names the columns; `cola` accepts it without effect.
   public var hasHeader = true
-  /// `instruct`: how instructions become prompts: `alpaca`, `model` (its own chat template), `chatml`, `llama-2`,
-  /// `llama-3`, or a text with `{instruction}` and `{input}`; nil: `alpaca`.
+  /// `instruct`: the older name of `chatTemplate`, or a text with `{instruction}` and `{input}`.
   public var promptTemplate: String?
+  /// `instruct`: how conversations become text: `model` (the model's own template) or the name of another of the model's,
+  /// `alpaca`, `chatml`, `llama-2`, `llama-3`, `completion`, or a file of Jinja; nil: as the data's layout tells.
+  public var chatTemplate: String?
+  /// `instruct`: the day that a template sees as today, such as `2024-07-26`; nil: that one.
+  public var chatTemplateDate: String?
+  /// `instruct`: on which turns the loss is taken; nil: all of the assistant's.
+  public var assistantOnlyLoss: AssistantLoss?
+  /// `instruct`: put several conversations into a row of `max_seq_length` tokens to train on.
+  public var packing: Bool?
   /// `multiple-choice`: how a question is put and what is scored: `letter`, `text` or `continuation`; nil: letters for
   /// CSV, the choices' text for JSON.
   public var choiceStyle: String?
@@ -161,8 +202,8 @@ public struct TaskOptions: Sendable, Equatable {
   public var numFewshot: Int?
   /// `multiple-choice`: where solved questions are; nil: MMLU's `dev/SUBJECT_dev.csv`.
   public var fewshotFile: String?
-  /// Longer examples are cut to this many tokens.
-  public var maxSeqLength = 128
+  /// Longer examples are cut to this many tokens; nil: 128 for sentences, 1024 (or what the model takes) for language.
+  public var maxSeqLength: Int?
   /// Use only the first examples; nil: all.
   public var maxTrainSamples: Int?
   /// Use only the first examples of every other split; nil: all.
@@ -171,8 +212,11 @@ public struct TaskOptions: Sendable, Equatable {
   /// The task `name` with every default.
   public init(name: String) { self.name = name }
 
-  /// The file that is given for `split` itself.
-  func ownFile(_ split: Split) -> String? {
+  /// The format of the files, as far as it is given.
+  public var tableStyle: TableStyle { TableStyle(format: fileFormat, delimiter: delimiter) }
+
+  /// The files that are given for `split` itself: paths or patterns.
+  func ownFiles(_ split: Split) -> [String]? {
     switch split {
     case .train: trainFile
     case .validation: validationFile
@@ -181,16 +225,28 @@ public struct TaskOptions: Sendable, Equatable {
     }
   }
 
+  /// Forgets what a run's model and data decided, where `given`, the config that it began with, says nothing.
+  public mutating func forgetDecisions(givenBy given: TaskOptions) {
+    if given.maxSeqLength == nil { maxSeqLength = nil }
+    if given.chatTemplate == nil, given.promptTemplate == nil { chatTemplate = nil }
+  }
+
   /// How many examples of `split` to use.
   public func limit(_ split: Split) -> Int? { split == .train ? maxTrainSamples : maxEvalSamples }
 }
 
 /// An option that only some tasks take, by its key in the config.
 public enum TaskOption: String, Sendable, CaseIterable {
+  case fileFormat = "file_format"
+  case delimiter
   case textColumns = "text_columns"
   case labelColumn = "label_column"
   case hasHeader = "has_header"
   case promptTemplate = "prompt_template"
+  case chatTemplate = "chat_template"
+  case chatTemplateDate = "chat_template_date"
+  case assistantOnlyLoss = "assistant_only_loss"
+  case packing
   case choiceStyle = "choice_style"
   case numFewshot = "num_fewshot"
   case fewshotFile = "fewshot_file"
@@ -198,10 +254,16 @@ public enum TaskOption: String, Sendable, CaseIterable {
   /// Whether `options` give it.
   public func isGiven(_ options: TaskOptions) -> Bool {
     switch self {
+    case .fileFormat: options.fileFormat != nil
+    case .delimiter: options.delimiter != nil
     case .textColumns: options.textColumns != nil
     case .labelColumn: options.labelColumn != nil
     case .hasHeader: !options.hasHeader
     case .promptTemplate: options.promptTemplate != nil
+    case .chatTemplate: options.chatTemplate != nil
+    case .chatTemplateDate: options.chatTemplateDate != nil
+    case .assistantOnlyLoss: options.assistantOnlyLoss != nil
+    case .packing: options.packing != nil
     case .choiceStyle: options.choiceStyle != nil
     case .numFewshot: options.numFewshot != nil
     case .fewshotFile: options.fewshotFile != nil

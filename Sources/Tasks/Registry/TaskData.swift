@@ -9,7 +9,7 @@ import Metrics
 public struct TaskData: Sendable {
   /// The task.
   public let task: Task
-  /// The section `task` of the config.
+  /// The section `task` of the config, with what the data decided where it says nothing.
   public let options: TaskOptions
   private let reader: TaskReader
 
@@ -18,18 +18,22 @@ public struct TaskData: Sendable {
   public init(
     _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil
   ) throws {
-    (self.task, self.options) = (task, options)
+    self.task = task
     var problems: [TaskError] = []
     for (key, limit) in [("max_train_samples", options.maxTrainSamples), ("max_eval_samples", options.maxEvalSamples)] {
       if let limit, limit < 1 { problems.append(.badOption(key: key, problem: "must be 1 or more, found \(limit)")) }
     }
-    for option in [TaskOption.textColumns, .labelColumn, .hasHeader]
-    where option.isGiven(options) && !task.options.contains(option) {
-      problems.append(.badOption(key: option.rawValue, problem: "task \(task.name) has columns of its own"))
+    for (option, what) in [
+      (TaskOption.textColumns, "columns"), (.labelColumn, "columns"), (.hasHeader, "columns"),
+      (.fileFormat, "a format"),
+      (.delimiter, "a format"),
+    ] where option.isGiven(options) && !task.options.contains(option) {
+      problems.append(.badOption(key: option.rawValue, problem: "task \(task.name) has \(what) of its own"))
     }
     try problems.throwIfAny()
     reader = try task.open(
       TaskOpening(task: task, options: options, modelDirectory: modelDirectory, knownLabels: knownLabels))
+    self.options = reader.options ?? options
   }
 
   /// The task of `tasks` that the options name.
@@ -58,8 +62,8 @@ public struct TaskData: Sendable {
   /// Whether examples are pairs of texts.
   public var isPair: Bool { reader.isPair }
 
-  /// The file or directory of `split`. Throws where the task has none.
-  public func file(_ split: Split) throws -> String { try task.file(split, options) }
+  /// The files of `split`, or its directory. Throws where the task has none.
+  public func files(_ split: Split) throws -> [String] { try task.paths(split, options) }
 
   /// The examples of `split`: the first `max_*_samples`, or all. The whole file is checked either way.
   ///
@@ -80,7 +84,7 @@ public struct TaskData: Sendable {
   public var predictsLabels: Bool { reader.predict != nil }
 
   private func request(_ split: Split, toTrain: Bool) throws -> SplitRequest {
-    SplitRequest(split: split, path: try file(split), limit: options.limit(split) ?? .max, toTrain: toTrain)
+    SplitRequest(split: split, paths: try files(split), limit: options.limit(split) ?? .max, toTrain: toTrain)
   }
 }
 
@@ -104,8 +108,8 @@ public struct TaskOpening: Sendable {
     return knownLabels
   }
 
-  /// The file of `split`. Throws where there is none.
-  public func file(_ split: Split) throws -> String { try task.file(split, options) }
+  /// The files of `split`, or its directory. Throws where there are none.
+  public func files(_ split: Split) throws -> [String] { try task.paths(split, options) }
 }
 
 /// An opened task: its labels are known, and its files can be read.
@@ -122,6 +126,8 @@ public struct TaskReader: Sendable {
   public var references: (@Sendable (SplitRequest) throws -> PromptedDataset)?
   /// How a text becomes what a language model continues.
   public var prompts = PromptFormat.plain
+  /// The section `task` with what the data decided where it says nothing; nil: nothing was.
+  public var options: TaskOptions?
   /// Whether examples are pairs of texts.
   public var isPair = false
 
@@ -138,8 +144,8 @@ public struct TaskReader: Sendable {
 public struct SplitRequest: Sendable {
   /// The split.
   public let split: Split
-  /// Its file or directory.
-  public let path: String
+  /// Its files in the order in which they are read, or its directory.
+  public let paths: [String]
   /// Use only the first examples; `.max`: all.
   public let limit: Int
   /// Whether to train on it.
@@ -151,7 +157,7 @@ public struct SplitData: Sendable {
   /// Texts with their labels, in file order; empty for language models.
   public let examples: [Example]
   /// Where they come from.
-  public let file: String
+  public let files: [String]
   /// Rows that were left out: the broken lines of QQP's official training file. They are always shown.
   public let skipped: [TaskError]
   /// How predictions are named, where there are some.
@@ -159,17 +165,17 @@ public struct SplitData: Sendable {
   private let encode: @Sendable (TextEncoder) throws -> EncodedDataset
 
   /// Texts with labels.
-  public init(_ examples: some Sequence<Example>, file: String, labels: LabelSpace?, skipped: [TaskError] = []) {
+  public init(_ examples: some Sequence<Example>, files: [String], labels: LabelSpace?, skipped: [TaskError] = []) {
     let examples = Array(examples)
-    (self.examples, self.file, self.skipped, answers) = (examples, file, skipped, labels)
+    (self.examples, self.files, self.skipped, answers) = (examples, files, skipped, labels)
     encode = { EncodedDataset(examples, encoder: $0) }
   }
 
   /// What a language model reads. How many examples that makes is known only once it is tokenized.
   public init(
-    file: String, answers: LabelSpace? = nil, encode: @escaping @Sendable (TextEncoder) throws -> EncodedDataset
+    files: [String], answers: LabelSpace? = nil, encode: @escaping @Sendable (TextEncoder) throws -> EncodedDataset
   ) {
-    (self.file, self.answers, self.encode) = (file, answers, encode)
+    (self.files, self.answers, self.encode) = (files, answers, encode)
     (examples, skipped) = ([], [])
   }
 
@@ -185,23 +191,20 @@ public struct SplitData: Sendable {
 public struct PromptFormat: Sendable {
   /// The ids of a text's prompt.
   public let ids: @Sendable (String, TextEncoder) throws -> [Int32]
-  /// What ends an answer, beside the model's own end of text.
-  public let ending: PromptedText.Ending
+  /// The ids of a conversation that the assistant is to go on with; nil where the format knows no turns.
+  public let conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])?
+  /// The tokens that end an answer, beside the model's own end of text.
+  public let ends: @Sendable (TextEncoder) throws -> [Int32]
 
-  /// A format; `ending` ends its answers.
+  /// A format of its parts.
   public init(
-    ending: PromptedText.Ending = .endOfText, ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32]
+    ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32],
+    conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])? = nil,
+    ends: @escaping @Sendable (TextEncoder) throws -> [Int32] = { _ in [] }
   ) {
-    (self.ids, self.ending) = (ids, ending)
+    (self.ids, self.conversation, self.ends) = (ids, conversation, ends)
   }
 
   /// A text as it is.
-  public static let plain = PromptFormat { text, encoder in try encoder.prompt(text, ends: false) }
-
-  /// The token that ends an answer, where the format has one of its own.
-  public func ends(_ encoder: TextEncoder) throws -> [Int] {
-    if ending == .endOfText { return [] }
-    let ids = try encoder.ending(ending)
-    return ids.count == 1 ? ids.map(Int.init) : []
-  }
+  public static let plain = PromptFormat(ids: { text, encoder in try encoder.prompt(text, ends: false) })
 }

@@ -43,7 +43,7 @@ struct TrainingInputs {
         }
         guard let checkpoint else { return try data.freshStart(steps, &notices) }
         if cluster.leads {
-          notices += try checkpoint.changes(config, fingerprint: fingerprint, totalSteps: steps.total)
+          notices += try checkpoint.changes(data.run.config, fingerprint: fingerprint, totalSteps: steps.total)
         }
         return try checkpoint.snapshot(table: data.run.table, head: data.run.head())
       }
@@ -78,7 +78,9 @@ struct TrainingData {
     let rows = try missing.find { try run.task().load(.train, toTrain: true) }.value
     train = try missing.find { try rows.map(run.encode) }.value ?? nil
     trainExamples = train?.items.count ?? rows.flatMap { $0.examples.isEmpty ? nil : $0.examples.count }
-    if let train, train.items.isEmpty { throw RunError.noExamples(file: try run.task().file(.train)) }
+    if let train, train.items.isEmpty {
+      throw RunError.noExamples(file: try run.task().files(.train).joined(separator: ", "))
+    }
     var evaluationSets: [(split: Split, data: EncodedDataset)] = []
     if config.training.evalStrategy != .no {
       let splits = try missing.find { try run.evaluationSplits() }.value
