@@ -64,7 +64,6 @@ let package = Package(
     library("Jinja", ["StrictJSON", "Diagnostics"]),
     .systemLibrary(name: "COniguruma", providers: [.apt(["libonig-dev"])]),
     library("Tokenizers", ["COniguruma", "StrictJSON", "Diagnostics", algorithms]),
-    library("Jinja", ["StrictJSON", "Diagnostics"]),
     library("Metrics"),
     .systemLibrary(name: "CStatFS"),
     library("RunStore", ["CStatFS", "Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),

@@ -57,8 +57,9 @@ import Tokenizers
   @Test func endOfText() throws {
     let encoder = try encoder("llama-bpe", end: 2), tokenizer = encoder.tokenizer
     let question = Conversation([Message(.user, "the boats"), Message(.assistant, " return")])
-    for (template, layout) in [(nil, ConversationLayout.completions), ("{instruction} =>", .messages), ("alpaca", .messages)]
-    {
+    for (template, layout) in [
+      (nil, ConversationLayout.completions), ("{instruction} =>", .messages), ("alpaca", .messages),
+    ] {
       let conversations = try ConversationEncoder(format(template, layout), loss: .all, encoder: encoder)
       let item = try conversations.item(question)
       #expect(item.ids.first == tokenizer.id(of: "<s>") && item.ids.last == 2)
@@ -102,10 +103,11 @@ import Tokenizers
   func anEndThatIsNoToken(template: String) throws {
     let ending = template == "chatml" ? "<|im_end|>" : "<|eot_id|>", encoder = try encoder("llama-bpe", end: 2)
     #expect {
-      _ = try ConversationEncoder(format(template), loss: .all, encoder: encoder)
+      try ConversationEncoder(format(template), loss: .all, encoder: encoder).requireEnding()
     } throws: {
-      "\($0)" == "task.chat_template: put into the template \(template): the assistant's turns end with \"\(ending)\", which "
-        + "is no token of the model's tokenizer, so that an answer could not end"
+      "\($0)"
+        == "task.chat_template: the template \(template) ends the assistant's turns with \"\(ending)\", which is no token "
+        + "of the model's tokenizer, so that an answer could not end"
     }
   }
 
@@ -114,7 +116,9 @@ import Tokenizers
     let template = ConversationFormat.template(try ChatTemplate(source, file: "t.jinja"))
     let conversations = try ConversationEncoder(template, loss: .all, encoder: encoder())
     #expect(
-      conversations.notices == ["t.jinja: nothing ends the assistant's turns, so that answers will not end by themselves"])
+      conversations.notices == [
+        "t.jinja: nothing ends the assistant's turns, so that answers will not end by themselves"
+      ])
   }
 
   // MARK: - Files

@@ -34,7 +34,9 @@ extension ChatTemplate {
   ) throws -> ConversationText {
     let whole = try render(conversation, special: special), bytes = Array(whole.text.utf8)
     let answers = conversation.answers
-    if loss == .everyToken { return ConversationText(text: whole.text, targets: bytes.isEmpty ? [] : [0..<bytes.count]) }
+    if loss == .everyToken {
+      return ConversationText(text: whole.text, targets: bytes.isEmpty ? [] : [0..<bytes.count])
+    }
     var targets: [Range<Int>]
     if marksAnswers {
       // Marked turns of a prompt stand before those of its completion.
@@ -60,8 +62,10 @@ extension ChatTemplate {
     let before = (try? render(conversation, 0..<turn, answering: true, special: special).text.utf8).map(Array.init)
     let after = (try? render(conversation, 0..<(turn + 1), special: special).text.utf8).map(Array.init)
     let start = before.flatMap { whole.starts(with: $0) ? $0.count : nil }
-    if let start, let after, whole.starts(with: after), after.count > start {
-      return trimmed(start..<after.count, of: whole, ending: ending)
+    if let start, let after, whole.starts(with: after), after.count > start,
+      let answer = trimmed(start..<after.count, of: whole, ending: ending)
+    {
+      return answer
     }
     // Characters of private use: no template trims or changes them.
     let other = conversation.messages[turn].text == "\u{F8F0}" ? "\u{F8F1}" : "\u{F8F0}"
@@ -78,24 +82,27 @@ extension ChatTemplate {
   }
 
   /// A turn up to its ending: the line end that many templates put behind is no part of it, as the model stops before.
-  private func trimmed(_ range: Range<Int>, of whole: [UInt8], ending: String) -> Range<Int> {
+  /// Nil where it does not end so.
+  private func trimmed(_ range: Range<Int>, of whole: [UInt8], ending: String) -> Range<Int>? {
     let white = whole[range].reversed().prefix { [0x20, 0x0A, 0x09, 0x0D].contains($0) }.count
     let cut = range.lowerBound..<(range.upperBound - white)
-    let ends = !ending.isEmpty && whole[cut].suffix(ending.utf8.count).elementsEqual(ending.utf8)
-    return ends ? cut : range
+    return !ending.isEmpty && whole[cut].suffix(ending.utf8.count).elementsEqual(ending.utf8) ? cut : nil
   }
 
-  /// What stands behind the words of the assistant's turn, without the white space around it: `<|im_end|>`. Empty where
-  /// nothing does, or where the template takes no short conversation.
+  /// What ends the assistant's turns, without the white space around it: `<|im_end|>`, perhaps with the beginning of what
+  /// follows. Empty where nothing does, or where the template takes no short conversation.
   func answerEnding(special: [(name: String, text: String)]) -> String {
-    let words = "\u{F8F0}"
-    let tries = [[Message(.user, "a")], [Message(.system, "a"), Message(.user, "a")]]
-    for messages in tries {
-      let conversation = Conversation(messages + [Message(.assistant, words)])
-      guard let text = try? render(conversation, special: special).text,
-        let end = text.range(of: words)?.upperBound
-      else { continue }
-      return String(text[end...]).trimmed
+    let words = "\u{F8F0}", question = Message(.user, "a"), answer = Message(.assistant, words)
+    func rest(_ messages: [Message]) -> String? {
+      guard let text = try? render(Conversation(messages), special: special).text else { return nil }
+      return text.range(of: words).map { String(text[$0.upperBound...]) }
+    }
+    for start in [[question], [Message(.system, "a"), question]] {
+      guard let last = rest(start + [answer]) else { continue }
+      // Some templates always begin the assistant's next turn.
+      let within = rest(start + [answer, question, Message(.assistant, "a")]) ?? last
+      let common = zip(last.unicodeScalars, within.unicodeScalars).prefix { $0 == $1 }.map(\.0)
+      return String(String.UnicodeScalarView(common)).trimmed
     }
     return ""
   }

@@ -25,6 +25,7 @@ extension EncodedDataset {
   /// Tokenizes the first `limit` conversations. Those of more than `max_seq_length` tokens lose their oldest exchanges, as
   /// many as need be; where one alone is longer, the conversation is left out. `packs` puts several into a row.
   init(_ files: [ConversationFile], limit: Int, packs: Bool, _ conversations: ConversationEncoder) throws {
+    try conversations.requireEnding()
     typealias Outcome = (item: Item?, isCut: Bool)
     let chosen = files.flatMap { file in file.conversations.map { (file: file.file, conversation: $0) } }.prefix(limit)
     let length = conversations.encoder.maxLength
@@ -49,14 +50,17 @@ extension EncodedDataset {
     let items = outcomes.compactMap(\.item).filter { $0.targetCount > 0 }
     if items.isEmpty, !chosen.isEmpty {
       throw TaskError.nothingUsable(
-        file: named(files.map(\.file)), reasons: ["more than \(length) tokens (task.max_seq_length)", "nothing to learn"])
+        file: named(files.map(\.file)),
+        reasons: ["more than \(length) tokens (task.max_seq_length)", "nothing to learn"])
     }
     let most = "more than \(length) tokens (task.max_seq_length)"
     var notes = files.map { "\($0.file): \($0.conversations.count) \($0.layout.title), \(conversations.title)" }
     notes += files.flatMap(\.skipped) + conversations.notices
     notes += notices(places(\.isCut)) { "cut the oldest turns of \(counted($0, "conversation")) of \(most)" }
     notes += notices(places { $0.item == nil }) { "left out \(counted($0, "conversation")) of \(most)" }
-    notes += notices(places { $0.item?.targetCount == 0 }) { "left out \(counted($0, "conversation")) with nothing to learn" }
+    notes += notices(places { $0.item?.targetCount == 0 }) {
+      "left out \(counted($0, "conversation")) with nothing to learn"
+    }
     let rows = packs ? Self.packed(items, length: length) : items
     if packs { notes.append("packed \(counted(items.count, "conversation")) into \(counted(rows.count, "row"))") }
     self.init(items: rows, leftOut: notes)

@@ -9,12 +9,14 @@ struct ConversationEncoder: Sendable {
   let encoder: TextEncoder
   private let special: [(name: String, text: String)]
   /// What ends the assistant's turns in the text; empty if nothing does.
-  private let ending: String
+  private var ending: String
+  /// The token for that.
+  private let endingToken: Int32?
   /// The model's end-of-text token, where it follows every answer.
   private let end: [Int32]
 
-  /// An encoder that puts conversations into `format`. Throws where the text that ends the assistant's turns is no token
-  /// of the tokenizer: a model can end an answer with a token only.
+  /// An encoder that puts conversations into `format`. Throws where answers end with the model's end-of-text token, and it
+  /// has none.
   init(_ format: ConversationFormat, loss: AssistantLoss, encoder: TextEncoder) throws {
     (self.format, self.loss, self.encoder) = (format, loss, encoder)
     special = encoder.tokenizer.specialTokens
@@ -23,18 +25,19 @@ struct ConversationEncoder: Sendable {
       (ending, end) = (template.answerEnding(special: special), [])
     case .template, .fields: (ending, end) = ("", [try encoder.end()])
     }
-    if !ending.isEmpty, endingToken == nil {
-      throw TaskError.badOption(
-        key: "chat_template",
-        problem: "\(format.name): the assistant's turns end with \"\(ending.clipped)\", which is no token of the model's "
-          + "tokenizer, so that an answer could not end")
-    }
+    let ids = encoder.tokenizer.ids(of: ending)
+    endingToken = ids.first.flatMap { ids.count == 1 || encoder.tokenizer.isAdded($0) ? $0 : nil }
+    if let token = endingToken.flatMap(encoder.tokenizer.token) { ending = token }
   }
 
-  /// The token that the text after an answer begins with.
-  private var endingToken: Int32? {
-    let ids = encoder.tokenizer.ids(of: ending)
-    return ids.first.flatMap { ids.count == 1 || encoder.tokenizer.isAdded($0) ? $0 : nil }
+  /// Throws where the text that ends the assistant's turns is no token of the tokenizer: a model can end an answer with a
+  /// token only.
+  func requireEnding() throws {
+    guard !ending.isEmpty, endingToken == nil, case .template(let template) = format else { return }
+    throw TaskError.badOption(
+      key: "chat_template",
+      problem: "the template \(template.name) ends the assistant's turns with \"\(ending.clipped)\", which is no token of "
+        + "the model's tokenizer, so that an answer could not end")
   }
 
   /// The tokens that end an answer beside the model's own.
@@ -135,7 +138,7 @@ struct ConversationEncoder: Sendable {
   }
 
   private func item(_ pieces: [(ids: [Int32], isTarget: Bool)]) -> EncodedDataset.Item {
-    if loss == .everyToken { return EncodedDataset.Item(turns: pieces.map { .init($0.ids, isTarget: true) }) }
+    if loss == .everyToken { return EncodedDataset.Item(documents: [pieces.flatMap(\.ids)]) }
     let last = pieces.lastIndex { $0.isTarget } ?? -1
     return EncodedDataset.Item(turns: pieces[...last].map { .init($0.ids, isTarget: $0.isTarget) })
   }
@@ -160,9 +163,13 @@ extension PromptTemplate {
     guard let question = messages.first, question.role == .user, let text = question.text,
       messages.count == 1 || (messages.count == 2 && messages[1].role == .assistant && messages[1].text != nil),
       conversation.tools == nil
-    else { throw NoField(problem: "more than one question with its answer, which the prompt template has no fields for") }
+    else {
+      throw NoField(problem: "more than one question with its answer, which the prompt template has no fields for")
+    }
     let parts = question.parts ?? (text, "")
-    if !parts.input.isEmpty, !uses("input") { throw NoField(problem: "an input, but the prompt template has no {input}") }
+    if !parts.input.isEmpty, !uses("input") {
+      throw NoField(problem: "an input, but the prompt template has no {input}")
+    }
     return filled(["instruction": parts.instruction, "input": parts.input])
   }
 

@@ -1,3 +1,4 @@
+import Diagnostics
 import StrictJSON
 
 /// How the records of a file hold conversations, told by their keys.
@@ -65,7 +66,8 @@ struct ConversationReader {
     guard let first = table.rows.first, let layout = ConversationLayout(of: first, in: table) else {
       throw .badRecord(
         file: table.file, line: table.rows.first?.line ?? 1,
-        problem: "no conversation: a record has messages, conversations (ShareGPT), prompt and completion, or instruction "
+        problem:
+          "no conversation: a record has messages, conversations (ShareGPT), prompt and completion, or instruction "
           + "and output")
     }
     self.layout = layout

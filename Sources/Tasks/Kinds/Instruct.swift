@@ -4,7 +4,8 @@ import Tokenizers
 extension Task {
   /// Conversations to learn.
   public static let instruct = Task(
-    "instruct", summary: "Conversations and instructions with the answers to learn: JSON, or as the file's ending tells",
+    "instruct",
+    summary: "Conversations and instructions with the answers to learn: JSON, or as the file's ending tells",
     files: [
       .train: ["train.json", "train.jsonl"], .validation: ["validation.json", "validation.jsonl"],
       .test: ["test.json", "test.jsonl"],
@@ -15,7 +16,8 @@ extension Task {
   ) { opening in
     var options = opening.options
     let style = options.tableStyle, given = options.chatTemplate ?? options.promptTemplate
-    let layout = given != nil ? nil : opening.firstFiles.flatMap { ConversationLayout(ofFirstRecordIn: $0, style: style) }
+    let layout =
+      given != nil ? nil : opening.firstFiles.flatMap { ConversationLayout(ofFirstRecordIn: $0, style: style) }
     let format = try ConversationFormat(options, layout: layout, modelDirectory: opening.modelDirectory)
     // What the data's layout decided is written down, so that the run's adapter is used in the same way later.
     if given == nil { options.chatTemplate = format.configValue }

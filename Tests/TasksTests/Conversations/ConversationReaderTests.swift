@@ -144,7 +144,10 @@ func conversations(_ lines: String, file: String = "d.jsonl", format: FileFormat
       #"{"messages": [{"role": "user", "content": "a"}], "chat_template_kwargs": 1}"#,
       "d.jsonl:1: chat_template_kwargs must be an object, not a whole number"
     ),
-    (#"{"messages": [{"role": "user", "content": "a"}]}"#, "d.jsonl: no usable records: each has no turn of the assistant"),
+    (
+      #"{"messages": [{"role": "user", "content": "a"}]}"#,
+      "d.jsonl: no usable records: each has no turn of the assistant"
+    ),
   ])
   func wrongRecords(text: String, expected: String) {
     #expect(message { _ = try conversations(text) } == expected)
@@ -154,7 +157,10 @@ func conversations(_ lines: String, file: String = "d.jsonl", format: FileFormat
     ("{}", "d.json:1: must be a list of objects, not an object (JSONL files end in .jsonl)"),
     ("[[]]", "d.json:1: must be an object, not a list"), ("[]", "d.json: the file is empty"),
     ("[\n{\"instruction\": \"a\"}]", "d.json:2: output is missing"),
-    ("[{\"messages\": [\n{\"role\": \"x\"}]}]", "d.json:2: messages[0].role must be one of \"system\", \"user\", \"assistant\", \"tool\", not \"x\""),
+    (
+      "[{\"messages\": [\n{\"role\": \"x\"}]}]",
+      "d.json:2: messages[0].role must be one of \"system\", \"user\", \"assistant\", \"tool\", not \"x\""
+    ),
   ])
   func wrongLists(text: String, expected: String) {
     #expect(message { _ = try conversations(text, file: "d.json", format: .json) } == expected)

@@ -118,7 +118,9 @@ import Testing
 
   // MARK: - Answers
 
-  private func answers(_ template: String, _ conversation: Conversation, _ loss: AssistantLoss = .all) throws -> [String] {
+  private func answers(_ template: String, _ conversation: Conversation, _ loss: AssistantLoss = .all) throws
+    -> [String]
+  {
     let template = try ChatTemplate(template, file: "t.jinja")
     let text = try template.text(
       of: conversation, loss: loss, special: [], ending: template.answerEnding(special: []))
@@ -172,6 +174,16 @@ import Testing
     let template = "{% for m in messages %}[{{ m.role }}] {{ m.content | trim }}</s>{% endfor %}"
     // The turn's beginning cannot be told from the assistant's words, so it is learnt too.
     #expect(try answers(template, turns) == ["[assistant] Yes</s>", "[assistant] 4</s>"])
+  }
+
+  /// Without the beginning of the next turn, which some templates always put behind.
+  @Test func templatesThatAlwaysPrompt() throws {
+    let template =
+      "{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.role == 'assistant' %}</s>{% endif %}\n"
+      + "{% endfor %}assistant:"
+    #expect(try answers(template, turns) == [" Yes </s>", " 4</s>"])
+    let endless = template.replacing("</s>", with: "")
+    #expect(try answers(endless, turns) == [" Yes ", " 4"])
   }
 
   @Test func whatCannotBeTold() throws {
