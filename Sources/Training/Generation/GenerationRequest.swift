@@ -9,18 +9,29 @@ public struct GenerationRequest: Sendable {
   public var minNewTokens: Int?
   /// Sampling, or always the likeliest token.
   public var samples: Bool?
-  /// See `GenerationOptions`, as all below.
+  /// Divides the logits before sampling.
   public var temperature: Double?
+  /// Samples from the k likeliest tokens; 0 is off.
   public var topK: Int?
+  /// Samples from the likeliest tokens whose probabilities add up to p.
   public var topP: Double?
+  /// Samples from tokens at least so likely as this share of the likeliest.
   public var minP: Double?
+  /// Samples from the most typical tokens whose probabilities add up to this.
   public var typicalP: Double?
+  /// Penalises tokens already in the text.
   public var repetitionPenalty: Double?
+  /// No n-gram of this length repeats.
   public var noRepeatNGramSize: Int?
+  /// Number of beams in the search.
   public var beams: Int?
+  /// Ranks finished beams by log-probability / length to this power.
   public var lengthPenalty: Double?
+  /// When the beam search ends.
   public var earlyStopping: GenerationOptions.EarlyStopping?
+  /// The seed for sampling.
   public var seed: UInt64 = 42
+  /// Keeps keys and values of earlier tokens.
   public var usesCache = true
 
   /// Leaves everything to the model.
