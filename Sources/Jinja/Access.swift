@@ -57,11 +57,14 @@ extension Renderer {
       if ContainerMethods.changingObject.contains(name) { return unsafe(name, of: object) }
       return try method(ContainerMethods.object[name], name, of: object)
     case .integer, .bool:
-      return name == "real" || name == "numerator" ? .integer(object.integer ?? 0)
+      return name == "real" || name == "numerator"
+        ? .integer(object.integer ?? 0)
         : name == "imag" ? .integer(0) : name == "denominator" ? .integer(1) : nil
     case .float(let float):
-      return name == "real" ? object
-        : name == "imag" ? .float(0)
+      return name == "real"
+        ? object
+        : name == "imag"
+          ? .float(0)
           : name == "is_integer" ? .reference(Function(name) { _, _ in .bool(float == float.rounded()) }) : nil
     case .reference(let reference): return try reference.attribute(name, self)
     case .none, .undefined: return nil

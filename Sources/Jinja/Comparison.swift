@@ -35,8 +35,7 @@ extension Renderer {
     case (.reference(let a), .reference(let b)): return try a.isEqual(to: b, self)
     default:
       if let a = left.integer, let b = right.integer { return a == b }
-      guard let a = left.number, let b = right.number else { return false }
-      return a == b
+      return sign(left, right) == 0
     }
   }
 
@@ -54,10 +53,30 @@ extension Renderer {
     return true
   }
 
+  /// −1, 0 or 1 for a number that is less than, equal to or greater than another one, exactly; nil if one is no number.
+  private func sign(_ left: JinjaValue, _ right: JinjaValue) -> Int? {
+    func sign<Number: Comparable>(_ a: Number, _ b: Number) -> Int? { a < b ? -1 : a == b ? 0 : a > b ? 1 : nil }
+    /// Where a whole number lies beside another one.
+    func sign(_ a: Int, beside b: Double) -> Int? {
+      guard a.magnitude > 1 << 53, b.isFinite else { return sign(Double(a), b) }
+      guard let whole = Int(exactly: b.rounded(.down)) else { return b > 0 ? -1 : 1 }
+      return a == whole ? (b > b.rounded(.down) ? -1 : 0) : sign(a, whole)
+    }
+    switch (left, right) {
+    case (.float(let a), .float(let b)): return sign(a, b)
+    case (.float(let a), _): return right.integer.flatMap { sign($0, beside: a) }.map { -$0 }
+    case (_, .float(let b)): return left.integer.flatMap { sign($0, beside: b) }
+    default: return left.integer.flatMap { a in right.integer.flatMap { sign(a, $0) } }
+    }
+  }
+
   /// `left < right` and the like.
   private func order(_ operation: Comparison, _ left: JinjaValue, _ right: JinjaValue) throws -> Bool {
     if let a = left.integer, let b = right.integer { return ordered(operation, a, b) }
-    if let a = left.number, let b = right.number { return ordered(operation, a, b) }
+    if left.number != nil, right.number != nil {
+      // Nothing can be said of a NaN.
+      return sign(left, right).map { ordered(operation, $0, 0) } ?? false
+    }
     switch (left, right) {
     case (.undefined(let undefined), _), (_, .undefined(let undefined)): throw JinjaFailure(undefined)
     case (.list(let a), .list(let b)), (.tuple(let a), .tuple(let b)):

@@ -67,10 +67,8 @@ final class ObjectExpression: Expression {
   func evaluate(_ scope: Scope, _ renderer: Renderer) throws -> JinjaValue {
     try renderer.step()
     var builder = JinjaObject.Builder()
-    for (key, value) in members {
-      let key = try key.evaluate(scope, renderer)
-      builder.set(try renderer.hashKey(key), key: key, value: try value.evaluate(scope, renderer))
-    }
+    let members = try members.map { (try $0.key.evaluate(scope, renderer), try $0.value.evaluate(scope, renderer)) }
+    for (key, value) in members { builder.set(try renderer.hashKey(key), key: key, value: value) }
     let object = builder.object
     try renderer.check(depth: object.depth)
     return .object(object)

@@ -177,7 +177,7 @@ extension Filters {
     case .string(let text), .markup(let text):
       return ListCursor(text.unicodeScalars.reversed().map { .string(String($0)) })
     case .reference(let reference): if let cursor = reference.reversed() { return cursor }
-    case .undefined(let undefined): throw JinjaFailure(undefined)
+    case .undefined: return ListCursor([])
     default: break
     }
     throw JinjaFailure("'\(value.typeName)' object is not reversible")

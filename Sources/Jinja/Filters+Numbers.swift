@@ -50,7 +50,8 @@ extension Filters {
       let base = isBinary ? 1024.0 : 1000
       if bytes == 1 { return .string("1 Byte") }
       if bytes < base { return .string("\(PythonText.wholePart(bytes)) Bytes") }
-      let prefixes = isBinary
+      let prefixes =
+        isBinary
         ? ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"] : ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"]
       var unit = base, shown = ""
       for prefix in prefixes {
@@ -99,7 +100,8 @@ extension Filters {
     let stripped = text.stripped(\.isPythonSpace).lowercased()
     let unsigned = stripped.hasPrefix("-") || stripped.hasPrefix("+") ? stripped.dropFirst() : Substring(stripped)
     if ["inf", "infinity", "nan"].contains(unsigned) { return Double(stripped) }
-    guard unsigned.utf8.first.map({ $0 == 0x2E || 0x30...0x39 ~= $0 }) == true, !unsigned.utf8.contains(UInt8(ascii: "x")),
+    guard unsigned.utf8.first.map({ $0 == 0x2E || 0x30...0x39 ~= $0 }) == true,
+      !unsigned.utf8.contains(UInt8(ascii: "x")),
       let plain = withoutUnderscores(Substring(stripped))
     else { return nil }
     // Swift gives nothing for a number that is too large or too small.

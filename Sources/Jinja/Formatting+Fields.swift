@@ -12,7 +12,7 @@ extension Renderer {
   private func format(
     _ scalars: [Unicode.Scalar], _ arguments: Arguments, _ automatic: inout Int, _ isMarkup: Bool, depth: Int
   ) throws -> String {
-    guard depth > 0 else { throw JinjaFailure("Max string recursion exceeded") }
+    guard depth >= 0 else { throw JinjaFailure("Max string recursion exceeded") }
     try spend(scalars.count)
     var result = String.UnicodeScalarView()
     var position = 0

@@ -26,7 +26,7 @@ extension Renderer {
     var isMapping = false
     switch value {
     case .tuple(let list): values = list.elements
-    case .object, .list: (values, isMapping) = ([value], true)
+    case .object, .list, .undefined: (values, isMapping) = ([value], true)
     default: values = [value]
     }
     values.reverse()

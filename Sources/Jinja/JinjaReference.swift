@@ -182,9 +182,7 @@ final class Namespace: JinjaReference, @unchecked Sendable {
   init(_ attributes: JinjaObject) { self.attributes = attributes }
 
   override var typeName: String { "TemplateNamespace" }
-  override var objectName: String {
-    "transformers.utils.chat_template_utils._cached_compile_jinja_template.<locals>.TemplateNamespace object"
-  }
+  override var objectName: String { "transformers.utils.chat_template_utils.TemplateNamespace object" }
 
   override func attribute(_ name: String, _ renderer: Renderer) -> JinjaValue? { attributes[name] }
 

@@ -160,12 +160,12 @@ extension JinjaValue {
   }
 }
 
-/// `let message: JinjaValue = ["role": "user", "content": "Hi", "parts": [1, 2.5, true, nil]]`
-extension JinjaValue: ExpressibleByNilLiteral, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
-  ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+/// `let message: JinjaValue = ["role": "user", "content": "Hi", "parts": [1, 2.5, true, .none]]`
+///
+/// `nil` is no literal of it: beside optional values, that would be one thing or the other.
+extension JinjaValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+  ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-  /// `none`.
-  public init(nilLiteral: ()) { self = .none }
   /// A string.
   public init(stringLiteral value: String) { self = .string(value) }
   /// A whole number.

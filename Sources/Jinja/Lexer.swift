@@ -112,6 +112,8 @@ struct Lexer {
       }
       advance()
     }
+    // jinja2 does not miss the end of a comment in which there is nothing.
+    if first == source.count { return }
     throw JinjaFailure("Missing end of comment tag", kind: .syntax, line: start)
   }
 
@@ -182,7 +184,8 @@ struct Lexer {
       }
       place += 1
     }
-    throw JinjaFailure("Missing end of raw directive", kind: .syntax)
+    if position == source.count { return }
+    throw JinjaFailure("Missing end of raw directive", kind: .syntax, line: line)
   }
 
   // MARK: - Inside of tags

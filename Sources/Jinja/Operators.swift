@@ -66,12 +66,15 @@ extension Renderer {
       guard b != 0 else { throw JinjaFailure("division by zero") }
       return .float(Double(a) / Double(b))
     case .floorDivide, .modulo:
-      guard b != 0 else { throw JinjaFailure("integer \(operation == .modulo ? "modulo" : "division or modulo") by zero") }
+      guard b != 0 else {
+        throw JinjaFailure("integer \(operation == .modulo ? "modulo" : "division or modulo") by zero")
+      }
       if b == -1 { return operation == .modulo ? .integer(0) : try signed(.integer(a), minus: true) }
       let (quotient, remainder) = a.quotientAndRemainder(dividingBy: b)
       // Python rounds down.
       let isBelow = remainder != 0 && (remainder < 0) != (b < 0)
-      return .integer(operation == .modulo ? (isBelow ? remainder + b : remainder) : (isBelow ? quotient - 1 : quotient))
+      return .integer(
+        operation == .modulo ? (isBelow ? remainder + b : remainder) : (isBelow ? quotient - 1 : quotient))
     case .power:
       if b < 0 {
         guard a != 0 else { throw JinjaFailure("0.0 cannot be raised to a negative power") }

@@ -148,6 +148,7 @@ extension Parser {
     case .name("false"), .name("False"): return Constant(.bool(false))
     case .name("none"), .name("None"): return Constant(.none)
     case .name(let name):
+      if name == "self" { throw failure("self is not available: a chat template has no parent", line: token.line) }
       if let count = uses[name] { uses[name] = count + 1 }
       return NameExpression(name, id: id(name))
     case .string(let text):
@@ -351,10 +352,12 @@ extension Parser {
     _ kind: String, _ name: String, _ operation: Operation?, _ line: Int
   ) -> Operation {
     if let operation { return operation }
-    let message =
-      (kind == "filter" ? Filters.refused[name] : nil).map { "the filter \(PythonText.quoted(name)) \($0)" }
-      ?? "No \(kind) named \(PythonText.quoted(name))."
-    unknown.append(JinjaFailure(message, kind: .syntax, line: line))
-    return { _, _, _ in throw JinjaFailure(message) }
+    if kind == "filter", let reason = Filters.refused[name] {
+      unknown.append(JinjaFailure("the filter '\(name)' \(reason)", kind: .syntax, line: line))
+      return { _, _, _ in throw JinjaFailure("the filter '\(name)' \(reason)") }
+    }
+    let message = "No \(kind) named \(PythonText.quoted(name))"
+    unknown.append(JinjaFailure(message + ".", kind: .syntax, line: line))
+    return { _, _, _ in throw JinjaFailure(message + " found.") }
   }
 }

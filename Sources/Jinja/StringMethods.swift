@@ -192,11 +192,15 @@ enum StringMethods {
     "find": { .integer(try place($0, $1, $2, "find", fromEnd: false) ?? -1) },
     "rfind": { .integer(try place($0, $1, $2, "rfind", fromEnd: true) ?? -1) },
     "index": {
-      guard let place = try place($0, $1, $2, "index", fromEnd: false) else { throw JinjaFailure("substring not found") }
+      guard let place = try place($0, $1, $2, "index", fromEnd: false) else {
+        throw JinjaFailure("substring not found")
+      }
       return .integer(place)
     },
     "rindex": {
-      guard let place = try place($0, $1, $2, "rindex", fromEnd: true) else { throw JinjaFailure("substring not found") }
+      guard let place = try place($0, $1, $2, "rindex", fromEnd: true) else {
+        throw JinjaFailure("substring not found")
+      }
       return .integer(place)
     },
     "count": { value, arguments, renderer in
