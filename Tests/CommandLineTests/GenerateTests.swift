@@ -184,15 +184,16 @@ import Testing
       #expect(outcome.status == 0, "\(outcome.err)")
       return try outcome.json()
     }
-    let plain = try require(json()["text"]?.string)
+    let plain = try #require(json()["text"]?.string)
     let characters = plain.unicodeScalars.dropFirst(4).filter { $0.isASCII && $0.value > 32 }
-    let stop = String(try require(characters.dropFirst(1).first))
+    let stop = String(try #require(characters.dropFirst(1).first))
     let stopped = try json("--stop", "never comes", "--stop", stop)
     let before = String(plain.prefix { String($0) != stop })
     #expect(stopped["text"]?.string == before && stopped["end"]?.string == "stop_string", "\(plain) \(stop)")
     #expect(try sandbox.start(arguments + ["--stop", stop]).finish().out == before + "\n")
     try sandbox.write(
-      "model/generation_config.json", JSONWriter.text(["stop_strings": .string(stop), "eos_token_id": .integer(0)]))
+      "model/generation_config.json",
+      JSONWriter.text(["stop_strings": .string(stop), "eos_token_id": .integer(0)], pretty: false))
     let own = try sandbox.start(arguments).finish()
     #expect(own.out == before + "\n" && own.err.contains("gives stop_strings ["), "\(own.err)")
     #expect(try json("--stop", "")["text"]?.string == plain)
