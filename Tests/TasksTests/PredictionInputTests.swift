@@ -50,7 +50,7 @@ import Testing
     #expect(try read("x\ty\n", file: "p.tsv", columns: columns).texts == ["x|y"])
     #expect(
       message { _ = try read("x\ty\tz\n", file: "p.tsv", columns: columns) }.hasSuffix(
-        "p.tsv:1: no column \"a\"; the header has \"x\", \"y\", \"z\""))
+        "p.tsv:1: no column \"a\", did you mean \"x\"?; the header has \"x\", \"y\", \"z\""))
   }
 
   /// The config's format and delimiter count here too.
