@@ -109,8 +109,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Metrics", "Models", "Tasks", "Tokenizers",
-        "Training",
+        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Jinja", "Metrics", "Models", "StrictJSON", "Tasks",
+        "Tokenizers", "Training",
       ],
       path: "Tests/FuzzTargets", swiftSettings: swift),
     .testTarget(
