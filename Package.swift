@@ -35,7 +35,7 @@ let package = Package(
       name: "SwiftPEFT",
       targets: [
         "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Metrics", "Tasks", "Configuration", "RunStore",
-        "Reports", "StrictJSON", "Diagnostics",
+        "Reports", "Jinja", "StrictJSON", "Diagnostics",
       ]),
   ],
   dependencies: [
