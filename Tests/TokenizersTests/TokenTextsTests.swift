@@ -28,13 +28,13 @@ import Testing
     #expect(rest.first?.hasPrefix("<0x") == true && rest.joined().hasSuffix(">y"), "\(rest)")
     // A letter in the place of the rest.
     let broken = tokenizer.texts(of: Array(ids[..<place]) + tokenizer.ids(of: "y").suffix(1)).joined()
-    #expect(broken.contains("<0xF0>") && broken.hasSuffix(">y"), "\(broken)")
+    #expect(broken.contains("<0xF0>") && broken.hasSuffix("y") && !broken.contains("\u{FFFD}"), "\(broken)")
   }
 
   @Test func specialTokensStandAsTheyAreSpelled() throws {
     let tokenizer = try tokenizer("smollm")
-    let ids = tokenizer.ids(of: "<|im_start|>user\nHi")
-    #expect(tokenizer.texts(of: ids).prefix(3) == ["<|im_start|>", "user", "\n"])
+    let ids = tokenizer.ids(of: "<|im_start|>u\nHi")
+    #expect(tokenizer.texts(of: ids).prefix(3) == ["<|im_start|>", "u", "\n"])
     #expect(tokenizer.texts(of: [ids[0], 9_999_999]) == ["<|im_start|>", ""])
     #expect(tokenizer.isSpecial(ids[0]) && !tokenizer.isSpecial(ids[1]))
   }
