@@ -88,6 +88,16 @@ enum TokenDecoder: Sendable {
     }
   }
 
+  /// The bytes of one token where tokens are bytes, or names of bytes; nil where it has a text.
+  func bytes(ofToken token: String) -> [UInt8]? {
+    switch self {
+    case .byteLevel: byteLevelBytes([token])
+    case .byteFallback: byteValue(ofToken: token).map { [$0] }
+    case .sequence(let steps): steps.lazy.compactMap { $0.bytes(ofToken: token) }.first
+    default: nil
+    }
+  }
+
   /// The bytes of the byte tokens at the end.
   private static func trailingBytes(_ tokens: [String]) -> [UInt8] {
     tokens.reversed().lazy.map(byteValue).prefix { $0 != nil }.compactMap { $0 }.reversed()

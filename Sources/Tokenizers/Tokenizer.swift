@@ -103,7 +103,7 @@ public struct Tokenizer: Sendable {
     addedByID[id] == nil ? parts.model.vocabulary.token(id).map(parts.decoder.bytes(of:)) : nil
   }
 
-  /// Whether a token has no text, such as begin, end and padding.
+  /// Whether decoded texts leave a token out, such as begin, end and padding.
   public func isSpecial(_ id: Int32) -> Bool { specialIDs.contains(id) }
 
   /// The text of `ids`. Unknown ids are skipped; bytes that are not UTF-8 become U+FFFD.
@@ -116,6 +116,9 @@ public struct Tokenizer: Sendable {
   func endsWithinCharacter(_ ids: some Sequence<Int32>, skipsSpecialTokens: Bool) -> Bool {
     parts.decoder.endsWithinCharacter(pieces(ids, skipsSpecialTokens: skipsSpecialTokens))
   }
+
+  /// The bytes of a token of a decoder that joins bytes; nil if it joins texts.
+  func bytes(ofToken token: String) -> [UInt8]? { parts.decoder.bytes(ofToken: token) }
 
   private func pieces(_ ids: some Sequence<Int32>, skipsSpecialTokens: Bool) -> [TokenDecoder.Piece] {
     ids.compactMap { id in
