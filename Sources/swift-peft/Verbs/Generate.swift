@@ -80,7 +80,7 @@ struct Generate: ParsableCommand {
       let results = run.continuations(of: portion, options)
       guard cluster.leads else { continue }
       for (number, result) in zip(portion.indices, results) {
-        let text = run.tokenizer.decode(result.tokens)
+        let text = result.text(run.tokenizer)
         try Console.write(Array((report.json ? json(number, texts[number], text, result) : text + "\n").utf8))
       }
     }
@@ -112,8 +112,8 @@ struct Generate: ParsableCommand {
       do { try Console.write(Array(text.utf8)) } catch { failure = error }
       return failure == nil
     }
-    _ = run.generator.stream(prompt, options) { token in write(text.add(token)) }
-    _ = failure == nil && write(text.finish() + "\n")
+    let result = run.generator.stream(prompt, options) { token in write(text.add(token)) }
+    _ = failure == nil && write(text.finish() + result.rest + "\n")
     if let failure { throw failure }
   }
 
