@@ -102,8 +102,9 @@ import Testing
       "task", #""text_columns": [-1]"#,
       "must be a list of one or two columns, by name or 0-based number or null, not a list"),
     Case(
-      "task", #""text_columns": ["a"]"#, "only applies to tasks text-classification and causal-lm; task sst2 has columns of its own"),
-    Case("task", #""label_column": 0"#, "only applies to tasks text-classification and causal-lm; task sst2 has columns of its own"),
+      "task", #""text_columns": ["a"]"#,
+      "only applies to tasks text-classification and causal-lm; task sst2 has columns of its own"),
+    Case("task", #""label_column": 0"#, "only applies to task text-classification; task sst2 has columns of its own"),
     Case("task", #""label_column": []"#, "must be a column's name or 0-based number or null, not an empty list"),
   ])
   func eachFieldHasARange(_ example: Case) {
