@@ -1,0 +1,129 @@
+import Metrics
+
+extension Task {
+  /// A tag for every word of a sentence: named entities, parts of speech.
+  public static let tokenClassification: Task = {
+    var task = Task(
+      "token-classification", summary: "A tag for each word: CoNLL's columns, JSONL or JSON",
+      files: [.train: [], .validation: [], .test: []], labels: .inTrainingFile,
+      metrics: [.entityF1, .entityPrecision, .entityRecall, .accuracy],
+      options: [.textColumns, .labelColumn, .hasHeader]
+    ) { opening in
+      let source = try TagSource(opening)
+      let labels = try source.labels(opening)
+      return source.reader(labels, objective: TokenClassification(tags: labels.names, metrics: opening.task.metrics))
+    }
+    task.headKind = .tokens
+    return task
+  }()
+}
+
+/// The files of a run with tags, and how they are written.
+private struct TagSource: Sendable {
+  let reader: SentenceReader
+  let labelNames: [String]?
+
+  init(_ opening: TaskOpening) throws {
+    let options = opening.options
+    if let columns = options.textColumns, columns.count != 1 {
+      throw TaskError.badOption(
+        key: "text_columns", problem: "must be one column, that of the words, found \(columns.count)")
+    }
+    reader = SentenceReader(words: options.textColumns?.first, tags: options.labelColumn, format: nil)
+    labelNames = nil
+  }
+
+  /// Those of a saved head, those that the config lists, or those in the training files, in the order of their code
+  /// points, as transformers' `run_ner.py` sorts them.
+  func labels(_ opening: TaskOpening) throws -> LabelSpace {
+    if let known = opening.knownLabels { return known }
+    if let labelNames { return .classes(labelNames) }
+    return try .classes(TagNames.found(in: opening.files(.train).map { try read($0, needsTags: true) }))
+  }
+
+  private func read(_ path: String, needsTags: Bool) throws -> SentenceFile {
+    try reader.read(readFile(path), file: path, needsTags: needsTags)
+  }
+
+  func reader(_ labels: LabelSpace, objective: any Objective) -> TaskReader {
+    let tags = TagNames(labels.names, areListed: labelNames != nil)
+    return TaskReader(labels: labels, objective: objective) { request in
+      let files = try request.paths.map { try read($0, needsTags: request.split != .test) }
+      let sentences = Array(try files.flatMap(tags.sentences).prefix(request.limit))
+      return SplitData(sentences, files: request.paths, labels: labels, notices: files.flatMap(\.notices))
+    } predict: { input in
+      let (file, isGuessed) = try input.sentences(reader, tags: labels.names)
+      var data = SplitData(
+        try tags.sentences(file), files: [input.name], labels: labels, notices: file.notices, inPieces: true)
+      if isGuessed { data.readAs = "" }
+      return data
+    }
+  }
+}
+
+/// Tags by name and number, compared by code points.
+struct TagNames: Sendable {
+  private let names: [String]
+  private let numbers: [[UInt8]: Int]
+  /// Whether the config lists the names, so that files may have numbers.
+  private let areListed: Bool
+
+  init(_ names: [String], areListed: Bool) {
+    (self.names, self.areListed) = (names, areListed)
+    numbers = Dictionary(names.enumerated().map { (Array($1.utf8), $0) }) { first, _ in first }
+  }
+
+  /// The names in `files`, sorted by code points.
+  static func found(in files: [SentenceFile]) throws -> [String] {
+    var found: [[UInt8]: String] = [:], problems: [TaskError] = []
+    for file in files {
+      for sentence in file.sentences {
+        for (index, tag) in (sentence.tags ?? []).enumerated() {
+          switch tag {
+          case .name(let name): if found[Array(name.utf8)] == nil { found[Array(name.utf8)] = name }
+          case .number(let number):
+            problems.append(.tagNumber(file: file.file, line: sentence.line(of: index), number: number))
+          }
+        }
+      }
+    }
+    try problems.throwIfAny()
+    let names = found.values.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+    if names.count == 1, let file = files.first { throw TaskError.oneClass(file: file.file, label: names[0]) }
+    return names
+  }
+
+  /// The sentences with the numbers of their tags. Throws for tags that are not known, and where names and numbers
+  /// are mixed.
+  func sentences(_ file: SentenceFile) throws -> [TaggedSentence] {
+    var usesNumbers: Bool?
+    return try file.sentences.mapAll { (sentence) throws(TaskError) in
+      var tags: [Int]?
+      for (index, tag) in (sentence.tags ?? []).enumerated() {
+        let line = sentence.line(of: index)
+        if case .number = tag, usesNumbers == false {
+          throw .badRecord(file: file.file, line: line, problem: "a tag's number, but tags before it are names")
+        }
+        if case .name = tag, usesNumbers == true {
+          throw .badRecord(file: file.file, line: line, problem: "a tag's name, but tags before it are numbers")
+        }
+        switch tag {
+        case .name(let name):
+          usesNumbers = false
+          guard let number = numbers[Array(name.utf8)] else {
+            throw .unknownLabel(file: file.file, line: line, label: name, known: names)
+          }
+          tags = (tags ?? []) + [number]
+        case .number(let number):
+          usesNumbers = true
+          if !areListed { throw .tagNumber(file: file.file, line: line, number: number) }
+          guard names.indices.contains(number) else {
+            throw .unknownLabel(file: file.file, line: line, label: String(number), known: names)
+          }
+          tags = (tags ?? []) + [number]
+        }
+      }
+      return TaggedSentence(words: sentence.words, tags: tags, file: file.file, line: sentence.line)
+    }
+  }
+}
