@@ -39,7 +39,11 @@ struct ConfigRule: Sendable {
         guard !task.options.contains(option), option.isGiven(config.task) else { return nil }
         let isColumn = option == .textColumns || option == .labelColumn
         let takers = config.catalog.tasks.filter { $0.options.contains(option) }.map(\.name)
-        return "only applies to \(takers.count == 1 ? "task" : "tasks") \(takers.joined(separator: " and "))"
+        let names =
+          takers.count > 2
+          ? takers.dropLast().joined(separator: ", ") + " and " + takers[takers.count - 1]
+          : takers.joined(separator: " and ")
+        return "only applies to \(takers.count == 1 ? "task" : "tasks") \(names)"
           + (isColumn ? "; task \(task.name) has columns of its own" : "")
       },
       forTask("task.\(option.rawValue)") { task, config in

@@ -78,9 +78,13 @@ enum FieldDescriptions {
   private static let task = [
     "task.name": "The task; tsv is a table of your own: TSV, or CSV, JSONL or JSON by the file's ending.",
     "task.data_dir": "Directory with the task's usual file names.",
-    "task.train_file": "Replaces the task's own file, or names it where the task has none.",
-    "task.validation_file": "Replaces the task's own file, or names it where the task has none.",
-    "task.test_file": "Replaces the task's own file, or names it where the task has none.",
+    "task.train_file":
+      "Replaces the task's own file, or names it where the task has none: a path, a pattern (data/train-*.csv), or a list.",
+    "task.validation_file":
+      "Replaces the task's own file, or names it where the task has none; a path, pattern or list.",
+    "task.test_file": "Replaces the task's own file, or names it where the task has none; a path, pattern or list.",
+    "task.file_format": "How the files are written; null: as their endings tell.",
+    "task.delimiter": "What ends the fields of CSV; null: a comma.",
     "task.text_columns": "tsv: the column of the text, or the two of a pair, by name or 0-based number.",
     "task.label_column": "tsv: the column of the label, by name or 0-based number.",
     "task.has_header": "tsv: whether the first line names the columns; cola accepts it without effect.",

@@ -44,7 +44,7 @@ extension FieldKind where Value == [String] {
 
 extension FieldKind {
   /// One value of another kind, or a list of them.
-  fileprivate static func oneOrMore<Element: Hashable & Sendable>(
+  static func oneOrMore<Element: Hashable & Sendable>(
     _ what: String, of element: FieldKind<Element>
   ) -> Self where Value == [Element] {
     let list = FieldKind<[Element]>.list(what, of: element)

@@ -11,9 +11,11 @@ extension TaskConfig: ConfigSection {
     [
       Field("name", \.name, .name(of: catalog.tasks.map(\.name)), required: true),
       Field("data_dir", optional: \.dataDir, .text),
-      Field("train_file", optional: \.trainFile, .text),
-      Field("validation_file", optional: \.validationFile, .text),
-      Field("test_file", optional: \.testFile, .text),
+      Field("train_file", optional: \.trainFile, .files),
+      Field("validation_file", optional: \.validationFile, .files),
+      Field("test_file", optional: \.testFile, .files),
+      Field("file_format", optional: \.fileFormat, .choice).omittedIfNull,
+      Field("delimiter", optional: \.delimiter, .delimiter).omittedIfNull,
       Field(
         "text_columns", optional: \.textColumns,
         .list("a list of one or two columns, by name or 0-based number", of: .column, most: 2)),
@@ -27,6 +29,28 @@ extension TaskConfig: ConfigSection {
       Field("max_train_samples", optional: \.maxTrainSamples, .integer(1...)),
       Field("max_eval_samples", optional: \.maxEvalSamples, .integer(1...)),
     ]
+  }
+}
+
+extension FieldKind where Value == [String] {
+  /// A path or a pattern of paths, or a list of them. One alone is written as a text, as before there were lists.
+  fileprivate static var files: Self {
+    let paths = FieldKind.oneOrMore("a path or a list of paths", of: .text)
+    return Self(
+      read: paths.read, write: { $0.count == 1 ? .string($0[0]) : paths.write($0) }, schema: paths.schema)
+  }
+}
+
+extension FieldKind where Value == Character {
+  fileprivate static var delimiter: Self {
+    Self(
+      read: { node in
+        guard let text = node.string, text.unicodeScalars.count == 1, let character = text.first,
+          TableStyle.byte(character) != nil
+        else { return .expected(TableStyle.delimiterRule) }
+        return .success(character)
+      },
+      write: { .string(String($0)) }, schema: ["type": "string", "minLength": 1, "maxLength": 1])
   }
 }
 

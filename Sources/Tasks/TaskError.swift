@@ -16,6 +16,8 @@ public enum TaskError: UserFacingError, Equatable {
 
   /// A split's file isn't there.
   case missingFile(file: String, task: String, split: Split)
+  /// A pattern for a split's files matches none.
+  case noMatch(pattern: String, task: String, split: Split)
   /// A file can't be read.
   case unreadable(file: String, reason: String)
   /// A file holds nothing, or no row but its header.
@@ -55,7 +57,7 @@ public enum TaskError: UserFacingError, Equatable {
   /// 66 where a file is missing, else 65.
   public var exitStatus: ExitStatus {
     switch self {
-    case .missingFile, .unreadable: .missingInput
+    case .missingFile, .noMatch, .unreadable: .missingInput
     default: .badInput
     }
   }
@@ -74,6 +76,8 @@ public enum TaskError: UserFacingError, Equatable {
       "the head was trained on \(given), but \(task) has \(expected)"
     case .missingFile(let file, let task, let split):
       "\(file): no such file; looked for the \(split.rawValue) split of \(task)"
+    case .noMatch(let pattern, let task, let split):
+      "\(pattern): matches no file; looked for the \(split.rawValue) split of \(task)"
     case .unreadable(let file, let reason): "\(file): \(reason)"
     case .emptyFile(let file): "\(file): the file is empty"
     case .onlyHeader(let file): "\(file): no rows after the header"

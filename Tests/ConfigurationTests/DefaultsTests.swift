@@ -86,10 +86,14 @@ import Testing
 
   @Test func columnsReadBackEqual() throws {
     var task = TaskConfig(name: "tsv")
-    task.trainFile = "t.tsv"
+    (task.trainFile, task.validationFile) = (["t.tsv"], ["a/*.csv", "b.csv"])
+    (task.fileFormat, task.delimiter) = (.csv, "\t")
     task.textColumns = [.name("a"), .index(3)]
     task.labelColumn = .index(0)
     let config = RunConfig(name: "n", model: "m", task: task)
     #expect(try RunConfig.load(text: config.jsonText()) == config)
+    // One file is a text, as it was before there were lists.
+    let written = try JSONParser.parse(config.jsonText())["task"]
+    #expect(written?["train_file"]?.string == "t.tsv" && written?["validation_file"]?.array?.count == 2)
   }
 }

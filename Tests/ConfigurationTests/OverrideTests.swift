@@ -9,7 +9,8 @@ import Testing
       overrides: [
         "training.learning_rate=1e-3", "training.shuffle=false", "adapter.strategy=share-a", "model=a=b",
         "adapter.target_modules=[\"q_proj\", \"v_proj\"]", "adapter.aslora.num_merges=2", "training.seed=1",
-        "training.seed=2", "task.max_train_samples=null", "name=it \"is\"",
+        "training.seed=2", "task.max_train_samples=null", "task.train_file=a*.tsv",
+        "task.test_file=[\"b\", \"c\"]", "name=it \"is\"",
       ])
     #expect(config.training.learningRate == 1e-3)
     #expect(!config.training.shuffle)
@@ -18,6 +19,7 @@ import Testing
     #expect(config.adapter.targetModules == .suffixes(["q_proj", "v_proj"]))
     #expect(config.adapter.aslora.numMerges == 2)
     #expect(config.training.seed == 2)
+    #expect(config.task.trainFile == ["a*.tsv"] && config.task.testFile == ["b", "c"])
     #expect(config.outputDir == "runs/it \"is\"")
   }
 

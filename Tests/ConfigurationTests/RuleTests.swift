@@ -34,6 +34,14 @@ import Testing
       ]
     ),
     (#""name": "tsv", "train_file": "t", "text_columns": ["a", 2], "label_column": "l""#, []),
+    (#""name": "e2e", "train_file": ["a/*.csv", "b"], "file_format": "csv", "delimiter": ";""#, []),
+    (
+      #""name": "sst2", "data_dir": "d", "file_format": "csv", "delimiter": ";""#,
+      [
+        "file_format: only applies to tasks tsv, causal-lm, e2e, instruct and multiple-choice",
+        "delimiter: only applies to tasks tsv, causal-lm, e2e, instruct and multiple-choice",
+      ]
+    ),
     (
       #""name": "tsv", "train_file": "t", "text_columns": [0, "a"], "label_column": "l", "has_header": false"#,
       [

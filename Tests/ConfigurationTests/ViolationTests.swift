@@ -83,6 +83,14 @@ import Testing
     Case("adapter", #""init_from": """#, #"must be non-empty text or null, not """#),
     Case("adapter", #""aslora": []"#, "must be an object, not an empty list"),
     Case("task", #""max_seq_length": 0"#, "must be a whole number of at least 1, not 0"),
+    Case("task", #""train_file": []"#, "must be a path or a list of paths or null, not an empty list"),
+    Case(
+      "task", #""test_file": ["a", "a"]"#, "must be a path or a list of paths, none of them twice or null, not a list"),
+    Case("task", #""validation_file": 3"#, "must be a path or a list of paths or null, not 3"),
+    Case("task", #""file_format": "xml""#, #"must be one of tsv, csv, jsonl, json or null, not "xml""#),
+    Case(
+      "task", #""delimiter": ";;""#,
+      #"must be one ASCII character, but no quote and no line break or null, not ";;""#),
     Case("task", #""max_train_samples": 0"#, "must be a whole number of at least 1 or null, not 0"),
     Case("task", #""max_eval_samples": false"#, "must be a whole number of at least 1 or null, not false"),
     Case("task", #""has_header": null"#, "must be true or false, not null"),

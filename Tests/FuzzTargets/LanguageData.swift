@@ -16,8 +16,8 @@ extension FuzzTarget {
       }
     case .instructions, .instructionLines: try check(PromptedDataset(instructions: path, style: style))
     case .meanings:
-      try check(PromptedDataset(e2e: path, groups: false))
-      try check(PromptedDataset(e2e: path, groups: true))
+      try check(PromptedDataset(e2e: [path], groups: false))
+      try check(PromptedDataset(e2e: [path], groups: true))
     case .choices, .choiceLines:
       for group in try ChoiceGroup.all(in: path, shots: 1, shotsFile: path) {
         guard

@@ -13,9 +13,9 @@ extension FuzzTarget {
     if name != "tsv" {
       options.dataDir = directory.path
     } else if Int(choice) / names.count % 2 == 0 {
-      (options.trainFile, options.textColumns, options.labelColumn) = (file, [.name("text")], .name("label"))
+      (options.trainFile, options.textColumns, options.labelColumn) = ([file], [.name("text")], .name("label"))
     } else {
-      (options.trainFile, options.textColumns, options.labelColumn) = (file, [.index(0), .index(2)], .index(1))
+      (options.trainFile, options.textColumns, options.labelColumn) = ([file], [.index(0), .index(2)], .index(1))
       options.hasHeader = false
     }
     let task = try TaskData(options)

@@ -42,7 +42,7 @@ struct HostileFileTests {
       case .text: _ = try TextDocuments(path: "\(directory)/train.txt")
       case .instructions: _ = try PromptedDataset(instructions: "\(directory)/train.json", style: .alpaca)
       case .choices: _ = try ChoiceQuestions(path: "\(directory)/train.jsonl")
-      case .meanings: _ = try PromptedDataset(e2e: "\(directory)/trainset.csv", groups: true)
+      case .meanings: _ = try PromptedDataset(e2e: ["\(directory)/trainset.csv"], groups: true)
       case .checkpoint: _ = try CheckpointRehearsal.resume(directory, table: manyMaps(0), head: [])
       case .run: _ = try RunConfig.load(path: "\(directory)/run.json")
       }

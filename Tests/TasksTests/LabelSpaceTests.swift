@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct LabelSpaceTests {
   static func found(_ labels: [String]) throws -> LabelSpace {
-    try .found(in: labels.enumerated().map { ($1, $0 + 2) }, file: "t.tsv")
+    try .found(in: labels.enumerated().map { ($1, "t.tsv", $0 + 2) })
   }
 
   @Test(arguments: [

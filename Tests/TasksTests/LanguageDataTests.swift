@@ -203,20 +203,20 @@ func message(_ body: () throws -> Void) -> String {
   @Test func usualNames() throws {
     try withDirectory(["trainset.csv": "", "devset.csv": "", "train.jsonl": "", "own.json": ""]) { (directory) throws in
       let e2e = try TaskData(options("e2e", dataDir: directory))
-      #expect(try e2e.file(.train) == directory + "/trainset.csv")
+      #expect(try e2e.files(.train) == [directory + "/trainset.csv"])
       #expect(
-        message { _ = try e2e.file(.test) }
+        message { _ = try e2e.files(.test) }
           == "\(directory)/testset_w_refs.csv: no such file; looked for the test split of e2e")
       #expect(
-        message { _ = try e2e.file(.validationMismatched) }
+        message { _ = try e2e.files(.validationMismatched) }
           == "e2e has no split validation_mismatched; its splits are train, validation, test")
       let instruct = try TaskData(
         options("instruct", dataDir: directory, validationFile: directory + "/own.json"))
-      #expect(try instruct.file(.train) == directory + "/train.jsonl")
-      #expect(try instruct.file(.validation) == directory + "/own.json")
+      #expect(try instruct.files(.train) == [directory + "/train.jsonl"])
+      #expect(try instruct.files(.validation) == [directory + "/own.json"])
     }
     #expect(
-      message { _ = try TaskData(options("causal-lm")).file(.train) }
+      message { _ = try TaskData(options("causal-lm")).files(.train) }
         == "task: neither train_file nor data_dir is given, so causal-lm has no file for train")
   }
 
@@ -226,7 +226,7 @@ func message(_ body: () throws -> Void) -> String {
       "dev/art_dev.csv": "e1,a,b,c,d,A\n", "test/art_test.csv": "r,a,b,c,d,D\n",
     ]
     try withDirectory(files) { (directory) throws in
-      let path = try TaskData(options("multiple-choice", dataDir: directory)).file(.test)
+      let path = try TaskData(options("multiple-choice", dataDir: directory)).files(.test)[0]
       let groups = try ChoiceGroup.all(in: path, shots: 1)
       #expect(groups.map(\.questions.subject) == ["art", "world history"])
       #expect(groups.map { $0.shots.map(\.question) } == [["e1"], ["d1"]])

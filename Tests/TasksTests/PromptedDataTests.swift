@@ -34,7 +34,7 @@ import Testing
             1 2
 
             ### Response:
-            """, answer: "3", line: 1),
+            """, answer: "3", file: "d.json", line: 1),
         PromptedText(
           prompt: """
             Below is an instruction that describes a task. Write a response that appropriately completes the request.
@@ -43,7 +43,7 @@ import Testing
             Sing.
 
             ### Response:
-            """, answer: "La", line: 2),
+            """, answer: "La", file: "d.json", line: 2),
       ])
     #expect(
       data.skipped == [
@@ -146,7 +146,7 @@ import Testing
 
 @Suite struct E2ETests {
   private func read(_ text: String, groups: Bool) throws -> PromptedDataset {
-    try PromptedDataset(e2e: Table(bytes: Array(text.utf8), file: "e.csv", format: .csv), groups: groups)
+    try PromptedDataset(e2e: [Table(bytes: Array(text.utf8), file: "e.csv", format: .csv)], groups: groups)
   }
 
   private let text = """
@@ -205,10 +205,10 @@ import Testing
   @Test(.enabled(if: ProcessInfo.processInfo.environment["E2E_DIR"] != nil))
   func officialFiles() throws {
     let directory = try #require(ProcessInfo.processInfo.environment["E2E_DIR"])
-    #expect(try PromptedDataset(e2e: "\(directory)/trainset.csv", groups: false).examples.count == 42_061)
-    let development = try PromptedDataset(e2e: "\(directory)/devset.csv", groups: true)
+    #expect(try PromptedDataset(e2e: ["\(directory)/trainset.csv"], groups: false).examples.count == 42_061)
+    let development = try PromptedDataset(e2e: ["\(directory)/devset.csv"], groups: true)
     #expect(development.examples.count == 547 && development.examples.reduce(0) { $0 + $1.references.count } == 4672)
-    #expect(try PromptedDataset(e2e: "\(directory)/testset_w_refs.csv", groups: true).examples.count == 630)
+    #expect(try PromptedDataset(e2e: ["\(directory)/testset_w_refs.csv"], groups: true).examples.count == 630)
   }
 
   /// The real files, where `INSTRUCT_DIR` says where they are.

@@ -25,11 +25,18 @@ func options(
   maxTrainSamples: Int? = nil, maxEvalSamples: Int? = nil
 ) -> TaskOptions {
   var options = TaskOptions(name: name)
-  (options.dataDir, options.trainFile) = (dataDir, trainFile)
-  (options.validationFile, options.testFile) = (validationFile, testFile)
+  (options.dataDir, options.trainFile) = (dataDir, trainFile.map { [$0] })
+  (options.validationFile, options.testFile) = (validationFile.map { [$0] }, testFile.map { [$0] })
   (options.textColumns, options.labelColumn, options.hasHeader) = (textColumns, labelColumn, hasHeader)
   (options.maxTrainSamples, options.maxEvalSamples) = (maxTrainSamples, maxEvalSamples)
   return options
+}
+
+extension SplitData {
+  /// The examples without the name of their file.
+  var rows: [Example] {
+    examples.map { Example(text: $0.text, pair: $0.pair, label: $0.label, line: $0.line) }
+  }
 }
 
 @Suite struct TaskDataTests {
@@ -44,12 +51,12 @@ func options(
     #expect(task.task.splits == [.train, .validation, .test])
     let train = try task.load(.train)
     #expect(
-      train.examples == [
+      train.rows == [
         Example(text: "good ", label: .classIndex(1), line: 2), Example(text: "bad ", label: .classIndex(0), line: 3),
       ])
-    #expect(train.file == folder.path + "/train.tsv")
-    #expect(try task.load(.validation).examples == [Example(text: "ok", label: .classIndex(1), line: 2)])
-    #expect(try task.load(.test).examples == [Example(text: "so so", line: 2)])
+    #expect(train.files == [folder.path + "/train.tsv"])
+    #expect(try task.load(.validation).rows == [Example(text: "ok", label: .classIndex(1), line: 2)])
+    #expect(try task.load(.test).rows == [Example(text: "so so", line: 2)])
   }
 
   @Test func loadsBothLayoutsOfCoLA() throws {
@@ -59,7 +66,7 @@ func options(
     let task = try TaskData(options("cola", dataDir: folder.path))
     #expect(try task.load(.validation).examples.map(\.label) == [.classIndex(1), .classIndex(0)])
     #expect(try task.load(.validation).examples.map(\.line) == [1, 2])
-    #expect(try task.load(.test).examples == [Example(text: "Bill.", line: 2)])
+    #expect(try task.load(.test).rows == [Example(text: "Bill.", line: 2)])
     let labelled = options("cola", testFile: folder.path + "/dev.tsv")
     #expect(try TaskData(labelled).load(.test).examples.map(\.label) == [.classIndex(1), .classIndex(0)])
   }
@@ -74,9 +81,9 @@ func options(
     let task = try TaskData(options("mnli", dataDir: folder.path + "/"))
     #expect(task.task.splits == Split.allCases)
     #expect(
-      try task.load(.validation).examples == [Example(text: "a", pair: "", label: .classIndex(2), line: 2)])
+      try task.load(.validation).rows == [Example(text: "a", pair: "", label: .classIndex(2), line: 2)])
     #expect(try task.load(.validationMismatched).examples.map(\.label) == [.classIndex(1)])
-    #expect(try task.load(.test).examples == [Example(text: "e", pair: "f", line: 2)])
+    #expect(try task.load(.test).rows == [Example(text: "e", pair: "f", line: 2)])
   }
 
   @Test func aSavedHeadDecidesTheOrderOfClasses() throws {
@@ -112,7 +119,7 @@ func options(
       textColumns: [.index(1)], labelColumn: .index(0), hasHeader: false, maxTrainSamples: 1)
     let task = try TaskData(source)
     #expect(task.labels == .classes(["no", "yes"]))
-    #expect(try task.load(.train).examples == [Example(text: "x", label: .classIndex(1), line: 1)])
+    #expect(try task.load(.train).rows == [Example(text: "x", label: .classIndex(1), line: 1)])
     let error = #expect(throws: ErrorList.self) { try task.load(.validation) }
     #expect(
       error?.description == """
@@ -132,7 +139,7 @@ func options(
     #expect(task.metrics == [.pearson, .spearman, .loss])
     #expect(try task.load(.train).examples.map(\.label) == [.score(1), .score(2.5)])
     #expect(try task.load(.train).examples.map(\.pair) == ["y", ""])
-    #expect(try task.load(.test).examples == [Example(text: "x", pair: "y", line: 2)])
+    #expect(try task.load(.test).rows == [Example(text: "x", pair: "y", line: 2)])
   }
 
   @Test func gathersTheErrorsOfAFile() throws {
@@ -164,7 +171,7 @@ func options(
 
   @Test func readsTextsToPredict() throws {
     func texts(_ name: String, _ text: String) throws -> [Example]? {
-      try TaskData(options(name)).texts(PredictionInput(bytes: Array(text.utf8), name: "stdin"))?.examples
+      try TaskData(options(name)).texts(PredictionInput(bytes: Array(text.utf8), name: "stdin"))?.rows
     }
     #expect(
       try texts("sst2", "a\tb\n\nc\r\n")

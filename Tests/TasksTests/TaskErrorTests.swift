@@ -31,6 +31,10 @@ import Testing
       .missingFile(file: "d/dev.tsv", task: "sst2", split: .validation),
       "d/dev.tsv: no such file; looked for the validation split of sst2"
     ),
+    (
+      .noMatch(pattern: "d/*.tsv", task: "tsv", split: .train),
+      "d/*.tsv: matches no file; looked for the train split of tsv"
+    ),
     (.unreadable(file: "d", reason: "is a directory"), "d: is a directory"),
     (.emptyFile(file: "t.tsv"), "t.tsv: the file is empty"),
     (.onlyHeader(file: "t.tsv"), "t.tsv: no rows after the header"),

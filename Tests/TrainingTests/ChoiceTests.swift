@@ -40,8 +40,9 @@ import Testing
 
   @Test(arguments: cases.indices) func promptsAreThose(number: Int) throws {
     let expected = Self.cases[number], task = try Self.task(expected)
+    let file = try #require(task.testFile?.first)
     let group = try #require(
-      ChoiceGroup.all(in: require(task.testFile), shots: task.numFewshot, shotsFile: task.fewshotFile).first)
+      ChoiceGroup.all(in: file, shots: task.numFewshot, shotsFile: task.fewshotFile).first)
     let style = try #require(task.choiceStyle.flatMap(ChoiceStyle.init))
     for (question, row) in zip(group.questions.questions, expected["questions"]?.array ?? []) {
       let shots = Array(group.shots.prefix(row["shots"]?.integer ?? 0))
@@ -52,7 +53,7 @@ import Testing
 
   private static func task(_ expected: JSONNode) throws -> TaskConfig {
     var task = TaskConfig(name: "multiple-choice")
-    task.testFile = golden.appendingPathComponent(try require(expected["file"]?.string)).path
+    task.testFile = [golden.appendingPathComponent(try require(expected["file"]?.string)).path]
     task.trainFile = task.testFile
     task.choiceStyle = expected["style"]?.string
     task.numFewshot = expected["shots"]?.integer
@@ -64,7 +65,7 @@ import Testing
   @Test func aSharedPromptChangesNothing() throws {
     let model = try LongModel("llama-grouped")
     var task = TaskConfig(name: "multiple-choice")
-    (task.testFile, task.maxSeqLength) = (Self.golden.appendingPathComponent("test/old_films_test.csv").path, 512)
+    (task.testFile, task.maxSeqLength) = ([Self.golden.appendingPathComponent("test/old_films_test.csv").path], 512)
     task.trainFile = task.testFile
     let scoring = try ScoringRun(model.config(task), adapterDirectory: nil, threads: 2)
     let items = try scoring.run.load(.test).items
@@ -85,7 +86,7 @@ import Testing
   @Test(arguments: ["letter", "text"]) func theLossIsThatOfTraining(style: String) throws {
     let model = try LongModel("llama-grouped")
     var task = TaskConfig(name: "multiple-choice")
-    (task.trainFile, task.maxSeqLength) = (Self.golden.appendingPathComponent("quiz.jsonl").path, 256)
+    (task.trainFile, task.maxSeqLength) = ([Self.golden.appendingPathComponent("quiz.jsonl").path], 256)
     task.testFile = task.trainFile
     task.choiceStyle = style
     let scoring = try ScoringRun(model.config(task), adapterDirectory: nil, threads: 1)
@@ -100,7 +101,7 @@ import Testing
   @Test func questionsTooLongAreLeftOutAloud() throws {
     let model = try LongModel("llama-grouped")
     var task = TaskConfig(name: "multiple-choice")
-    (task.testFile, task.maxSeqLength) = (Self.golden.appendingPathComponent("test/old_films_test.csv").path, 125)
+    (task.testFile, task.maxSeqLength) = ([Self.golden.appendingPathComponent("test/old_films_test.csv").path], 125)
     task.numFewshot = 2
     task.trainFile = task.testFile
     let run = try ScoringRun(model.config(task), adapterDirectory: nil, threads: 1).run

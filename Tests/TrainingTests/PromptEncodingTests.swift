@@ -44,8 +44,8 @@ import Tokenizers
   @Test func endingsAreAppended() throws {
     let encoded = try EncodedDataset(
       data([
-        PromptedText(prompt: "the boats", answer: " return.", line: 1),
-        PromptedText(prompt: "name : x", endsPrompt: true, answer: " the fog", line: 2),
+        PromptedText(prompt: "the boats", answer: " return.", file: "d.json", line: 1),
+        PromptedText(prompt: "name : x", endsPrompt: true, answer: " the fog", file: "d.json", line: 2),
       ]), cut: .each, encoder: encoder())
     #expect(encoded.items.map { $0.ids.last == 2 } == [true, true] && encoded.leftOut.isEmpty)
     let second = encoded.items[1], target = try #require(second.documents.first?.targets.first)
@@ -53,7 +53,7 @@ import Tokenizers
   }
 
   @Test func chatsEndWithTheirToken() throws {
-    let chat = data([PromptedText(prompt: "the", answer: " sea", ending: .text("<|im_end|>"), line: 1)])
+    let chat = data([PromptedText(prompt: "the", answer: " sea", ending: .text("<|im_end|>"), file: "d.json", line: 1)])
     // No end-of-text token is needed.
     let ids = try EncodedDataset(chat, cut: .each, encoder: encoder("smollm", end: nil)).items[0].ids
     let tokenizer = try tokenizer()
@@ -63,8 +63,9 @@ import Tokenizers
   @Test func whatIsTooLongIsCutOrLeftOut() throws {
     let long = String(repeating: "the old harbour lay quiet ", count: 20)
     let prompts = data([
-      PromptedText(prompt: long, answer: "x", line: 1), PromptedText(prompt: "the", answer: long, line: 2),
-      PromptedText(prompt: "the", answer: " sea", line: 3),
+      PromptedText(prompt: long, answer: "x", file: "d.json", line: 1),
+      PromptedText(prompt: "the", answer: long, file: "d.json", line: 2),
+      PromptedText(prompt: "the", answer: " sea", file: "d.json", line: 3),
     ])
     let together = try EncodedDataset(prompts, cut: .together, encoder: encoder(maxLength: 16))
     #expect(together.items.count == 2 && together.items[0].ids.count == 16)
@@ -78,14 +79,15 @@ import Tokenizers
     #expect(each.leftOut[0] == "d.json: cut 1 prompt of more than 16 tokens (task.max_seq_length) (line 1)")
     #expect(throws: TaskError.self) {
       try EncodedDataset(
-        data([PromptedText(prompt: long, answer: "x", line: 1)]), cut: .together, encoder: encoder(maxLength: 16))
+        data([PromptedText(prompt: long, answer: "x", file: "d.json", line: 1)]), cut: .together,
+        encoder: encoder(maxLength: 16))
     }
   }
 
   @Test func anEndThatIsMissing() throws {
     #expect(throws: TaskError.noEndOfText(directory: "m")) {
       try EncodedDataset(
-        data([PromptedText(prompt: "a", answer: "b", line: 1)]), cut: .each, encoder: encoder(end: nil))
+        data([PromptedText(prompt: "a", answer: "b", file: "d.json", line: 1)]), cut: .each, encoder: encoder(end: nil))
     }
   }
 

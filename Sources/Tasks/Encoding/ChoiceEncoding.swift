@@ -67,7 +67,7 @@ struct ChoiceEncoding: Sendable {
       let tooLong = zip(questions, encoded).filter { $1.item == nil }.map { (line: $0.element.line, tokens: $1.tokens) }
       if needsAll, let long = tooLong.first {
         throw TaskError.badRecord(
-          file: path, line: long.line,
+          file: group.questions.file, line: long.line,
           problem: "the question takes \(long.tokens) tokens, more than \(encoder.maxLength) (task.max_seq_length)")
       }
       items += encoded.compactMap(\.item)

@@ -20,16 +20,18 @@ public struct PromptedText: Sendable, Equatable {
   public let ending: Ending
   /// Every text that would be right.
   public let references: [String]
+  /// Names the file that it stands in.
+  public let file: String
   /// 1-based line in the file.
   public let line: Int
 
   /// An example from its parts.
   public init(
     prompt: String, endsPrompt: Bool = false, answer: String, ending: Ending = .endOfText, references: [String]? = nil,
-    line: Int
+    file: String, line: Int
   ) {
     (self.prompt, self.endsPrompt, self.answer, self.ending) = (prompt, endsPrompt, answer, ending)
-    (self.references, self.line) = (references ?? [answer], line)
+    (self.references, self.file, self.line) = (references ?? [answer], file, line)
   }
 }
 
@@ -47,8 +49,14 @@ public struct PromptedDataset: Sendable {
     (self.examples, self.file, self.skipped) = (examples, file, skipped)
   }
 
+  /// The data of several files, one after the other.
+  init(joining files: [PromptedDataset]) {
+    self.init(
+      examples: files.flatMap(\.examples), file: named(files.map(\.file)), skipped: files.flatMap(\.skipped))
+  }
+
   func split(_ request: SplitRequest, cut: PromptLimit) -> SplitData {
-    SplitData(file: file) { try EncodedDataset(self, limit: request.limit, cut: cut, encoder: $0) }
+    SplitData(files: request.paths) { try EncodedDataset(self, limit: request.limit, cut: cut, encoder: $0) }
   }
 }
 
@@ -73,27 +81,30 @@ extension EncodedDataset {
         answer: tokenizer.ids(of: example.answer) + (endings[example.ending] ?? [])
       )
     }
-    var items: [Item] = [], cutPrompts: [Int] = [], cutAnswers: [Int] = [], tooLong: [Int] = []
+    typealias Places = [(file: String, line: Int)]
+    var items: [Item] = [], cutPrompts: Places = [], cutAnswers: Places = [], tooLong: Places = []
     for ((prompt, answer), example) in zip(encoded, examples) {
+      let place = (file: example.file, line: example.line)
       if cut == .together, prompt.count >= length {
-        tooLong.append(example.line)
+        tooLong.append(place)
         continue
       }
       let room = cut == .together ? length - prompt.count : length
-      if prompt.count > length { cutPrompts.append(example.line) }
-      if answer.count > room { cutAnswers.append(example.line) }
+      if prompt.count > length { cutPrompts.append(place) }
+      if answer.count > room { cutAnswers.append(place) }
       items.append(Item(prompt: Array(prompt.prefix(length)), answer: Array(answer.prefix(room))))
     }
     if items.isEmpty, !examples.isEmpty {
       throw TaskError.nothingUsable(
         file: data.file, reasons: ["a prompt of \(length) tokens or more (task.max_seq_length)"])
     }
-    let most = "more than \(length) tokens (task.max_seq_length)", leave = tooLong.count == 1 ? "leaves" : "leave"
-    let notices = [
-      (cutPrompts, "cut \(counted(cutPrompts.count, "prompt")) of \(most)"),
-      (cutAnswers, "cut \(counted(cutAnswers.count, "answer")) of \(most)"),
-      (tooLong, "left out \(counted(tooLong.count, "prompt")) that \(leave) no room for an answer"),
-    ].filter { !$0.0.isEmpty }.map { notice($1, file: data.file, lines: $0) }
-    self.init(items: items, leftOut: data.skipped + notices)
+    let most = "more than \(length) tokens (task.max_seq_length)"
+    let notes =
+      notices(cutPrompts) { "cut \(counted($0, "prompt")) of \(most)" }
+      + notices(cutAnswers) { "cut \(counted($0, "answer")) of \(most)" }
+      + notices(tooLong) {
+        "left out \(counted($0, "prompt")) that \($0 == 1 ? "leaves" : "leave") no room for an answer"
+      }
+    self.init(items: items, leftOut: data.skipped + notes)
   }
 }

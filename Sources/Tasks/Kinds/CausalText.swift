@@ -8,11 +8,13 @@ extension Task {
     files: [
       .train: ["train.txt", "train.jsonl"], .validation: ["validation.txt", "valid.txt", "validation.jsonl"],
       .test: ["test.txt", "test.jsonl"],
-    ], labels: .none, metrics: [.perplexity]
-  ) { _ in
-    TaskReader(labels: nil, objective: LanguageModelling()) { request in
-      let texts = try TextDocuments(path: request.path)
-      return SplitData(file: request.path) { try EncodedDataset(texts, limit: request.limit, encoder: $0) }
+    ], labels: .none, metrics: [.perplexity], options: [.fileFormat, .delimiter]
+  ) { opening in
+    let style = opening.options.tableStyle
+
+    return TaskReader(labels: nil, objective: LanguageModelling()) { request in
+      let texts = try request.paths.map { try TextDocuments(path: $0, style: style) }
+      return SplitData(files: request.paths) { try EncodedDataset(texts, limit: request.limit, encoder: $0) }
     }
   }
 }
@@ -24,12 +26,14 @@ package struct TextDocuments: Sendable {
   /// Whether the documents are records, each a text of its own.
   let areRecords: Bool
 
-  /// Reads a plain text, which is one document, or by its ending JSONL, JSON or CSV, where every `text` is one.
-  package init(path: String) throws { try self.init(bytes: readFile(path), file: path) }
+  /// Reads a plain text, which is one document, or as `style` or its ending tells a table, where every `text` is one.
+  package init(path: String, style: TableStyle = TableStyle()) throws {
+    try self.init(bytes: readFile(path), file: path, style: style)
+  }
 
-  init(bytes: [UInt8], file: String) throws {
-    let format = FileFormat(ending: file) ?? .tsv
-    areRecords = format != .tsv
+  init(bytes: [UInt8], file: String, style: TableStyle = TableStyle()) throws {
+    let format = try style.format(of: file, otherwise: .tsv)
+    areRecords = format != .tsv || style.format != nil
     guard areRecords else {
       // Checks UTF-8, line by line.
       _ = try textLines(bytes, file: file)
@@ -38,7 +42,7 @@ package struct TextDocuments: Sendable {
       (documents, skipped) = ([String(decoding: text, as: UTF8.self)], [])
       return
     }
-    let table = try Table(bytes: bytes, file: file, format: format)
+    let table = try Table(bytes: bytes, file: file, format: format, delimiter: style.separator())
     (documents, skipped) = try table.usable { (row) throws(TaskError) in
       let text = try table.text("text", of: row) ?? ""
       return text.isEmpty ? .skip("an empty text") : .use(text)
@@ -47,20 +51,21 @@ package struct TextDocuments: Sendable {
 }
 
 extension EncodedDataset {
-  /// Packs texts end to end into blocks of `max_seq_length` tokens and keeps the first `limit`. A record's text ends
+  /// Packs the texts of files end to end into blocks of `max_seq_length` tokens and keeps the first `limit`. A record's text ends
   /// with the token for that; a plain text, which is one document, does not.
-  init(_ texts: TextDocuments, limit: Int, encoder: TextEncoder) throws {
-    let ending = texts.areRecords ? [try encoder.end()] : []
+  init(_ texts: [TextDocuments], limit: Int, encoder: TextEncoder) throws {
+    let end = texts.contains(where: \.areRecords) ? [try encoder.end()] : []
     guard encoder.maxLength > 1 else {
       throw TaskError.badOption(
         key: "max_seq_length",
         problem: "must be at least 2, since each token is predicted from those before it; found 1")
     }
-    let documents = encoder.pool.map(each: texts.documents) { [tokenizer = encoder.tokenizer] document in
-      tokenizer.encode(document).ids + ending
+    let all = texts.flatMap { file in file.documents.map { (text: $0, ending: file.areRecords ? end : []) } }
+    let documents = encoder.pool.map(each: all) { [tokenizer = encoder.tokenizer] document in
+      tokenizer.encode(document.text).ids + document.ending
     }
     let blocks = packedBlocks(documents, length: encoder.maxLength).prefix(limit)
-    self.init(items: blocks.map(Item.init(documents:)), leftOut: texts.skipped)
+    self.init(items: blocks.map(Item.init(documents:)), leftOut: texts.flatMap(\.skipped))
   }
 }
 

@@ -6,13 +6,14 @@ extension Task {
   public static let e2e = Task(
     "e2e", summary: "The E2E NLG challenge: meaning representations to put into words",
     files: [.train: ["trainset.csv"], .validation: ["devset.csv"], .test: ["testset_w_refs.csv"]], labels: .none,
-    metrics: [.perplexity], isScoredByTexts: true
-  ) { _ in
+    metrics: [.perplexity], options: [.fileFormat, .delimiter], isScoredByTexts: true
+  ) { opening in
+    let style = opening.options.tableStyle
     var reader = TaskReader(labels: nil, objective: LanguageModelling()) {
-      try PromptedDataset(e2e: $0.path, groups: false).split($0, cut: .together)
+      try PromptedDataset(e2e: $0.paths, style: style, groups: false).split($0, cut: .together)
     }
     reader.references = { request in
-      var data = try PromptedDataset(e2e: request.path, groups: true)
+      var data = try PromptedDataset(e2e: request.paths, style: style, groups: true)
       data.examples = Array(data.examples.prefix(request.limit))
       return data
     }
@@ -38,17 +39,39 @@ private func meaningPrompt(_ text: String) -> String? {
 }
 
 extension PromptedDataset {
-  /// Reads a file of the E2E NLG challenge with the columns `mr` and `ref`: CSV, or as its ending tells.
+  /// Reads files of the E2E NLG challenge with the columns `mr` and `ref`: CSV, or as `style` or their endings tell.
   ///
   /// For training every row is an example; for evaluation (`groups`) every meaning representation is one, in the order
   /// of its first row, with all its references. Rows without a reference are left out.
   ///
   /// A prompt ends with the end-of-text token, and an answer begins with a space, as in LoRA's experiments.
-  public init(e2e path: String, groups: Bool) throws {
-    try self.init(e2e: Table(path: path, otherwise: .csv), groups: groups)
+  public init(e2e paths: [String], style: TableStyle = TableStyle(), groups: Bool) throws {
+    try self.init(e2e: paths.map { try Table(path: $0, style: style, otherwise: .csv) }, groups: groups)
   }
 
-  init(e2e table: Table, groups: Bool) throws {
+  init(e2e tables: [Table], groups: Bool) throws {
+    let files = try tables.map(Self.meanings), rows = files.flatMap(\.values)
+    // Bytes: for Swift, strings of other code points may be equal.
+    let sameMeaning = Dictionary(grouping: rows) { Array($0.mr.utf8) }
+    let examples = (groups ? Array(rows.uniqued { Array($0.mr.utf8) }) : rows).map { row in
+      PromptedText(
+        prompt: row.prompt, endsPrompt: true, answer: " " + row.ref,
+        references: groups ? sameMeaning[Array(row.mr.utf8), default: []].map(\.ref) : [row.ref], file: row.file,
+        line: row.line)
+    }
+    self.init(examples: examples, file: named(tables.map(\.file)), skipped: files.flatMap(\.skipped))
+  }
+
+  private struct Meaning {
+    let mr: String
+    let prompt: String
+    let ref: String
+    let file: String
+    let line: Int
+  }
+
+  /// The rows of a file that have a reference, and notices about the others.
+  private static func meanings(_ table: Table) throws -> (values: [Meaning], skipped: [String]) {
     let file = table.file, names = table.header?.map { $0.trimmed.lowercased() }
     if let header = table.header, let names, !names.contains("mr") || !names.contains("ref") {
       throw TaskError.badRecord(
@@ -58,22 +81,16 @@ extension PromptedDataset {
       if let field = names?.firstIndex(of: name).flatMap(row.field) { return field }
       return try table.text(name, of: row) ?? ""
     }
-    let (rows, skipped) = try table.usable { (row) throws(TaskError) in
+    return try table.usable { (row) throws(TaskError) in
       let mr = try text("mr", row), ref = try text("ref", row)
       guard let prompt = meaningPrompt(mr) else {
         throw .badRecord(
           file: file, line: row.line, problem: "\"\(mr)\" is no list like name[The Vaults], eatType[pub]")
       }
       return ref.trimmed.isEmpty
-        ? .skip("an empty reference") : .use((mr: mr, prompt: prompt, ref: ref, line: row.line))
+        ? .skip("an empty reference")
+        : .use(Meaning(mr: mr, prompt: prompt, ref: ref, file: file, line: row.line))
     }
-    let sameMeaning = Dictionary(grouping: rows, by: \.mr)
-    let examples = (groups ? Array(rows.uniqued(on: \.mr)) : rows).map { row in
-      PromptedText(
-        prompt: row.prompt, endsPrompt: true, answer: " " + row.ref,
-        references: groups ? sameMeaning[row.mr, default: []].map(\.ref) : [row.ref], line: row.line)
-    }
-    self.init(examples: examples, file: file, skipped: skipped)
   }
 }
 

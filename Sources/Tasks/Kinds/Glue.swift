@@ -9,7 +9,8 @@ extension Task {
     glue(
       "cola", "whether a sentence is grammatical", binary, [.matthews], options: [.hasHeader],
       TableLayout(
-        texts: [.index(3)], label: .index(1), hasHeader: false, format: .tsv, testHeader: ["index", "sentence"])),
+        texts: [.index(3)], label: .index(1), hasHeader: false, style: TableStyle(format: .tsv),
+        testHeader: ["index", "sentence"])),
     glue("sst2", "whether a review is positive", binary, [.accuracy], named(["sentence"], "label")),
     glue(
       "mrpc", "whether two sentences mean the same", binary, [.accuracy, .f1],
@@ -39,7 +40,8 @@ extension Task {
 
   private static func named(_ texts: [String], _ label: String, leavesOutBrokenRows: Bool = false) -> TableLayout {
     TableLayout(
-      texts: texts.map(Column.name), label: .name(label), format: .tsv, leavesOutBrokenRows: leavesOutBrokenRows)
+      texts: texts.map(Column.name), label: .name(label), style: TableStyle(format: .tsv),
+      leavesOutBrokenRows: leavesOutBrokenRows)
   }
 
   private static func glue(

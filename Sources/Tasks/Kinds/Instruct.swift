@@ -9,13 +9,16 @@ extension Task {
     files: [
       .train: ["train.json", "train.jsonl"], .validation: ["validation.json", "validation.jsonl"],
       .test: ["test.json", "test.jsonl"],
-    ], labels: .none, metrics: [.perplexity], options: [.promptTemplate], textsPerExample: 2
+    ], labels: .none, metrics: [.perplexity], options: [.promptTemplate, .fileFormat, .delimiter],
+    textsPerExample: 2
   ) { opening in
+    let format = opening.options.tableStyle
     let style = try InstructionStyle(
       opening.options.promptTemplate,
       chatTemplate: opening.modelDirectory.flatMap { try Tokenizer.chatTemplate(modelDirectory: $0) })
-    var reader = TaskReader(labels: nil, objective: LanguageModelling()) {
-      try PromptedDataset(instructions: $0.path, style: style).split($0, cut: .each)
+    var reader = TaskReader(labels: nil, objective: LanguageModelling()) { request in
+      let files = try request.paths.map { try PromptedDataset(instructions: $0, format: format, style: style) }
+      return PromptedDataset(joining: files).split(request, cut: .each)
     }
     reader.prompts = PromptFormat(ending: style.answer("").ending) {
       try $1.prompt(style.prompt(instruction: $0, input: ""), ends: false)
@@ -25,10 +28,10 @@ extension Task {
 }
 
 extension PromptedDataset {
-  /// Reads a file of instructions: a JSON list, or as its ending tells, with `instruction`, `output` and, where there is
+  /// Reads a file of instructions: a JSON list, or as `format` or its ending tells, with `instruction`, `output` and, where there is
   /// one, `input`. Other keys are not looked at. Records with an empty instruction or output are left out.
-  package init(instructions path: String, style: InstructionStyle) throws {
-    try self.init(instructions: Table(path: path, otherwise: .json), style: style)
+  package init(instructions path: String, format: TableStyle = TableStyle(), style: InstructionStyle) throws {
+    try self.init(instructions: Table(path: path, style: format, otherwise: .json), style: style)
   }
 
   init(instructions table: Table, style: InstructionStyle) throws {
@@ -46,7 +49,7 @@ extension PromptedDataset {
       return .use(
         PromptedText(
           prompt: style.prompt(instruction: instruction, input: input), answer: answer.text, ending: answer.ending,
-          references: [output], line: row.line))
+          references: [output], file: table.file, line: row.line))
     }
     self.init(examples: examples, file: table.file, skipped: skipped)
   }

@@ -9,20 +9,23 @@ extension Task {
       .train: ["auxiliary_train", "train.jsonl", "train.csv"],
       .validation: ["val", "validation.jsonl", "validation.csv"],
       .test: ["test", "test.jsonl", "test.csv"],
-    ], labels: .none, metrics: [.accuracy, .accuracyNorm], options: [.choiceStyle, .numFewshot, .fewshotFile]
+    ], labels: .none, metrics: [.accuracy, .accuracyNorm],
+    options: [.choiceStyle, .numFewshot, .fewshotFile, .fileFormat, .delimiter]
   ) { opening in
-    let options = opening.options, style = options.choiceStyle.flatMap(ChoiceStyle.init)
+    let options = opening.options, style = options.choiceStyle.flatMap(ChoiceStyle.init), format = options.tableStyle
     return TaskReader(labels: nil, objective: Choices()) { request in
-      let groups = try ChoiceGroup.all(
-        in: request.path, shots: request.toTrain ? 0 : options.numFewshot, shotsFile: options.fewshotFile)
-      return SplitData(file: request.path, answers: letters(groups.map(\.questions))) {
+      let groups = try request.paths.flatMap { path in
+        try ChoiceGroup.all(
+          in: path, format: format, shots: request.toTrain ? 0 : options.numFewshot, shotsFile: options.fewshotFile)
+      }
+      return SplitData(files: request.paths, answers: letters(groups.map(\.questions))) {
         try ChoiceEncoding(encoder: $0, style: style, toTrain: request.toTrain).items(
-          groups, limit: request.limit, path: request.path)
+          groups, limit: request.limit, path: named(request.paths))
       }
     } predict: { input in
-      let questions = try ChoiceQuestions(input)
+      let questions = try ChoiceQuestions(input, format: format)
       let group = try ChoiceGroup(questions, shots: options.numFewshot, shotsFile: options.fewshotFile)
-      return SplitData(file: input.name, answers: letters([questions])) {
+      return SplitData(files: [input.name], answers: letters([questions])) {
         try ChoiceEncoding(encoder: $0, style: style, toTrain: false).items([group], needsAll: true, path: input.name)
       }
     }
@@ -108,18 +111,22 @@ package struct ChoiceQuestions: Sendable {
 
   /// Reads MMLU's CSV layout (question, four choices, letter; no header), or JSONL or JSON by its ending, of objects with
   /// `question`, `choices` and `answer` (a letter, or a number from 0).
-  package init(path: String) throws { try self.init(bytes: readFile(path), file: path) }
+  package init(path: String, format: TableStyle = TableStyle()) throws {
+    try self.init(bytes: readFile(path), file: path, format: format)
+  }
 
   /// Reads questions whose answers may be missing. What comes by a pipe is JSONL if it begins with a brace, else CSV.
-  init(_ input: PredictionInput) throws {
+  init(_ input: PredictionInput, format: TableStyle = TableStyle()) throws {
     let first = input.bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
-    let format = input.isPipe ? (first == UInt8(ascii: "{") ? FileFormat.jsonl : .csv) : nil
+    var format = format
+    if input.isPipe { format.format = format.format ?? (first == UInt8(ascii: "{") ? .jsonl : .csv) }
     try self.init(bytes: input.bytes, file: input.name, format: format, needsAnswers: false)
   }
 
-  init(bytes: [UInt8], file: String, format: FileFormat? = nil, needsAnswers: Bool = true) throws {
-    let format = format ?? FileFormat(ending: file) ?? .csv
-    let table = try Table(bytes: bytes, file: file, format: format, hasHeader: false)
+  init(bytes: [UInt8], file: String, format style: TableStyle = TableStyle(), needsAnswers: Bool = true) throws {
+    let format = try style.format(of: file, otherwise: .csv)
+    let table = try Table(
+      bytes: bytes, file: file, format: format, delimiter: style.separator(), hasHeader: false)
     (self.file, usualStyle) = (file, format.isJSON ? .text : .letter)
     questions = try table.rows.mapAll { (row) throws(TaskError) in
       try Self.question(row, table, needsAnswer: needsAnswers)
@@ -173,8 +180,12 @@ package struct ChoiceGroup: Sendable {
   /// Each has `shots` solved questions to be put in front: those of `shotsFile`, else of the file
   /// `dev/SUBJECT_dev.csv` beside the directory of the subject's own. Throws where there are fewer. With nil there are up
   /// to five, as in MMLU, and none where there is no such file.
-  package static func all(in path: String, shots: Int?, shotsFile: String? = nil) throws -> [ChoiceGroup] {
-    try files(in: path).map { try ChoiceGroup(ChoiceQuestions(path: $0), shots: shots, shotsFile: shotsFile) }
+  package static func all(
+    in path: String, format: TableStyle = TableStyle(), shots: Int?, shotsFile: String? = nil
+  ) throws -> [ChoiceGroup] {
+    try files(in: path).map {
+      try ChoiceGroup(ChoiceQuestions(path: $0, format: format), shots: shots, shotsFile: shotsFile)
+    }
   }
 
   /// Questions with solved ones for their prompts, found as by `all`.
@@ -210,7 +221,9 @@ package struct ChoiceGroup: Sendable {
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
       return [path]
     }
-    let names = try? FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasSuffix(".csv") }.sorted()
+    let names = try? FileManager.default.contentsOfDirectory(atPath: path).filter { $0.hasSuffix(".csv") }.sorted {
+      $0.utf8.lexicographicallyPrecedes($1.utf8)
+    }
     guard let names, !names.isEmpty else { throw TaskError.unreadable(file: path, reason: "holds no .csv file") }
     return names.map { "\(path)/\($0)" }
   }

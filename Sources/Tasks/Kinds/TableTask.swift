@@ -6,7 +6,8 @@ extension Task {
   public static let table = Task(
     "tsv", summary: "A table of your own: TSV, or CSV, JSONL or JSON by its ending",
     files: [.train: [], .validation: [], .test: []], labels: .inTrainingFile,
-    metrics: [.accuracy, .pearson, .spearman], options: [.textColumns, .labelColumn, .hasHeader],
+    metrics: [.accuracy, .pearson, .spearman],
+    options: [.textColumns, .labelColumn, .hasHeader, .fileFormat, .delimiter],
     requiredOptions: [.textColumns, .labelColumn]
   ) { opening in
     let options = opening.options, texts = options.textColumns ?? []
@@ -28,8 +29,9 @@ extension Task {
     }
     try problems.throwIfAny()
     let reader = TableReader(
-      layout: TableLayout(texts: texts, label: options.labelColumn, hasHeader: options.hasHeader))
-    return try reader.open(opening, labels: opening.knownLabels ?? reader.labels(in: opening.file(.train)))
+      layout: TableLayout(
+        texts: texts, label: options.labelColumn, hasHeader: options.hasHeader, style: options.tableStyle))
+    return try reader.open(opening, labels: opening.knownLabels ?? reader.labels(in: opening.files(.train)))
   }
 }
 
@@ -41,8 +43,8 @@ struct TableLayout: Sendable {
   let label: Column?
   /// Whether the first line of TSV and CSV names the columns.
   var hasHeader = true
-  /// Nil: as the file's ending tells, else TSV.
-  var format: FileFormat?
+  /// Where it does not tell: as the file's ending tells, else TSV.
+  var style = TableStyle()
   /// The first line of unlabelled files, where their layout differs.
   var testHeader: [String]?
   /// Whether rare broken rows are left out and reported, if they are at most 1 in 1,000.
@@ -55,33 +57,42 @@ struct TableReader: Sendable {
   func open(_ opening: TaskOpening, labels: LabelSpace) -> TaskReader {
     let isPair = layout.texts.count == 2
     var reader = TaskReader(labels: labels, objective: opening.task.objective(for: labels)) { request in
-      try read(readFile(request.path), request.path, labels, request.split, limit: request.limit)
+      let files = try request.paths.map { try read(readFile($0), $0, labels, request.split) }
+      return SplitData(
+        files.flatMap(\.examples).prefix(request.limit), files: request.paths, labels: labels,
+        skipped: files.flatMap(\.leftOut))
     } predict: { input in
       guard input.isTable(layout) else {
-        return SplitData(try input.lines(asPairs: isPair), file: input.name, labels: labels)
+        return SplitData(try input.lines(asPairs: isPair), files: [input.name], labels: labels)
       }
-      return try read(input.bytes, input.name, labels, .test)
+      let (examples, leftOut) = try read(input.bytes, input.name, labels, .test)
+      return SplitData(examples, files: [input.name], labels: labels, skipped: leftOut)
     }
     reader.isPair = isPair
     return reader
   }
 
-  /// The labels of a training file.
-  func labels(in path: String) throws -> LabelSpace {
-    let records = try records(readFile(path), path, .train).records
-    return try .found(in: records.compactMap { record in record.label.map { ($0, record.line) } }, file: path)
+  /// The labels of the training files.
+  func labels(in paths: [String]) throws -> LabelSpace {
+    try .found(
+      in: paths.flatMap { path in
+        try records(readFile(path), path, .train).records.compactMap { record in
+          record.label.map { (text: $0, file: path, line: record.line) }
+        }
+      })
   }
 
   private func read(
-    _ bytes: [UInt8], _ file: String, _ labels: LabelSpace, _ split: Split, limit: Int = .max
-  ) throws -> SplitData {
+    _ bytes: [UInt8], _ file: String, _ labels: LabelSpace, _ split: Split
+  ) throws -> (examples: [Example], leftOut: [TaskError]) {
     let reader = LabelReader(labels, file: file), (records, leftOut) = try records(bytes, file, split)
     let examples = try records.mapAll { (record) throws(TaskError) in
       let text = record.label.flatMap { split == .test && $0.isEmpty ? nil : $0 }
       let label: Label? = if let text { try reader.label(text, line: record.line) } else { nil }
-      return Example(text: record.texts[0], pair: record.texts.dropFirst().first, label: label, line: record.line)
+      return Example(
+        text: record.texts[0], pair: record.texts.dropFirst().first, label: label, file: file, line: record.line)
     }
-    return SplitData(examples.prefix(limit), file: file, labels: labels, skipped: leftOut)
+    return (examples, leftOut)
   }
 
   private struct Record {
@@ -96,8 +107,8 @@ struct TableReader: Sendable {
     _ bytes: [UInt8], _ file: String, _ split: Split
   ) throws -> (records: [Record], leftOut: [TaskError]) {
     let table = try Table(
-      bytes: bytes, file: file, format: layout.format ?? FileFormat(ending: file) ?? .tsv,
-      hasHeader: layout.hasHeader, knownHeader: layout.testHeader)
+      bytes: bytes, file: file, format: layout.style.format(of: file, otherwise: .tsv),
+      delimiter: layout.style.separator(), hasHeader: layout.hasHeader, knownHeader: layout.testHeader)
     let isUnlabelled = !layout.hasHeader && table.header != nil
     if split != .test, !isUnlabelled, layout.label == nil {
       throw TaskError.badOption(key: "label_column", problem: "is needed for the \(split.rawValue) split")

@@ -20,10 +20,10 @@ public struct PredictionInput: Sendable {
   public func lines(asPairs: Bool) throws -> [Example] {
     try textLines(bytes, file: name).enumerated().mapAll { (number, bytes) throws(TaskError) in
       let row = Row(line: number + 1, .line(bytes))
-      guard asPairs else { return Example(text: String(decoding: bytes, as: UTF8.self), line: row.line) }
+      guard asPairs else { return Example(text: String(decoding: bytes, as: UTF8.self), file: name, line: row.line) }
       let fields = row.fields
       guard fields.count == 2 else { throw .notAPair(file: name, line: row.line, fields: fields.count) }
-      return Example(text: fields[0], pair: fields[1], line: row.line)
+      return Example(text: fields[0], pair: fields[1], file: name, line: row.line)
     }
   }
 

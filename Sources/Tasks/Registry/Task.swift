@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Metrics
 
@@ -71,15 +72,32 @@ public struct Task: Sendable {
   /// Whether its files have names of their own.
   public var hasFileNames: Bool { files.values.contains { !$0.isEmpty } }
 
-  /// The file or directory of `split`. Throws where there is none.
-  func file(_ split: Split, _ options: TaskOptions) throws -> String {
+  /// The files of `split`, or its directory. Throws where there are none.
+  func paths(_ split: Split, _ options: TaskOptions) throws -> [String] {
     guard let names = files[split] else { throw TaskError.noSuchSplit(task: name, split: split, splits: splits) }
+    if let own = options.ownFiles(split) { return try found(own, split) }
     let directory = options.dataDir.map { $0.hasSuffix("/") ? $0 : $0 + "/" }
-    let candidates =
-      options.ownFile(split).map { [$0] } ?? directory.map { directory in names.map { directory + $0 } } ?? []
+    let candidates = directory.map { directory in names.map { directory + $0 } } ?? []
     guard let usual = candidates.first else { throw TaskError.noFileGiven(task: name, split: split) }
-    if let file = candidates.first(where: FileManager.default.fileExists(atPath:)) { return file }
+    if let file = candidates.first(where: FileManager.default.fileExists(atPath:)) { return [file] }
     throw TaskError.missingFile(file: usual, task: name, split: split)
+  }
+
+  /// What the config's paths and patterns for `split` stand for. A path that exists is no pattern.
+  private func found(_ patterns: [String], _ split: Split) throws -> [String] {
+    let paths = try patterns.flatMap { path in
+      if FileManager.default.fileExists(atPath: path) { return [path] }
+      guard Glob.isPattern(path) else { throw TaskError.missingFile(file: path, task: name, split: split) }
+      let files = Glob.files(matching: path)
+      if files.isEmpty { throw TaskError.noMatch(pattern: path, task: name, split: split) }
+      return files
+    }
+    var seen = Set<[UInt8]>()
+    for path in paths where !seen.insert(Array(URL(fileURLWithPath: path).resolvingSymlinksInPath().path.utf8)).inserted
+    {
+      throw TaskError.badOption(key: split.fileKey, problem: "names \(path) twice")
+    }
+    return paths
   }
 
   /// The metrics that fit `labels`.
@@ -114,22 +132,27 @@ extension Task {
     Task(name, summary: summary, files: files, labels: .fixed(labels), metrics: metrics) { opening in
       let own = labels, labels = try opening.ordered(own)
       return TaskReader(labels: labels, objective: opening.task.objective(for: labels)) { request in
-        let examples = try read(request.path, request.split).prefix(request.limit)
-        return SplitData(examples.map { $0.relabelled(own, as: labels) }, file: request.path, labels: labels)
+        let examples = try request.paths.flatMap { path in
+          try read(path, request.split).map { $0.relabelled(own, as: labels, file: path) }
+        }
+        return SplitData(examples.prefix(request.limit), files: request.paths, labels: labels)
       } predict: { input in
-        SplitData(try input.lines(asPairs: false), file: input.name, labels: labels)
+        SplitData(try input.lines(asPairs: false), files: [input.name], labels: labels)
       }
     }
   }
 }
 
 extension Example {
-  /// The same example with the number that its class has in `other`.
-  fileprivate func relabelled(_ own: LabelSpace, as other: LabelSpace) -> Example {
-    guard own != other, case .classIndex(let index) = label, case .classes(let names) = own,
+  /// The same example in `file`, with the number that its class has in `other`.
+  fileprivate func relabelled(_ own: LabelSpace, as other: LabelSpace, file: String) -> Example {
+    var label = label
+    if own != other, case .classIndex(let index) = label, case .classes(let names) = own,
       case .classes(let others) = other, let number = others.firstIndex(of: names[index])
-    else { return self }
-    return Example(text: text, pair: pair, label: .classIndex(number), line: line)
+    {
+      label = .classIndex(number)
+    }
+    return Example(text: text, pair: pair, label: label, file: file, line: line)
   }
 }
 
@@ -139,12 +162,16 @@ public struct TaskOptions: Sendable, Equatable {
   public var name: String
   /// Directory with the task's usual file names.
   public var dataDir: String?
-  /// Replaces the task's own file, or names it where the task has none.
-  public var trainFile: String?
-  /// Replaces the task's own file, or names it where the task has none.
-  public var validationFile: String?
-  /// Replaces the task's own file, or names it where the task has none.
-  public var testFile: String?
+  /// Replace the task's own file, or name it where the task has none: paths, or patterns such as `data/train-*.csv`.
+  public var trainFile: [String]?
+  /// Replace the task's own file, or name it where the task has none; paths or patterns.
+  public var validationFile: [String]?
+  /// Replace the task's own file, or name it where the task has none; paths or patterns.
+  public var testFile: [String]?
+  /// How the files are written; nil: as their endings tell.
+  public var fileFormat: FileFormat?
+  /// What ends the fields of CSV, an ASCII character; nil: a comma.
+  public var delimiter: Character?
   /// `tsv`: the column of the text, or the two of a pair.
   public var textColumns: [Column]?
   /// `tsv`: the column of the label.
@@ -171,8 +198,11 @@ public struct TaskOptions: Sendable, Equatable {
   /// The task `name` with every default.
   public init(name: String) { self.name = name }
 
-  /// The file that is given for `split` itself.
-  func ownFile(_ split: Split) -> String? {
+  /// The format of the files, as far as it is given.
+  public var tableStyle: TableStyle { TableStyle(format: fileFormat, delimiter: delimiter) }
+
+  /// The files that are given for `split` itself: paths or patterns.
+  func ownFiles(_ split: Split) -> [String]? {
     switch split {
     case .train: trainFile
     case .validation: validationFile
@@ -187,6 +217,8 @@ public struct TaskOptions: Sendable, Equatable {
 
 /// An option that only some tasks take, by its key in the config.
 public enum TaskOption: String, Sendable, CaseIterable {
+  case fileFormat = "file_format"
+  case delimiter
   case textColumns = "text_columns"
   case labelColumn = "label_column"
   case hasHeader = "has_header"
@@ -198,6 +230,8 @@ public enum TaskOption: String, Sendable, CaseIterable {
   /// Whether `options` give it.
   public func isGiven(_ options: TaskOptions) -> Bool {
     switch self {
+    case .fileFormat: options.fileFormat != nil
+    case .delimiter: options.delimiter != nil
     case .textColumns: options.textColumns != nil
     case .labelColumn: options.labelColumn != nil
     case .hasHeader: !options.hasHeader

@@ -23,9 +23,12 @@ public struct TaskData: Sendable {
     for (key, limit) in [("max_train_samples", options.maxTrainSamples), ("max_eval_samples", options.maxEvalSamples)] {
       if let limit, limit < 1 { problems.append(.badOption(key: key, problem: "must be 1 or more, found \(limit)")) }
     }
-    for option in [TaskOption.textColumns, .labelColumn, .hasHeader]
-    where option.isGiven(options) && !task.options.contains(option) {
-      problems.append(.badOption(key: option.rawValue, problem: "task \(task.name) has columns of its own"))
+    for (option, what) in [
+      (TaskOption.textColumns, "columns"), (.labelColumn, "columns"), (.hasHeader, "columns"),
+      (.fileFormat, "a format"),
+      (.delimiter, "a format"),
+    ] where option.isGiven(options) && !task.options.contains(option) {
+      problems.append(.badOption(key: option.rawValue, problem: "task \(task.name) has \(what) of its own"))
     }
     try problems.throwIfAny()
     reader = try task.open(
@@ -58,8 +61,8 @@ public struct TaskData: Sendable {
   /// Whether examples are pairs of texts.
   public var isPair: Bool { reader.isPair }
 
-  /// The file or directory of `split`. Throws where the task has none.
-  public func file(_ split: Split) throws -> String { try task.file(split, options) }
+  /// The files of `split`, or its directory. Throws where the task has none.
+  public func files(_ split: Split) throws -> [String] { try task.paths(split, options) }
 
   /// The examples of `split`: the first `max_*_samples`, or all. The whole file is checked either way.
   ///
@@ -80,7 +83,7 @@ public struct TaskData: Sendable {
   public var predictsLabels: Bool { reader.predict != nil }
 
   private func request(_ split: Split, toTrain: Bool) throws -> SplitRequest {
-    SplitRequest(split: split, path: try file(split), limit: options.limit(split) ?? .max, toTrain: toTrain)
+    SplitRequest(split: split, paths: try files(split), limit: options.limit(split) ?? .max, toTrain: toTrain)
   }
 }
 
@@ -104,8 +107,8 @@ public struct TaskOpening: Sendable {
     return knownLabels
   }
 
-  /// The file of `split`. Throws where there is none.
-  public func file(_ split: Split) throws -> String { try task.file(split, options) }
+  /// The files of `split`, or its directory. Throws where there are none.
+  public func files(_ split: Split) throws -> [String] { try task.paths(split, options) }
 }
 
 /// An opened task: its labels are known, and its files can be read.
@@ -138,8 +141,8 @@ public struct TaskReader: Sendable {
 public struct SplitRequest: Sendable {
   /// The split.
   public let split: Split
-  /// Its file or directory.
-  public let path: String
+  /// Its files in the order in which they are read, or its directory.
+  public let paths: [String]
   /// Use only the first examples; `.max`: all.
   public let limit: Int
   /// Whether to train on it.
@@ -151,7 +154,7 @@ public struct SplitData: Sendable {
   /// Texts with their labels, in file order; empty for language models.
   public let examples: [Example]
   /// Where they come from.
-  public let file: String
+  public let files: [String]
   /// Rows that were left out: the broken lines of QQP's official training file. They are always shown.
   public let skipped: [TaskError]
   /// How predictions are named, where there are some.
@@ -159,17 +162,17 @@ public struct SplitData: Sendable {
   private let encode: @Sendable (TextEncoder) throws -> EncodedDataset
 
   /// Texts with labels.
-  public init(_ examples: some Sequence<Example>, file: String, labels: LabelSpace?, skipped: [TaskError] = []) {
+  public init(_ examples: some Sequence<Example>, files: [String], labels: LabelSpace?, skipped: [TaskError] = []) {
     let examples = Array(examples)
-    (self.examples, self.file, self.skipped, answers) = (examples, file, skipped, labels)
+    (self.examples, self.files, self.skipped, answers) = (examples, files, skipped, labels)
     encode = { EncodedDataset(examples, encoder: $0) }
   }
 
   /// What a language model reads. How many examples that makes is known only once it is tokenized.
   public init(
-    file: String, answers: LabelSpace? = nil, encode: @escaping @Sendable (TextEncoder) throws -> EncodedDataset
+    files: [String], answers: LabelSpace? = nil, encode: @escaping @Sendable (TextEncoder) throws -> EncodedDataset
   ) {
-    (self.file, self.answers, self.encode) = (file, answers, encode)
+    (self.files, self.answers, self.encode) = (files, answers, encode)
     (examples, skipped) = ([], [])
   }
 

@@ -9,12 +9,14 @@ public struct Example: Sendable, Equatable {
   public let pair: String?
   /// Nil in unlabelled files.
   public let label: Label?
+  /// Names the file that it stands in.
+  public let file: String
   /// 1-based line in the file.
   public let line: Int
 
-  /// An example from its parts.
-  public init(text: String, pair: String? = nil, label: Label? = nil, line: Int) {
-    (self.text, self.pair, self.label, self.line) = (text, pair, label, line)
+  /// An example from its parts. `Task.classification` adds the file.
+  public init(text: String, pair: String? = nil, label: Label? = nil, file: String = "", line: Int) {
+    (self.text, self.pair, self.label, self.file, self.line) = (text, pair, label, file, line)
   }
 }
 
@@ -46,16 +48,20 @@ public enum LabelSpace: Sendable, Equatable, CustomStringConvertible {
   /// - Anything else: classes by name, in the order of their Unicode scalars.
   ///
   /// Empty, NaN and infinite labels are errors with their lines, as are labels that are all the same.
-  static func found(in labels: [(text: String, line: Int)], file: String) throws -> LabelSpace {
+  static func found(in labels: [(text: String, file: String, line: Int)]) throws -> LabelSpace {
     let names = Set(
-      try labels.mapAll { (text, line) throws(TaskError) in
+      try labels.mapAll { (text, file, line) throws(TaskError) in
         if text.isEmpty { throw .emptyLabel(file: file, line: line) }
         if isNotFinite(text) { throw .labelNotFinite(file: file, line: line, label: text) }
         return text
       })
     let numbers = names.compactMap(decimalNumber)
     if numbers.count == names.count, numbers.contains(where: { $0 != $0.rounded() }) { return .regression }
-    if names.count == 1, let label = names.first { throw TaskError.oneClass(file: file, label: label) }
+    if names.count == 1, let label = names.first {
+      var files: [String] = []
+      for label in labels where label.file != files.last { files.append(label.file) }
+      throw TaskError.oneClass(file: named(files), label: label)
+    }
     let classNumbers = (0..<names.count).map(String.init)
     if names.isSuperset(of: classNumbers) { return .classes(classNumbers) }
     return .classes(names.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) })

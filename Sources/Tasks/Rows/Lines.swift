@@ -40,9 +40,22 @@ extension [TaskError] {
 /// `1 record`, `2 records`.
 func counted(_ count: Int, _ name: String) -> String { count == 1 ? "1 \(name)" : "\(count) \(name)s" }
 
+/// `a.csv`, or `a.csv and 2 more files`.
+func named(_ files: [String]) -> String {
+  let more = files.count - 1
+  return (files.first ?? "") + (more > 0 ? " and \(more == 1 ? "1 more file" : "\(more) more files")" : "")
+}
+
 /// `data.json: left out 2 records with an empty output (lines 7, 9)`: what was done with records, and where they begin.
 func notice(_ what: String, file: String, lines: [Int]) -> String {
   "\(file): \(what) (\(lines.count == 1 ? "line" : "lines") \(lines.map(String.init).firstThree))"
+}
+
+/// Notices like that about records at `places`, one for each file; `what` says it of a number of records.
+func notices(_ places: [(file: String, line: Int)], _ what: (Int) -> String) -> [String] {
+  places.chunked { $0.file.utf8.elementsEqual($1.file.utf8) }.map { chunk in
+    notice(what(chunk.count), file: chunk.first?.file ?? "", lines: chunk.map(\.line))
+  }
 }
 
 /// A record that is used, or the reason why it is left out, such as "an empty output".
@@ -87,20 +100,21 @@ extension Table {
   }
 }
 
-private let quote = UInt8(ascii: "\""), comma = UInt8(ascii: ","), lf = UInt8(ascii: "\n"), cr = UInt8(ascii: "\r")
+private let quote = UInt8(ascii: "\""), lf = UInt8(ascii: "\n"), cr = UInt8(ascii: "\r")
 
-/// The rows of CSV (RFC 4180): a quoted field may hold commas, line breaks and doubled quotes. CR before LF is tolerated,
-/// and so is a byte order mark; blank lines are no rows. Throws where `bytes` are not UTF-8, or a quote is out of place.
-func csvRows(_ bytes: [UInt8], file: String) throws -> [Row] {
+/// The rows of CSV (RFC 4180): fields end at commas, or at another `delimiter`; a quoted field may hold those, line breaks
+/// and doubled quotes. CR before LF is tolerated, and so is a byte order mark; blank lines are no rows. Throws where
+/// `bytes` are not UTF-8, or a quote is out of place.
+func csvRows(_ bytes: [UInt8], file: String, delimiter: UInt8 = UInt8(ascii: ",")) throws -> [Row] {
   // Checks UTF-8, line by line.
   _ = try textLines(bytes, file: file)
   var rest = withoutMark(bytes), line = 1, rows: [Row] = []
   while !rest.isEmpty {
     let start = line
-    var fields = [try csvField(&rest, &line, file)]
-    while rest.first == comma {
+    var fields = [try csvField(&rest, &line, delimiter, file)]
+    while rest.first == delimiter {
       rest.removeFirst()
-      fields.append(try csvField(&rest, &line, file))
+      fields.append(try csvField(&rest, &line, delimiter, file))
     }
     if rest.first == cr { rest.removeFirst() }
     if rest.popFirst() == lf { line += 1 }
@@ -109,12 +123,14 @@ func csvRows(_ bytes: [UInt8], file: String) throws -> [Row] {
   return rows
 }
 
-/// Takes a field from the front of `rest`, up to the comma or the line's end after it.
-private func csvField(_ rest: inout ArraySlice<UInt8>, _ line: inout Int, _ file: String) throws -> String {
+/// Takes a field from the front of `rest`, up to the delimiter or the line's end after it.
+private func csvField(
+  _ rest: inout ArraySlice<UInt8>, _ line: inout Int, _ delimiter: UInt8, _ file: String
+) throws -> String {
   guard rest.first == quote else {
-    let text = rest.prefix { $0 != comma && $0 != lf }
+    let text = rest.prefix { $0 != delimiter && $0 != lf }
     rest = rest[text.endIndex...]
-    return String(decoding: text.last == cr && rest.first != comma ? text.dropLast() : text, as: UTF8.self)
+    return String(decoding: text.last == cr && rest.first != delimiter ? text.dropLast() : text, as: UTF8.self)
   }
   let start = line
   var text: [UInt8] = []
@@ -128,7 +144,8 @@ private func csvField(_ rest: inout ArraySlice<UInt8>, _ line: inout Int, _ file
       continue
     }
     line += text.count { $0 == lf }
-    guard rest.isEmpty || rest.first == comma || rest.first == lf || rest.starts(with: [cr, lf]) || rest == [cr] else {
+    guard rest.isEmpty || rest.first == delimiter || rest.first == lf || rest.starts(with: [cr, lf]) || rest == [cr]
+    else {
       throw TaskError.badRecord(
         file: file, line: line, problem: "text after a quoted field; a quote inside one is written twice")
     }

@@ -37,6 +37,50 @@ public enum FileFormat: String, Sendable, CaseIterable {
   public var isJSON: Bool { self == .jsonl || self == .json }
 }
 
+/// How a config says that its files are written, where their endings do not tell.
+public struct TableStyle: Sendable, Equatable {
+  /// The format of all files; nil: as their endings tell.
+  public var format: FileFormat?
+  /// What ends the fields of CSV; nil: a comma.
+  public var delimiter: Character?
+
+  /// A style.
+  public init(format: FileFormat? = nil, delimiter: Character? = nil) {
+    (self.format, self.delimiter) = (format, delimiter)
+  }
+
+  /// The format of `file`; where nothing tells it, `usual`, or CSV if there is a delimiter. Throws where the delimiter
+  /// would go unused.
+  func format(of file: String, otherwise usual: FileFormat) throws(TaskError) -> FileFormat {
+    let format = format ?? FileFormat(ending: file) ?? (delimiter == nil ? usual : .csv)
+    guard let delimiter else { return format }
+    if format != .csv {
+      throw .badOption(
+        key: "delimiter", problem: "is for CSV, but \(file) is read as \(format.rawValue); file_format says otherwise")
+    }
+    _ = try byte(delimiter)
+    return format
+  }
+
+  /// What ends the fields of CSV.
+  func separator() throws(TaskError) -> UInt8 { try delimiter.map(byte) ?? UInt8(ascii: ",") }
+
+  private func byte(_ delimiter: Character) throws(TaskError) -> UInt8 {
+    guard let byte = Self.byte(delimiter) else {
+      throw .badOption(key: "delimiter", problem: "must be \(Self.delimiterRule)")
+    }
+    return byte
+  }
+
+  /// The byte of a character that may end fields.
+  public static func byte(_ delimiter: Character) -> UInt8? {
+    delimiter.isASCII && !delimiter.isNewline && delimiter != "\"" ? delimiter.asciiValue : nil
+  }
+
+  /// Completes "must be".
+  public static let delimiterRule = "one ASCII character, but no quote and no line break"
+}
+
 /// One row of a `Table`.
 public struct Row: Sendable {
   enum Content: Sendable {
@@ -109,17 +153,21 @@ public struct Table: Sendable {
   /// The rows after the header.
   public let rows: [Row]
 
-  /// Reads the file at `path`, in the format that its ending tells, or else in `format`.
-  public init(path: String, otherwise format: FileFormat = .tsv, hasHeader: Bool = true) throws {
+  /// Reads the file at `path`, in the format that `style` or its ending tells, or else in `format`.
+  public init(
+    path: String, style: TableStyle = TableStyle(), otherwise format: FileFormat = .tsv, hasHeader: Bool = true
+  ) throws {
     try self.init(
-      bytes: readFile(path), file: path, format: FileFormat(ending: path) ?? format, hasHeader: hasHeader)
+      bytes: readFile(path), file: path, format: style.format(of: path, otherwise: format),
+      delimiter: style.separator(), hasHeader: hasHeader)
   }
 
   /// Cuts `bytes` into rows. A first line that reads `knownHeader` is a header, whatever `hasHeader` says.
   ///
   /// Throws where the text is empty, has no rows, isn't UTF-8 or isn't in `format`. JSON has no header.
   public init(
-    bytes: [UInt8], file: String, format: FileFormat, hasHeader: Bool = true, knownHeader: [String]? = nil
+    bytes: [UInt8], file: String, format: FileFormat, delimiter: UInt8 = UInt8(ascii: ","), hasHeader: Bool = true,
+    knownHeader: [String]? = nil
   ) throws {
     let found: [Row]
     switch format {
@@ -128,7 +176,7 @@ public struct Table: Sendable {
       let lines = try textLines(bytes, file: file)
       let count = lines.count - lines.reversed().prefix { $0.isEmpty }.count
       found = lines.prefix(count).enumerated().map { Row(line: $0.offset + 1, .line($0.element)) }
-    case .csv: found = try csvRows(bytes, file: file)
+    case .csv: found = try csvRows(bytes, file: file, delimiter: delimiter)
     case .jsonl: found = try Self.lines(bytes, file)
     case .json: found = try Self.list(bytes, file)
     }

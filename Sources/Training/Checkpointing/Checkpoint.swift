@@ -164,7 +164,8 @@ struct ConfigComparison {
   /// Values that do not alter the result. Of inputs, the content is compared instead of the path.
   private static let neutral: Set<String> = [
     "name", "output_dir", "database", "model", "task.data_dir", "task.train_file", "task.validation_file",
-    "task.test_file", "task.fewshot_file", "adapter.init_from", "training.logging_steps", "training.save_steps",
+    "task.test_file", "task.file_format", "task.delimiter", "task.fewshot_file", "adapter.init_from",
+    "training.logging_steps", "training.save_steps",
     "training.save_total_limit", "training.max_nonfinite_steps",
   ]
   /// Compared by the number of steps instead.

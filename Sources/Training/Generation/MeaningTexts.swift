@@ -31,7 +31,7 @@ extension ScoringRun {
       try run.model.check(ids: ids, path: run.modelDirectory)
       guard ids.count < limit else {
         let problem = RunError.promptTooLong(tokens: ids.count, limit: limit).description
-        throw TaskError.badRecord(file: references.file, line: example.line, problem: problem)
+        throw TaskError.badRecord(file: example.file, line: example.line, problem: problem)
       }
       return ids
     }

@@ -26,7 +26,8 @@ struct MissingInputs {
   /// A file that exists but cannot be opened is an error in a dry run, too.
   private static func isAbsence(_ error: any UserFacingError) -> Bool {
     switch error {
-    case TaskError.missingFile, TokenizerError.noTokenizer, TokenizerError.noVocabulary, CheckpointError.noWeights,
+    case TaskError.missingFile, TaskError.noMatch, TokenizerError.noTokenizer, TokenizerError.noVocabulary,
+      CheckpointError.noWeights,
       CheckpointError.missingShard:
       true
     case let error as FileError: error == FileError(path: error.path, code: noSuchFile)

@@ -163,7 +163,7 @@ public struct PreparedRun: Sendable {
     var present: [Split] = [], absent: [any UserFacingError] = []
     for split in [Split.validation, .validationMismatched] where taskKind.splits.contains(split) {
       do {
-        _ = try task.file(split)
+        _ = try task.files(split)
         present.append(split)
       } catch let error as TaskError {
         if split == .validation, config.task.validationFile != nil { throw error }

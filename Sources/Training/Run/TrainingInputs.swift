@@ -78,7 +78,9 @@ struct TrainingData {
     let rows = try missing.find { try run.task().load(.train, toTrain: true) }.value
     train = try missing.find { try rows.map(run.encode) }.value ?? nil
     trainExamples = train?.items.count ?? rows.flatMap { $0.examples.isEmpty ? nil : $0.examples.count }
-    if let train, train.items.isEmpty { throw RunError.noExamples(file: try run.task().file(.train)) }
+    if let train, train.items.isEmpty {
+      throw RunError.noExamples(file: try run.task().files(.train).joined(separator: ", "))
+    }
     var evaluationSets: [(split: Split, data: EncodedDataset)] = []
     if config.training.evalStrategy != .no {
       let splits = try missing.find { try run.evaluationSplits() }.value

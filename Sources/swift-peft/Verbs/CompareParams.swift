@@ -125,7 +125,9 @@ private struct ComparisonSubject {
     case .none: return nil
     case .fixed(let labels): return labels.outputs
     case .inTrainingFile:
-      guard let file = config.task.trainFile, FileManager.default.fileExists(atPath: file) else { return nil }
+      guard let files = config.task.trainFile,
+        files.allSatisfy({ FileManager.default.fileExists(atPath: $0) || !Glob.files(matching: $0).isEmpty })
+      else { return nil }
       return try TaskData(task, config.task).labels?.outputs
     }
   }

@@ -134,7 +134,7 @@ struct Evaluate: ParsableCommand {
   private func load(_ split: Split, _ scoring: ScoringRun) throws -> EncodedDataset {
     try scoring.load(split) { data in
       if predictions == nil, scoring.task.labels != nil, data.items.contains(where: { $0.label == nil }) {
-        throw RunError.noLabels(file: try scoring.task.file(split))
+        throw RunError.noLabels(file: try scoring.task.files(split).joined(separator: ", "))
       }
     }
   }

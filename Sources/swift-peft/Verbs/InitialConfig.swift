@@ -40,8 +40,8 @@ struct DataLook {
   init(trainFile: String, validationFile: String?) throws {
     let columns = try TableLook(trainFile)
     var options = TaskConfig(name: Task.table.name)
-    options.trainFile = trainFile
-    options.validationFile = validationFile
+    options.trainFile = [trainFile]
+    options.validationFile = validationFile.map { [$0] }
     options.textColumns = columns.texts
     options.labelColumn = columns.label
     options.hasHeader = columns.hasHeader
@@ -199,8 +199,8 @@ struct InitialConfig {
     var lines = ["    // \(labels)", "    \"name\": \(quoted(task.name)),"]
     func add(_ key: String, _ value: String?) { value.map { lines.append("    \"\(key)\": \(quoted($0)),") } }
     add("data_dir", task.dataDir)
-    add("train_file", task.trainFile)
-    add("validation_file", task.validationFile)
+    add("train_file", task.trainFile?.first)
+    add("validation_file", task.validationFile?.first)
     if let texts = task.textColumns {
       lines.append("    \"text_columns\": [\(texts.map(column).joined(separator: ", "))],")
     }

@@ -26,7 +26,7 @@ struct Score: ParsableCommand {
 
   func run() throws {
     let texts = try GeneratedTexts(path: texts)
-    let references = try PromptedDataset(e2e: references, groups: true)
+    let references = try PromptedDataset(e2e: [references], groups: true)
     let progress = Progress(isQuiet: report.quiet)
     references.skipped.forEach { progress.notice($0.description) }
     let scores = try TextScores(texts, references)
