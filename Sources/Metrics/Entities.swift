@@ -62,7 +62,9 @@ public struct EntityTags: Sendable {
 
   /// The entities of one sentence.
   public func entities(_ sequence: [Int]) -> [Entity] {
-    spans([sequence]).filter { $0.end < sequence.count }.map { Entity(type: types[$0.type], words: $0.start..<$0.end + 1) }
+    spans([sequence]).filter { $0.end < sequence.count }.map {
+      Entity(type: types[$0.type], words: $0.start..<$0.end + 1)
+    }
   }
 
   struct Span: Hashable {

@@ -22,6 +22,8 @@ public enum TaskError: UserFacingError, Equatable {
   case unreadable(file: String, reason: String)
   /// A file holds nothing, or no row but its header.
   case emptyFile(file: String), onlyHeader(file: String)
+  /// A file of CoNLL's columns where a table is needed, or the other way round.
+  case noTable(file: String), noSentences(file: String)
   /// A column of a JSON file is given by its number.
   case numberedColumn(file: String, column: Column)
   /// A file lacks a column.
@@ -35,6 +37,8 @@ public enum TaskError: UserFacingError, Equatable {
   case notAPair(file: String, line: Int, fields: Int)
   /// A row has no label.
   case emptyLabel(file: String, line: Int)
+  /// A tag is given by its number, and nothing says what it is called.
+  case tagNumber(file: String, line: Int, number: Int)
   /// A label isn't one of the known classes.
   case unknownLabel(file: String, line: Int, label: String, known: [String])
   /// A score isn't a number, or is NaN, infinite or too large.
@@ -81,6 +85,11 @@ public enum TaskError: UserFacingError, Equatable {
     case .unreadable(let file, let reason): "\(file): \(reason)"
     case .emptyFile(let file): "\(file): the file is empty"
     case .onlyHeader(let file): "\(file): no rows after the header"
+    case .noTable(let file): "\(file): CoNLL's columns are no table; task token-classification reads them"
+    case .noSentences(let file):
+      "\(file): CSV has no sentences; task token-classification reads CoNLL's columns (conll), JSONL and JSON"
+    case .tagNumber(let file, let line, let number):
+      "\(file):\(line): the tag \(number) is a number; task.label_names must list what the numbers mean"
     case .missingColumn(let file, let column, let header):
       "\(file):1: no column \(column)" + missingColumnHint(column, header)
     case .numberedColumn(let file, let column): "\(file):1: no column \(column); JSON records have names"

@@ -16,10 +16,12 @@ extension Tokenizer {
       firstTokens.append(start < ids.count ? start : nil)
     }
     let before = postProcessor.leadingCount, hasNone = firstTokens.map { $0 == nil }
+    let firstBeyond = ids.count > room ? firstTokens.lastIndex { $0.map { $0 <= room } ?? false } : nil
     firstTokens = firstTokens.map { $0.flatMap { $0 < room ? $0 + before : nil } }
     return WordEncoding(
       encoding: postProcessor.process(ids.prefix(room), nil), firstTokens: firstTokens,
-      tokenless: hasNone.indices.filter { hasNone[$0] })
+      tokenless: hasNone.indices.filter { hasNone[$0] },
+      firstBeyond: firstBeyond)
   }
 
   /// Whether words that are encoded by themselves look as they do inside a text. Not so for byte-level tokenizers that
@@ -35,4 +37,6 @@ public struct WordEncoding: Sendable, Equatable {
   public let firstTokens: [Int?]
   /// The words that became no token at all, such as control characters.
   public let tokenless: [Int]
+  /// The first word of which not all tokens are there; nil where all are.
+  public let firstBeyond: Int?
 }

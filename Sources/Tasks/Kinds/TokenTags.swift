@@ -7,7 +7,7 @@ extension Task {
       "token-classification", summary: "A tag for each word: CoNLL's columns, JSONL or JSON",
       files: [.train: [], .validation: [], .test: []], labels: .inTrainingFile,
       metrics: [.entityF1, .entityPrecision, .entityRecall, .accuracy],
-      options: [.textColumns, .labelColumn, .hasHeader]
+      options: [.textColumns, .labelColumn, .hasHeader, .fileFormat]
     ) { opening in
       let source = try TagSource(opening)
       let labels = try source.labels(opening)
@@ -29,7 +29,7 @@ private struct TagSource: Sendable {
       throw TaskError.badOption(
         key: "text_columns", problem: "must be one column, that of the words, found \(columns.count)")
     }
-    reader = SentenceReader(words: options.textColumns?.first, tags: options.labelColumn, format: nil)
+    reader = SentenceReader(words: options.textColumns?.first, tags: options.labelColumn, format: options.fileFormat)
     labelNames = nil
   }
 
@@ -52,11 +52,9 @@ private struct TagSource: Sendable {
       let sentences = Array(try files.flatMap(tags.sentences).prefix(request.limit))
       return SplitData(sentences, files: request.paths, labels: labels, notices: files.flatMap(\.notices))
     } predict: { input in
-      let (file, isGuessed) = try input.sentences(reader, tags: labels.names)
-      var data = SplitData(
+      let file = try input.sentences(reader, tags: labels.names)
+      return SplitData(
         try tags.sentences(file), files: [input.name], labels: labels, notices: file.notices, inPieces: true)
-      if isGuessed { data.readAs = "" }
-      return data
     }
   }
 }
@@ -98,8 +96,7 @@ struct TagNames: Sendable {
   func sentences(_ file: SentenceFile) throws -> [TaggedSentence] {
     var usesNumbers: Bool?
     return try file.sentences.mapAll { (sentence) throws(TaskError) in
-      var tags: [Int]?
-      for (index, tag) in (sentence.tags ?? []).enumerated() {
+      let tags = try sentence.tags?.enumerated().map { (index, tag) throws(TaskError) -> Int in
         let line = sentence.line(of: index)
         if case .number = tag, usesNumbers == false {
           throw .badRecord(file: file.file, line: line, problem: "a tag's number, but tags before it are names")
@@ -113,14 +110,14 @@ struct TagNames: Sendable {
           guard let number = numbers[Array(name.utf8)] else {
             throw .unknownLabel(file: file.file, line: line, label: name, known: names)
           }
-          tags = (tags ?? []) + [number]
+          return number
         case .number(let number):
           usesNumbers = true
           if !areListed { throw .tagNumber(file: file.file, line: line, number: number) }
           guard names.indices.contains(number) else {
             throw .unknownLabel(file: file.file, line: line, label: String(number), known: names)
           }
-          tags = (tags ?? []) + [number]
+          return number
         }
       }
       return TaggedSentence(words: sentence.words, tags: tags, file: file.file, line: sentence.line)

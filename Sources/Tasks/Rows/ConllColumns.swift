@@ -25,7 +25,8 @@ extension SentenceReader {
         // Of a file that begins with -DOCSTART- that row tells nothing of the others.
         let first = ColumnLayout.fields(line, isTabbed: line.contains(0x09))
         if first.first == Self.documentStart { continue }
-        let made = try ColumnLayout(self, line, file: file, line: number, isUniversal: isUniversal, needsTags: needsTags)
+        let made = try ColumnLayout(
+          self, line, file: file, line: number, isUniversal: isUniversal, needsTags: needsTags)
         layout = made
         if !made.hasHeader {
           read(line, number, made, &sentence, &problems, &beside, file)

@@ -30,6 +30,9 @@ public enum LabelSpace: Sendable, Equatable, CustomStringConvertible {
   /// The outputs that the head needs.
   public var outputs: Int { if case .classes(let names) = self { names.count } else { 1 } }
 
+  /// Class names in the order of the head's outputs; none for a regression.
+  public var names: [String] { if case .classes(let names) = self { names } else { [] } }
+
   /// Whether `other` has the same labels, perhaps in another order.
   func hasSameLabels(as other: LabelSpace) -> Bool {
     if case .classes(let names) = self, case .classes(let others) = other { return names.sorted() == others.sorted() }

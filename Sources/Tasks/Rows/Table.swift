@@ -26,6 +26,8 @@ public enum FileFormat: String, Sendable, CaseIterable {
   case jsonl
   /// One list of JSON objects.
   case json
+  /// CoNLL's columns: a word and its tag a line, a blank line between sentences. No table, since its rows belong together.
+  case conll
 
   /// The format that the ending of `path` tells, if it tells one.
   public init?(ending path: String) {
@@ -179,6 +181,7 @@ public struct Table: Sendable {
     case .csv: found = try csvRows(bytes, file: file, delimiter: delimiter)
     case .jsonl: found = try Self.lines(bytes, file)
     case .json: found = try Self.list(bytes, file)
+    case .conll: throw TaskError.noTable(file: file)
     }
     guard let first = found.first else { throw TaskError.emptyFile(file: file) }
     (self.file, self.format) = (file, format)

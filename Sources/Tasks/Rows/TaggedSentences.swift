@@ -51,6 +51,7 @@ struct SentenceReader: Sendable {
   /// The sentences of a file. Tags may be missing where `needsTags` is false.
   func read(_ bytes: [UInt8], file: String, needsTags: Bool) throws -> SentenceFile {
     let format = format ?? FileFormat(ending: file)
+    if format == .csv { throw TaskError.noSentences(file: file) }
     let found =
       try format?.isJSON == true
       ? records(bytes, file, format ?? .jsonl, needsTags) : columns(bytes, file, needsTags)
