@@ -95,7 +95,9 @@ import Testing
     #expect(try refused("model", "--prompt", "a", "--prompt", long).contains("prompt 2: "))
     #expect(try refused("none", "--prompt", "a", status: 66).contains("none/config.json"))
     _ = try refused("model", "--prompt", "a", "--num-beams", "2", "--top-k", "3", status: 64)
-    _ = try refused("model", "--prompt", "a", "--temperature", "0", status: 64)
+    _ = try refused("model", "--prompt", "a", "--temperature", "-1", status: 64)
+    _ = try refused("model", "--prompt", "a", "--temperature", "0", "--top-k", "3", status: 64)
+    _ = try refused("model", "--prompt", "a", "--greedy", "--min-p", "0.1", status: 64)
     try sandbox.write(
       "model/config.json",
       sandbox.text("model/config.json").replacing(#""eos_token_id": 0"#, with: #""eos_token_id": null"#))
@@ -103,5 +105,71 @@ import Testing
     let bert = try Sandbox.trainable()
     let outcome = try bert.run("generate", "model", "--prompt", "a")
     #expect(outcome.status == 65 && outcome.err.contains("a bert model cannot generate text"))
+  }
+
+  /// As transformers takes them: from generation_config.json, or without it from config.json.
+  @Test(arguments: ["generation_config.json", "config.json"]) func theModelGivesDefaults(file: String) throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    func said(_ arguments: String...) throws -> Outcome {
+      let outcome = try sandbox.start(["generate", "model", "--prompt", "the movie is"] + arguments).finish()
+      #expect(outcome.status == 0, "\(outcome.err)")
+      return outcome
+    }
+    let penalised = try said("--repetition-penalty", "1.7", "--max-new-tokens", "12")
+    let plain = try said("--max-new-tokens", "12")
+    let drawn = try said("--temperature", "1.5", "--max-new-tokens", "12")
+    #expect(Set([penalised.out, plain.out, drawn.out]).count == 3 && plain.err.isEmpty)
+    func write(_ fields: String) throws {
+      if file == "config.json" {
+        let config = try sandbox.text("model/config.json")
+        try sandbox.write("model/config.json", "{\(fields)," + config.drop { $0 != "{" }.dropFirst())
+      } else {
+        try sandbox.write("model/generation_config.json", #"{\#(fields), "eos_token_id": 0}"#)
+      }
+    }
+    try write(#""repetition_penalty": 1.7, "max_new_tokens": 12, "top_k": -1"#)
+    let own = try said()
+    let notice = "note: model/\(file) gives max_new_tokens 12, repetition_penalty 1.7"
+    #expect(own.out == penalised.out && own.errorLines == [notice[...]], "\(own.err)")
+    #expect(try said("--repetition-penalty", "1").out == plain.out)
+    #expect(try said("--quiet").err.isEmpty)
+  }
+
+  @Test func greedyStandsAboveSampling() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    let arguments = ["generate", "model", "--prompt", "the movie is", "--max-new-tokens", "12"]
+    func said(_ more: String...) throws -> String {
+      let outcome = try sandbox.start(arguments + more).finish()
+      #expect(outcome.status == 0, "\(outcome.err)")
+      return outcome.out
+    }
+    let plain = try said(), drawn = try said("--temperature", "1.5", "--top-k", "0")
+    try sandbox.write(
+      "model/generation_config.json", #"{"do_sample": true, "temperature": 1.5, "top_k": 0, "eos_token_id": 0}"#)
+    #expect(plain != drawn)
+    #expect(try [said(), said("--greedy"), said("--temperature", "0")] == [drawn, plain, plain])
+  }
+
+  @Test func whatTheFileHasIsCheckedAndNamed() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    func outcome(_ json: String, _ more: String...) throws -> Outcome {
+      try sandbox.write("model/generation_config.json", json)
+      return try sandbox.start(["generate", "model", "--prompt", "the", "--max-new-tokens", "2"] + more).finish()
+    }
+    let broken = try outcome("{\n\"eos_token_id\": \"end\"}")
+    #expect(broken.status == 65 && broken.out.isEmpty)
+    #expect(broken.err.contains("model/generation_config.json:2: eos_token_id: must be a whole number, not a string"))
+    #expect(try outcome("{").err.contains("model/generation_config.json:1"))
+    let undone = try outcome(#"{"eos_token_id": 0, "guidance_scale": 2}"#)
+    #expect(undone.status == 0 && undone.err.contains("transformers may write other texts: guidance_scale"))
+    let endless = try outcome(#"{"pad_token_id": -1}"#)
+    #expect(endless.status == 0 && endless.err.contains("has no eos_token_id"), "\(endless.err)")
+    let beams = try outcome(#"{"eos_token_id": [0, 5], "do_sample": true, "num_beams": 2}"#)
+    #expect(beams.status == 65 && beams.err.contains("beam search does not sample"))
+    let searched = try outcome(#"{"eos_token_id": [0, 5], "do_sample": true, "num_beams": 2}"#, "--greedy")
+    #expect(searched.status == 0 && searched.err.contains("gives num_beams 2, eos_token_id [0, 5]"), "\(searched.err)")
+    try sandbox.write("model/generation_config.json", #"{"eos_token_id": 0, "max_length": 2}"#)
+    let full = try sandbox.run("generate", "model", "--prompt", "the movie is good")
+    #expect(full.status == 65 && full.err.contains("max_length is 2 in model/generation_config.json"))
   }
 }

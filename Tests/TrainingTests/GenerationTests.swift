@@ -69,7 +69,7 @@ import Testing
   @Test func sampledFrequencies() {
     var options = GenerationOptions()
     options.samples = true
-    let rules = TokenRules(options: options), scores: [Float] = [0, 1, -1, 2]
+    let rules = TokenSampler(options: options), scores: [Float] = [0, 1, -1, 2]
     let sum = scores.reduce(0.0) { $0 + Double(expf($1)) }
     var counts = [0, 0, 0, 0]
     for step in 0..<20_000 { counts[Int(rules.choose(scores, stream: 1, step: step))] += 1 }
@@ -78,10 +78,10 @@ import Testing
     }
     options.topP = 0.6
     options.topK = 3
-    let some = TokenRules(options: options)
+    let some = TokenSampler(options: options)
     #expect(Set((0..<500).map { some.choose(scores, stream: 1, step: $0) }) == [3])
     options.topP = 0.7
-    let more = TokenRules(options: options)
+    let more = TokenSampler(options: options)
     #expect(Set((0..<500).map { more.choose(scores, stream: 1, step: $0) }) == [1, 3])
   }
 }
@@ -123,7 +123,7 @@ struct GenerationGolden {
     options.noRepeatNGramSize = settings["no_repeat_ngram_size"]?.integer ?? 0
     options.beams = settings["num_beams"]?.integer ?? 1
     options.lengthPenalty = settings["length_penalty"]?.number ?? 1
-    options.stopsEarly = settings["early_stopping"]?.bool ?? false
+    options.earlyStopping = settings["early_stopping"]?.bool == true ? .full : .heuristic
     return options
   }
 

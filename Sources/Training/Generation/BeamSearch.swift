@@ -18,8 +18,8 @@ struct BeamSearch: Sendable {
   private static let impossible: Float = -1e9
 
   func run(_ prompt: [Int32], _ session: DecodingSession) -> Generation {
-    let rules = TokenRules(options: options), count = options.beams
-    let limit = min(options.maxNewTokens, longestText - prompt.count)
+    let rules = TokenRules(options: options, ends: ends), count = options.beams
+    let limit = min(options.newTokens(after: prompt.count), longestText - prompt.count)
     // Twice as many candidates as beams, so that enough go on where the best ones end the text.
     let candidates = max(2, 1 + ends.count) * count
     var running = [Beam(tokens: [], score: 0)]
@@ -33,7 +33,8 @@ struct BeamSearch: Sendable {
       var continued: [Beam] = []
       for (number, beam) in running.enumerated() {
         var scores = logProbabilities(logits[number])
-        rules.apply(to: &scores, text: texts[number])
+        rules.apply(to: &scores, text: texts[number], prompt: prompt.count)
+        if options.renormalizes { scores = logProbabilities(scores) }
         for (token, score) in best(candidates, of: scores) {
           continued.append(Beam(tokens: beam.tokens + [token], score: score + beam.score, parent: number))
         }
@@ -44,7 +45,7 @@ struct BeamSearch: Sendable {
         let last = continued[index].tokens[length - 1]
         continued[index].isFinished = length == limit || ends.contains(last)
       }
-      let isFull = finished.count == count && options.stopsEarly
+      let isFull = finished.count == count && options.earlyStopping == .full
       if !isFull {
         let penalty = Float(pow(Double(length), options.lengthPenalty))
         let ended = continued.prefix(count).filter(\.isFinished).map { beam in
@@ -58,9 +59,10 @@ struct BeamSearch: Sendable {
       guard !goingOn.isEmpty else { break }
       session.select(goingOn.map(\.parent))
       running = Array(goingOn)
-      let bound = running[0].score / Float(pow(Double(length), options.lengthPenalty))
+      let reach = options.earlyStopping == .never && options.lengthPenalty > 0 ? limit : length
+      let bound = running[0].score / Float(pow(Double(reach), options.lengthPenalty))
       let worst = finished.count == count ? finished[count - 1].score : Self.impossible
-      canImprove = bound > worst && !(finished.count == count && options.stopsEarly)
+      canImprove = bound > worst && !(finished.count == count && options.earlyStopping == .full)
     }
     var tokens = finished.first?.tokens ?? []
     let isEnded = tokens.last.map(ends.contains) ?? false

@@ -15,6 +15,8 @@ public struct GenerationRun: Sendable {
   public let tokenizer: Tokenizer
   /// What continues them.
   public let generator: Generator
+  /// What the model asks for.
+  public let defaults: GenerationDefaults
   /// Notes for the user about the model and its tokenizer.
   public let notices: [String]
   private let model: ModelConfig
@@ -67,19 +69,42 @@ public struct GenerationRun: Sendable {
     format = scoring.task.prompts
     encoder = try run.encoder()
     tokenizer = encoder.tokenizer
-    let ends = try Self.ends(of: model, path: path) + format.ends(encoder)
+    defaults = try GenerationDefaults(modelDirectory: path)
+    let ends = try (defaults.ends ?? model.eosTokenIDs) + format.ends(encoder)
     guard !ends.isEmpty else { throw TaskError.noEndOfText(directory: config.model) }
     generator = Generator(
       model: loaded, sites: run.geometry.sites, state: scoring.state, scale: scoring.scale, ends: ends, pool: run.pool)
   }
 
+  /// The options for `request` over the model's defaults, and notes on where they come from.
+  public func options(_ request: GenerationRequest) throws -> (options: GenerationOptions, notices: [String]) {
+    var (options, taken) = try request.options(over: defaults), notices: [String] = []
+    if let ends = defaults.ends, ends.sorted() != model.eosTokenIDs.sorted() { taken.append("eos_token_id \(ends)") }
+    if !taken.isEmpty {
+      notices.append("\(defaults.file) gives " + taken.joined(separator: ", "))
+    }
+    if defaults.isOwnFile, defaults.ends == nil, !model.eosTokenIDs.isEmpty {
+      notices.append(
+        "\(defaults.file) has no eos_token_id: texts end with that of config.json, where transformers' generate goes on"
+      )
+    }
+    if !defaults.undone.isEmpty {
+      let fields = defaults.undone.joined(separator: ", ")
+      notices.append("\(defaults.file): not done here, so that transformers may write other texts: \(fields)")
+    }
+    return (options, notices)
+  }
+
   /// The ids of a prompt, put into the run's template if it has one. Throws if it leaves no room for a continuation.
-  public func ids(of prompt: String) throws -> [Int32] {
+  public func ids(of prompt: String, _ options: GenerationOptions) throws -> [Int32] {
     var ids = try format.ids(prompt, encoder)
-    if ids.isEmpty { ids = [Int32(model.bosTokenID ?? model.eosTokenID ?? 0)] }
+    if ids.isEmpty { ids = [Int32(defaults.begin ?? model.bosTokenID ?? model.eosTokenID ?? 0)] }
     try model.check(ids: ids, path: path)
     guard ids.count < generator.longestText else {
       throw RunError.promptTooLong(tokens: ids.count, limit: generator.longestText)
+    }
+    if let limit = options.maxLength, ids.count >= limit {
+      throw GenerationError.promptFillsMaxLength(tokens: ids.count, limit: limit, file: defaults.file)
     }
     return ids
   }
@@ -93,16 +118,5 @@ public struct GenerationRun: Sendable {
   /// Continues the prompts of a portion, which the ranks divide among them; the first one's number is its index.
   public func continuations(of prompts: ArraySlice<[Int32]>, _ options: GenerationOptions) -> [Generation] {
     cluster.divide(prompts) { generator.continuations(of: Array($0), first: $0.startIndex, options) }
-  }
-
-  /// The tokens that end a text, from config.json and generation_config.json.
-  private static func ends(of model: ModelConfig, path: String) throws -> [Int] {
-    var ends = model.eosTokenIDs
-    let file = "\(path)/generation_config.json"
-    if FileManager.default.fileExists(atPath: file) {
-      let node = try JSONParser.parse(MappedFile(path: file).text(), file: file)["eos_token_id"]
-      ends += node?.array?.compactMap(\.integer) ?? node?.integer.map { [$0] } ?? []
-    }
-    return Set(ends).sorted()
   }
 }

@@ -68,7 +68,7 @@ public struct Generator: Sendable {
     _ prompts: [[Int32]], first: Int, _ options: GenerationOptions, _ workspace: Workspace,
     onToken: (_ token: Int32) -> Bool
   ) -> [Generation] {
-    let rules = TokenRules(options: options)
+    let rules = TokenRules(options: options, ends: ends), sampler = TokenSampler(options: options)
     let session = session(workspace, sequences: prompts.count, options)
     var results = [Generation?](repeating: nil, count: prompts.count)
     var active = Array(prompts.indices), texts = prompts, fresh = texts, step = 0
@@ -76,17 +76,18 @@ public struct Generator: Sendable {
       let logits = session.logits(fresh: fresh, texts: texts)
       var kept: [Int] = []
       for (place, prompt) in active.enumerated() {
+        let length = prompts[prompt].count, limit = options.newTokens(after: length)
         func finish(_ end: Generation.End) {
           results[prompt] = Generation(
-            tokens: Array(texts[place].dropFirst(prompts[prompt].count)), end: end)
+            tokens: Array(texts[place].dropFirst(length)), end: end)
         }
-        guard step < options.maxNewTokens, texts[place].count < longestText else {
+        guard step < limit, texts[place].count < longestText else {
           finish(.length)
           continue
         }
         var scores = logits[place]
-        rules.apply(to: &scores, text: texts[place])
-        let token = rules.choose(scores, stream: first + prompt, step: step)
+        rules.apply(to: &scores, text: texts[place], prompt: length)
+        let token = sampler.choose(scores, stream: first + prompt, step: step)
         if ends.contains(token) {
           finish(.endOfText)
           continue
@@ -94,7 +95,7 @@ public struct Generator: Sendable {
         texts[place].append(token)
         if !onToken(token) {
           finish(.stopped)
-        } else if step + 1 == options.maxNewTokens || texts[place].count == longestText {
+        } else if step + 1 == limit || texts[place].count == longestText {
           finish(.length)
         } else {
           kept.append(place)

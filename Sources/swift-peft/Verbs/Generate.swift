@@ -19,7 +19,8 @@ struct Generate: ParsableCommand {
 
       Continues each --prompt, or else each line of stdin. A single text is printed as it is generated; several are printed \
       in order, each ending with a line feed, or as one JSON object per line with --json. For runs on task instruct, \
-      prompts are put into the run's template. Without --temperature, --top-k and --top-p, always takes the likeliest token.
+      prompts are put into the run's template. Defaults are those of the model's generation_config.json, as in transformers; \
+      without it, always takes the likeliest token.
       """)
 
   @Argument(help: ArgumentHelp("A run directory or a model.", valueName: "run-or-model-dir"))
@@ -37,63 +38,16 @@ struct Generate: ParsableCommand {
         + "{instruction} (default: the run's template, or none).", valueName: "name"))
   var template: String?
 
-  @Option(help: ArgumentHelp("Maximum tokens to generate.", valueName: "n"))
-  var maxNewTokens = 128
-
-  @Option(help: ArgumentHelp("Sample tokens, with logits divided by this temperature.", valueName: "t"))
-  var temperature: Double?
-
-  @Option(help: ArgumentHelp("Sample from the k likeliest tokens.", valueName: "k"))
-  var topK: Int?
-
-  @Option(
-    help: ArgumentHelp("Sample from the likeliest tokens whose probabilities add up to p.", valueName: "p"))
-  var topP: Double?
-
-  @Option(help: ArgumentHelp("Penalise tokens already in the text; 1 is off.", valueName: "x"))
-  var repetitionPenalty = 1.0
-
-  @Option(
-    name: .customLong("no-repeat-ngram-size"),
-    help: ArgumentHelp("No n-gram of this length repeats; 0 is off.", valueName: "n"))
-  var noRepeatNGramSize = 0
-
-  @Option(name: .customLong("num-beams"), help: ArgumentHelp("Number of beams in the search.", valueName: "n"))
-  var beams = 1
-
-  @Option(help: ArgumentHelp("Beams are ranked by log-probability / length^x.", valueName: "x"))
-  var lengthPenalty = 1.0
-
-  @Flag(help: "End the beam search once there are as many finished texts as beams.")
-  var earlyStopping = false
-
-  @Option(help: ArgumentHelp("Random seed for sampling.", valueName: "n"))
-  var seed: UInt64 = 42
-
-  @Flag(name: .customLong("no-cache"), help: "Recompute the whole text for each token (slow; for comparison).")
-  var noCache = false
-
+  @OptionGroup var flags: GenerationFlags
+  @OptionGroup var beams: BeamFlags
   @OptionGroup var threads: ThreadOptions
   @OptionGroup var report: ReportOptions
 
   func validate() throws {
-    try check("--max-new-tokens", maxNewTokens, atLeast: 1)
-    try check("--top-k", topK, atLeast: 1)
-    try check("--no-repeat-ngram-size", noRepeatNGramSize, atLeast: 0)
-    try check("--num-beams", beams, atLeast: 1)
-    if let temperature, !(temperature > 0 && temperature.isFinite) {
-      throw ValidationError("--temperature must be above 0, not \(temperature)")
-    }
-    if let topP, !(topP > 0 && topP <= 1) {
-      throw ValidationError("--top-p must be above 0 and at most 1, not \(topP)")
-    }
-    if !(repetitionPenalty > 0 && repetitionPenalty.isFinite) {
-      throw ValidationError("--repetition-penalty must be above 0, not \(repetitionPenalty)")
-    }
-    if !lengthPenalty.isFinite { throw ValidationError("--length-penalty must be a number, not \(lengthPenalty)") }
-    if beams > 1, options.samples {
+    if let beams = beams.beams, beams > 1, flags.samples {
       throw ValidationError(
-        "--num-beams cannot be combined with --temperature, --top-k and --top-p: beam search does not sample")
+        "--num-beams cannot be combined with --do-sample, --temperature, --top-k, --top-p, --min-p and --typical-p: beam "
+          + "search does not sample")
     }
   }
 
@@ -109,17 +63,18 @@ struct Generate: ParsableCommand {
     let run = try load(cluster, progress)
     try run.requireEqualRanks().forEach(progress.notice)
     run.notices.forEach(progress.notice)
+    let options = try options(run, progress)
     let texts = try prompts.isEmpty ? lines(cluster) : prompts
     let ids = try run.prompts(options) {
       try texts.enumerated().map { number, text in
         do {
-          return try run.ids(of: text)
+          return try run.ids(of: text, options)
         } catch let error as any UserFacingError where texts.count > 1 {
           throw PromptFailure(number: number + 1, error: error)
         }
       }
     }
-    if ids.count == 1, beams == 1, !report.json { return cluster.leads ? try stream(ids[0], run) : () }
+    if ids.count == 1, options.beams == 1, !report.json { return cluster.leads ? try stream(ids[0], run, options) : () }
     // In portions, so that the first results appear early.
     for portion in ids.chunks(ofCount: run.portion(8)) {
       let results = run.continuations(of: portion, options)
@@ -151,7 +106,7 @@ struct Generate: ParsableCommand {
     }
   }
 
-  private func stream(_ prompt: [Int32], _ run: GenerationRun) throws {
+  private func stream(_ prompt: [Int32], _ run: GenerationRun, _ options: GenerationOptions) throws {
     var text = TextStream(run.tokenizer, after: prompt), failure: (any Error)?
     func write(_ text: String) -> Bool {
       do { try Console.write(Array(text.utf8)) } catch { failure = error }
@@ -162,20 +117,11 @@ struct Generate: ParsableCommand {
     if let failure { throw failure }
   }
 
-  private var options: GenerationOptions {
-    var options = GenerationOptions()
-    options.maxNewTokens = maxNewTokens
-    options.samples = temperature != nil || topK != nil || topP != nil
-    options.temperature = temperature ?? 1
-    options.topK = topK ?? 0
-    options.topP = topP ?? 1
-    options.repetitionPenalty = repetitionPenalty
-    options.noRepeatNGramSize = noRepeatNGramSize
-    options.beams = beams
-    options.lengthPenalty = lengthPenalty
-    options.stopsEarly = earlyStopping
-    options.seed = seed
-    options.usesCache = !noCache
+  private func options(_ run: GenerationRun, _ progress: Progress) throws -> GenerationOptions {
+    var request = flags.request
+    beams.apply(to: &request)
+    let (options, notices) = try run.options(request)
+    notices.forEach(progress.notice)
     return options
   }
 
