@@ -119,6 +119,39 @@ import Testing
     #expect(found == [#"dev.conll:2: unknown label "C"; the labels are "B", "A""#])
   }
 
+  @Test func readsNumbersByLabelNames() throws {
+    let lines = #"{"tokens": ["a", "b"], "tags": [2, 0]}"# + "\n"
+    let folder = try Folder([
+      "t.jsonl": lines, "mixed.jsonl": lines + #"{"tokens": ["a"], "tags": ["O"]}"#,
+      "other.jsonl": #"{"tokens": ["a", "b"], "tags": ["O", 1]}"#, "far.jsonl": #"{"tokens": ["a"], "tags": [3]}"#,
+    ])
+    func found(_ name: String, known: [String]? = nil, listed: [String] = ["O", "B-A", "I-A"]) throws -> [[Int]?] {
+      var options = options(folder, train: name)
+      options.labelNames = listed
+      return try TaskData(options, knownLabels: known.map(LabelSpace.classes)).load(.train).sentences.map(\.tags)
+    }
+    #expect(try found("t.jsonl") == [[2, 0]])
+    // The head's order is another one.
+    #expect(try found("t.jsonl", known: ["I-A", "O", "B-A"]) == [[0, 1]])
+    func problem(_ name: String, listed: [String] = ["O", "B-A", "I-A"]) -> [String] {
+      problems(folder) { _ = try found(name, listed: listed) }
+    }
+    #expect(problem("mixed.jsonl") == ["mixed.jsonl:2: a tag's name, but tags before it are numbers"])
+    #expect(problem("other.jsonl") == ["other.jsonl:1: a tag's number, but tags before it are names"])
+    #expect(problem("far.jsonl") == [#"far.jsonl:1: unknown label "3"; the labels are "O", "B-A", "I-A""#])
+    #expect(problem("t.jsonl", listed: ["O"]) == ["task.label_names: must be two names or more"])
+    #expect(problem("t.jsonl", listed: ["O", "O"]) == [#"task.label_names: has "O" twice"#])
+  }
+
+  @Test func holdsBackAShare() throws {
+    let folder = try Folder(["train.conll": (0..<10).map { "w\($0) \($0 % 2 == 0 ? "A" : "B")\n\n" }.joined()])
+    var options = options(folder)
+    options.validationSplit = 0.3
+    let data = try TaskData(options), parts = try [Split.train, .validation].map { try data.load($0).sentences }
+    #expect(parts.map(\.count) == [7, 3])
+    #expect(Set(parts.joined().flatMap(\.words)).count == 10)
+  }
+
   @Test func namesWhatIsWrongWithColumns() throws {
     func of(_ text: String, _ name: String = "t.conll") throws -> [String] {
       try trainProblems([name: text], train: name)
@@ -161,7 +194,7 @@ import Testing
     #expect(try of(#"{"tokens": "a b", "tags": ["A"]}"#) == ["t.jsonl:1: tokens must be a list of words, not a string"])
     #expect(
       try of(#"{"tokens": [1], "tags": ["A"]}"#) == [
-        "t.jsonl:1: tokens[0] must be a word as a string, not a number"
+        "t.jsonl:1: tokens[0] must be a word as a string, not a whole number"
       ])
     #expect(
       try of(#"{"tokens": ["a"], "tags": [1.5]}"#) == [

@@ -7,7 +7,7 @@ extension Task {
       "token-classification", summary: "A tag for each word: CoNLL's columns, JSONL or JSON",
       files: [.train: [], .validation: [], .test: []], labels: .inTrainingFile,
       metrics: [.entityF1, .entityPrecision, .entityRecall, .accuracy],
-      options: [.textColumns, .labelColumn, .hasHeader, .fileFormat]
+      options: [.textColumns, .labelColumn, .hasHeader, .fileFormat, .labelNames, .validationSplit]
     ) { opening in
       let source = try TagSource(opening)
       let labels = try source.labels(opening)
@@ -30,14 +30,19 @@ private struct TagSource: Sendable {
         key: "text_columns", problem: "must be one column, that of the words, found \(columns.count)")
     }
     reader = SentenceReader(words: options.textColumns?.first, tags: options.labelColumn, format: options.fileFormat)
-    labelNames = nil
+    labelNames = options.labelNames
+    guard let names = labelNames else { return }
+    if names.count < 2 { throw TaskError.badOption(key: "label_names", problem: "must be two names or more") }
+    if let name = names.firstRepeated {
+      throw TaskError.badOption(key: "label_names", problem: "has \"\(name.clipped)\" twice")
+    }
   }
 
   /// Those of a saved head, those that the config lists, or those in the training files, in the order of their code
   /// points, as transformers' `run_ner.py` sorts them.
   func labels(_ opening: TaskOpening) throws -> LabelSpace {
+    if let labelNames { return try opening.ordered(.classes(labelNames)) }
     if let known = opening.knownLabels { return known }
-    if let labelNames { return .classes(labelNames) }
     return try .classes(TagNames.found(in: opening.files(.train).map { try read($0, needsTags: true) }))
   }
 
@@ -46,11 +51,12 @@ private struct TagSource: Sendable {
   }
 
   func reader(_ labels: LabelSpace, objective: any Objective) -> TaskReader {
-    let tags = TagNames(labels.names, areListed: labelNames != nil)
+    let tags = TagNames(labels.names, listed: labelNames)
     return TaskReader(labels: labels, objective: objective) { request in
       let files = try request.paths.map { try read($0, needsTags: request.split != .test) }
-      let sentences = Array(try files.flatMap(tags.sentences).prefix(request.limit))
-      return SplitData(sentences, files: request.paths, labels: labels, notices: files.flatMap(\.notices))
+      // No sentence belongs to one class: a share that is held back is drawn from all alike.
+      let (sentences, notes) = try request.chosen(files.flatMap(tags.sentences)) { _ in 0 }
+      return SplitData(sentences, files: request.paths, labels: labels, notices: files.flatMap(\.notices) + notes)
     } predict: { input in
       let file = try input.sentences(reader, tags: labels.names)
       return SplitData(
@@ -63,11 +69,12 @@ private struct TagSource: Sendable {
 struct TagNames: Sendable {
   private let names: [String]
   private let numbers: [[UInt8]: Int]
-  /// Whether the config lists the names, so that files may have numbers.
-  private let areListed: Bool
+  /// The names that numbers in files mean: those that the config lists.
+  private let listed: [String]?
 
-  init(_ names: [String], areListed: Bool) {
-    (self.names, self.areListed) = (names, areListed)
+  /// `names` in the order of the head's outputs.
+  init(_ names: [String], listed: [String]?) {
+    (self.names, self.listed) = (names, listed)
     numbers = Dictionary(names.enumerated().map { (Array($1.utf8), $0) }) { first, _ in first }
   }
 
@@ -113,11 +120,11 @@ struct TagNames: Sendable {
           return number
         case .number(let number):
           usesNumbers = true
-          if !areListed { throw .tagNumber(file: file.file, line: line, number: number) }
-          guard names.indices.contains(number) else {
-            throw .unknownLabel(file: file.file, line: line, label: String(number), known: names)
+          guard let listed else { throw .tagNumber(file: file.file, line: line, number: number) }
+          guard listed.indices.contains(number), let output = numbers[Array(listed[number].utf8)] else {
+            throw .unknownLabel(file: file.file, line: line, label: String(number), known: listed)
           }
-          return number
+          return output
         }
       }
       return TaggedSentence(words: sentence.words, tags: tags, file: file.file, line: sentence.line)

@@ -1,3 +1,4 @@
+import Diagnostics
 import StrictJSON
 
 /// A column of a table, by name or by number.
@@ -203,7 +204,7 @@ public struct Table: Sendable {
   func number(of column: Column) -> Int? {
     switch column {
     case .index(let index): !format.isJSON && index < header?.count ?? rows.first?.fieldCount ?? 0 ? index : nil
-    case .name(let name): header?.firstIndex(of: name)
+    case .name(let name): header?.place(of: name)
     }
   }
 

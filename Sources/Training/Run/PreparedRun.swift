@@ -80,7 +80,8 @@ public struct PreparedRun: Sendable {
         modelDirectory: directory, family: model.architecture, addsPrefixSpace: kind.headKind == .tokens)
     }
     func open(_ labels: LabelSpace?) throws -> TaskData {
-      try TaskData(kind, config.task, modelDirectory: directory, knownLabels: labels)
+      try TaskData(
+        kind, config.task, modelDirectory: directory, knownLabels: labels, seed: config.training.seed)
     }
     var task = try missing.find { try open(knownLabels) }
     loadedModel = try missing.find { [philox] in
@@ -208,9 +209,9 @@ extension LabelSpace {
   /// These classes in the order of `others`, ignoring case; nil if those are not the same names.
   func inOrder(of others: [String]) -> LabelSpace? {
     guard case .classes(let names) = self, names.count == others.count else { return nil }
-    let byName = Dictionary(names.map { ($0.lowercased(), $0) }) { first, _ in first }
-    let ordered = others.compactMap { byName[$0.lowercased()] }
-    return Set(ordered).count == names.count ? .classes(ordered) : nil
+    let byName = Dictionary(names.map { (ExactText($0.lowercased()), $0) }) { first, _ in first }
+    let ordered = others.compactMap { byName[ExactText($0.lowercased())] }
+    return Set(ordered.map(ExactText.init)).count == names.count ? .classes(ordered) : nil
   }
 
   /// The opposite of `names`.
