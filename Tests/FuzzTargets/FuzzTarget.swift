@@ -10,7 +10,8 @@ public struct FuzzTarget: Sendable {
 
   /// Every target.
   public static let all = [
-    safetensors, shardIndex, tokenizerJSON, tokenizerFiles, tokenizerModel, taskData, languageData, runConfig, adapter,
+    safetensors, shardIndex, tokenizerJSON, tokenizerFiles, tokenizerModel, taskData, taggedData, languageData,
+    runConfig, adapter,
     modelConfig, checkpoint, checkpointManifest,
   ]
 

@@ -1,5 +1,17 @@
 import StrictJSON
 
+extension Task {
+  /// Whether the file at `path` looks like sentences of words with tags, by which `init` recognises it: records with
+  /// `tokens` and tags, or columns with a blank line between sentences.
+  public static func looksTagged(_ path: String) -> Bool {
+    guard let bytes = try? readFile(path),
+      let file = try? SentenceReader(words: nil, tags: nil, format: nil).read(bytes, file: path, needsTags: true)
+    else { return false }
+    // A table of one text and one label a line has no blank lines within.
+    return FileFormat(ending: path) != nil && FileFormat(ending: path) != .tsv || file.sentences.count > 1
+  }
+}
+
 extension PredictionInput {
   /// Sentences to tag: CoNLL's columns, JSONL or JSON as in the task's files, or one sentence a line with spaces between
   /// its words.
