@@ -87,7 +87,7 @@ import Testing
     Case(
       "task", #""test_file": ["a", "a"]"#, "must be a path or a list of paths, none of them twice or null, not a list"),
     Case("task", #""validation_file": 3"#, "must be a path or a list of paths or null, not 3"),
-    Case("task", #""file_format": "xml""#, #"must be one of tsv, csv, jsonl, json, conll or null, not "xml""#),
+    Case("task", #""file_format": "xml""#, #"must be one of tsv, csv, jsonl, json, conll, text or null, not "xml""#),
     Case(
       "task", #""delimiter": ";;""#,
       #"must be one ASCII character, but no quote and no line break or null, not ";;""#),
@@ -103,7 +103,7 @@ import Testing
       "must be a list of one or two columns, by name or 0-based number or null, not a list"),
     Case(
       "task", #""text_columns": ["a"]"#,
-      "only applies to tasks text-classification and token-classification; task sst2 has columns of its own"),
+      "only applies to tasks text-classification, token-classification and causal-lm; task sst2 has columns of its own"),
     Case(
       "task", #""label_column": 0"#,
       "only applies to tasks text-classification and token-classification; task sst2 has columns of its own"),

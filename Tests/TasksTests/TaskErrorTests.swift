@@ -39,8 +39,8 @@ import Testing
     (.emptyFile(file: "t.tsv"), "t.tsv: the file is empty"),
     (.noTable(file: "t.conll"), "t.conll: CoNLL's columns are no table; task token-classification reads them"),
     (
-      .noSentences(file: "t.csv"),
-      "t.csv: CSV has no sentences; task token-classification reads CoNLL's columns (conll), JSONL and JSON"
+      .noSentences(file: "t.csv", format: .csv),
+      "t.csv: csv has no sentences; task token-classification reads CoNLL's columns (conll), JSONL and JSON"
     ),
     (
       .tagNumber(file: "t.jsonl", line: 3, number: 7),

@@ -173,7 +173,7 @@ import Testing
     #expect(try of("a A\nb A\n") == [#"t.conll: every label is "A"; classification needs at least two classes"#])
     #expect(
       try of("a,A\n", "t.csv") == [
-        "t.csv: CSV has no sentences; task token-classification reads CoNLL's columns (conll), JSONL and JSON"
+        "t.csv: csv has no sentences; task token-classification reads CoNLL's columns (conll), JSONL and JSON"
       ])
     let folder = try Folder(["t.conll": "a A\nb B\n"])
     #expect(

@@ -20,7 +20,8 @@ extension PredictionInput {
   /// `-DOCSTART-`, or whose lines all end with one of `tags`; and these are JSON: a text that begins with `{` or `[{`. All
   /// else is one sentence a line.
   func sentences(_ reader: SentenceReader, tags: [String]) throws -> SentenceFile {
-    if let format = reader.format ?? (isPipe ? nil : FileFormat(ending: name)) ?? guessedJSON {
+    let ending = isPipe ? nil : FileFormat(ending: name)
+    if let format = reader.format ?? (ending == .text ? nil : ending) ?? guessedJSON {
       let known = SentenceReader(words: reader.words, tags: reader.tags, format: format)
       return try known.read(bytes, file: name, needsTags: false)
     }

@@ -50,8 +50,9 @@ struct SentenceReader: Sendable {
 
   /// The sentences of a file. Tags may be missing where `needsTags` is false.
   func read(_ bytes: [UInt8], file: String, needsTags: Bool) throws -> SentenceFile {
-    let format = format ?? FileFormat(ending: file)
-    if format == .csv { throw TaskError.noSentences(file: file) }
+    // A file that ends in .text is none of continuous text here.
+    let ending = FileFormat(ending: file), format = format ?? (ending == .text ? nil : ending)
+    if let format, format == .csv || format == .text { throw TaskError.noSentences(file: file, format: format) }
     let found =
       try format?.isJSON == true
       ? records(bytes, file, format ?? .jsonl, needsTags) : columns(bytes, file, needsTags)
