@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// What `namespace()` gives: attributes that a template may set.
 final class Namespace: JinjaReference, @unchecked Sendable {
   private(set) var attributes: JinjaObject
@@ -15,7 +17,7 @@ final class Namespace: JinjaReference, @unchecked Sendable {
     for (key, value) in zip(attributes.keys, attributes.values) {
       if let hash = HashKey(key) { builder.set(hash, key: key, value: value) }
     }
-    builder.set(.text(name), key: .string(name), value: value)
+    builder.set(.text(ExactText(name)), key: .string(name), value: value)
     attributes = builder.object
   }
 
