@@ -86,6 +86,8 @@ public struct FoldedCheckpoint: Sendable {
 public enum HeadLabels: Sendable, Equatable {
   /// Classes by their numbers.
   case classes([String])
+  /// Any number of labels, by their numbers.
+  case labelSets([String])
   /// One number.
   case regression
   /// This many outputs, without names: they keep the base config's names if those are as many.
@@ -121,7 +123,7 @@ private struct FoldedConfig {
   private static func set(_ labels: HeadLabels, in object: inout JSONObject, base: ModelConfig) {
     let classes: [String]
     switch labels {
-    case .classes(let names): classes = names
+    case .classes(let names), .labelSets(let names): classes = names
     case .regression: classes = ["LABEL_0"]
     case .unnamed(let count):
       classes = base.labels?.count == count ? base.labels ?? [] : (0..<count).map { "LABEL_\($0)" }
@@ -130,7 +132,12 @@ private struct FoldedConfig {
     object["id2label"] = JSONNode(.members(classes.enumerated().map { (String($0), .string($1)) }))
     object["label2id"] = JSONNode(.members(classes.enumerated().map { ($1, .integer($0)) }))
     if case .unnamed = labels { return }
-    let problem = labels == .regression ? "regression" : "single_label_classification"
+    let problem =
+      switch labels {
+      case .regression: "regression"
+      case .labelSets: "multi_label_classification"
+      default: "single_label_classification"
+      }
     object["problem_type"] = JSONNode(.string(problem))
   }
 }
