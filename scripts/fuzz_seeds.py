@@ -125,6 +125,31 @@ write("task-data", "blank", named + b"\n\n\n")
 write("task-data", "tabs", named + b"\t" * 300 + b"\n" + b"\t" * 3)
 write("task-data", "digits", numbered + b"a\t" + b"1" * 400 + b"." + b"7" * 400 + b"\tb\nc\t0\td\n")
 
+# tables of one's own: format and problem type, options, files
+tables = {
+    "tsv": (0, 0, "text\tlabel\na\tx\nb\ty\nc\tx\n"),
+    "csv-quotes": (1, 0, 'text,label\n"a,\n""b""",x\r\nb,y\n'),
+    "csv-open-quote": (1, 0, 'text,label\n"a,x\nb,y\n'),
+    "csv-delimiter": (1, 2, 'text;label\n"a;";x\nb,;y\n'),
+    "jsonl": (2, 16, '{"text":"a","label":1}\n{"text":"b","label":0}\n{"text":"c","label":1}\n{"text":"d","label":0}\n'),
+    "jsonl-types": (2, 0, '{"text":"a","label":1}\n{"text":"b","label":"1"}\n{"text":"c","label":true}\n'),
+    "json": (3, 32, '[{"text":"a","label":"x"},\n{"label":"y","text":"b"},{"text":"c","label":null}]'),
+    "regression": (4, 0, "text\tlabel\na\t1\nb\t-2.5e-3\n"),
+    "fractions": (8, 0, "text\tlabel\na\t0.5\nb\tnan\n"),
+    "sets": (12, 8, "text\tlabel\na\tx| y\nb\t\nc\ty\n"),
+    "sets-csv": (13, 1 | 2 | 8, "text;label\na;x| y| x\nb;\n"),
+    "sets-json": (14, 0, '{"text":"a","label":["x","y"]}\n{"text":"b","label":[]}\n'),
+    "sets-mixed": (15, 0, '[{"text":"a","label":["x",1]},{"text":"b","label":[[1]]}]'),
+    "sets-numbers": (14, 4, '{"text":"a","label":[2,0]}\n{"text":"b","label":["a"]}\n'),
+    "names": (0, 4 | 16, "text\tlabel\n" + "a\tb\nb\t1\nc\tcaf\u00e9\nd\t2\n" * 3),
+    "decomposed": (0, 4, "text\tlabel\na\tb\nb\tcafe\u0301\n"),
+    "files": (1, 16, "text,label\na,x\nb,y\n<%%>label,text\nx,c\ny,d\n<%%>text,label\ne,x\n"),
+    "no-header": (0, 64, "a\tx\nb\ty\nc\t-1\n"),
+    "alone": (0, 16 | 32, "text\tlabel\na\tx\nb\ty\nc\tz\nd\tz\n"),
+}
+for name, (choice, flags, content) in tables.items():
+    write("labelled-table", name, bytes([choice, flags]) + content.encode())
+
 # tokenizers
 pieces = {token: index for index, token in enumerate(
     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "##a", "##b", "ab", "##ab", "é", ",", "中"])}
@@ -388,3 +413,51 @@ write("checkpoint-manifest", "nul", manifest({"history.jsonl\0": some}))
 write("checkpoint-manifest", "directory", manifest({"best": some, "": some, ".": some}))
 write("checkpoint-manifest", "newer", manifest({}, format_version=2))
 write("checkpoint-manifest", "itself", manifest({"manifest.json": {"bytes": largest, "sha256": ""}}))
+
+# Chat templates
+templates = root / "Tests/JinjaTests/Golden/templates"
+for name in ["qwen3-thinking", "xml-recursive-parts", "call-block", "last-turns-only.generation",
+             "generation-in-macro.generation"]:
+    write("jinja", name, (templates / f"{name}.jinja").read_text(encoding="utf-8"))
+for name, template in {
+    "repeat": "{{ 'a' * 1000000000 }}",
+    "repeat-list": "{{ [0] * 99999999999 }}",
+    "power": "{{ 10 ** 10 ** 10 }}",
+    "range": "{{ range(10 ** 12)|list }}",
+    "ranges": "{% for a in range(99999) %}{% for b in range(99999) %}{{ a * b }}{% endfor %}{% endfor %}",
+    "double": "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+    "nest": "{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+    "nest-lazily": "{% set ns = namespace(x=[1]) %}{% for i in range(9999) %}{% set ns.x = ns.x|map('string') %}{% endfor %}{{ ns.x|list }}",
+    "itself": "{% set ns = namespace() %}{% set ns.ns = ns %}{{ ns }}{{ [ns] == [ns] }}{{ ns|tojson }}",
+    "endless": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "endless-call": "{% macro f() %}{% call f() %}{{ caller() }}{% endcall %}{% endmacro %}{{ f() }}",
+    "endless-loop": "{% for x in [[1]] recursive %}{{ loop([[x]]) }}{% endfor %}",
+    "parentheses": "{{ " + "(" * 900 + "1" + ")" * 900 + " }}",
+    "brackets": "{{ " + "[" * 900 + "]" * 900 + " }}",
+    "minus": "{{ " + "-" * 900 + "1 }}",
+    "not": "{{ " + "not " * 900 + "1 }}",
+    "plus": "{{ 1" + "+1" * 900 + " }}",
+    "dots": "{{ s" + ".s" * 900 + " }}",
+    "filters": "{{ s" + "|e" * 900 + " }}",
+    "ifs": "{% if 1 %}" * 400,
+    "elifs": "{% if 0 %}" + "{% elif 0 %}" * 400 + "{% endif %}",
+    "fors": "{% for x in [1] %}" * 300 + "{{ x }}" + "{% endfor %}" * 300,
+    "format": "{{ '%999999999d' % 1 }}{{ '{:>999999999}'.format(1) }}{{ '%.999999999f' % 1 }}",
+    "field": "{{ '{0[a].b[c]!r:>{1}}'.format({'a': 1}, 5) }}{{ '%(a)s%%%-05.1f' % {'a': 1} }}",
+    "pad": "{{ s.center(99999999999) }}{{ s.zfill(99999999999) }}{{ '\\t'.expandtabs(99999999999) }}",
+    "slices": "{{ s[::-1][9223372036854775807:-9223372036854775807:9223372036854775807] }}{{ xs[-9223372036854775807 - 1::-9223372036854775807 - 1] }}",
+    "overflow": "{{ -9223372036854775807 - 1 }}{{ (-9223372036854775807 - 1) // -1 }}{{ (-9223372036854775807 - 1)|abs }}",
+    "replace": "{{ ('a' * 9999).replace('', 'b' * 9999) }}{{ ('a' * 99999).count('a' * 9000) }}",
+    "separators": "{{ messages|tojson(indent=3, separators=('', 7)) }}{{ messages|tojson(indent=99999999) }}",
+    "sort": "{{ [1, 'a', none]|sort }}{{ messages|sort(attribute='role,content') }}{{ messages|groupby('role') }}",
+    "time": "{{ strftime_now('%999999999Y %E %O %_^#10d %') }}",
+    "raw": "{% raw %}{{ {% {# {%- endraw -%} x",
+    "open": "{{ '",
+    "escapes": r"{{ '\x4' }}{{ '\ud800' }}{{ '\N{DASH}' }}",
+    "lines": "a\r\n  {%- if n -%}\r b {%+ endif +%}\n {#- c -#} {{- n -}} \n",
+    "unicode": "{% set é = '\\u0301' %}{{ é }}{{ 'Σς ß ŉ İ ǆ'.title()|upper|lower|capitalize }}",
+    "unknown": "{{ s|nothing }}{% if s is nobody %}{% endif %}",
+    "refused": "{% include 'x' %}{{ xs.append(1) }}{{ s.__class__.__mro__ }}",
+}.items():
+    write("jinja", name, template)
+write("jinja", "variables", "{% for k, v in a.items() %}{{ k }}{{ v }}{% endfor %}{{ b|tojson }}", text({"a": {"x": [1, None]}, "b": deep[:40]}))

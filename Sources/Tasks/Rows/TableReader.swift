@@ -126,7 +126,7 @@ private struct TableRow {
 }
 
 /// A column of a table, and where it is.
-private struct TableColumn {
+struct TableColumn {
   let column: Column
   let isRequired: Bool
   /// Its number in TSV and CSV; nil in JSON, and where the header lacks it.

@@ -21,6 +21,9 @@ public struct PreparedRun: Sendable {
     case required
     /// What is there; what is missing is listed.
     case listed
+    /// The data and the tokenizer; what is missing of them is an error. Weights count only where they are there, and only
+    /// for a stored head, which orders the labels.
+    case text
     /// Nothing: sizes follow from `config.json` alone.
     case none
   }
@@ -84,10 +87,16 @@ public struct PreparedRun: Sendable {
         metrics: config.catalog.metrics)
     }
     var task = try missing.find { try open(knownLabels) }
-    loadedModel = try missing.find { [philox] in
-      try LoadedModel(
-        directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
-        philox: philox, precision: config.training.precision)
+    if inputs == .text, kind.isLanguageModelling {
+      loadedModel = .failure(NotRead())
+    } else {
+      var weights = MissingInputs(areListed: inputs != .required)
+      loadedModel = try weights.find { [philox] in
+        try LoadedModel(
+          directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
+          philox: philox, precision: config.training.precision)
+      }
+      if inputs == .listed { missing.add(weights) }
     }
     // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
     let hasStoredHead = knownLabels == nil && loadedModel.value?.storedHead != nil
