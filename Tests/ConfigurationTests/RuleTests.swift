@@ -10,6 +10,21 @@ import Testing
     (#""name": "e2e", "data_dir": "d""#, []),
     (#""name": "instruct", "data_dir": "d", "train_file": "t", "prompt_template": "chatml""#, []),
     (#""name": "e2e", "train_file": "t", "prompt_template": "a""#, ["prompt_template: only applies to task instruct"]),
+    (
+      #""name": "instruct", "train_file": "t", "chat_template": "model", "chat_template_date": "2025-01-31", "#
+        + #""assistant_only_loss": "last", "packing": true"#, []
+    ),
+    (
+      #""name": "instruct", "train_file": "t", "chat_template": "a", "prompt_template": "b""#,
+      ["prompt_template: is the older name of chat_template: give one of them"]
+    ),
+    (
+      #""name": "e2e", "train_file": "t", "chat_template": "a", "assistant_only_loss": false, "packing": false"#,
+      [
+        "chat_template: only applies to task instruct", "assistant_only_loss: only applies to task instruct",
+        "packing: only applies to task instruct",
+      ]
+    ),
     (#""name": "multiple-choice", "data_dir": "d", "num_fewshot": 5, "choice_style": "letter""#, []),
     (
       #""name": "multiple-choice", "data_dir": "d", "num_fewshot": 0, "fewshot_file": "f""#,
@@ -64,15 +79,16 @@ import Testing
     (
       #""name": "rte", "data_dir": "d", "label_names": ["b", "a"], "validation_split": 0.5"#,
       [
-        "label_names: only applies to task text-classification",
-        "validation_split: only applies to task text-classification",
+        "label_names: only applies to tasks text-classification and token-classification",
+        "validation_split: only applies to tasks text-classification and token-classification",
       ]
     ),
     (#""name": "e2e", "train_file": ["a/*.csv", "b"], "file_format": "csv", "delimiter": ";""#, []),
     (
       #""name": "sst2", "data_dir": "d", "file_format": "csv", "delimiter": ";""#,
       [
-        "file_format: only applies to tasks text-classification, causal-lm, e2e, instruct and multiple-choice",
+        "file_format: only applies to tasks text-classification, token-classification, causal-lm, e2e, instruct and "
+          + "multiple-choice",
         "delimiter: only applies to tasks text-classification, causal-lm, e2e, instruct and multiple-choice",
       ]
     ),

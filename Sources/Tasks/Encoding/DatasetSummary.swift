@@ -75,7 +75,7 @@ public enum LabelSummary: Sendable, Equatable {
 
   /// The labels of `items`, named by `space`, or by letters where they are questions; nil where none has one.
   init?(_ items: [EncodedDataset.Item], _ space: LabelSpace?) {
-    let labels = items.compactMap(\.label), unlabelled = items.count - labels.count
+    let labels = items.flatMap(\.labels), unlabelled = items.count { $0.labels.isEmpty }
     let classes = labels.flatMap { label in
       switch label {
       case .classIndex(let index): [index]
@@ -100,9 +100,14 @@ public enum LabelSummary: Sendable, Equatable {
 }
 
 extension EncodedDataset.Item {
-  /// The places of the ids that are to be predicted: a language model's targets, or a question's choices.
+  /// Its label, or those of its words.
+  fileprivate var labels: [Label] { words?.tags?.map(Label.classIndex) ?? label.map { [$0] } ?? [] }
+
+  /// The places of the ids that are to be predicted: a language model's targets, a question's choices, or the words' first
+  /// tokens.
   public var targetRanges: [Range<Int>] {
     if let start = choices?.sharedTarget { return [start..<ids.count] }
+    if let words, words.tags != nil { return words.places.map { $0..<($0 + 1) } }
     var ranges: [Range<Int>] = [], start = 0
     for document in documents {
       ranges += document.targets.map { ($0.lowerBound + start)..<($0.upperBound + start) }
@@ -111,8 +116,9 @@ extension EncodedDataset.Item {
     return ranges
   }
 
-  /// The name of the label, where there is one: a class of `space`, a number, or a choice's letter.
+  /// The name of the label, where there is one: a class of `space`, a number, a choice's letter, or the tags of words.
   public func labelName(_ space: LabelSpace?) -> String? {
+    if let tags = words?.tags, let names = space?.names { return tags.map { names[$0] }.joined(separator: " ") }
     switch label {
     case .classIndex(let index):
       let names = choices == nil ? space?.names ?? [] : ChoiceQuestion.letters

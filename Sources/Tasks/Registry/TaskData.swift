@@ -9,7 +9,7 @@ import Metrics
 public struct TaskData: Sendable {
   /// The task.
   public let task: Task
-  /// The section `task` of the config.
+  /// The section `task` of the config, with what the data decided where it says nothing.
   public let options: TaskOptions
   private let reader: TaskReader
   private let heldOut: HeldOut?
@@ -21,7 +21,7 @@ public struct TaskData: Sendable {
     _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil, seed: Int = 42,
     metrics: [Metric] = Metric.all
   ) throws {
-    (self.task, self.options) = (task, options)
+    self.task = task
     heldOut = options.validationSplit.map { HeldOut(share: $0, seed: UInt64(truncatingIfNeeded: seed)) }
     var problems: [TaskError] = []
     for (key, limit) in [("max_train_samples", options.maxTrainSamples), ("max_eval_samples", options.maxEvalSamples)] {
@@ -42,6 +42,7 @@ public struct TaskData: Sendable {
     reader = try task.open(
       TaskOpening(
         task: task, options: options, modelDirectory: modelDirectory, knownLabels: knownLabels, metrics: metrics))
+    self.options = reader.options ?? options
   }
 
   /// The task of `tasks` that the options name.
@@ -56,7 +57,12 @@ public struct TaskData: Sendable {
   public var labels: LabelSpace? { reader.labels }
 
   /// Outputs of the head; nil where a language model is trained.
-  public var outputs: Int? { if case .classifier(let outputs) = objective.modelUse { outputs } else { nil } }
+  public var outputs: Int? {
+    switch objective.modelUse {
+    case .classifier(let outputs), .tokenClassifier(let outputs): outputs
+    case .languageModel: nil
+    }
+  }
 
   /// What a model is trained for.
   public var objective: any Objective { reader.objective }
@@ -140,6 +146,8 @@ public struct TaskReader: Sendable {
   public var references: (@Sendable (SplitRequest) throws -> PromptedDataset)?
   /// How a text becomes what a language model continues.
   public var prompts = PromptFormat.plain
+  /// The section `task` with what the data decided where it says nothing; nil: nothing was.
+  public var options: TaskOptions?
   /// Whether examples are pairs of texts.
   public var isPair = false
 
@@ -174,6 +182,8 @@ public struct SplitData: Sendable {
   public let files: [String]
   /// Rows that were left out: the broken lines of QQP's official training file. They are always shown.
   public let skipped: [TaskError]
+  /// Sentences whose words are to be tagged, in file order.
+  public private(set) var sentences: [TaggedSentence] = []
   /// Other notes for the user.
   public let notes: [String]
   /// How predictions are named, where there are some.
@@ -198,6 +208,19 @@ public struct SplitData: Sendable {
     (examples, skipped, notes) = ([], [], [])
   }
 
+  /// Sentences whose words have tags. With `inPieces`, one with too many tokens becomes several items, so that every word
+  /// is predicted; otherwise its last words are left out.
+  init(
+    _ sentences: [TaggedSentence], files: [String], labels: LabelSpace, notices: [String] = [], inPieces: Bool = false
+  ) {
+    self.init(files: files, answers: labels) { encoder in
+      var data = SentenceEncoding(encoder: encoder, inPieces: inPieces).items(sentences, files: files)
+      data.leftOut = notices + data.leftOut
+      return data
+    }
+    self.sentences = sentences
+  }
+
   /// The examples as tokens, and what was left out.
   public func encoded(_ encoder: TextEncoder) throws -> EncodedDataset {
     var data = try encode(encoder)
@@ -210,23 +233,20 @@ public struct SplitData: Sendable {
 public struct PromptFormat: Sendable {
   /// The ids of a text's prompt.
   public let ids: @Sendable (String, TextEncoder) throws -> [Int32]
-  /// What ends an answer, beside the model's own end of text.
-  public let ending: PromptedText.Ending
+  /// The ids of a conversation that the assistant is to go on with; nil where the format knows no turns.
+  public let conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])?
+  /// The tokens that end an answer, beside the model's own end of text.
+  public let ends: @Sendable (TextEncoder) throws -> [Int32]
 
-  /// A format; `ending` ends its answers.
+  /// A format of its parts.
   public init(
-    ending: PromptedText.Ending = .endOfText, ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32]
+    ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32],
+    conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])? = nil,
+    ends: @escaping @Sendable (TextEncoder) throws -> [Int32] = { _ in [] }
   ) {
-    (self.ids, self.ending) = (ids, ending)
+    (self.ids, self.conversation, self.ends) = (ids, conversation, ends)
   }
 
   /// A text as it is.
-  public static let plain = PromptFormat { text, encoder in try encoder.prompt(text, ends: false) }
-
-  /// The token that ends an answer, where the format has one of its own.
-  public func ends(_ encoder: TextEncoder) throws -> [Int] {
-    if ending == .endOfText { return [] }
-    let ids = try encoder.ending(ending)
-    return ids.count == 1 ? ids.map(Int.init) : []
-  }
+  public static let plain = PromptFormat(ids: { text, encoder in try encoder.prompt(text, ends: false) })
 }

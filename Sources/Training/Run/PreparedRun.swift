@@ -28,8 +28,8 @@ public struct PreparedRun: Sendable {
     case none
   }
 
-  /// The config, resolved.
-  public let config: RunConfig
+  /// The config, with what the model and the data decided where it says nothing: the length of sequences, the template.
+  public private(set) var config: RunConfig
   /// The kind of task that it names.
   public let taskKind: Task
   /// The directory that the config's `model` means: itself, or the cache's copy of a model on the Hub.
@@ -62,7 +62,9 @@ public struct PreparedRun: Sendable {
     if config.training.precision == .bfloat16, !Products.hasBFloat16 { throw RunError.noBFloat16 }
     let directory = try Hub().directory(of: config.model, files: .config)
     let model = try ModelConfig(directory: directory, architectures: config.catalog.architectures)
-    let geometry = ModelGeometry(model)
+    let geometry = ModelGeometry(model, head: kind.headKind)
+    var config = config
+    config.task.maxSeqLength = config.task.maxSeqLength ?? kind.usualLength(model)
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
     method = try AdapterMethod.named(config.adapter.strategy, among: config.catalog.methods)
@@ -79,7 +81,8 @@ public struct PreparedRun: Sendable {
     }
     // Reading a vocabulary takes about as long as reading a small model or the rows of a file.
     pendingTokenizer = Pending {
-      try Tokenizer(modelDirectory: directory, family: model.architecture)
+      try Tokenizer(
+        modelDirectory: directory, family: model.architecture, addsPrefixSpace: kind.headKind == .tokens)
     }
     func open(_ labels: LabelSpace?) throws -> TaskData {
       try TaskData(
@@ -94,7 +97,7 @@ public struct PreparedRun: Sendable {
       loadedModel = try weights.find { [philox] in
         try LoadedModel(
           directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
-          philox: philox, precision: config.training.precision)
+          head: kind.headKind, philox: philox, precision: config.training.precision)
       }
       if inputs == .listed { missing.add(weights) }
     }
@@ -106,6 +109,7 @@ public struct PreparedRun: Sendable {
     {
       task = .success(try open(order))
     }
+    if let options = task.value?.options { self.config.task = options }
     (openedTask, self.missing) = (task, missing)
     _ = try missing.find { try tokenizer() }
     self.missing = missing
@@ -114,14 +118,18 @@ public struct PreparedRun: Sendable {
   private struct NotRead: Error {}
 
   private static func requireFit(_ config: RunConfig, _ task: Task, _ model: ModelConfig) throws {
+    let length = config.task.maxSeqLength ?? task.usualLength(model)
     if task.isLanguageModelling {
       guard model.architecture.isDecoder else {
         throw ModelError.notADecoder(model, among: config.catalog.architectures, path: config.model)
       }
       // A token to see and one to predict.
-      if config.task.maxSeqLength < 2 { throw RunError.noRoomForText(maxLength: config.task.maxSeqLength, special: 0) }
+      if length < 2 { throw RunError.noRoomForText(maxLength: length, special: 0) }
     }
-    let longest = config.task.maxSeqLength * task.textsPerExample
+    if task.headKind == .tokens, model.architecture.tokenHead == nil {
+      throw ModelError.noTokenClassifier(model, among: config.catalog.architectures, path: config.model)
+    }
+    let longest = length * task.textsPerExample
     guard longest <= model.maximumSequenceLength else {
       throw ModelError.tooLong(tokens: longest, limit: model.maximumSequenceLength, path: config.model)
     }
@@ -135,6 +143,9 @@ public struct PreparedRun: Sendable {
   /// The frozen model. Throws if its weights are missing.
   public func network() throws -> LoadedModel { try loadedModel.get() }
 
+  /// The most tokens of an example.
+  public var maxLength: Int { config.task.maxSeqLength ?? taskKind.usualLength(model) }
+
   /// The sizes of the model.
   public var model: ModelConfig { geometry.config }
 
@@ -143,16 +154,14 @@ public struct PreparedRun: Sendable {
     guard let pendingTokenizer else { throw NotRead() }
     let tokenizer = try pendingTokenizer.value()
     let special = tokenizer.specialTokenCount(isPair: openedTask.value?.isPair ?? false)
-    guard config.task.maxSeqLength > special else {
-      throw RunError.noRoomForText(maxLength: config.task.maxSeqLength, special: special)
-    }
+    guard maxLength > special else { throw RunError.noRoomForText(maxLength: maxLength, special: special) }
     return tokenizer
   }
 
   /// Converts texts to the ids that the model reads.
   public func encoder() throws -> TextEncoder {
     TextEncoder(
-      try tokenizer(), maxLength: config.task.maxSeqLength, model: model, directory: modelDirectory, pool: pool)
+      try tokenizer(), maxLength: maxLength, model: model, directory: modelDirectory, pool: pool)
   }
 
   /// A tokenized split, to be trained on or scored, its ids checked against the model's vocabulary.
@@ -210,7 +219,7 @@ public struct PreparedRun: Sendable {
 
   /// The head for `outputs`; a language model trains none.
   public func head(outputs: Int?) -> [HeadParameter] {
-    outputs.map { HeadParameter.all(config: model, labels: $0) } ?? []
+    outputs.map { HeadParameter.all(config: model, labels: $0, kind: geometry.head) } ?? []
   }
 
   func head() throws -> [HeadParameter] { head(outputs: try task().outputs) }
@@ -245,12 +254,22 @@ extension LabelSpace {
 extension PreparedRun {
   /// Notes for the user about what has been read of the model and its tokenizer.
   public var notices: [String] {
-    ((try? network().notices) ?? []) + rotaryNotices + ((try? tokenizer().notes) ?? [])
+    ((try? network().notices) ?? []) + rotaryNotices + wordNotices + ((try? tokenizer().notes) ?? [])
+  }
+
+  /// A note where words look to the model as if nothing stood before them.
+  private var wordNotices: [String] {
+    guard taskKind.headKind == .tokens, let tokenizer = try? tokenizer(), !tokenizer.encodesWordsAsInText else {
+      return []
+    }
+    return [
+      "words are tokenized one by one without the space before them, as transformers does with this model's tokenizer"
+    ]
   }
 
   /// A note where a batch of the run could go another way than transformers', which pads.
   private var rotaryNotices: [String] {
-    guard let length = model.design.usualRotaryLength, length < config.task.maxSeqLength else { return [] }
+    guard let length = model.design.usualRotaryLength, length < maxLength else { return [] }
     return [
       "sequences of more than \(length) tokens have rotary frequencies of their own here; in transformers the longest "
         + "of a batch decides for all of it"
@@ -268,16 +287,26 @@ public struct LoadedModel: Sendable {
   let storedHead: [[Float]]?
 
   /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil.
-  init(_ directory: String, _ config: ModelConfig, outputs: Int?, philox: Philox, precision: Precision) throws {
+  init(
+    _ directory: String, _ config: ModelConfig, outputs: Int?, head: HeadKind = .sequence, philox: Philox,
+    precision: Precision
+  ) throws {
     guard let outputs else {
       let model = try LanguageModel(path: directory, config: config, precision: precision)
       (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
       return
     }
+    let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
+    if head == .tokens {
+      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision)
+      (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
+      notices = config.notices + loaded.notices + labels
+      return
+    }
     let loaded = try LoadedClassifier(
       path: directory, config: config, labels: outputs, philox: philox, precision: precision)
     (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
-    notices = config.notices + loaded.notices + (config.labelProblem.map { ["labels are unknown: \($0)"] } ?? [])
+    notices = config.notices + loaded.notices + labels
   }
 }
 

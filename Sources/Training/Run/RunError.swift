@@ -43,6 +43,8 @@ public enum RunError: UserFacingError, Equatable {
   case promptTooLong(tokens: Int, limit: Int)
   /// The adapter was trained for other labels.
   case headMismatch(directory: String, tensor: String, found: [Int], expected: [Int])
+  /// The adapter's head labels something else.
+  case otherTaskType(directory: String, found: String, expected: String)
 
   /// One exact sentence, or a few lines.
   public var description: String {
@@ -91,6 +93,8 @@ public enum RunError: UserFacingError, Equatable {
       "\(directory): task \(task) predicts labels and cannot generate text; use swift-peft predict"
     case .promptTooLong(let tokens, let limit):
       "the prompt's \(tokens) tokens leave no room for a continuation: the model's limit is \(limit)"
+    case .otherTaskType(let directory, let found, let expected):
+      "\(directory): the adapter was trained for \(found); this task is \(expected)"
     case .headMismatch(let directory, let tensor, let found, let expected):
       "\(directory): the head's \(tensor) has the shape \(found); this task needs \(expected)"
     }
@@ -102,7 +106,7 @@ public enum RunError: UserFacingError, Equatable {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun, .modelElsewhere: .missingInput
     case .noWholeCheckpoint, .configChanged, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
-      .nothingToEvaluate, .noLabels, .noLabelSmoothing, .headMismatch, .notAClassification, .noMeanings,
+      .nothingToEvaluate, .noLabels, .noLabelSmoothing, .headMismatch, .otherTaskType, .notAClassification, .noMeanings,
       .noLanguageModel,
       .promptTooLong:
       .badInput
