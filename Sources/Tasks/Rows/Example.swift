@@ -40,9 +40,6 @@ public enum LabelSpace: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Class names in the order of the head's outputs; none for a regression.
-  public var names: [String] { if case .classes(let names) = self { names } else { [] } }
-
   /// Whether both have the same labels in the same order, compared by code points.
   public static func == (one: LabelSpace, other: LabelSpace) -> Bool {
     switch (one, other) {

@@ -86,7 +86,8 @@ extension PreparedRun {
       metadata: AdapterMetadata(
         baseModel: modelDirectory, modelType: model.modelType,
         taskType: labels == nil ? TaskType.language : TaskType.classifier(geometry.head),
-        labels: labels?.names ?? [], problemType: labels?.problemType, loraAlpha: adapter.loraAlpha, loraDropout: adapter.loraDropout,
+        labels: labels?.names ?? [], problemType: labels?.problemType, loraAlpha: adapter.loraAlpha,
+        loraDropout: adapter.loraDropout,
         useRSLoRA: adapter.useRSLoRA, targetModules: adapter.targetModules, step: state.step))
   }
 }

@@ -84,8 +84,8 @@ public enum RunError: UserFacingError, Equatable {
     case .noLabels(let file):
       "\(file): has no labels to score against; --predictions FILE writes the predictions"
     case .noLabelSmoothing(let task):
-      "training.label_smoothing_factor: is for language models and for labels that are one of some classes; task \(task) "
-        + "learns something else here"
+      "training.label_smoothing_factor: is for language models and for texts with one of some classes each; what task "
+        + "\(task) learns here has no smoothing"
     case .notAClassification(let task, let verb):
       "\(verb): task \(task) has no labels to predict; use swift-peft generate to continue texts"
     case .noMeanings(let task): "task \(task) has no meaning representations; only e2e does"
