@@ -28,13 +28,13 @@ public struct Message: Sendable, Equatable {
   /// under any of its usual names.
   init(_ role: Role, _ members: JSONObject) {
     self.role = role
-    var kept = JSONObject()
-    for key in members.keys { if let node = members[key], !node.isNull { kept[key] = node } }
     let names = ["reasoning_content", "thinking", "reasoning"]
-    if let reasoning = names.lazy.compactMap({ kept[$0] }).first {
-      if kept["thinking"] == nil { kept["thinking"] = reasoning }
-      kept["reasoning_content"] = reasoning
-    }
+    let reasoning = names.lazy.compactMap { members[$0] }.first { !$0.isNull }
+    var kept = JSONObject()
+    // First, as there: templates may write a whole turn as JSON.
+    kept["thinking"] = reasoning
+    for key in members.keys { if let node = members[key], !node.isNull { kept[key] = node } }
+    if let reasoning { kept["reasoning_content"] = reasoning }
     self.members = kept
   }
 

@@ -23,6 +23,17 @@ func conversations(_ lines: String, file: String = "d.jsonl", format: FileFormat
     #expect(second.answers == [1, 3] && second.tools != nil)
   }
 
+  /// As transformers hands it to templates.
+  @Test func reasoning() throws {
+    let file = try conversations(
+      #"""
+      {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "reasoning": "b", "content": "c", "name": null}]}
+      """#)
+    let members = file.conversations[0].messages[1].members
+    #expect(members.keys == ["thinking", "role", "reasoning", "content", "reasoning_content"])
+    #expect(members["thinking"]?.string == "b" && members["reasoning_content"]?.string == "b")
+  }
+
   @Test func shareGPT() throws {
     let file = try conversations(
       #"""
