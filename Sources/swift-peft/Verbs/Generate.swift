@@ -23,11 +23,7 @@ struct Generate: ParsableCommand {
       without it, always takes the likeliest token.
       """)
 
-  @Argument(help: ArgumentHelp("A run directory or a model.", valueName: "run-or-model-dir"))
-  var source: String
-
-  @Option(help: ArgumentHelp("With a model: use this native or HF PEFT adapter directory.", valueName: "dir"))
-  var adapter: String?
+  @OptionGroup var source: GenerationSource
 
   @Option(name: .customLong("prompt"), help: ArgumentHelp("Continue this text; repeatable.", valueName: "text"))
   var prompts: [String] = []
@@ -69,7 +65,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    let flags = (adapter == nil ? "" : " --adapter") + (report.json ? " --json" : "")
+    let flags = (source.adapter == nil ? "" : " --adapter") + (report.json ? " --json" : "")
     try withCluster("generate" + flags) { try run($0) }
   }
 
@@ -77,7 +73,7 @@ struct Generate: ParsableCommand {
     _ = BLASLibrary.prepare()
     let progress = Progress(isQuiet: report.on(cluster).quiet)
     cluster.notices.forEach(progress.notice)
-    let run = try load(cluster, progress)
+    let run = try source.load(template: template, threads, cluster, progress)
     try run.requireEqualRanks().forEach(progress.notice)
     run.notices.forEach(progress.notice)
     let options = try options(run, progress)
@@ -100,26 +96,6 @@ struct Generate: ParsableCommand {
         let text = result.text(run.tokenizer)
         try Console.write(Array((report.json ? json(number, texts[number], text, result) : text + "\n").utf8))
       }
-    }
-  }
-
-  private func load(_ cluster: Cluster, _ progress: Progress) throws -> GenerationRun {
-    let download = ModelDownload(isQuiet: progress.isQuiet), threads = threads.count(on: cluster)
-    guard cluster.broadcast(RunDirectory.isRun(source)) else {
-      try download.fetch(source, on: cluster)
-      return try cluster.together {
-        try GenerationRun(
-          model: source, adapterDirectory: adapter, template: template, threads: threads, cluster: cluster)
-      }
-    }
-    if adapter != nil { throw ValidationError("--adapter needs a model; \(source) is a run and has its own adapter") }
-    let directory = try RunDirectory.shared(source, by: cluster)
-    let config = try cluster.together { try directory.config() }
-    directory.notices.forEach(progress.notice)
-    try download.fetch(config.model, on: cluster)
-    return try cluster.together {
-      try GenerationRun(
-        run: config, adapterDirectory: directory.adapterPath, template: template, threads: threads, cluster: cluster)
     }
   }
 
