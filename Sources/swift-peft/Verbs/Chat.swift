@@ -12,13 +12,13 @@ struct Chat: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Talk with a language model.",
     discussion: """
-      EXAMPLE: swift-peft chat models/SmolLM2-135M-Instruct --system 'Answer in one sentence.'
-      EXAMPLE: swift-peft chat runs/quickstart-instruct --greedy < questions.txt
+      EXAMPLE: swift-peft chat models/SmolLM2-135M
+      EXAMPLE: swift-peft chat models/SmolLM2-135M --system 'Be brief.' --max-new-tokens 200 < questions.txt
 
-      Puts all turns into the run's template, or the model's own chat template, and prints each answer as it is \
-      written. On a terminal, SIGINT (Ctrl-C) ends the answer, and at the prompt the program; Ctrl-D and /exit leave. Elsewhere each \
-      line of stdin is a turn. /reset forgets all turns, /system TEXT changes the system's words, /help lists the commands. \
-      Where not all turns fit, the oldest leave, with a note.
+      Puts all turns into the run's template, or the model's own chat template, and prints each answer as it is written. \
+      On a terminal, SIGINT (Ctrl-C) ends the answer, and at the prompt the program; Ctrl-D and /exit leave. Elsewhere \
+      each line of stdin is a turn. /reset forgets all turns, /system TEXT changes the system's words, /help lists the \
+      commands. Where not all turns fit, the oldest leave, with a note.
       """)
 
   @OptionGroup var source: GenerationSource
