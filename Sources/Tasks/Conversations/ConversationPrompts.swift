@@ -5,7 +5,7 @@ extension PredictionInput {
   /// records with `messages`, `conversations` (ShareGPT) or `prompt`. What comes by a pipe is told by its first character if
   /// `format` does not say it.
   ///
-  /// Throws where a conversation is empty or ends with the assistant's turn.
+  /// Throws where a conversation has no turns or ends with the assistant's turn.
   public func conversations(format: FileFormat?) throws -> [Conversation] {
     let first = bytes.first { ![0x20, 0x09, 0x0A, 0x0D, 0xEF, 0xBB, 0xBF].contains($0) }
     let told: FileFormat = first == UInt8(ascii: "[") ? .json : .jsonl
@@ -54,8 +54,7 @@ extension ConversationReader {
     }
     conversation.tools = try tools(row)
     conversation.variables = try variables(row)
-    guard let last = conversation.messages.last else { throw bad(row, "a conversation without turns") }
-    if last.role == .assistant {
+    if conversation.messages.last?.role == .assistant {
       throw bad(row, "the conversation ends with the assistant's turn, and that is what is to be written")
     }
     return conversation

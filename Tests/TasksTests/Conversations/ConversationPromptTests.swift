@@ -38,7 +38,7 @@ import Testing
       #"[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]"#,
       "stdin:1: the conversation ends with the assistant's turn, and that is what is to be written"
     ),
-    (#"{"messages": []}"#, "stdin:1: a conversation without turns"),
+    (#"{"messages": []}"#, "stdin:1: messages is empty"),
     (
       "[\n{\"role\": \"robot\", \"content\": \"a\"}]",
       #"stdin:2: messages[0].role must be one of "system", "user", "assistant", "tool", not "robot""#
