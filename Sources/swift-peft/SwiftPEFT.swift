@@ -18,7 +18,8 @@ struct SwiftPEFT: ParsableCommand {
       """,
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
-      Train.self, Sweep.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Chat.self, Score.self, Export.self,
+      Train.self, Sweep.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Chat.self, Score.self,
+      Export.self,
       Merge.self, Tokenize.self, Download.self, Runs.self, Init.self, ShowData.self,
       Schema.self, Doctor.self,
     ])
