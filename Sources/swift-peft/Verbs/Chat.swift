@@ -13,7 +13,7 @@ struct Chat: ParsableCommand {
     abstract: "Talk with a language model.",
     discussion: """
       EXAMPLE: swift-peft chat models/SmolLM2-135M
-      EXAMPLE: swift-peft chat models/SmolLM2-135M --system 'Be brief.' < questions.txt
+      EXAMPLE: swift-peft chat models/SmolLM2-135M --greedy < questions.txt
 
       Puts all turns into the run's template, or the model's own chat template, and prints each answer as it is written. \
       On a terminal, SIGINT (Ctrl-C) ends the answer, and at the prompt the program; Ctrl-D and /exit leave. Elsewhere \
