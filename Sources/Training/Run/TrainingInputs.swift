@@ -72,7 +72,12 @@ struct TrainingData {
 
   init(_ config: RunConfig, threads: Int, inputs: PreparedRun.Inputs, cluster: Cluster = .alone) throws {
     let run = try PreparedRun(config, threads: threads, inputs: inputs, cluster: cluster)
-    if let task = try? run.task() { try config.training.requireRankingMetric(in: task.metrics) }
+    if let task = try? run.task() {
+      try config.training.requireRankingMetric(in: task.metrics)
+      if config.training.labelSmoothingFactor > 0, !task.objective.smoothsLabels {
+        throw RunError.noLabelSmoothing(task: task.name)
+      }
+    }
     var missing = run.missing, notices = run.notices
 
     let rows = try missing.find { try run.task().load(.train, toTrain: true) }.value
@@ -81,6 +86,10 @@ struct TrainingData {
     if let train, train.items.isEmpty {
       throw RunError.noExamples(file: try run.task().files(.train).joined(separator: ", "))
     }
+    if let train, let objective = try? run.task().objective {
+      notices += try objective.fitted(to: train.items).notes
+      if config.training.labelSmoothingFactor > 0 { notices.append(Self.plainLoss) }
+    }
     var evaluationSets: [(split: Split, data: EncodedDataset)] = []
     if config.training.evalStrategy != .no {
       let splits = try missing.find { try run.evaluationSplits() }.value
@@ -88,6 +97,9 @@ struct TrainingData {
       for split in splits?.present ?? [] {
         if let data = try missing.find({ try run.load(split) }).value { evaluationSets.append((split, data)) }
       }
+    }
+    if let task = try? run.task() {
+      notices += try config.training.undefinedAreas(evaluationSets, task.labels, task.metrics)
     }
     self.evaluationSets = evaluationSets
     notices += (train?.leftOut ?? []) + evaluationSets.flatMap(\.data.leftOut)
@@ -101,6 +113,9 @@ struct TrainingData {
     }
     (self.run, self.missing, self.notices) = (run, missing, notices)
   }
+
+  private static let plainLoss =
+    "label smoothing is of training alone; the loss of evaluations has none, unlike HF Trainer's"
 
   /// Where a run begins that no checkpoint continues.
   func freshStart(_ steps: StepPlan, _ notices: inout [String]) throws -> TrainingSnapshot {
