@@ -83,12 +83,12 @@ enum FieldDescriptions {
     "task.validation_file":
       "Replaces the task's own file, or names it where the task has none; a path, pattern or list.",
     "task.test_file": "Replaces the task's own file, or names it where the task has none; a path, pattern or list.",
-    "task.file_format": "How the files are written; null: as their endings tell.",
+    "task.file_format": "How the files are written (text: causal-lm alone); null: as their endings tell.",
     "task.delimiter": "What ends the fields of CSV; null: a comma.",
     "task.validation_split":
       "Instead of validation_file: the share of the training examples that is held back to validate on, of each class alike.",
     "task.text_columns":
-      "text-classification: the column of the text, or the two of a pair, by name or 0-based number.",
+      "text-classification: the column of the text, or the two of a pair; causal-lm: that of the text (null: text); by name or 0-based number.",
     "task.label_column": "text-classification: the column of the label, by name or 0-based number.",
     "task.has_header":
       "text-classification: whether the first line names the columns; cola accepts it without effect.",

@@ -201,4 +201,30 @@ import Testing
     #expect(searched["end"]?.string != "stop_string" || searched["text"]?.string?.contains(/[eat]/) == false)
     #expect(try sandbox.start(arguments + ["--stop", "", "--stop", "a"]).finish().status == 64)
   }
+
+  @Test func promptsComeFromFilesToo() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    func prompts(_ arguments: [String], input: String = "") throws -> [String?] {
+      let outcome = try sandbox.start(
+        ["generate", "model", "--json", "--max-new-tokens", "1"] + arguments, input: input
+      )
+      .finish()
+      #expect(outcome.status == 0, "\(outcome.err)")
+      return try outcome.out.split(separator: "\n").map { try JSONParser.parse(String($0))["prompt"]?.string }
+    }
+    try sandbox.write("p.txt", "one\r\ntwo")
+    try sandbox.write("p.csv", "q,text\nx,\"one\ntwo\"\n")
+    try sandbox.write("p.jsonl", #"{"text": "one"}"# + "\n" + #"{"text": "two", "q": "y"}"#)
+    #expect(try prompts(["--file", "p.txt"]) == ["one", "two"])
+    #expect(try prompts(["--file", "p.csv"]) == ["one\ntwo"])
+    #expect(try prompts(["--file", "p.csv", "--column", "q"]) == ["x"])
+    #expect(try prompts(["--file", "p.jsonl"]) == ["one", "two"])
+    #expect(try prompts(["--format", "jsonl"], input: sandbox.text("p.jsonl")) == ["one", "two"])
+    #expect(try prompts(["--file", "-", "--format", "csv"], input: "text\na\nb") == ["a", "b"])
+    #expect(try prompts([], input: "\u{FEFF}one\n\ntwo") == ["one", "", "two"])
+    let missing = try sandbox.run("generate", "model", "--file", "p.jsonl", "--column", "q")
+    #expect(missing.status == 65 && missing.err.contains("p.jsonl:1: no text under \"q\", only \"text\""))
+    #expect(try sandbox.run("generate", "model", "--file", "none.txt").status == 66)
+    #expect(try sandbox.run("generate", "model", "--prompt", "a", "--file", "p.txt").status == 64)
+  }
 }

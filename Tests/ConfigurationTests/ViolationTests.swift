@@ -87,7 +87,7 @@ import Testing
     Case(
       "task", #""test_file": ["a", "a"]"#, "must be a path or a list of paths, none of them twice or null, not a list"),
     Case("task", #""validation_file": 3"#, "must be a path or a list of paths or null, not 3"),
-    Case("task", #""file_format": "xml""#, #"must be one of tsv, csv, jsonl, json or null, not "xml""#),
+    Case("task", #""file_format": "xml""#, #"must be one of tsv, csv, jsonl, json, text or null, not "xml""#),
     Case(
       "task", #""delimiter": ";;""#,
       #"must be one ASCII character, but no quote and no line break or null, not ";;""#),
@@ -102,7 +102,8 @@ import Testing
       "task", #""text_columns": [-1]"#,
       "must be a list of one or two columns, by name or 0-based number or null, not a list"),
     Case(
-      "task", #""text_columns": ["a"]"#, "only applies to task text-classification; task sst2 has columns of its own"),
+      "task", #""text_columns": ["a"]"#,
+      "only applies to tasks text-classification and causal-lm; task sst2 has columns of its own"),
     Case("task", #""label_column": 0"#, "only applies to task text-classification; task sst2 has columns of its own"),
     Case("task", #""label_column": []"#, "must be a column's name or 0-based number or null, not an empty list"),
   ])

@@ -28,6 +28,21 @@ public struct PredictionInput: Sendable {
     }
   }
 
+  /// Texts to continue: those in `column` of a table, or else one a line. A file's ending tells its format if `style` does
+  /// not; what comes by a pipe is then text.
+  public func texts(style: TableStyle, column: Column) throws -> [String] {
+    let format = try style.format(of: isPipe ? "" : name, otherwise: .text)
+    guard format == .text else {
+      let table = try Table(bytes: bytes, file: name, format: format, delimiter: style.separator())
+      let text = try table.texts(column)
+      return try table.rows.mapAll(text)
+    }
+    if !isPipe, style.format == nil, let format = FileFormat(recognizedIn: withoutMark(bytes), column: column) {
+      throw TaskError.recordsInText(file: name, format: format)
+    }
+    return try textLines(bytes, file: name).map { String(decoding: $0, as: UTF8.self) }
+  }
+
   /// The format of the bytes if they are a table in `layout`; nil if they are one text or pair a line. Throws where a file
   /// is plainly a table, but in another layout.
   ///

@@ -142,7 +142,7 @@ private struct LabelCell {
 }
 
 /// A column of a table, and where it is.
-private struct TableColumn {
+struct TableColumn {
   let column: Column
   let isRequired: Bool
   /// Its number in TSV and CSV; nil in JSON, and where the header lacks it.
@@ -174,7 +174,7 @@ private struct TableColumn {
   }
 
   /// The label in a row. In JSON it may be a number or a truth value too, which is named as JSON writes it.
-  func label(of row: Row, in table: Table) throws(TaskError) -> LabelCell? {
+  fileprivate func label(of row: Row, in table: Table) throws(TaskError) -> LabelCell? {
     guard let object = row.object, case .name(let name) = column else {
       return try text(of: row, in: table).map { LabelCell(text: $0) }
     }

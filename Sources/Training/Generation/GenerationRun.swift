@@ -77,6 +77,12 @@ public struct GenerationRun: Sendable {
       tokenizer: tokenizer, pool: run.pool)
   }
 
+  /// The column of texts in tables: what the run was trained on, if it says so.
+  public var textColumn: Column {
+    let task = scoring.run.config.task
+    return task.name == Task.causalLM.name ? task.textColumns?.first ?? .name("text") : .name("text")
+  }
+
   /// The options for `request` over the model's defaults, and notes on where they come from.
   public func options(_ request: GenerationRequest) throws -> (options: GenerationOptions, notices: [String]) {
     var (options, taken) = try request.options(over: defaults), notices: [String] = []
