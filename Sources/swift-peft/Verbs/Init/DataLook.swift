@@ -22,6 +22,12 @@ struct DataLook {
         if named != nil { throw error }
       }
     }
+    // The E2E challenge's files have names that no others have.
+    if named == nil || named?.name == Task.e2e.name, FileManager.default.fileExists(atPath: "\(directory)/trainset.csv")
+    {
+      self = try DataLook(.e2e, directory)
+      return
+    }
     guard var files = DataFiles(directory: directory) else { throw InitError.unknownData(directory: directory) }
     if !validation.isEmpty { files.validation = try DataFiles(train: files.train, validation: validation).validation }
     self = try DataLook(files, name: name, catalog: catalog)

@@ -105,9 +105,9 @@ struct InitialConfig {
     guard let data, let longest = data.lengths.last else {
       return "Texts are packed into blocks of so many tokens."
     }
-    let cut = data.lengths.count { $0 > maxLength }
+    let cut = data.lengths.count { $0 > maxLength }, verb = cut == 1 ? "is" : "are"
     return "Of the first \(grouped(data.lengths.count)) examples the longest has \(longest) tokens; "
-      + "\(grouped(cut)) \(isLanguage ? "are longer than this" : "are cut")."
+      + "\(grouped(cut)) \(verb) \(isLanguage ? "longer than this" : "cut")."
   }
 
   private var countComment: String {
@@ -126,5 +126,7 @@ struct InitialConfig {
   private func quoted(_ text: String) -> String { JSONWriter.quoted(text) }
   private func upperFirst(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }
   /// A comment ends with its line.
-  private func oneLine(_ text: String) -> String { text.clipped.split(whereSeparator: \.isNewline).joined(separator: " ") }
+  private func oneLine(_ text: String) -> String {
+    text.clipped.split(whereSeparator: \.isNewline).joined(separator: " ")
+  }
 }

@@ -1,4 +1,5 @@
 import Configuration
+import Kernels
 import Metrics
 import Models
 import Tasks

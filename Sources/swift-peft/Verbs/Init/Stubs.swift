@@ -1,3 +1,4 @@
+import Metrics
 import Tasks
 
 // Until conversations and tags land.
