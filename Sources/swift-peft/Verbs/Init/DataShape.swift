@@ -85,8 +85,8 @@ struct FileLook {
   /// What the file holds. Throws where that cannot be told.
   func shape() throws -> DataShape {
     if Self.columnEndings.contains(URL(fileURLWithPath: file).pathExtension.lowercased()) { return .tagged }
+    if format != .csv, Task.looksTagged(file) { return .tagged }
     if format?.isJSON == true { return try records() }
-    if format != .csv, isColumns { return .tagged }
     if format == nil, !isTable { return .texts(nil) }
     let look = try TableLook(self)
     let names = Set((look.header ?? []).map { $0.lowercased() })
@@ -102,7 +102,6 @@ struct FileLook {
     let table = try table(hasHeader: false)
     guard let row = table.rows.first, let object = row.object else { throw InitError.noTable(file: file) }
     func isList(_ key: String) -> Bool { object[key]?.array != nil }
-    if isList("tokens"), ["ner_tags", "tags", "labels", "pos_tags"].contains(where: isList) { return .tagged }
     if object["question"] != nil, isList("choices") { return .questions }
     if let layout = ConversationLayout(of: row, in: table),
       layout.partner.map({ object[$0] != nil }) ?? true
@@ -110,16 +109,6 @@ struct FileLook {
       return .conversations(layout)
     }
     return try TableLook(self).shape(file)
-  }
-
-  /// Whether the file is words with tags in columns: a word a line, a blank line between sentences.
-  private var isColumns: Bool {
-    let lines = lines(200)
-    let rows = lines.filter { !$0.isEmpty && !$0.hasPrefix("-DOCSTART-") }
-    guard lines.contains(where: \.isEmpty), rows.count > 4 else { return false }
-    let isTabbed = rows[0].contains("\t")
-    let fields = rows.map { $0.split(separator: isTabbed ? "\t" : " ", omittingEmptySubsequences: !isTabbed) }
-    return fields[0].count > 1 && fields.allSatisfy { $0.count == fields[0].count }
   }
 
   /// Whether all lines have equally many TABs, and some.

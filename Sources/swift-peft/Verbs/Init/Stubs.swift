@@ -1,7 +1,6 @@
-import Metrics
 import Tasks
 
-// Until conversations and tags land.
+// Until conversations land.
 enum ConversationLayout {
   case messages, instructions, completions
   var title: String { "conversations" }
@@ -9,10 +8,4 @@ enum ConversationLayout {
   init?(of row: Row, in table: Table) {
     if row.object?["instruction"] != nil { self = .instructions } else { return nil }
   }
-}
-
-extension Task {
-  static let tokenClassification = Task(
-    "token-classification", summary: "", files: [:], labels: .inTrainingFile, metrics: []
-  ) { opening in throw TaskError.noFileGiven(task: "token-classification", split: .train) }
 }
