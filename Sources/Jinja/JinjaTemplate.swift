@@ -39,6 +39,7 @@ public struct JinjaTemplate: Sendable {
     }
     defer { renderer.takeApart() }
     do {
+      program.body.hideNames(in: renderer.root, renderer)
       _ = try program.body.run(renderer.root, renderer)
     } catch let failure as JinjaFailure {
       throw JinjaError(failure, in: name)

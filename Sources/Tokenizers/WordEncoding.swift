@@ -21,7 +21,7 @@ extension Tokenizer {
     return WordEncoding(
       encoding: postProcessor.process(ids.prefix(room), nil), firstTokens: firstTokens,
       tokenless: hasNone.indices.filter { hasNone[$0] },
-      firstBeyond: firstBeyond)
+      firstBeyond: firstBeyond, cutTokens: max(0, ids.count - room))
   }
 
   /// Whether words that are encoded by themselves look as they do inside a text. Not so for byte-level tokenizers that
@@ -39,4 +39,6 @@ public struct WordEncoding: Sendable, Equatable {
   public let tokenless: [Int]
   /// The first word of which not all tokens are there; nil where all are.
   public let firstBeyond: Int?
+  /// Tokens beyond the limit.
+  public let cutTokens: Int
 }

@@ -40,7 +40,8 @@ import Testing
       file: "records", text: rows(60) { #"{"sentence": "\#($1)", "kind": "\#($0 % 2)"}"# },
       values: [#""file_format": "jsonl","#, #""label_column": "kind","#]),
     Case(
-      file: "k.conll", text: rows(60) { number, _ in "the O\ngood \(number % 2 == 0 ? "B" : "I")-X\n" }, task: "token-classification",
+      file: "k.conll", text: rows(60) { number, _ in "the O\ngood \(number % 2 == 0 ? "B" : "I")-X\n" },
+      task: "token-classification",
       values: ["3 classes: B-X, I-X, O", "60 examples", "validation_split"]),
     Case(
       file: "l.jsonl", text: rows(20) { #"{"tokens": ["\#($1)", "film"], "ner_tags": ["O", "B-\#($0 % 2)"]}"# },

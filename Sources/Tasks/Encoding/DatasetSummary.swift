@@ -90,22 +90,19 @@ public enum LabelSummary: Sendable, Equatable {
     guard let highest = classes.max() else { return nil }
     var counts = [Int](repeating: 0, count: max(highest + 1, space?.outputs ?? 0))
     for index in classes { counts[index] += 1 }
-    let names = items.contains { $0.choices != nil } ? ChoiceQuestion.letters : space?.classNames ?? []
+    let names = items.contains { $0.choices != nil } ? ChoiceQuestion.letters : space?.names ?? []
     self = .classes(
       counts.enumerated().map { ClassCount(name: $0 < names.count ? names[$0] : String($0), count: $1) },
       unlabelled: unlabelled)
   }
 }
 
-extension LabelSpace {
-  /// The names of the classes; none for a regression.
-  var classNames: [String] { if case .classes(let names) = self { names } else { [] } }
-}
-
 extension EncodedDataset.Item {
-  /// The places of the ids that are to be predicted: a language model's targets, or a question's choices.
+  /// The places of the ids that are to be predicted: a language model's targets, a question's choices, or the words' first
+  /// tokens.
   public var targetRanges: [Range<Int>] {
     if let start = choices?.sharedTarget { return [start..<ids.count] }
+    if let words, words.tags != nil { return words.places.map { $0..<($0 + 1) } }
     var ranges: [Range<Int>] = [], start = 0
     for document in documents {
       ranges += document.targets.map { ($0.lowerBound + start)..<($0.upperBound + start) }
@@ -116,7 +113,7 @@ extension EncodedDataset.Item {
 
   /// The tags of the words by the places of their first tokens; nil where they are unknown.
   public func tagNames(_ space: LabelSpace?) -> [Int: String?] {
-    let names = space?.classNames ?? [], tags = words?.tags
+    let names = space?.names ?? [], tags = words?.tags
     return Dictionary(
       (words?.places ?? []).enumerated().map { index, place in
         (place, tags.map { $0[index] < names.count ? names[$0[index]] : String($0[index]) })
@@ -128,7 +125,7 @@ extension EncodedDataset.Item {
   public func labelName(_ space: LabelSpace?) -> String? {
     switch label {
     case .classIndex(let index):
-      let names = choices == nil ? space?.classNames ?? [] : ChoiceQuestion.letters
+      let names = choices == nil ? space?.names ?? [] : ChoiceQuestion.letters
       return index < names.count ? names[index] : String(index)
     case .score(let score): return "\(score)"
     case nil: return nil

@@ -78,12 +78,13 @@ struct SentenceEncoding: Sendable {
       result.tokenless += tokenless
       result.cut += count - found.count - tokenless
       if !found.isEmpty {
-        result.items.append(
-          EncodedDataset.Item(
-            ids: encoding.encoding.ids, typeIDs: encoding.encoding.typeIDs,
-            words: EncodedDataset.Item.Words(
-              sentence: number, numbers: found.map { start + $0.index }, places: found.map(\.place),
-              tags: sentence.tags.map { tags in found.map { tags[start + $0.index] } })))
+        var item = EncodedDataset.Item(
+          ids: encoding.encoding.ids, typeIDs: encoding.encoding.typeIDs,
+          words: EncodedDataset.Item.Words(
+            sentence: number, numbers: found.map { start + $0.index }, places: found.map(\.place),
+            tags: sentence.tags.map { tags in found.map { tags[start + $0.index] } }))
+        item.cutTokens = encoding.cutTokens
+        result.items.append(item)
       }
       start += count
     }

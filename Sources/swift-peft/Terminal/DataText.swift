@@ -57,9 +57,11 @@ struct DataText {
   /// What only some kinds of examples have.
   private var columns: [(title: String, value: (DatasetSummary) -> String)] {
     let parts = inspection.parts.map(\.summary)
-    if parts.contains(where: { $0.words != nil }) { return [("words", { grouped($0.words ?? 0) })] }
     guard parts.contains(where: { $0.targets != nil }) else {
-      return [("cut", { grouped($0.cut) }), ("max uncut", { grouped($0.longestUncut) })]
+      let cut: [(title: String, value: (DatasetSummary) -> String)] = [
+        ("cut", { grouped($0.cut) }), ("max uncut", { grouped($0.longestUncut) }),
+      ]
+      return parts.contains { $0.words != nil } ? [("words", { grouped($0.words ?? 0) })] + cut : cut
     }
     let targets = (
       title: "to predict",
