@@ -111,7 +111,7 @@ import Testing
 
   @Test func wordsWithTheirTags() throws {
     let sandbox = try Sandbox.tags()
-    try sandbox.write("train.conll", "the O\nunreadablefilm B-X\n\ngood O\n")
+    try sandbox.write("train.conll", "the O\nlast B-X\n\ngood O\n")
     try sandbox.write("dev.conll", "the O\n")
     let outcome = try sandbox.run("data", "config.json", "--example", "0")
     #expect(outcome.status == 0, "\(outcome.err)")

@@ -58,7 +58,7 @@ struct DataLook {
     switch shape {
     case .labelled(let table): table.texts.count == 2 ? "pairs of texts with labels" : "texts with labels"
     case .tagged: "words with tags"
-    case .conversations(let layout): layout.title
+    case .conversations: "instructions with answers"
     case .texts(nil): "a plain text"
     case .texts: "texts without labels"
     case .questions: "questions with choices"
