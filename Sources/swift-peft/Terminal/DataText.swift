@@ -18,7 +18,7 @@ struct DataText {
     tokenizer = try inspection.run.tokenizer()
   }
 
-  private var limit: Int { inspection.run.config.task.maxSeqLength }
+  private var limit: Int { inspection.run.maxLength }
   private var labels: LabelSpace? { (try? inspection.run.task().labels) ?? nil }
 
   // MARK: - Numbers
