@@ -63,6 +63,14 @@ import Testing
         + rows(20) { #"{"instruction": "say \#($0)", "output": "\#($1)"}"# }
         .split(separator: "\n").joined(separator: ",\n") + "]", task: "instruct", values: ["20 examples"]),
     Case(
+      file: "m.jsonl",
+      text: rows(20) {
+        #"{"messages": [{"role": "user", "content": "say \#($0)"}, {"role": "assistant", "content": "\#($1)"}]}"#
+      }, task: "instruct", values: ["// Conversations (messages)", #""chat_template": "alpaca","#]),
+    Case(
+      file: "n.csv", text: "prompt,completion\n" + rows(20) { "say \($0), \($1)" }, task: "instruct",
+      values: ["// Prompts with completions"]),
+    Case(
       file: "i.jsonl", text: rows(20) { #"{"question": "\#($1)?", "choices": ["yes", "no"], "answer": \#($0 % 2)}"# },
       task: "multiple-choice"),
   ]
@@ -93,6 +101,30 @@ import Testing
       refused.err.contains(
         ", which is for the task \(data.task), but model is a bert model and cannot generate text; "),
       "\(refused.err)")
+  }
+
+  /// The model's own template, and a length by what it makes of the data.
+  @Test func conversationsInTheModelsTemplate() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "instruct")
+    try sandbox.write(
+      "model/chat_template.jinja",
+      "{% for m in messages %}{{ m.role }}: {{ m.content }}<|endoftext|>{% endfor %}"
+        + "{% if add_generation_prompt %}assistant: {% endif %}")
+    let data = try #require(Self.texts.first { $0.file == "h.json" })
+    try sandbox.write("h.json", data.text.replacing("the ", with: ""))
+    let outcome = try sandbox.run("init", "model", "h.json", "--strategy", "lora", "-o", "mine.json")
+    #expect(outcome.status == 0, "\(outcome.err)")
+    let text = try sandbox.text("mine.json")
+    #expect(
+      text.contains("// The model's own chat template\n") && text.contains(#""chat_template": "model","#), "\(text)")
+    let shown = try sandbox.run("data", "mine.json", "--json", "--examples", "100")
+    #expect(shown.status == 0, "\(shown.err)")
+    let lines = try shown.out.split(separator: "\n").map { try JSONParser.parse(String($0)) }
+    let limit = lines[0]["max_seq_length"]?.integer ?? 0, longest = lines[0]["splits"]?.array?.first?["tokens"]?["max"]
+    #expect(limit > 0 && limit - (longest?.integer ?? 0) < 16, "\(limit)")
+    #expect(
+      lines[1]["texts"]?.array?.compactMap(\.string).joined().hasPrefix("user: say 0<|endoftext|>assistant: ") == true)
+    #expect(try sandbox.run("train", "mine.json", "--dry-run").status == 0)
   }
 
   @Test func theTaskThatIsAskedFor() throws {

@@ -3,6 +3,7 @@ import Diagnostics
 import Foundation
 import Metrics
 import Tasks
+import Tokenizers
 
 /// What `init` finds in a data set: the section `task` of a config, and what was seen.
 struct DataLook {
@@ -10,6 +11,7 @@ struct DataLook {
   private(set) var options: TaskConfig
   /// What the data is, in a few words: `conversations (messages)`.
   let what: String
+  private var layout: ConversationLayout?
 
   /// The data in `directory`, which is GLUE's or has files named as splits are; `name` is the task, or nil to find out.
   init(directory: String, name: String?, validation: [String] = [], catalog: Catalog = .standard) throws {
@@ -39,6 +41,7 @@ struct DataLook {
     let look = try FileLook(first), shape = try look.shape()
     let task = try name.map { try catalog.tasks.named($0) } ?? shape.task
     (self.task, what) = (task, Self.words(shape))
+    if case .conversations(let found) = shape { layout = found }
     options = TaskConfig(name: task.name)
     (options.trainFile, options.validationFile, options.testFile) = (files.train, files.validation, files.test)
     if task.options.contains(.fileFormat) { options.fileFormat = look.givenFormat }
@@ -58,11 +61,21 @@ struct DataLook {
     switch shape {
     case .labelled(let table): table.texts.count == 2 ? "pairs of texts with labels" : "texts with labels"
     case .tagged: "words with tags"
-    case .conversations: "instructions with answers"
+    case .conversations(let layout): layout.title
     case .texts(nil): "a plain text"
     case .texts: "texts without labels"
     case .questions: "questions with choices"
     case .meanings: "meanings to put into words"
+    }
+  }
+
+  /// Chooses a template for conversations: the model's own, or one that needs no tokens of its own.
+  mutating func choose(templateOf model: ChatTemplateFiles) {
+    guard task.name == Task.instruct.name, layout != .completions else { return }
+    if model.usual != nil {
+      options.chatTemplate = "model"
+    } else if layout != .instructions {
+      options.chatTemplate = "alpaca"
     }
   }
 

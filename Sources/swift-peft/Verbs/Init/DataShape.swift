@@ -9,8 +9,8 @@ enum DataShape {
   case labelled(TableLook)
   /// Words with tags.
   case tagged
-  /// Instructions with answers.
-  case conversations
+  /// Turns, instructions with answers, or prompts with completions.
+  case conversations(ConversationLayout)
   /// Texts alone: under a column, or a plain text.
   case texts(Column?)
   /// Questions with choices.
@@ -91,7 +91,8 @@ struct FileLook {
     let look = try TableLook(self)
     let names = Set((look.header ?? []).map { $0.lowercased() })
     if names.isSuperset(of: ["mr", "ref"]) { return .meanings }
-    if names.isSuperset(of: ["instruction", "output"]) { return .conversations }
+    if names.isSuperset(of: ["instruction", "output"]) { return .conversations(.instructions) }
+    if names.isSuperset(of: ["prompt", "completion"]) { return .conversations(.completions) }
     return try look.shape(file)
   }
 
@@ -99,10 +100,12 @@ struct FileLook {
 
   private func records() throws -> DataShape {
     let table = try table(hasHeader: false)
-    guard let object = table.rows.first?.object else { throw InitError.noTable(file: file) }
+    guard let row = table.rows.first, let object = row.object else { throw InitError.noTable(file: file) }
     func isList(_ key: String) -> Bool { object[key]?.array != nil }
     if object["question"] != nil, isList("choices") { return .questions }
-    if object["instruction"] != nil, object["output"] != nil { return .conversations }
+    if let layout = ConversationLayout(of: row, in: table), layout.partner.map({ object[$0] != nil }) ?? true {
+      return .conversations(layout)
+    }
     return try TableLook(self).shape(file)
   }
 

@@ -7,6 +7,7 @@ import Foundation
 import Hub
 import Models
 import Tasks
+import Tokenizers
 
 /// `swift-peft init MODEL DATA …`.
 struct Init: ParsableCommand {
@@ -97,14 +98,16 @@ struct Init: ParsableCommand {
 
   /// The config for what was seen of the data, which is read for it as training will read it.
   private func config(_ look: DataLook, name: String) throws -> InitialConfig {
-    let model = try ModelConfig(directory: Hub().directory(of: self.model, files: .config)), task = look.task
+    let directory = try Hub().directory(of: self.model, files: .config)
+    let model = try ModelConfig(directory: directory), task = look.task
     if task.isLanguageModelling, !model.architecture.isDecoder {
       throw InitError.needsDecoder(
         data: data[0], what: look.what, task: task.name, model: self.model, type: model.modelType,
         supported: Architecture.all.filter(\.isDecoder).map(\.modelType))
     }
-    let measured = try MeasuredData(look, name: name, modelPath: self.model, model: model, strategy: strategy)
     var look = look
+    look.choose(templateOf: try ChatTemplateFiles(modelDirectory: directory))
+    let measured = try MeasuredData(look, name: name, modelPath: self.model, model: model, strategy: strategy)
     if task.options.contains(.validationSplit), look.options.validationFile == nil,
       (measured.count ?? .max) >= Self.leastToHoldBack
     {

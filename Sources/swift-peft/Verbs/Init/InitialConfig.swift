@@ -83,6 +83,12 @@ struct InitialConfig {
       add("validation_split", String(share))
     }
     add("test_file", files(task.testFile))
+    if let template = task.chatTemplate {
+      lines.append(
+        template == "model"
+          ? "// The model's own chat template" : "// The model has no chat template; this one needs no special tokens.")
+      add("chat_template", quoted(template))
+    }
     add("file_format", task.fileFormat.map { quoted($0.rawValue) })
     add("delimiter", task.delimiter.map { quoted(String($0)) })
     add("text_columns", task.textColumns.map { list($0.map(column)) })
@@ -107,7 +113,7 @@ struct InitialConfig {
     }
     let cut = data.lengths.count { $0 > maxLength }, verb = cut == 1 ? "is" : "are"
     return "Of the first \(grouped(data.lengths.count)) examples the longest has \(longest) tokens; "
-      + "\(grouped(cut)) \(verb) \(isLanguage ? "longer than this" : "cut")."
+      + "\(grouped(cut)) \(verb) \(isLanguage ? "longer than max_seq_length" : "cut")."
   }
 
   private var countComment: String {

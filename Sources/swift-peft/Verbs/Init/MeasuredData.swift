@@ -48,8 +48,8 @@ struct MeasuredData {
     lengths = items.map { $0.ids.count + $0.cutTokens }.sorted()
     let rows = try inspection.run.task().load(.train).examples.count
     count = rows > 0 && task.isLanguageModelling == false ? rows : items.count < Self.sampleSize ? items.count : nil
-    // What at most 1 of 100 examples exceeds, in steps of 16.
-    let long = lengths.dropLast(lengths.count / 100).last ?? 128
+    // What at most 1 of 100 examples exceeds, in steps of 16; language tasks leave out what does not fit.
+    let long = lengths.dropLast(task.isLanguageModelling ? 0 : lengths.count / 100).last ?? 128
     let most = task.isLanguageModelling ? min(limit, Self.mostOfLanguage) : limit
     maxLength = min(most, (long + 15) / 16 * 16)
   }
