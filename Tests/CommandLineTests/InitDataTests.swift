@@ -40,6 +40,18 @@ import Testing
       file: "records", text: rows(60) { #"{"sentence": "\#($1)", "kind": "\#($0 % 2)"}"# },
       values: [#""file_format": "jsonl","#, #""label_column": "kind","#]),
     Case(
+      file: "o.jsonl",
+      text: rows(60) { #"{"text": "\#($1)", "labels": \#($0 % 3 == 0 ? [] : ["a", "b"].suffix($0 % 3))}"# },
+      values: ["Any of 2 labels: a, b"]),
+    Case(
+      file: "p.tsv", text: "text\tlabels\n" + rows(60) { "\($1)\t\(["a", "a|b", "b|c", "c"][$0 % 4])" },
+      values: [
+        "Any of 3 labels: a, b, c", #""label_separator": "|","#, #""problem_type": "multi_label_classification","#,
+      ]),
+    Case(
+      file: "q.csv", text: "text,score\n" + rows(60) { "\($1),\($0 % 30)" },
+      values: [#""problem_type": "regression","#, "a regression"]),
+    Case(
       file: "k.conll", text: rows(60) { number, _ in "the O\ngood \(number % 2 == 0 ? "B" : "I")-X\n" },
       task: "token-classification",
       values: ["3 classes: B-X, I-X, O", "60 examples", "validation_split"]),
@@ -75,6 +87,13 @@ import Testing
       task: "multiple-choice"),
   ]
 
+  /// A tiny decoder with room for Alpaca's text.
+  private static func roomy() throws -> Sandbox {
+    let sandbox = try Sandbox.language("llama-grouped", task: "causal-lm")
+    try sandbox.edit("model/config.json", "\"max_position_embeddings\": 64", "\"max_position_embeddings\": 1024")
+    return sandbox
+  }
+
   private func check(_ sandbox: Sandbox, _ data: Case) throws {
     try sandbox.write(data.file, data.text)
     let outcome = try sandbox.run("init", "model", data.file, "--strategy", "lora", "-o", "config.json", "--force")
@@ -91,7 +110,7 @@ import Testing
   @Test(arguments: labelled) func findsTextsAndLabels(data: Case) throws { try check(.trainable(), data) }
 
   @Test(arguments: texts) func findsWhatALanguageModelLearns(data: Case) throws {
-    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    let sandbox = try Self.roomy()
     try check(sandbox, data)
     let bert = try Sandbox.trainable()
     try bert.write(data.file, data.text)
@@ -105,7 +124,7 @@ import Testing
 
   /// The model's own template, and a length by what it makes of the data.
   @Test func conversationsInTheModelsTemplate() throws {
-    let sandbox = try Sandbox.language("gpt2-tiny", task: "instruct")
+    let sandbox = try Self.roomy()
     try sandbox.write(
       "model/chat_template.jinja",
       "{% for m in messages %}{{ m.role }}: {{ m.content }}<|endoftext|>{% endfor %}"

@@ -63,7 +63,7 @@ public struct LengthSummary: Sendable, Equatable {
 
 /// The labels of a split.
 public enum LabelSummary: Sendable, Equatable {
-  /// How often each class occurs, in the order of the head's outputs, and how many examples (or words) have no label.
+  /// How often each class or label occurs, in the order of the head's outputs, and how many examples (or words) have none.
   case classes([ClassCount], unlabelled: Int)
   /// The numbers of a regression, and how many examples have none.
   case scores(least: Float, mean: Double, greatest: Float, unlabelled: Int)
@@ -80,7 +80,15 @@ public enum LabelSummary: Sendable, Equatable {
   init?(_ items: [EncodedDataset.Item], _ space: LabelSpace?) {
     let labels = items.compactMap(\.label), tags = items.flatMap { $0.words?.tags ?? [] }
     let unlabelled = items.reduce(0) { $0 + ($1.words?.places.count ?? 1) } - labels.count - tags.count
-    let classes = tags + labels.compactMap { if case .classIndex(let index) = $0 { index } else { nil } }
+    let classes =
+      tags
+      + labels.flatMap { label in
+        switch label {
+        case .classIndex(let index): [index]
+        case .classSet(let set): set
+        case .score: [Int]()
+        }
+      }
     let scores = labels.compactMap { if case .score(let score) = $0 { score } else { nil } }
     if let least = scores.min(), let greatest = scores.max() {
       let mean = scores.reduce(0.0) { $0 + Double($1) } / Double(scores.count)
@@ -127,6 +135,9 @@ extension EncodedDataset.Item {
     case .classIndex(let index):
       let names = choices == nil ? space?.names ?? [] : ChoiceQuestion.letters
       return index < names.count ? names[index] : String(index)
+    case .classSet(let set):
+      let names = space?.names ?? []
+      return set.map { $0 < names.count ? names[$0] : String($0) }.joined(separator: ", ")
     case .score(let score): return "\(score)"
     case nil: return nil
     }

@@ -97,6 +97,7 @@ extension FileLook {
       guard let label = table.label, !table.texts.isEmpty else { throw InitError.noTable(file: file) }
       options.delimiter = table.delimiter
       (options.textColumns, options.labelColumn, options.hasHeader) = (table.texts, label, table.hasHeader)
+      (options.problemType, options.labelSeparator) = (table.problem, table.separator)
     }
   }
 }

@@ -93,6 +93,8 @@ struct InitialConfig {
     add("delimiter", task.delimiter.map { quoted(String($0)) })
     add("text_columns", task.textColumns.map { list($0.map(column)) })
     add("label_column", task.labelColumn.map(column))
+    add("problem_type", task.problemType.map { quoted($0.rawValue) })
+    add("label_separator", task.labelSeparator.map(quoted))
     if !task.hasHeader { add("has_header", "false") }
     return lines.map { "    " + $0 }.joined(separator: "\n")
   }
@@ -102,9 +104,13 @@ struct InitialConfig {
     switch data?.labels {
     case nil: upperFirst(look.what)
     case .regression: "Labels are numbers: a regression"
-    case .classes(let names):
-      "\(names.count) classes: \(names.prefix(8).map(oneLine).joined(separator: ", "))\(names.count > 8 ? ", …" : "")"
+    case .classes(let names): "\(names.count) classes: \(some(names))"
+    case .labelSets(let names): "Any of \(names.count) labels: \(some(names))"
     }
+  }
+
+  private func some(_ names: [String]) -> String {
+    names.prefix(8).map(oneLine).joined(separator: ", ") + (names.count > 8 ? ", …" : "")
   }
 
   private var lengthComment: String {

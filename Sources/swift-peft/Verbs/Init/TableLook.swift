@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 import StrictJSON
 import Tasks
 
@@ -14,6 +15,10 @@ struct TableLook {
   let label: Column?
   /// Whether there is no doubt that the label is one.
   private(set) var isSure = true
+  /// What the labels are, where their reader would take them for classes.
+  private(set) var problem: ProblemType?
+  /// What stands between several labels of a row.
+  private(set) var separator: String?
   /// What ends the fields of CSV, if not a comma.
   private(set) var delimiter: Character?
 
@@ -63,6 +68,8 @@ struct TableLook {
       (hasHeader, header) = (true, keys)
       // What else is said of a text need not be its label.
       isSure = texts != [.name("text")] || label.map(Self.isNamed) ?? false
+      problem = label.map { label in cells.map { $0[keys.firstIndex { .name($0) == label } ?? 0] } }.flatMap(
+        Self.problem)
       return
     }
     let lines = rows.map(\.fields).filter { !$0.isEmpty }
@@ -77,6 +84,26 @@ struct TableLook {
     hasHeader = named.label.map(Self.isNamed) ?? false || isRepeated != true
     header = hasHeader ? first : nil
     (texts, label) = hasHeader ? named : unnamed
+    guard let place = label.flatMap({ header?.place(of: Self.name($0) ?? "") ?? Self.index($0) }) else { return }
+    let labels = cells.map { $0[place] }
+    separator = Self.isNamed(.name(first[place])) ? Self.separator(labels) : nil
+    problem = separator == nil ? Self.problem(labels) : .multiLabel
+  }
+
+  /// Whole numbers that are too many for classes are a regression.
+  private static func problem(_ labels: [Cell]) -> ProblemType? {
+    let numbers = Set(labels.compactMap { Int($0.string) })
+    return numbers.count > 20 && labels.allSatisfy { Double($0.string) != nil } ? .regression : nil
+  }
+
+  /// What stands between labels: the parts are fewer than the cells with them, and repeat.
+  private static func separator(_ labels: [Cell]) -> String? {
+    let texts = labels.map(\.string), distinct = Set(texts.map(ExactText.init)).count
+    return ["|", ";", ", ", ","].first { separator in
+      let parts = texts.map { $0.components(separatedBy: separator) }, all = parts.joined().filter { !$0.isEmpty }
+      let names = Set(all.map(ExactText.init)).count
+      return parts.count { $0.count > 1 } * 10 > texts.count && names < distinct && names * 2 <= all.count
+    }
   }
 
   /// What the table is for: texts with labels, or texts alone.
@@ -89,6 +116,7 @@ struct TableLook {
   private static func isNamed(_ label: Column) -> Bool {
     if case .name(let name) = label { labelNames.contains(name.lowercased()) } else { false }
   }
+  private static func name(_ column: Column) -> String? { if case .name(let name) = column { name } else { nil } }
   private static func index(_ column: Column) -> Int { if case .index(let index) = column { index } else { 0 } }
 
   private static func cell(_ node: JSONNode?) -> Cell {
