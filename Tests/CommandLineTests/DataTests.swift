@@ -115,7 +115,7 @@ import Testing
     try sandbox.write("dev.conll", "the O\n")
     let outcome = try sandbox.run("data", "config.json", "--example", "0")
     #expect(outcome.status == 0, "\(outcome.err)")
-    #expect(outcome.out.contains(/\nB-X +1 +33\.3 /), "\(outcome.out)")
+    #expect(outcome.out.contains(#/\nB-X +1 +33\.3/#), "\(outcome.out)")
     #expect(outcome.out.contains(" tokens, 2 tagged words\n[CLS]│⟦the⟧O│⟦"), "\(outcome.out)")
     #expect(outcome.out.contains("⟧B-X│##"))
     let lines = try lines(sandbox.run("data", "config.json", "--json"))
