@@ -90,8 +90,9 @@ struct TableLook {
     problem = separator == nil ? Self.problem(labels) : .multiLabel
   }
 
-  /// Whole numbers that are too many for classes are a regression.
+  /// Lists are several labels; whole numbers that are too many for classes are a regression.
   private static func problem(_ labels: [Cell]) -> ProblemType? {
+    if labels.contains(where: { !$0.isText && $0.string.hasPrefix("[") }) { return .multiLabel }
     let numbers = Set(labels.compactMap { Int($0.string) })
     return numbers.count > 20 && labels.allSatisfy { Double($0.string) != nil } ? .regression : nil
   }
