@@ -64,7 +64,11 @@ struct DataText {
   private var classes: String {
     let parts = inspection.parts.compactMap { part in
       if case .classes(let counts, let unlabelled) = part.summary.labels {
-        (split: part.split.rawValue, counts: counts, unlabelled: unlabelled, examples: part.summary.examples)
+        // Of words with tags every word has a label.
+        (
+          split: part.split.rawValue, counts: counts, unlabelled: unlabelled,
+          all: counts.reduce(unlabelled) { $0 + $1.count }
+        )
       } else {
         nil
       }
@@ -76,10 +80,10 @@ struct DataText {
     var rows = [["label"] + parts.flatMap { [$0.split, "%"] }]
     for (index, name) in most.map(\.name).enumerated().prefix(Self.mostClasses) {
       rows.append(
-        [shown(name)] + parts.flatMap { cells(index < $0.counts.count ? $0.counts[index].count : 0, of: $0.examples) })
+        [shown(name)] + parts.flatMap { cells(index < $0.counts.count ? $0.counts[index].count : 0, of: $0.all) })
     }
     if parts.contains(where: { $0.unlabelled > 0 }) {
-      rows.append(["none"] + parts.flatMap { cells($0.unlabelled, of: $0.examples) })
+      rows.append(["none"] + parts.flatMap { cells($0.unlabelled, of: $0.all) })
     }
     let more = most.count - Self.mostClasses
     return TextTable(rows, .left, .right).plain + (more > 0 ? "and \(grouped(more)) labels more: --json has all\n" : "")
