@@ -78,9 +78,10 @@ let package = Package(
     library(
       "Tasks",
       [
-        "Metrics", "Tokenizers", "Models", "Checkpoints", "Autograd", "Kernels", "StrictJSON",
+        "Metrics", "Tokenizers", "Jinja", "Models", "Checkpoints", "Autograd", "Kernels", "StrictJSON",
         "Diagnostics", algorithms,
-      ]),
+      ],
+      embedding: ["alpaca", "chatml", "completion", "llama-2", "llama-3"].map { "Conversations/Templates/\($0).jinja" }),
     library("Configuration", ["Tasks", "Metrics", "Models", "Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
     library(
       "Training",

@@ -125,6 +125,31 @@ write("task-data", "blank", named + b"\n\n\n")
 write("task-data", "tabs", named + b"\t" * 300 + b"\n" + b"\t" * 3)
 write("task-data", "digits", numbered + b"a\t" + b"1" * 400 + b"." + b"7" * 400 + b"\tb\nc\t0\td\n")
 
+# tables of one's own: format and problem type, options, files
+tables = {
+    "tsv": (0, 0, "text\tlabel\na\tx\nb\ty\nc\tx\n"),
+    "csv-quotes": (1, 0, 'text,label\n"a,\n""b""",x\r\nb,y\n'),
+    "csv-open-quote": (1, 0, 'text,label\n"a,x\nb,y\n'),
+    "csv-delimiter": (1, 2, 'text;label\n"a;";x\nb,;y\n'),
+    "jsonl": (2, 16, '{"text":"a","label":1}\n{"text":"b","label":0}\n{"text":"c","label":1}\n{"text":"d","label":0}\n'),
+    "jsonl-types": (2, 0, '{"text":"a","label":1}\n{"text":"b","label":"1"}\n{"text":"c","label":true}\n'),
+    "json": (3, 32, '[{"text":"a","label":"x"},\n{"label":"y","text":"b"},{"text":"c","label":null}]'),
+    "regression": (4, 0, "text\tlabel\na\t1\nb\t-2.5e-3\n"),
+    "fractions": (8, 0, "text\tlabel\na\t0.5\nb\tnan\n"),
+    "sets": (12, 8, "text\tlabel\na\tx| y\nb\t\nc\ty\n"),
+    "sets-csv": (13, 1 | 2 | 8, "text;label\na;x| y| x\nb;\n"),
+    "sets-json": (14, 0, '{"text":"a","label":["x","y"]}\n{"text":"b","label":[]}\n'),
+    "sets-mixed": (15, 0, '[{"text":"a","label":["x",1]},{"text":"b","label":[[1]]}]'),
+    "sets-numbers": (14, 4, '{"text":"a","label":[2,0]}\n{"text":"b","label":["a"]}\n'),
+    "names": (0, 4 | 16, "text\tlabel\n" + "a\tb\nb\t1\nc\tcaf\u00e9\nd\t2\n" * 3),
+    "decomposed": (0, 4, "text\tlabel\na\tb\nb\tcafe\u0301\n"),
+    "files": (1, 16, "text,label\na,x\nb,y\n<%%>label,text\nx,c\ny,d\n<%%>text,label\ne,x\n"),
+    "no-header": (0, 64, "a\tx\nb\ty\nc\t-1\n"),
+    "alone": (0, 16 | 32, "text\tlabel\na\tx\nb\ty\nc\tz\nd\tz\n"),
+}
+for name, (choice, flags, content) in tables.items():
+    write("labelled-table", name, bytes([choice, flags]) + content.encode())
+
 # tokenizers
 pieces = {token: index for index, token in enumerate(
     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "##a", "##b", "ab", "##ab", "é", ",", "中"])}

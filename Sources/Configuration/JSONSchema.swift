@@ -96,14 +96,29 @@ enum FieldDescriptions {
       "text-classification: whether the first line names the columns; cola accepts it without effect.",
     "task.label_names":
       "The labels in the order of the head's outputs; a whole number in a file is the place of a label in this list.",
-    "task.prompt_template": "How instructions become prompts: a name, or a text with {instruction} and {input}.",
+    "task.problem_type": "What labels are, as in transformers; null: as those of the training files tell.",
+    "task.label_separator": "Several labels in a table: what stands between them.",
+    "task.class_weights":
+      "How much the examples of each class count in training: balanced, or numbers by label, or in the order of label_names.",
+    "task.metrics": "What evaluations report, the main metric first; null: what is usual for the task.",
+    "task.prompt_template":
+      "instruct: the older name of chat_template, or a text with {instruction} and {input}.",
+    "task.chat_template":
+      "instruct: how conversations become text: model (the model's own template) or the name of another of the model's, "
+      + "alpaca, chatml, llama-2, llama-3, completion, or a file of Jinja; null: as the data's layout tells.",
+    "task.chat_template_date": "instruct: the day that a chat template sees as today, such as 2024-07-26.",
+    "task.assistant_only_loss":
+      "instruct: on which turns the loss is taken: all of the assistant's, the last of them, or (false) on every token.",
+    "task.packing": "instruct: whether several conversations are put into a row to train on; none sees the others.",
     "task.choice_style":
       "multiple-choice: letter lists the choices and scores their letters (CSV's default), text scores their words after "
       + "Question and Answer (JSON's), continuation right after the question.",
     "task.num_fewshot":
       "multiple-choice: solved questions in front of each that is scored; null: up to 5, where there is a file of them.",
     "task.fewshot_file": "multiple-choice: the file of solved questions; null: MMLU's dev/SUBJECT_dev.csv.",
-    "task.max_seq_length": "Longer examples are cut to this many tokens.",
+    "task.max_seq_length":
+      "The most tokens of an example; longer ones are cut. null: 128 for sentences, 1024 or what the model takes for "
+      + "language.",
     "task.max_train_samples": "Use only the first N examples.",
     "task.max_eval_samples": "Use only the first N examples of every other split.",
   ]
@@ -153,7 +168,8 @@ enum FieldDescriptions {
       "Whether a block's activations are recomputed in the backward pass: less memory, more time.",
     "training.shard_tokens":
       "Tokens of a shard, the part of a batch that one thread computes; null: 512, of small batches fewer.",
-    "training.label_smoothing_factor": "The share of each target that a language model spreads over the vocabulary.",
+    "training.label_smoothing_factor":
+      "The share of each target that is spread over all classes, or over a language model's vocabulary.",
     "training.logging_steps": "Steps between two log lines.",
     "training.eval_strategy": "When the validation data is scored.",
     "training.eval_steps": "Steps between two evaluations, for eval_strategy \"steps\".",

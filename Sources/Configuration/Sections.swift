@@ -24,11 +24,19 @@ extension TaskConfig: ConfigSection {
       Field("label_column", optional: \.labelColumn, .column),
       Field("has_header", \.hasHeader, .truth),
       Field("label_names", optional: \.labelNames, .labelNames).omittedIfNull,
+      Field("problem_type", optional: \.problemType, .choice).omittedIfNull,
+      Field("label_separator", optional: \.labelSeparator, .text).omittedIfNull,
+      Field("class_weights", optional: \.classWeights, .classWeights).omittedIfNull,
+      Field("metrics", optional: \.metrics, .metrics(catalog.metrics)).omittedIfNull,
       Field("prompt_template", optional: \.promptTemplate, .text),
+      Field("chat_template", optional: \.chatTemplate, .text).omittedIfNull,
+      Field("chat_template_date", optional: \.chatTemplateDate, .text).omittedIfNull,
+      Field("assistant_only_loss", optional: \.assistantOnlyLoss, .assistantLoss).omittedIfNull,
+      Field("packing", optional: \.packing, .truth).omittedIfNull,
       Field("choice_style", optional: \.choiceStyle, .name(of: ChoiceStyle.allCases.map(\.rawValue))),
       Field("num_fewshot", optional: \.numFewshot, .integer(0...)),
       Field("fewshot_file", optional: \.fewshotFile, .text),
-      Field("max_seq_length", \.maxSeqLength, .integer(1...)),
+      Field("max_seq_length", optional: \.maxSeqLength, .integer(1...)),
       Field("max_train_samples", optional: \.maxTrainSamples, .integer(1...)),
       Field("max_eval_samples", optional: \.maxEvalSamples, .integer(1...)),
     ]
@@ -70,6 +78,23 @@ extension FieldKind where Value == Character {
         return .success(character)
       },
       write: { .string(String($0)) }, schema: ["type": "string", "minLength": 1, "maxLength": 1])
+  }
+}
+
+extension FieldKind where Value == AssistantLoss {
+  /// `"all"` or `"last"`; true and false as in TRL.
+  fileprivate static var assistantLoss: Self {
+    Self(
+      read: { node in
+        if let isOn = node.bool { return .success(isOn ? .all : .everyToken) }
+        switch node.string {
+        case "all": return .success(.all)
+        case "last": return .success(.last)
+        default: return .expected("\"all\", \"last\" or false")
+        }
+      },
+      write: { $0 == .everyToken ? .bool(false) : .string($0.rawValue) },
+      schema: ["enum": ["all", "last", false, true]])
   }
 }
 
@@ -194,7 +219,7 @@ public struct TrainingConfig: Sendable, Equatable {
   public var adamBeta2 = 0.999
   /// AdamW's ε.
   public var adamEpsilon = 1e-8
-  /// Language models: the share of each target that is spread over the whole vocabulary.
+  /// The share of each target that is spread over all classes, or over a language model's whole vocabulary.
   public var labelSmoothingFactor = 0.0
   /// Gradients are scaled down to this norm; 0: never.
   public var maxGradNorm = 1.0

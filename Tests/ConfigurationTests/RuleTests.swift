@@ -10,6 +10,21 @@ import Testing
     (#""name": "e2e", "data_dir": "d""#, []),
     (#""name": "instruct", "data_dir": "d", "train_file": "t", "prompt_template": "chatml""#, []),
     (#""name": "e2e", "train_file": "t", "prompt_template": "a""#, ["prompt_template: only applies to task instruct"]),
+    (
+      #""name": "instruct", "train_file": "t", "chat_template": "model", "chat_template_date": "2025-01-31", "#
+        + #""assistant_only_loss": "last", "packing": true"#, []
+    ),
+    (
+      #""name": "instruct", "train_file": "t", "chat_template": "a", "prompt_template": "b""#,
+      ["prompt_template: is the older name of chat_template: give one of them"]
+    ),
+    (
+      #""name": "e2e", "train_file": "t", "chat_template": "a", "assistant_only_loss": false, "packing": false"#,
+      [
+        "chat_template: only applies to task instruct", "assistant_only_loss: only applies to task instruct",
+        "packing: only applies to task instruct",
+      ]
+    ),
     (#""name": "multiple-choice", "data_dir": "d", "num_fewshot": 5, "choice_style": "letter""#, []),
     (
       #""name": "multiple-choice", "data_dir": "d", "num_fewshot": 0, "fewshot_file": "f""#,
@@ -41,6 +56,25 @@ import Testing
     (
       #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "validation_file": "v", "validation_split": 0.1"#,
       ["validation_split: goes without validation_file"]
+    ),
+    (
+      #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "label_separator": "|""#,
+      ["label_separator: needs problem_type multi_label_classification"]
+    ),
+    (
+      #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "problem_type": "multi_label_classification", "label_separator": "|", "metrics": ["roc_auc"]"#,
+      []
+    ),
+    (
+      #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "problem_type": "regression", "label_names": ["a", "b"], "class_weights": "balanced""#,
+      [
+        "class_weights: goes without problem_type regression", "label_names: goes without problem_type regression",
+      ]
+    ),
+    (#""name": "rte", "data_dir": "d", "metrics": ["f1", "loss"]"#, []),
+    (
+      #""name": "e2e", "data_dir": "d", "metrics": ["f1"]"#,
+      ["metrics: only applies to tasks cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli and text-classification"]
     ),
     (
       #""name": "rte", "data_dir": "d", "label_names": ["b", "a"], "validation_split": 0.5"#,

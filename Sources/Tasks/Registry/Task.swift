@@ -43,6 +43,8 @@ public struct Task: Sendable {
   /// Every metric that an evaluation can report, the main one first, the loss last. Which ones it reports may depend on
   /// the labels.
   public let metrics: [Metric]
+  /// Those that it reports where an example may have several labels.
+  public var setMetrics: [Metric] = []
   /// Which head its labels need.
   public var headKind = HeadKind.sequence
   /// How many texts of `max_seq_length` tokens an example may have.
@@ -77,6 +79,11 @@ public struct Task: Sendable {
 
   /// Whether the task trains a language model to predict text.
   public var isLanguageModelling: Bool { labels == .none }
+
+  /// The most tokens of an example where a config says nothing.
+  public func usualLength(_ model: ModelConfig) -> Int {
+    isLanguageModelling ? min(1024, model.maximumSequenceLength / textsPerExample) : 128
+  }
 
   /// The splits that it can have.
   public var splits: [Split] { Split.allCases.filter { files[$0] != nil } }
@@ -114,14 +121,8 @@ public struct Task: Sendable {
 
   /// The metrics that fit `labels`.
   public func metrics(for labels: LabelSpace) -> [Metric] {
-    metrics.filter { $0.needs == .none || $0.needs == (labels == .regression ? .scores : .classes) }
-  }
-
-  /// The objective of texts with `labels`.
-  public func objective(for labels: LabelSpace) -> any Objective {
-    let metrics = metrics(for: labels)
-    return labels == .regression
-      ? Regression(metrics: metrics) : Classification(classes: labels.outputs, metrics: metrics)
+    if case .labelSets = labels { return setMetrics }
+    return metrics.filter { $0.needs == .none || !$0.needs.isDisjoint(with: labels.kind) }
   }
 }
 
@@ -143,7 +144,7 @@ extension Task {
   ) -> Task {
     Task(name, summary: summary, files: files, labels: .fixed(labels), metrics: metrics) { opening in
       let own = labels, labels = try opening.ordered(own)
-      return TaskReader(labels: labels, objective: opening.task.objective(for: labels)) { request in
+      return TaskReader(labels: labels, objective: try opening.objective(for: labels)) { request in
         let examples = try request.paths.flatMap { path in
           try read(path, request.split).map { $0.relabelled(own, as: labels, file: path) }
         }
@@ -192,11 +193,27 @@ public struct TaskOptions: Sendable, Equatable {
   public var labelColumn: Column?
   /// `text-classification`: whether the first line names the columns; `cola` accepts it without effect.
   public var hasHeader = true
+  /// What labels are; nil: as those of the training files tell.
+  public var problemType: ProblemType?
+  /// Several labels in a table: what stands between them.
+  public var labelSeparator: String?
+  /// How much the examples of each class count in training; nil: all alike.
+  public var classWeights: ClassWeights?
+  /// What evaluations report, the main metric first; nil: what is usual for the task.
+  public var metrics: [String]?
   /// The labels in the order of the head's outputs; a whole number in a file is the place of a label in this list.
   public var labelNames: [String]?
-  /// `instruct`: how instructions become prompts: `alpaca`, `model` (its own chat template), `chatml`, `llama-2`,
-  /// `llama-3`, or a text with `{instruction}` and `{input}`; nil: `alpaca`.
+  /// `instruct`: the older name of `chatTemplate`, or a text with `{instruction}` and `{input}`.
   public var promptTemplate: String?
+  /// `instruct`: how conversations become text: `model` (the model's own template) or the name of another of the model's,
+  /// `alpaca`, `chatml`, `llama-2`, `llama-3`, `completion`, or a file of Jinja; nil: as the data's layout tells.
+  public var chatTemplate: String?
+  /// `instruct`: the day that a template sees as today, such as `2024-07-26`; nil: that one.
+  public var chatTemplateDate: String?
+  /// `instruct`: on which turns the loss is taken; nil: all of the assistant's.
+  public var assistantOnlyLoss: AssistantLoss?
+  /// `instruct`: put several conversations into a row of `max_seq_length` tokens to train on.
+  public var packing: Bool?
   /// `multiple-choice`: how a question is put and what is scored: `letter`, `text` or `continuation`; nil: letters for
   /// CSV, the choices' text for JSON.
   public var choiceStyle: String?
@@ -204,8 +221,8 @@ public struct TaskOptions: Sendable, Equatable {
   public var numFewshot: Int?
   /// `multiple-choice`: where solved questions are; nil: MMLU's `dev/SUBJECT_dev.csv`.
   public var fewshotFile: String?
-  /// Longer examples are cut to this many tokens.
-  public var maxSeqLength = 128
+  /// Longer examples are cut to this many tokens; nil: 128 for sentences, 1024 (or what the model takes) for language.
+  public var maxSeqLength: Int?
   /// Use only the first examples; nil: all.
   public var maxTrainSamples: Int?
   /// Use only the first examples of every other split; nil: all.
@@ -227,6 +244,12 @@ public struct TaskOptions: Sendable, Equatable {
     }
   }
 
+  /// Forgets what a run's model and data decided, where `given`, the config that it began with, says nothing.
+  public mutating func forgetDecisions(givenBy given: TaskOptions) {
+    if given.maxSeqLength == nil { maxSeqLength = nil }
+    if given.chatTemplate == nil, given.promptTemplate == nil { chatTemplate = nil }
+  }
+
   /// How many examples of `split` to use.
   public func limit(_ split: Split) -> Int? { split == .train ? maxTrainSamples : maxEvalSamples }
 }
@@ -240,7 +263,15 @@ public enum TaskOption: String, Sendable, CaseIterable {
   case hasHeader = "has_header"
   case labelNames = "label_names"
   case validationSplit = "validation_split"
+  case problemType = "problem_type"
+  case labelSeparator = "label_separator"
+  case classWeights = "class_weights"
+  case metrics
   case promptTemplate = "prompt_template"
+  case chatTemplate = "chat_template"
+  case chatTemplateDate = "chat_template_date"
+  case assistantOnlyLoss = "assistant_only_loss"
+  case packing
   case choiceStyle = "choice_style"
   case numFewshot = "num_fewshot"
   case fewshotFile = "fewshot_file"
@@ -255,7 +286,15 @@ public enum TaskOption: String, Sendable, CaseIterable {
     case .hasHeader: !options.hasHeader
     case .labelNames: options.labelNames != nil
     case .validationSplit: options.validationSplit != nil
+    case .problemType: options.problemType != nil
+    case .labelSeparator: options.labelSeparator != nil
+    case .classWeights: options.classWeights != nil
+    case .metrics: options.metrics != nil
     case .promptTemplate: options.promptTemplate != nil
+    case .chatTemplate: options.chatTemplate != nil
+    case .chatTemplateDate: options.chatTemplateDate != nil
+    case .assistantOnlyLoss: options.assistantOnlyLoss != nil
+    case .packing: options.packing != nil
     case .choiceStyle: options.choiceStyle != nil
     case .numFewshot: options.numFewshot != nil
     case .fewshotFile: options.fewshotFile != nil

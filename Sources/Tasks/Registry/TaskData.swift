@@ -9,18 +9,19 @@ import Metrics
 public struct TaskData: Sendable {
   /// The task.
   public let task: Task
-  /// The section `task` of the config.
+  /// The section `task` of the config, with what the data decided where it says nothing.
   public let options: TaskOptions
   private let reader: TaskReader
   private let heldOut: HeldOut?
 
   /// Checks the options, and finds the labels: those of one's own tables in all training files, unless `knownLabels`,
   /// those of a saved head, are given. A task with labels of its own takes their order from the head. `seed` decides
-  /// which examples `validation_split` holds back.
+  /// which examples `validation_split` holds back; `metrics` are those that the options may name.
   public init(
-    _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil, seed: Int = 42
+    _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil, seed: Int = 42,
+    metrics: [Metric] = Metric.all
   ) throws {
-    (self.task, self.options) = (task, options)
+    self.task = task
     heldOut = options.validationSplit.map { HeldOut(share: $0, seed: UInt64(truncatingIfNeeded: seed)) }
     var problems: [TaskError] = []
     for (key, limit) in [("max_train_samples", options.maxTrainSamples), ("max_eval_samples", options.maxEvalSamples)] {
@@ -30,6 +31,7 @@ public struct TaskData: Sendable {
       (TaskOption.textColumns, "columns"), (.labelColumn, "columns"), (.hasHeader, "columns"),
       (.fileFormat, "a format"),
       (.delimiter, "a format"), (.labelNames, "labels"), (.validationSplit, "files to validate on"),
+      (.problemType, "labels"), (.labelSeparator, "labels"), (.classWeights, "a loss"), (.metrics, "metrics"),
     ] where option.isGiven(options) && !task.options.contains(option) {
       problems.append(.badOption(key: option.rawValue, problem: "task \(task.name) has \(what) of its own"))
     }
@@ -38,7 +40,9 @@ public struct TaskData: Sendable {
     }
     try problems.throwIfAny()
     reader = try task.open(
-      TaskOpening(task: task, options: options, modelDirectory: modelDirectory, knownLabels: knownLabels))
+      TaskOpening(
+        task: task, options: options, modelDirectory: modelDirectory, knownLabels: knownLabels, metrics: metrics))
+    self.options = reader.options ?? options
   }
 
   /// The task of `tasks` that the options name.
@@ -112,6 +116,8 @@ public struct TaskOpening: Sendable {
   public let modelDirectory: String?
   /// The labels of a saved head.
   public let knownLabels: LabelSpace?
+  /// The metrics that the options may name.
+  public let metrics: [Metric]
 
   /// `own`, or the labels of a saved head, if they are the same in another order. Throws where they are not.
   public func ordered(_ own: LabelSpace) throws -> LabelSpace {
@@ -140,6 +146,8 @@ public struct TaskReader: Sendable {
   public var references: (@Sendable (SplitRequest) throws -> PromptedDataset)?
   /// How a text becomes what a language model continues.
   public var prompts = PromptFormat.plain
+  /// The section `task` with what the data decided where it says nothing; nil: nothing was.
+  public var options: TaskOptions?
   /// Whether examples are pairs of texts.
   public var isPair = false
 
@@ -225,23 +233,20 @@ public struct SplitData: Sendable {
 public struct PromptFormat: Sendable {
   /// The ids of a text's prompt.
   public let ids: @Sendable (String, TextEncoder) throws -> [Int32]
-  /// What ends an answer, beside the model's own end of text.
-  public let ending: PromptedText.Ending
+  /// The ids of a conversation that the assistant is to go on with; nil where the format knows no turns.
+  public let conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])?
+  /// The tokens that end an answer, beside the model's own end of text.
+  public let ends: @Sendable (TextEncoder) throws -> [Int32]
 
-  /// A format; `ending` ends its answers.
+  /// A format of its parts.
   public init(
-    ending: PromptedText.Ending = .endOfText, ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32]
+    ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32],
+    conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])? = nil,
+    ends: @escaping @Sendable (TextEncoder) throws -> [Int32] = { _ in [] }
   ) {
-    (self.ids, self.ending) = (ids, ending)
+    (self.ids, self.conversation, self.ends) = (ids, conversation, ends)
   }
 
   /// A text as it is.
-  public static let plain = PromptFormat { text, encoder in try encoder.prompt(text, ends: false) }
-
-  /// The token that ends an answer, where the format has one of its own.
-  public func ends(_ encoder: TextEncoder) throws -> [Int] {
-    if ending == .endOfText { return [] }
-    let ids = try encoder.ending(ending)
-    return ids.count == 1 ? ids.map(Int.init) : []
-  }
+  public static let plain = PromptFormat(ids: { text, encoder in try encoder.prompt(text, ends: false) })
 }

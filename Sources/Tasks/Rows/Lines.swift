@@ -41,7 +41,9 @@ extension [TaskError] {
 }
 
 /// `1 record`, `2 records`.
-func counted(_ count: Int, _ name: String) -> String { count == 1 ? "1 \(name)" : "\(count) \(name)s" }
+func counted(_ count: Int, _ name: String, plural: String? = nil) -> String {
+  count == 1 ? "1 \(name)" : "\(count) \(plural ?? name + "s")"
+}
 
 /// `a.csv`, or `a.csv and 2 more files`.
 func named(_ files: [String]) -> String {
@@ -155,4 +157,13 @@ private func csvField(
     return String(decoding: text, as: UTF8.self)
   }
   throw TaskError.badRecord(file: file, line: start, problem: "a quoted field does not end")
+}
+
+extension String {
+  /// Without white space at either end.
+  var trimmed: String {
+    let scalars = unicodeScalars.drop { $0.properties.isWhitespace }
+    let count = scalars.reversed().prefix { $0.properties.isWhitespace }.count
+    return String(scalars.dropLast(count))
+  }
 }

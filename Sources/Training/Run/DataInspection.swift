@@ -46,6 +46,6 @@ public struct DataInspection: Sendable {
     let task = try run.task()
     return Part(
       split: split, files: try task.files(split), data: data,
-      summary: DatasetSummary(data, labels: task.labels, limit: run.config.task.maxSeqLength))
+      summary: DatasetSummary(data, labels: task.labels, limit: run.maxLength))
   }
 }

@@ -97,7 +97,7 @@ struct EpochShards {
   }
 
   private static func longestItem(_ run: PreparedRun, _ outputs: Int?) -> EncodedDataset.Item {
-    let ids = [Int32](repeating: 0, count: run.config.task.maxSeqLength)
+    let ids = [Int32](repeating: 0, count: run.maxLength)
     if run.taskKind.headKind == .tokens {
       let words = Array(ids.indices)
       return EncodedDataset.Item(

@@ -28,8 +28,8 @@ public struct PreparedRun: Sendable {
     case none
   }
 
-  /// The config, resolved.
-  public let config: RunConfig
+  /// The config, with what the model and the data decided where it says nothing: the length of sequences, the template.
+  public private(set) var config: RunConfig
   /// The kind of task that it names.
   public let taskKind: Task
   /// The directory that the config's `model` means: itself, or the cache's copy of a model on the Hub.
@@ -63,6 +63,8 @@ public struct PreparedRun: Sendable {
     let directory = try Hub().directory(of: config.model, files: .config)
     let model = try ModelConfig(directory: directory, architectures: config.catalog.architectures)
     let geometry = ModelGeometry(model, head: kind.headKind)
+    var config = config
+    config.task.maxSeqLength = config.task.maxSeqLength ?? kind.usualLength(model)
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
     method = try AdapterMethod.named(config.adapter.strategy, among: config.catalog.methods)
@@ -84,7 +86,8 @@ public struct PreparedRun: Sendable {
     }
     func open(_ labels: LabelSpace?) throws -> TaskData {
       try TaskData(
-        kind, config.task, modelDirectory: directory, knownLabels: labels, seed: config.training.seed)
+        kind, config.task, modelDirectory: directory, knownLabels: labels, seed: config.training.seed,
+        metrics: config.catalog.metrics)
     }
     var task = try missing.find { try open(knownLabels) }
     if inputs == .text, kind.isLanguageModelling {
@@ -106,6 +109,7 @@ public struct PreparedRun: Sendable {
     {
       task = .success(try open(order))
     }
+    if let options = task.value?.options { self.config.task = options }
     (openedTask, self.missing) = (task, missing)
     _ = try missing.find { try tokenizer() }
     self.missing = missing
@@ -114,17 +118,18 @@ public struct PreparedRun: Sendable {
   private struct NotRead: Error {}
 
   private static func requireFit(_ config: RunConfig, _ task: Task, _ model: ModelConfig) throws {
+    let length = config.task.maxSeqLength ?? task.usualLength(model)
     if task.isLanguageModelling {
       guard model.architecture.isDecoder else {
         throw ModelError.notADecoder(model, among: config.catalog.architectures, path: config.model)
       }
       // A token to see and one to predict.
-      if config.task.maxSeqLength < 2 { throw RunError.noRoomForText(maxLength: config.task.maxSeqLength, special: 0) }
+      if length < 2 { throw RunError.noRoomForText(maxLength: length, special: 0) }
     }
     if task.headKind == .tokens, model.architecture.tokenHead == nil {
       throw ModelError.noTokenClassifier(model, among: config.catalog.architectures, path: config.model)
     }
-    let longest = config.task.maxSeqLength * task.textsPerExample
+    let longest = length * task.textsPerExample
     guard longest <= model.maximumSequenceLength else {
       throw ModelError.tooLong(tokens: longest, limit: model.maximumSequenceLength, path: config.model)
     }
@@ -138,6 +143,9 @@ public struct PreparedRun: Sendable {
   /// The frozen model. Throws if its weights are missing.
   public func network() throws -> LoadedModel { try loadedModel.get() }
 
+  /// The most tokens of an example.
+  public var maxLength: Int { config.task.maxSeqLength ?? taskKind.usualLength(model) }
+
   /// The sizes of the model.
   public var model: ModelConfig { geometry.config }
 
@@ -146,16 +154,14 @@ public struct PreparedRun: Sendable {
     guard let pendingTokenizer else { throw NotRead() }
     let tokenizer = try pendingTokenizer.value()
     let special = tokenizer.specialTokenCount(isPair: openedTask.value?.isPair ?? false)
-    guard config.task.maxSeqLength > special else {
-      throw RunError.noRoomForText(maxLength: config.task.maxSeqLength, special: special)
-    }
+    guard maxLength > special else { throw RunError.noRoomForText(maxLength: maxLength, special: special) }
     return tokenizer
   }
 
   /// Converts texts to the ids that the model reads.
   public func encoder() throws -> TextEncoder {
     TextEncoder(
-      try tokenizer(), maxLength: config.task.maxSeqLength, model: model, directory: modelDirectory, pool: pool)
+      try tokenizer(), maxLength: maxLength, model: model, directory: modelDirectory, pool: pool)
   }
 
   /// A tokenized split, to be trained on or scored, its ids checked against the model's vocabulary.
@@ -197,10 +203,15 @@ public struct PreparedRun: Sendable {
   public var scale: Double { config.adapter.placement.scale }
 
   /// The engine that runs the model with adapters scaled by `scale`, and computes gradients on at most `workers` threads.
-  public func engine(scale: Double, workers: Int = .max) throws -> Engine {
-    let training = config.training
+  ///
+  /// The objective is that of training on `items`, where they are given.
+  public func engine(
+    scale: Double, workers: Int = .max, toTrainOn items: [EncodedDataset.Item]? = nil
+  ) throws -> Engine {
+    let training = config.training, objective = try task().objective
     return Engine(
-      try task().objective, model: try network().objectiveModel, sites: geometry.sites, scale: scale,
+      try items.map(objective.fitted) ?? objective, model: try network().objectiveModel, sites: geometry.sites,
+      scale: scale,
       loraDropout: config.adapter.loraDropout, labelSmoothing: training.labelSmoothingFactor, pool: pool,
       precision: training.precision, recomputes: training.gradientCheckpointing,
       shardTokens: training.shardTokens, cluster: cluster, workers: workers)
@@ -217,14 +228,27 @@ public struct PreparedRun: Sendable {
 extension LabelSpace {
   /// These classes in the order of `others`, ignoring case; nil if those are not the same names.
   func inOrder(of others: [String]) -> LabelSpace? {
-    guard case .classes(let names) = self, names.count == others.count else { return nil }
+    guard self != .regression, names.count == others.count else { return nil }
     let byName = Dictionary(names.map { (ExactText($0.lowercased()), $0) }) { first, _ in first }
     let ordered = others.compactMap { byName[ExactText($0.lowercased())] }
-    return Set(ordered.map(ExactText.init)).count == names.count ? .classes(ordered) : nil
+    guard Set(ordered.map(ExactText.init)).count == names.count else { return nil }
+    if case .labelSets = self { return .labelSets(ordered) }
+    return .classes(ordered)
   }
 
-  /// The opposite of `names`.
-  init(names: [String]) { self = names.isEmpty ? .regression : .classes(names) }
+  /// The labels that an adapter's head was trained for.
+  init(_ metadata: AdapterMetadata) {
+    if metadata.problemType == ProblemType.multiLabel.rawValue {
+      self = .labelSets(metadata.labels)
+    } else {
+      self = metadata.labels.isEmpty ? .regression : .classes(metadata.labels)
+    }
+  }
+
+  /// What an adapter's metadata says beside the names.
+  var problemType: String? {
+    if case .labelSets = self { ProblemType.multiLabel.rawValue } else { nil }
+  }
 }
 
 extension PreparedRun {
@@ -245,7 +269,7 @@ extension PreparedRun {
 
   /// A note where a batch of the run could go another way than transformers', which pads.
   private var rotaryNotices: [String] {
-    guard let length = model.design.usualRotaryLength, length < config.task.maxSeqLength else { return [] }
+    guard let length = model.design.usualRotaryLength, length < maxLength else { return [] }
     return [
       "sequences of more than \(length) tokens have rotary frequencies of their own here; in transformers the longest "
         + "of a batch decides for all of it"

@@ -18,7 +18,7 @@ struct DataText {
     tokenizer = try inspection.run.tokenizer()
   }
 
-  private var limit: Int { inspection.run.config.task.maxSeqLength }
+  private var limit: Int { inspection.run.maxLength }
   private var labels: LabelSpace? { (try? inspection.run.task().labels) ?? nil }
 
   // MARK: - Numbers
@@ -171,6 +171,10 @@ extension DataText {
     switch item.label {
     case .classIndex(let index):
       (label, number) = (item.labelName(labels).map { .string($0) } ?? .null, .integer(index))
+    case .classSet(let set):
+      let names = labels?.names ?? []
+      label = .strings(set.map { $0 < names.count ? names[$0] : String($0) })
+      number = .list(set.map { .integer($0) })
     case .score(let score): label = .float(score)
     case nil: break
     }
