@@ -330,6 +330,16 @@ for name, head, content in [
     ("instruct-lines", b"\3\2", '{"instruction":"Say","output":"y"}\n{"instruction":"a","input":null,"output":" "}'),
     ("instruct-template", b"\3\4", '{"instruction":"Say","input":"{input}","output":"y"}'),
     ("instruct-no-input", b"\3\5", '{"instruction":"Say","input":"x","output":"y"}'),
+    ("messages", b"\3\1",
+     '{"messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"a"}]},'
+     '{"role":"assistant","content":"b"},{"role":"tool","content":"c"},{"role":"assistant","content":"d"}],"tools":[]}'),
+    ("messages-calls", b"\2\3",
+     '[{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"tool_calls":[{"name":"f"}]}],'
+     '"tools":"[{}]","chat_template_kwargs":{"x":1}}]'),
+    ("sharegpt", b"\3\2",
+     '{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"}],"system":"s"}'),
+    ("completions", b"\3\5", '{"prompt":"a","completion":"b"}\n{"prompt":[{"role":"user","content":"a"}],"completion":[]}'),
+    ("history", b"\3\0", '{"instruction":"a","output":"b","system":"s","history":[["c","d"]]}'),
     ("e2e", b"\4\0", 'mr,ref\r\n"name[The Vaults], eatType[pub]","A ""pub"",\nit is."\n"name[x]",\n"name[x]",Ten\n'),
     ("e2e-brackets", b"\4\0", "ref,mr\na,name[\nb,[x]\nc,a[b]c[d]\n"),
     ("e2e-quote", b"\4\0", 'mr,ref\n"a[b]",c\n"d"e,f\n"open'),
@@ -342,6 +352,17 @@ for name, head, content in [
     ("marks", b"\4\0", "mr,ref\nname[\u0301x]\u0301,y\n"), ("not-utf8", b"\2\0", b'[{"instruction":"\xff"}]'),
 ]:
     write("language-data", name, head + (content if isinstance(content, bytes) else content.encode()))
+
+# texts of GGUF files
+def gguf_text(value):
+    return struct.pack("<Q", len(value)) + value
+
+
+gguf = b"GGUF" + struct.pack("<IQQ", 3, 0, 4) + gguf_text(b"a") + struct.pack("<I", 8) + gguf_text(b"text")
+gguf += gguf_text(b"n") + struct.pack("<If", 6, 1.0) + gguf_text(b"l") + struct.pack("<IIQ", 9, 4, 2) + bytes(8)
+gguf += gguf_text(b"t") + struct.pack("<IIQ", 9, 8, 2) + gguf_text(b"x") + gguf_text(b"")
+write("gguf-texts", "all", gguf)
+write("gguf-texts", "long", b"GGUF" + struct.pack("<IQQ", 2, 0, 1) + gguf_text(b"l") + struct.pack("<IIQ", 9, 10, 1 << 62))
 
 # adapters
 query, value = "encoder.layer.{}.attention.self.query", "encoder.layer.{}.attention.self.value"

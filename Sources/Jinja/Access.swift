@@ -117,10 +117,15 @@ extension Renderer {
       return same(as: object, String(sliced))
     case .reference(let reference as RangeReference):
       let places = try Places(start, stop, stride, count: reference.length)
-      let first = reference.start + places.start * reference.step
-      let step = reference.step * places.stride
+      let (start, stop, stride) = places.bounds
+      func place(_ position: Int) throws -> Int {
+        let distance = try exact(position.multipliedReportingOverflow(by: reference.step))
+        return try exact(reference.start.addingReportingOverflow(distance))
+      }
       return .reference(
-        RangeReference(start: first, stop: first + step * places.count, step: step, length: places.count))
+        RangeReference(
+          start: try place(start), stop: try place(stop),
+          step: try exact(reference.step.multipliedReportingOverflow(by: stride)), length: places.count))
     case .object: throw JinjaFailure("unhashable type: 'slice'")
     default: throw JinjaFailure("'\(object.typeName)' object is not subscriptable")
     }
@@ -129,6 +134,8 @@ extension Renderer {
   /// The places of a slice.
   private struct Places: Sequence {
     var start = 0, stride = 1, count = 0
+    /// What Python makes of the bounds, even if there is nothing between them.
+    let bounds: (start: Int, stop: Int, step: Int)
 
     init(_ start: JinjaValue, _ stop: JinjaValue, _ stride: JinjaValue, count: Int) throws {
       func integer(_ value: JinjaValue) throws -> Int? {
@@ -147,6 +154,7 @@ extension Renderer {
       }
       let first = clamped(try integer(start), or: stride > 0 ? lowest : highest)
       let last = clamped(try integer(stop), or: stride > 0 ? highest : lowest)
+      bounds = (first, last, stride)
       self.start = first
       self.stride = stride
       let distance = stride > 0 ? last - first : first - last

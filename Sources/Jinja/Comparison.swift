@@ -130,8 +130,7 @@ extension Renderer {
     case .reference(let reference):
       if let range = reference as? RangeReference, let number = element.number {
         guard let value = Int(exactly: number), range.length > 0 else { return false }
-        let offset = value - range.start
-        return offset % range.step == 0 && 0..<range.length ~= offset / range.step
+        return range.has(value)
       }
       if let view = reference as? DictView, view.kind == .keys {
         return view.object[try hashKey(element)] != nil

@@ -27,7 +27,7 @@ extension Filters {
       let bound = try arguments.bound("round", ["precision", "method"])
       let precision = try bound[0].map(StringMethods.integer) ?? 0
       let method = bound[1]?.text ?? (bound[1] == nil ? "common" : "")
-      return try round(value, precision, method)
+      return try round(value, precision, method, renderer)
     },
     "sum": { value, arguments, renderer in
       let bound = try arguments.bound("sum", ["attribute", "start"])
@@ -119,7 +119,9 @@ extension Filters {
     return String(bytes: text.utf8.filter { $0 != 0x5F })
   }
 
-  private static func round(_ value: JinjaValue, _ precision: Int, _ method: String) throws -> JinjaValue {
+  private static func round(_ value: JinjaValue, _ precision: Int, _ method: String, _ renderer: Renderer) throws
+    -> JinjaValue
+  {
     guard ["common", "ceil", "floor"].contains(method) else {
       throw JinjaFailure("method must be common, ceil or floor")
     }
@@ -139,9 +141,9 @@ extension Filters {
       guard precision > -19 else { return .integer(0) }
       let unit = (0..<(-precision)).reduce(1) { unit, _ in unit * 10 }
       let remainder = ((integer % unit) + unit) % unit
-      let down = integer - remainder
+      let down = try renderer.exact(integer.subtractingReportingOverflow(remainder))
       let isUp = remainder * 2 > unit || (remainder * 2 == unit && !(down / unit).isMultiple(of: 2))
-      return .integer(isUp ? down + unit : down)
+      return .integer(isUp ? try renderer.exact(down.addingReportingOverflow(unit)) : down)
     }
     guard number.isFinite else { return value }
     // The decimal digits of the exact value, rounded to even, as Python does it.

@@ -141,16 +141,24 @@ extension Renderer {
         throw JinjaFailure("Unknown format code '\(style.type ?? "s")' for object of type 'str'")
       }
       if style.alignment == "=" { throw JinjaFailure("'=' alignment not allowed in string format specifier") }
+      if style.hasSign { throw JinjaFailure("Sign not allowed in string format specifier") }
+      if style.isAlternate { throw JinjaFailure("Alternate form (#) not allowed in string format specifier") }
+      if let grouping = style.grouping { throw JinjaFailure("Cannot specify '\(grouping)' with 's'.") }
       let count = min(style.precision ?? .max, text.unicodeScalars.count)
       return try aligned(text.codePoints(0..<count), style, standard: "<")
     case .bool, .integer, .float:
-      if case .bool = value, style.type == nil { return try aligned(text(value), style, standard: "<") }
+      if let type = style.type, let grouping = style.grouping, !style.canGroup(type) {
+        throw JinjaFailure("Cannot specify '\(grouping)' with '\(type)'.")
+      }
       if let integer = value.integer, "dxXobn".unicodeScalars.contains(style.type ?? "d") {
         guard style.precision == nil else { throw JinjaFailure("Precision not allowed in integer format specifier") }
         if style.type == "n" { style.type = "d" }
         return try integerField(integer, style)
       }
       if let integer = value.integer, style.type == "c" {
+        if style.hasSign { throw JinjaFailure("Sign not allowed with integer format specifier 'c'") }
+        if style.isAlternate { throw JinjaFailure("Alternate form (#) not allowed with integer format specifier 'c'") }
+        if style.precision != nil { throw JinjaFailure("Precision not allowed in integer format specifier") }
         guard let code = UInt32(exactly: integer).flatMap(Unicode.Scalar.init) else {
           throw JinjaFailure("%c arg not in range(0x110000)")
         }
@@ -169,37 +177,51 @@ extension Renderer {
 
   /// A number with a fraction and a style without a type.
   private func plainFloat(_ value: Double, _ style: FieldStyle) throws -> String {
-    guard style.precision == nil, style.grouping == nil else {
-      var style = style
-      style.type = "g"
-      let text = try floatField(value, style)
-      return text.contains(".") || text.contains("e") || !value.isFinite ? text : text
+    if style.isAlternate { throw JinjaFailure("# without a type, as in {:#}, is not available for numbers") }
+    guard style.precision == nil else {
+      throw JinjaFailure("a precision without a type, as in {:.2}, is not available for numbers; write {:.2g}")
     }
-    let text = PythonText.float(value.magnitude)
+    var text = PythonText.float(value.magnitude)
     let sign = value.sign == .minus ? "-" : style.sign == "-" ? "" : String(style.sign)
-    return try aligned(sign + text, style, standard: ">")
+    if let grouping = style.grouping, value.isFinite {
+      let whole = text.prefix { $0.isNumber }, rest = text.dropFirst(whole.count)
+      let room = style.width - sign.utf8.count - rest.utf8.count
+      text = try grouped(String(whole), grouping, every: 3, room: room, style) + rest
+    }
+    return try numberField(sign, text, style)
   }
 }
 
 extension FieldStyle {
+  /// Whether digits of a number of this type may stand in groups.
+  fileprivate func canGroup(_ type: Unicode.Scalar) -> Bool {
+    "deEfFgG%".unicodeScalars.contains(type) || (grouping == "_" && "xXob".unicodeScalars.contains(type))
+  }
+
   /// The style of a field of `format`: `[[fill]align][sign][#][0][width][,][.precision][type]`.
   init(_ text: String) throws {
     var scalars = ArraySlice(Array(text.unicodeScalars))
+    var hasFill = false
     func isAlignment(_ scalar: Unicode.Scalar?) -> Bool { scalar.map { "<>^=".unicodeScalars.contains($0) } ?? false }
     if isAlignment(scalars.dropFirst().first) {
       fill = scalars.removeFirst()
+      hasFill = true
       alignment = scalars.removeFirst()
     } else if isAlignment(scalars.first) {
       alignment = scalars.removeFirst()
     }
-    if let first = scalars.first, first == "+" || first == "-" || first == " " { sign = scalars.removeFirst() }
+    if let first = scalars.first, first == "+" || first == "-" || first == " " {
+      sign = scalars.removeFirst()
+      hasSign = true
+    }
     if scalars.first == "#" {
       isAlternate = true
       scalars.removeFirst()
     }
     if scalars.first == "0" {
       scalars.removeFirst()
-      if alignment == nil { (fill, alignment) = ("0", "=") }
+      if !hasFill { fill = "0" }
+      if alignment == nil { alignment = "=" }
     }
     func number() -> Int? {
       var number: Int?

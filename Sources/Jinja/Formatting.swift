@@ -7,6 +7,8 @@ struct FieldStyle {
   var alignment: Unicode.Scalar?
   /// `+`, `-` or a space
   var sign: Unicode.Scalar = "-"
+  /// Whether the sign is given.
+  var hasSign = false
   var isAlternate = false
   var width = 0
   var grouping: Unicode.Scalar?
@@ -44,7 +46,7 @@ extension Renderer {
       if scalar == "*" {
         scalar = try next()
         guard case .integer(let width) = values.popLast() else { throw JinjaFailure("* wants int") }
-        return width
+        return max(min(width, 1 << 40), -(1 << 40))
       }
       var number = 0
       while scalar.isDigit {
@@ -117,6 +119,7 @@ extension Renderer {
       style.fill = " "
       return try aligned(text, style, standard: ">")
     case "c":
+      style.fill = " "
       if let text = value.text, text.unicodeScalars.count == 1 { return try aligned(text, style, standard: ">") }
       guard let code = value.integer.flatMap(UInt32.init(exactly:)).flatMap(Unicode.Scalar.init) else {
         throw JinjaFailure("%c requires int or char")
@@ -139,7 +142,8 @@ extension Renderer {
         let digits = String(integer.magnitude, radix: type == "o" ? 8 : type == "x" || type == "X" ? 16 : 10)
         let padded = String(repeating: "0", count: max(0, precision - digits.utf8.count)) + digits
         let sign = integer < 0 ? "-" : style.sign == "-" ? "" : String(style.sign)
-        return try aligned(sign + (type == "X" ? padded.uppercased() : padded), style, standard: ">")
+        let prefix = style.isAlternate && "oxX".unicodeScalars.contains(type) ? "0\(type)" : ""
+        return try numberField(sign + prefix, type == "X" ? padded.uppercased() : padded, style)
       }
       style.type = type == "i" || type == "u" ? "d" : type
       return try integerField(integer, style)
@@ -187,10 +191,12 @@ extension Renderer {
     let radix = style.type == "x" || style.type == "X" ? 16 : style.type == "o" ? 8 : style.type == "b" ? 2 : 10
     var digits = String(value.magnitude, radix: radix)
     if style.type == "X" { digits = digits.uppercased() }
-    if let grouping = style.grouping { digits = grouped(digits, grouping, every: radix == 10 ? 3 : 4) }
     let prefix = style.isAlternate && radix != 10 ? "0" + String(style.type ?? "x") : ""
-    let sign = value < 0 ? "-" : style.sign == "-" ? "" : String(style.sign)
-    return try numberField(sign + prefix, digits, style)
+    let sign = (value < 0 ? "-" : style.sign == "-" ? "" : String(style.sign)) + prefix
+    if let grouping = style.grouping {
+      digits = try grouped(digits, grouping, every: radix == 10 ? 3 : 4, room: style.width - sign.utf8.count, style)
+    }
+    return try numberField(sign, digits, style)
   }
 
   func floatField(_ value: Double, _ style: FieldStyle) throws -> String {
@@ -208,20 +214,34 @@ extension Renderer {
       digits = String(format: "%\(style.isAlternate ? "#" : "").\(precision)\(letter)", number)
       if let grouping = style.grouping {
         let whole = digits.prefix { $0.isNumber }
-        digits = grouped(String(whole), grouping, every: 3) + digits.dropFirst(whole.count)
+        let rest = digits.dropFirst(whole.count)
+        let room = style.width - sign.utf8.count - rest.utf8.count - (type == "%" ? 1 : 0)
+        digits = try grouped(String(whole), grouping, every: 3, room: room, style) + rest
       }
       if type == "%" { digits += "%" }
     }
     return try numberField(sign, digits, style)
   }
 
-  private func numberField(_ sign: String, _ digits: String, _ style: FieldStyle) throws -> String {
+  func numberField(_ sign: String, _ digits: String, _ style: FieldStyle) throws -> String {
     let missing = style.width - sign.utf8.count - digits.utf8.count
     if style.alignment == "=", missing > 0 { return sign + (try repeated(String(style.fill), missing)) + digits }
     return try aligned(sign + digits, style, standard: ">")
   }
 
-  private func grouped(_ digits: String, _ separator: Unicode.Scalar, every size: Int) -> String {
+  /// `digits` in groups. Zeros that fill the room before a number stand in groups, too.
+  func grouped(
+    _ digits: String, _ separator: Unicode.Scalar, every size: Int, room: Int, _ style: FieldStyle
+  ) throws -> String {
+    var digits = digits
+    if style.fill == "0", style.alignment == "=" {
+      try check(length: room)
+      func count(_ digits: Int) -> Int { digits + (digits - 1) / size }
+      var wanted = digits.utf8.count
+      while count(wanted) < room { wanted += 1 }
+      try spend(wanted)
+      digits = String(repeating: "0", count: wanted - digits.utf8.count) + digits
+    }
     var grouped = ""
     let count = digits.utf8.count
     for (position, digit) in digits.enumerated() {

@@ -64,7 +64,11 @@ extension Renderer {
     case .multiply: return .integer(try exact(a.multipliedReportingOverflow(by: b)))
     case .divide:
       guard b != 0 else { throw JinjaFailure("division by zero") }
-      return .float(Double(a) / Double(b))
+      // Python divides exactly and rounds once.
+      guard let a = Double(exactly: a), let b = Double(exactly: b) else {
+        throw JinjaFailure("a division of whole numbers of more than 53 bits", kind: .limit)
+      }
+      return .float(a / b)
     case .floorDivide, .modulo:
       guard b != 0 else {
         throw JinjaFailure("integer \(operation == .modulo ? "modulo" : "division or modulo") by zero")

@@ -4,15 +4,21 @@ extension StringMethods {
   static let changing: [String: Operation] = [
     "upper": { try mapped($0, $1, $2, "upper", upper) },
     "lower": { try mapped($0, $1, $2, "lower", lower) },
-    "casefold": { try mapped($0, $1, $2, "casefold", lower) },
+    "casefold": { value, arguments, renderer in
+      guard text(value).isASCIIOnly else {
+        throw JinjaFailure("casefold() of text that is not ASCII is not available in templates here")
+      }
+      return try mapped(value, arguments, renderer, "casefold", lower)
+    },
     "title": { try mapped($0, $1, $2, "title", title) },
     "capitalize": { try mapped($0, $1, $2, "capitalize", capitalized) },
     "swapcase": {
       try mapped($0, $1, $2, "swapcase") { text in
-        text.unicodeScalars.map { scalar in
-          scalar.properties.isUppercase
-            ? scalar.properties.lowercaseMapping
-            : scalar.properties.isLowercase ? scalar.properties.uppercaseMapping : String(scalar)
+        let scalars = Array(text.unicodeScalars)
+        return scalars.indices.map { position in
+          let properties = scalars[position].properties
+          if properties.isUppercase { return lower(at: position, in: scalars) }
+          return properties.isLowercase ? properties.uppercaseMapping : String(scalars[position])
         }.joined()
       }
     },
@@ -51,7 +57,7 @@ extension StringMethods {
     "rjust": { try padded($0, $1, $2, "rjust") },
     "zfill": { value, arguments, renderer in
       let width = try integer(arguments.places("zfill", 1...1)[0]), text = text(value)
-      let missing = width - text.unicodeScalars.count
+      let missing = max(width, 0) - text.unicodeScalars.count
       guard missing > 0 else { return value }
       let zeros = try renderer.repeated("0", missing)
       let hasSign = text.utf8.first == UInt8(ascii: "-") || text.utf8.first == UInt8(ascii: "+")
@@ -65,6 +71,7 @@ extension StringMethods {
         if scalar == "\t" {
           guard size > 0 else { continue }
           let spaces = size - column % size
+          try renderer.check(length: spaces)
           try renderer.check(length: expanded.count + spaces)
           try renderer.spend(spaces)
           expanded.append(contentsOf: repeatElement(" ", count: spaces))

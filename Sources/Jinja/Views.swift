@@ -15,6 +15,14 @@ final class RangeReference: JinjaReference, @unchecked Sendable {
 
   subscript(position: Int) -> JinjaValue { .integer(start + position * step) }
 
+  /// Whether `value` is an element. A range may be wider than a whole number.
+  func has(_ value: Int) -> Bool {
+    let last = start + (length - 1) * step
+    guard min(start, last)...max(start, last) ~= value else { return false }
+    let distance = UInt(bitPattern: step > 0 ? value &- start : start &- value)
+    return distance.isMultiple(of: step.magnitude)
+  }
+
   override func cursor(_ renderer: Renderer) -> Cursor { walk(0..<length) { $0 } }
   override func reversed() -> Cursor { walk(0..<length) { [length] in length - 1 - $0 } }
 

@@ -94,6 +94,37 @@ struct LimitTests {
     #expect(error?.kind == .limit)
   }
 
+  /// Numbers at the ends of 64 bits.
+  @Test func theLargestNumbersAreSafe() {
+    let most = "9223372036854775807", least = "(-9223372036854775807 - 1)"
+    let values = [most, least, "0", "1", "-1", "3"]
+    var templates = ["{{ range(0, \(most), \(most) - 1)[:2] }}", "{{ \(least) in range(1, 3, 2) }}"]
+    for a in values {
+      for form in [
+        "-A", "A|abs", "A|round(-1)", "A|round(-18)", "A|round(A)", "A|int", "A|float", "A|tojson", "A|filesizeformat",
+        "'a'.zfill(A)", "'a'.center(A)", "'a\\n\\t'.expandtabs(A)", "'a'|center(A)", "'a'|truncate(A)", "'a'|indent(A)",
+        "'%*d' % (A, 1)", "'%.*f' % (A, 1)", "'a' * A", "[1] * A", "'abc'[A:]", "'abc'[:A]", "'abc'[::A]", "'abc'[A]",
+        "[1, 2][A:A:A]", "[1, 2][::A]", "range(A)", "range(9)[A:]", "range(9)[::A]", "range(0, 9, A)", "range(A, 0, A)",
+        "'abc'.find('b', A)", "'abc'.count('b', A, A)", "[1].index(1, A)", "'a b'.split(' ', A)", "[1]|batch(A)|list",
+        "[1]|slice(A)|list", "[1]|tojson(indent=A)", "'aa'.replace('a', 'b', A)", "'{:d}'.format(A)",
+        "'{:,}'.format(A)", "A in range(A, 3, 2)", "1.5|round(A)", "A is even", "'5'|int(0, A)",
+      ] { templates.append("{{ " + form.replacing("A", with: a) + " }}") }
+      for b in values {
+        for operation in ["+", "-", "*", "/", "//", "%", "**", "<", "=="] {
+          templates.append("{{ \(a) \(operation) \(b) }}")
+        }
+        templates.append("{{ \(a) in range(\(b), 9) }}{{ range(\(a), \(b), 9223372036854775807)|list }}")
+      }
+    }
+    for source in templates {
+      do {
+        _ = try JinjaTemplate(source, name: "t").render([])
+      } catch {
+        #expect(error is JinjaError, "\(source)")
+      }
+    }
+  }
+
   /// What comes from outside may be nested as deep as the JSON reader allows.
   @Test func deepInputIsWritten() throws {
     var value: JinjaValue = 1

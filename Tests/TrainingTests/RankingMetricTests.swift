@@ -51,6 +51,21 @@ import Testing
     #expect(dry?.description == sentence)
   }
 
+  /// An area under a curve needs examples of both kinds.
+  @Test func anUndefinedAreaIsRefused() throws {
+    var config = try config("accuracy", scores: ["0", "1"])
+    (config.task.metrics, config.training.metricForBestModel) = (["accuracy", "roc_auc"], "roc_auc")
+    #expect(try TrainingRun(config, threads: 1, start: .fresh).notices.allSatisfy { !$0.contains("roc_auc") })
+    let file = URL(fileURLWithPath: config.outputDir).deletingLastPathComponent().path + "/v.tsv"
+    try Data("text\tscore\na\t1\nb\t1\n".utf8).write(to: URL(fileURLWithPath: file))
+    config.task.validationFile = [file]
+    let problem = "validation: roc_auc is undefined, and so 0: \"0\" is the label of every example there, or of none"
+    let error = #expect(throws: TrainingError.self) { try TrainingRun(config, threads: 1, start: .fresh) }
+    #expect(error?.description == "training.metric_for_best_model: \(problem)" && error?.exitStatus == .badInput)
+    config.training.metricForBestModel = "accuracy"
+    #expect(try TrainingRun(config, threads: 1, start: .fresh).notices.contains(problem))
+  }
+
   @Test func theTrainerRefusesItToo() throws {
     var job = Job("lora")
     job.config.metricForBestModel = "f1"

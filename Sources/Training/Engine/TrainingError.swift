@@ -12,6 +12,8 @@ public enum TrainingError: CommonError, Equatable {
   case notFinite(NonFiniteStep)
   /// No evaluation would report the metric that ranks models.
   case metricNotReported(String, reported: [String])
+  /// Models are ranked by areas under curves that the examples do not define.
+  case undefinedArea(split: String, label: String)
 
   /// One exact sentence.
   public var description: String {
@@ -19,7 +21,15 @@ public enum TrainingError: CommonError, Equatable {
     case .notFinite(let step): step.sentence
     case .metricNotReported(let name, let reported):
       "training.metric_for_best_model: \(name) is not reported for this data, only \(reported.joined(separator: ", "))"
+    case .undefinedArea: "training.metric_for_best_model: \(problem)"
     }
+  }
+
+  /// What is wrong, without the key.
+  var problem: String {
+    guard case .undefinedArea(let split, let label) = self else { return description }
+    return
+      "\(split): roc_auc is undefined, and so 0: \"\(label.clipped)\" is the label of every example there, or of none"
   }
 
   /// Bad input.

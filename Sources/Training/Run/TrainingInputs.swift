@@ -98,6 +98,9 @@ struct TrainingData {
         if let data = try missing.find({ try run.load(split) }).value { evaluationSets.append((split, data)) }
       }
     }
+    if let task = try? run.task() {
+      notices += try config.training.undefinedAreas(evaluationSets, task.labels, task.metrics)
+    }
     self.evaluationSets = evaluationSets
     notices += (train?.leftOut ?? []) + evaluationSets.flatMap(\.data.leftOut)
     notices += (try? run.tokenizer().textNotes) ?? []
