@@ -109,6 +109,21 @@ import Testing
     #expect(questions.out.contains(/, label [A-D]\n/), "\(questions.out)")
   }
 
+  @Test func wordsWithTheirTags() throws {
+    let sandbox = try Sandbox.tags()
+    try sandbox.write("train.conll", "the O\nlast B-X\n\ngood O\n")
+    try sandbox.write("dev.conll", "the O\n")
+    let outcome = try sandbox.run("data", "config.json", "--example", "0")
+    #expect(outcome.status == 0, "\(outcome.err)")
+    #expect(outcome.out.contains(#/\nB-X +1 +33\.3/#), "\(outcome.out)")
+    #expect(outcome.out.contains(" tokens, 2 tagged words\n[CLS]│⟦the⟧O│⟦"), "\(outcome.out)")
+    #expect(outcome.out.contains("⟧B-X│##"))
+    let lines = try lines(sandbox.run("data", "config.json", "--json"))
+    #expect(lines[0]["splits"]?.array?.map { $0["words"]?.integer } == [3, 1])
+    #expect(lines[1]["words"]?["places"]?.array?.map(\.integer) == [1, 2])
+    #expect(lines[1]["words"]?["tags"]?.array?.map(\.string) == ["O", "B-X"])
+  }
+
   /// Targets are green on a terminal, unless `NO_COLOR` is set.
   @Test func coloursOnATerminal() throws {
     let sandbox = try Sandbox.language("gpt2-tiny", task: "instruct")

@@ -49,7 +49,19 @@ import Testing
     #expect(try sandbox.run("init", "model", "nowhere").status == 66)
     #expect(try sandbox.run("init", "nowhere", "data").status == 66)
     let other = try sandbox.run("init", "model", "other")
-    #expect(other.status == 65 && other.err.contains("none of GLUE's data sets"))
+    #expect(
+      other.errorLines == [
+        "swift-peft: error: other/train.tsv: no texts with labels, no conversations and no words with tags were found"
+      ], "\(other.err)")
+    #expect(other.status == 65)
+    try sandbox.write("empty/notes.md", "a")
+    let none = try sandbox.run("init", "model", "empty")
+    #expect(
+      none.status == 65 && none.err.contains("empty: is none of GLUE's data sets as distributed, and has no file"))
+    let pattern = try sandbox.run("init", "model", "no-*.csv")
+    #expect(pattern.status == 66 && pattern.errorLines == ["swift-peft: error: no-*.csv: matches no file"])
+    #expect(try sandbox.run("init", "model", "data", "--task", "sst3").status == 64)
+    #expect(try sandbox.run("init", "model").status == 64)
     #expect(try sandbox.run("init", "model", "data", "--strategy", "loora").status == 64)
   }
 

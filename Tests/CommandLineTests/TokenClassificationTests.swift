@@ -102,6 +102,12 @@ import Testing
     let plan = try sandbox.run("train", "config.json", "--dry-run")
     #expect(
       plan.status == 0 && plan.out.contains("token-classification, 60 training examples, 4 outputs"), "\(plan.err)")
+    // No pooler, 4 outputs: as the run counts.
+    let compared = try sandbox.run("compare-params", "config.json", "--format", "json")
+    let planned = try sandbox.run("train", "config.json", "--dry-run", "--json").json()
+    let total = try #require(planned["total_parameters"]?.integer)
+    let adapter = try #require(planned["adapter_parameters"]?.integer)
+    #expect(try compared.json()["total_parameters"]?.integer == total - adapter)
     #expect(try sandbox.run("train", "config.json", "--threads", "1").status == 0)
     #expect(try sandbox.run("train", "config.json", "--threads", "2", "--set", "output_dir=other").status == 0)
     #expect(try sandbox.read("run/adapter_model.safetensors") == sandbox.read("other/adapter_model.safetensors"))

@@ -61,4 +61,20 @@ import Testing
     }
     #expect(counts.map(\.name) == ["A", "B"] && counts.map(\.count) == [1, 1])
   }
+
+  @Test func tagsAreCountedByWord() {
+    let items = [[0, 1], [1]].enumerated().map { sentence, tags in
+      EncodedDataset.Item(
+        ids: [9, 1, 2, 3, 9],
+        words: .init(sentence: sentence, numbers: Array(tags.indices), places: tags.indices.map { $0 + 1 }, tags: tags))
+    }
+    let summary = DatasetSummary(EncodedDataset(items: items), labels: .classes(["O", "B-X"]), limit: 8)
+    guard case .classes(let counts, let unlabelled) = summary.labels else {
+      Issue.record("no tags")
+      return
+    }
+    #expect(counts.map(\.name) == ["O", "B-X"] && counts.map(\.count) == [1, 2] && unlabelled == 0)
+    #expect(summary.words == 3 && summary.targets == nil)
+    #expect(items[0].tagNames(.classes(["O", "B-X"])) == [1: "O", 2: "B-X"])
+  }
 }

@@ -35,8 +35,17 @@ package enum ConversationLayout: Sendable, CaseIterable {
     }
   }
 
+  /// What a record has beside that key, if that is not enough to tell that it holds a conversation.
+  package var partner: String? {
+    switch self {
+    case .messages, .shareGPT: nil
+    case .turns, .completions: "completion"
+    case .instructions: "output"
+    }
+  }
+
   /// The layout of a record; nil where it has none of the keys.
-  init?(of row: Row, in table: Table) {
+  package init?(of row: Row, in table: Table) {
     let found = Self.allCases.first { layout in
       if let node = row.object?[layout.key] { return !node.isNull && (node.array != nil || layout != .turns) }
       guard row.object == nil, layout != .turns else { return false }

@@ -12,8 +12,10 @@ public struct DatasetSummary: Sendable, Equatable {
   public let cut: Int
   /// The most tokens that a text or pair would have had uncut.
   public let longestUncut: Int
-  /// What the examples are labelled with; nil where nothing has a label.
+  /// What the examples are labelled with, or the words in them; nil where nothing has a label.
   public let labels: LabelSummary?
+  /// Sentences with tags: words that are learnt and scored; nil for others.
+  public let words: Int?
   /// Language models: tokens whose prediction counts; nil for others.
   public let targets: Int?
   /// Language models: documents, of which several may share a row; nil for others.
@@ -30,6 +32,7 @@ public struct DatasetSummary: Sendable, Equatable {
     cut = items.count { $0.cutTokens > 0 }
     longestUncut = items.map { $0.ids.count + $0.cutTokens }.max() ?? 0
     labels = LabelSummary(items, space)
+    words = items.contains { $0.words != nil } ? items.reduce(0) { $0 + ($1.words?.places.count ?? 0) } : nil
     targets = isLanguage ? items.reduce(0) { $0 + $1.targetRanges.reduce(0) { $0 + $1.count } } : nil
     documents = isLanguage ? items.reduce(0) { $0 + $1.documents.count } : nil
     // The documents of a question are its choices.
@@ -60,7 +63,7 @@ public struct LengthSummary: Sendable, Equatable {
 
 /// The labels of a split.
 public enum LabelSummary: Sendable, Equatable {
-  /// How often each class or label occurs, in the order of the head's outputs, and how many examples have no label.
+  /// How often each class or label occurs, in the order of the head's outputs, and how many examples (or words) have none.
   case classes([ClassCount], unlabelled: Int)
   /// The numbers of a regression, and how many examples have none.
   case scores(least: Float, mean: Double, greatest: Float, unlabelled: Int)
@@ -75,14 +78,17 @@ public enum LabelSummary: Sendable, Equatable {
 
   /// The labels of `items`, named by `space`, or by letters where they are questions; nil where none has one.
   init?(_ items: [EncodedDataset.Item], _ space: LabelSpace?) {
-    let labels = items.flatMap(\.labels), unlabelled = items.count { $0.labels.isEmpty }
-    let classes = labels.flatMap { label in
-      switch label {
-      case .classIndex(let index): [index]
-      case .classSet(let set): set
-      case .score: [Int]()
+    let labels = items.compactMap(\.label), tags = items.flatMap { $0.words?.tags ?? [] }
+    let unlabelled = items.reduce(0) { $0 + ($1.words?.places.count ?? 1) } - labels.count - tags.count
+    let classes =
+      tags
+      + labels.flatMap { label in
+        switch label {
+        case .classIndex(let index): [index]
+        case .classSet(let set): set
+        case .score: [Int]()
+        }
       }
-    }
     let scores = labels.compactMap { if case .score(let score) = $0 { score } else { nil } }
     if let least = scores.min(), let greatest = scores.max() {
       let mean = scores.reduce(0.0) { $0 + Double($1) } / Double(scores.count)
@@ -100,9 +106,6 @@ public enum LabelSummary: Sendable, Equatable {
 }
 
 extension EncodedDataset.Item {
-  /// Its label, or those of its words.
-  fileprivate var labels: [Label] { words?.tags?.map(Label.classIndex) ?? label.map { [$0] } ?? [] }
-
   /// The places of the ids that are to be predicted: a language model's targets, a question's choices, or the words' first
   /// tokens.
   public var targetRanges: [Range<Int>] {
@@ -116,9 +119,18 @@ extension EncodedDataset.Item {
     return ranges
   }
 
-  /// The name of the label, where there is one: a class of `space`, a number, a choice's letter, or the tags of words.
+  /// The tags of the words by the places of their first tokens; nil where they are unknown.
+  public func tagNames(_ space: LabelSpace?) -> [Int: String?] {
+    let names = space?.names ?? [], tags = words?.tags
+    return Dictionary(
+      (words?.places ?? []).enumerated().map { index, place in
+        (place, tags.map { $0[index] < names.count ? names[$0[index]] : String($0[index]) })
+      }
+    ) { first, _ in first }
+  }
+
+  /// The name of the label, where there is one: a class of `space`, a number, or a choice's letter.
   public func labelName(_ space: LabelSpace?) -> String? {
-    if let tags = words?.tags, let names = space?.names { return tags.map { names[$0] }.joined(separator: " ") }
     switch label {
     case .classIndex(let index):
       let names = choices == nil ? space?.names ?? [] : ChoiceQuestion.letters

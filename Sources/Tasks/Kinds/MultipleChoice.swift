@@ -3,7 +3,8 @@ import Metrics
 import StrictJSON
 
 extension Task {
-  static let multipleChoice = Task(
+  /// Questions with choices.
+  public static let multipleChoice = Task(
     "multiple-choice", summary: "Questions with choices: MMLU's CSV, or JSONL or JSON by the file's ending",
     files: [
       .train: ["auxiliary_train", "train.jsonl", "train.csv"],

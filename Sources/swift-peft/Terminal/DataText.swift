@@ -41,30 +41,48 @@ struct DataText {
   }
 
   private var lengths: String {
-    let parts = inspection.parts.map(\.summary), isLanguage = parts.contains { $0.targets != nil }
-    let isPacked = parts.contains { ($0.packedRows ?? 0) > 0 }
+    let own = columns
     let titles =
-      ["tokens of", "examples", "min", "median", "mean", "90 %", "99 %", "max", "with \(limit)"]
-      + (isLanguage ? ["to predict"] : ["cut", "max uncut"]) + (isPacked ? ["documents", "packed rows"] : [])
+      ["tokens of", "examples", "min", "median", "mean", "90 %", "99 %", "max", "with \(limit)"] + own.map(\.title)
     let rows = inspection.parts.map { part in
       let summary = part.summary, lengths = summary.lengths
       let mean = Double(lengths.total) / Double(max(1, summary.examples))
-      let numbers = [lengths.median].map(grouped) + [fixed(mean, 1)]
-      let targets = summary.targets ?? 0, share = 100 * Double(targets) / Double(max(1, lengths.total))
-      return [part.split.rawValue, grouped(summary.examples), grouped(lengths.least)] + numbers
+      return [part.split.rawValue] + [summary.examples, lengths.least, lengths.median].map(grouped) + [fixed(mean, 1)]
         + [lengths.nineTenths, lengths.most, lengths.greatest, summary.atLimit].map(grouped)
-        + (isLanguage
-          ? ["\(grouped(targets)) of \(grouped(lengths.total)) (\(fixed(share, 1)) %)"]
-          : [summary.cut, summary.longestUncut].map(grouped))
-        + (isPacked ? [summary.documents ?? 0, summary.packedRows ?? 0].map(grouped) : [])
+        + own.map { $0.value(summary) }
     }
     return TextTable([titles] + rows, .left, .right).plain
+  }
+
+  /// What only some kinds of examples have.
+  private var columns: [(title: String, value: (DatasetSummary) -> String)] {
+    let parts = inspection.parts.map(\.summary)
+    guard parts.contains(where: { $0.targets != nil }) else {
+      let cut: [(title: String, value: (DatasetSummary) -> String)] = [
+        ("cut", { grouped($0.cut) }), ("max uncut", { grouped($0.longestUncut) }),
+      ]
+      return parts.contains { $0.words != nil } ? [("words", { grouped($0.words ?? 0) })] + cut : cut
+    }
+    let targets = (
+      title: "to predict",
+      value: { (summary: DatasetSummary) in
+        let targets = summary.targets ?? 0, all = summary.lengths.total
+        return "\(grouped(targets)) of \(grouped(all)) (\(fixed(100 * Double(targets) / Double(max(1, all)), 1)) %)"
+      }
+    )
+    guard parts.contains(where: { ($0.packedRows ?? 0) > 0 }) else { return [targets] }
+    return [
+      targets, ("documents", { grouped($0.documents ?? 0) }), ("packed rows", { grouped($0.packedRows ?? 0) }),
+    ]
   }
 
   private var classes: String {
     let parts = inspection.parts.compactMap { part in
       if case .classes(let counts, let unlabelled) = part.summary.labels {
-        (split: part.split.rawValue, counts: counts, unlabelled: unlabelled, examples: part.summary.examples)
+        (
+          split: part.split.rawValue, counts: counts, unlabelled: unlabelled,
+          all: part.summary.words ?? part.summary.examples
+        )
       } else {
         nil
       }
@@ -76,10 +94,10 @@ struct DataText {
     var rows = [["label"] + parts.flatMap { [$0.split, "%"] }]
     for (index, name) in most.map(\.name).enumerated().prefix(Self.mostClasses) {
       rows.append(
-        [shown(name)] + parts.flatMap { cells(index < $0.counts.count ? $0.counts[index].count : 0, of: $0.examples) })
+        [shown(name)] + parts.flatMap { cells(index < $0.counts.count ? $0.counts[index].count : 0, of: $0.all) })
     }
     if parts.contains(where: { $0.unlabelled > 0 }) {
-      rows.append(["none"] + parts.flatMap { cells($0.unlabelled, of: $0.examples) })
+      rows.append(["none"] + parts.flatMap { cells($0.unlabelled, of: $0.all) })
     }
     let more = most.count - Self.mostClasses
     return TextTable(rows, .left, .right).plain + (more > 0 ? "and \(grouped(more)) labels more: --json has all\n" : "")
@@ -105,10 +123,11 @@ struct DataText {
     let item = part.data.items[index], targets = item.targetRanges.reduce(0) { $0 + $1.count }
     var facts = [counted(item.ids.count, "token")]
     if part.summary.targets != nil { facts.append("\(grouped(targets)) to predict") }
+    if let words = item.words { facts.append(counted(words.places.count, "tagged word")) }
     if item.cutTokens > 0 { facts.append("\(grouped(item.cutTokens)) more were cut") }
     if let label = item.labelName(labels) { facts.append("label \(shown(label))") }
     return "\nexample \(index) of \(part.split.rawValue): \(facts.joined(separator: ", "))\n"
-      + TokenText(tokenizer: tokenizer, colours: colours).text(item)
+      + TokenText(tokenizer: tokenizer, labels: labels, colours: colours).text(item)
   }
 
   /// A label on one line.
@@ -155,7 +174,8 @@ extension DataText {
       ],
       "at_max_seq_length": .integer(summary.atLimit), "cut": .integer(summary.cut),
       "max_uncut": .integer(summary.longestUncut), "targets": number(summary.targets),
-      "documents": number(summary.documents), "packed_rows": number(summary.packedRows), "label_counts": labels,
+      "words": number(summary.words), "documents": number(summary.documents), "packed_rows": number(summary.packedRows),
+      "label_counts": labels,
       "scores": scores, "unlabelled": unlabelled, "left_out": .strings(part.data.leftOut),
     ]
   }
@@ -178,9 +198,19 @@ extension DataText {
       "split": .string(part.split.rawValue), "index": .integer(index), "label": label, "label_index": number,
       "ids": .list(item.ids.map { .integer(Int($0)) }), "type_ids": .list(item.typeIDs.map { .integer(Int($0)) }),
       "tokens": .strings(item.ids.map { tokenizer.token($0) ?? "" }), "texts": .strings(tokenizer.texts(of: item.ids)),
+      "words": words(item),
       "targets": .list(item.targetRanges.map { [.integer($0.lowerBound), .integer($0.upperBound)] }),
       "documents": .list(item.documents.map { .integer($0.length) }), "cut_tokens": .integer(item.cutTokens),
     ])
+  }
+
+  private func words(_ item: EncodedDataset.Item) -> JSONValue {
+    guard let words = item.words else { return .null }
+    let tags = item.tagNames(labels)
+    return [
+      "places": .list(words.places.map { .integer($0) }),
+      "tags": words.tags == nil ? .null : .strings(words.places.compactMap { tags[$0] ?? nil }),
+    ]
   }
 
   private func line(_ value: JSONValue) -> String { JSONWriter.text(value, pretty: false) + "\n" }

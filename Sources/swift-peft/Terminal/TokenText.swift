@@ -15,8 +15,11 @@ func coloursOutput() -> Bool {
 ///     Hi│<|im_end|>│⏎
 ///     <|im_start|>│assistant│⏎
 ///     ⟦Hello│!│<|im_end|>⟧│⏎
+///
+/// Words with tags are marked likewise, each with its tag behind its first token: `⟦Brus⟧B-LOC│##sels`.
 struct TokenText {
   let tokenizer: Tokenizer
+  let labels: LabelSpace?
   let colours: Bool
 
   private enum Style: String {
@@ -30,29 +33,31 @@ struct TokenText {
 
   /// The tokens of `item`; every document of several under a line of its own.
   func text(_ item: EncodedDataset.Item) -> String {
-    let targets = Set(item.targetRanges.joined())
-    guard item.documents.count > 1 else { return tokens(item.ids, from: 0, targets) }
+    let tags = item.tagNames(labels), targets = Set(item.targetRanges.joined()).union(tags.keys)
+    guard item.documents.count > 1 else { return tokens(item.ids, from: 0, targets, tags) }
     var text = "", start = 0
     for (number, document) in item.documents.enumerated() {
       let title = item.choices == nil ? "document \(number + 1)" : "choice \(number + 1)"
       text += styled("(\(title))", .faint) + "\n"
-      text += tokens(Array(item.ids[start..<start + document.length]), from: start, targets)
+      text += tokens(Array(item.ids[start..<start + document.length]), from: start, targets, [:])
       start += document.length
     }
     return text
   }
 
   /// `ids`, which stand at `start` in their example.
-  private func tokens(_ ids: [Int32], from start: Int, _ targets: Set<Int>) -> String {
+  private func tokens(_ ids: [Int32], from start: Int, _ targets: Set<Int>, _ tags: [Int: String?]) -> String {
     var text = "", isLineStart = true
     for (offset, (id, own)) in zip(ids, tokenizer.texts(of: ids)).enumerated() {
       let place = start + offset, isTarget = targets.contains(place), isSpecial = tokenizer.isSpecial(id)
+      let isTagged = tags[place] != nil
       let style: Style? = isTarget ? (isSpecial ? .specialTarget : .target) : isSpecial ? .special : nil
       let shown = own.isEmpty ? "…" : Self.visible(own), endsLine = shown.hasSuffix("\n")
       if !isLineStart { text += styled("│", .faint) }
-      if isTarget, !colours, offset == 0 || !targets.contains(place - 1) { text += "⟦" }
+      if isTarget, !colours, offset == 0 || !targets.contains(place - 1) || isTagged { text += "⟦" }
       text += styled(endsLine ? String(shown.dropLast()) : shown, style)
-      if isTarget, !colours, offset == ids.count - 1 || !targets.contains(place + 1) { text += "⟧" }
+      if isTarget, !colours, offset == ids.count - 1 || !targets.contains(place + 1) || isTagged { text += "⟧" }
+      if let tag = tags[place] ?? nil { text += styled((colours ? "/" : "") + Self.visible(tag), .faint) }
       if endsLine { text += "\n" }
       isLineStart = endsLine
     }

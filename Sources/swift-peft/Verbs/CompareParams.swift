@@ -63,7 +63,7 @@ struct CompareParams: ParsableCommand {
     if let names = targetModules?.names { placement.selection.targets = TargetSelection(names).targets }
     if let rank { placement.r = rank }
     let comparison = try ParameterComparison(
-      model: subject.name, geometry: ModelGeometry(subject.model),
+      model: subject.name, geometry: ModelGeometry(subject.model, head: subject.head),
       placement: placement,
       labels: subject.labels, numMerges: numMerges ?? subject.numMerges,
       methods: try strategies?.names.map { try AdapterMethod.named($0) } ?? AdapterMethod.all)
@@ -77,6 +77,7 @@ private struct ComparisonSubject {
   let model: ModelConfig
   let placement: AdapterPlacement
   let labels: Int?
+  let head: HeadKind
   let numMerges: Int?
 
   /// `source` is a run config, a run's directory, a model's directory or its config.json.
@@ -102,6 +103,7 @@ private struct ComparisonSubject {
     self.model = model
     placement = AdapterPlacement(TargetSelection(model.architecture.defaultTargets), r: 8, loraAlpha: 16)
     labels = nil
+    head = .sequence
     numMerges = nil
   }
 
@@ -111,6 +113,10 @@ private struct ComparisonSubject {
     placement = config.adapter.placement
     numMerges = config.adapter.aslora.numMerges
     labels = try Self.labels(config)
+    head = try config.knownTask().headKind
+    if head == .tokens, model.architecture.tokenHead == nil {
+      throw ModelError.noTokenClassifier(model, path: config.model)
+    }
   }
 
   private static func model(_ name: String) throws -> ModelConfig {
