@@ -105,6 +105,20 @@ COMPLETIONS = [
     {"prompt": [turn("user", SHORT[9][0])], "completion": [turn("assistant", SHORT[9][1])]},
     {"prompt": [turn("system", "Count."), turn("user", SHORT[11][0])], "completion": [turn("assistant", SHORT[11][1])]},
 ]
+# Reasoning in a member of its own, under an older name, and among the words.
+THOUGHTS = [
+    {"messages": [turn("user", "Which is more, 9 or 11?"),
+                  turn("assistant", "11.", reasoning_content="9 has one digit.\n11 has two."),
+                  turn("user", "And 9 or 8?"), turn("assistant", "9.", reasoning_content="\nThey follow each other.\n")]},
+    {"messages": [turn("system", "Think first."), turn("user", "Tea?"),
+                  turn("assistant", "<think>\nIt is four.\n</think>\n\nYes."),
+                  turn("user", "Milk?"), turn("assistant", "<think>\nNone left.\n</think>\n\nNo.\n")]},
+    {"messages": [turn("user", "Begin."), turn("assistant", "Begun.", thinking="How?"), turn("user", "Go on."),
+                  turn("assistant", "Going."), turn("user", "End."), turn("assistant", "Ended.")]},
+    # The words stand among the thoughts.
+    {"messages": [turn("user", "Yes?"), turn("assistant", "yes", reasoning="yes yes"), turn("user", "Yes?"),
+                  turn("assistant", "yes", reasoning="yes, yes")]},
+]
 
 
 def texts_of(record):

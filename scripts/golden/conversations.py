@@ -29,7 +29,7 @@ import checkpoints
 import decoders
 import tuning
 from checkpoints import write_tensors
-from conversation_data import COMPLETIONS, CONVERSATIONS, texts_of, write_jsonl
+from conversation_data import COMPLETIONS, CONVERSATIONS, THOUGHTS, texts_of, write_jsonl
 from models import write_lines
 
 GOLDEN = Path(__file__).resolve().parents[2] / "Tests/TrainingTests/Golden/conversations"
@@ -65,8 +65,12 @@ STEPS = 30
 
 # --- Models
 
-def unmarked(template):
-    return re.sub(r"\{%-? (?:end)?generation -?%\}", "", template)
+def template(name):
+    return (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
+
+
+def unmarked(text):
+    return re.sub(r"\{%-? (?:end)?generation -?%\}", "", text)
 
 
 def write_tokenizer(directory, name, texts):
@@ -94,9 +98,11 @@ def write_tokenizer(directory, name, texts):
     tokenizer.save(str(directory / "tokenizer.json"))
     named = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 1024, "pad_token": special[0],
              "bos_token": special[1], "eos_token": special[-1]}
-    marked = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
-    if name == "chatml":    # one that marks what the assistant says, and a usual one that does not
-        named["chat_template"] = [{"name": "default", "template": unmarked(marked)}, {"name": "marked", "template": marked}]
+    marked = template(name)
+    if name == "chatml":    # those that mark what the assistant says, and the usual ones that do not
+        texts = {"default": unmarked(marked), "marked": marked, "thinking": unmarked(template("thinking")),
+                 "thinking-marked": template("thinking")}
+        named["chat_template"] = [{"name": name, "template": text} for name, text in texts.items()]
     else:
         (directory / "chat_template.jinja").write_text(unmarked(marked), encoding="utf-8")
     checkpoints.write_json(directory / "tokenizer_config.json", named)
@@ -114,9 +120,9 @@ def write_models(golden):
 
 # --- Ids
 
-def applied(tokenizer, messages, record, template=None, **options):
+def applied(tokenizer, messages, record, text=None, **options):
     return tokenizer.apply_chat_template(
-        messages, tools=record.get("tools"), chat_template=template, tokenize=True, return_dict=True,
+        messages, tools=record.get("tools"), chat_template=text, tokenize=True, return_dict=True,
         **record.get("chat_template_kwargs", {}), **options)
 
 
@@ -133,7 +139,7 @@ def encoded(tokenizer, marked, record, messages=None):
     if "prompt" in record:
         messages = record["prompt"] + record["completion"]
     messages = messages or record["messages"]
-    usual = applied(tokenizer, messages, record)["input_ids"]
+    usual = applied(tokenizer, messages, record, unmarked(marked))["input_ids"]
     found = applied(tokenizer, messages, record, marked, return_assistant_tokens_mask=True)
     if found["input_ids"] != usual:
         raise ValueError("the template that marks answers writes something else")
@@ -255,15 +261,17 @@ def main():
     write_models(golden)
     write_jsonl(golden / "conversations.jsonl", CONVERSATIONS)
     write_jsonl(golden / "completions.jsonl", COMPLETIONS)
+    write_jsonl(golden / "thoughts.jsonl", THOUGHTS)
     found = {}
     for name in MODELS:
         tokenizer = AutoTokenizer.from_pretrained(golden / name)
-        marked = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
+        marked = template(name)
         found[name] = {
             "conversations.jsonl": [encoded(tokenizer, marked, record) for record in CONVERSATIONS],
             "completions.jsonl": [encoded(tokenizer, marked, record) for record in COMPLETIONS],
             "prompts": [applied(tokenizer, r["prompt"], r, add_generation_prompt=True)["input_ids"] for r in COMPLETIONS]}
         if name == "chatml":
+            found[name]["thoughts.jsonl"] = [encoded(tokenizer, template("thinking"), r) for r in THOUGHTS]
             limit, fits, counts = cutting_limit(tokenizer, marked)
             found[name]["cut"] = [e for e in fits if e]
             found[name]["limits"] = {"max_seq_length": limit} | counts
