@@ -61,6 +61,7 @@ let package = Package(
     // Files in, values out.
     library("Checkpoints", ["Kernels", "CKernels", "StrictJSON", "Diagnostics", algorithms]),
     library("Hub", ["StrictJSON", "Diagnostics"]),
+    library("Jinja", ["StrictJSON", "Diagnostics"]),
     .systemLibrary(name: "COniguruma", providers: [.apt(["libonig-dev"])]),
     library("Tokenizers", ["COniguruma", "StrictJSON", "Diagnostics", algorithms]),
     library("Metrics"),
@@ -77,9 +78,10 @@ let package = Package(
     library(
       "Tasks",
       [
-        "Metrics", "Tokenizers", "Models", "Checkpoints", "Autograd", "Kernels", "StrictJSON",
+        "Metrics", "Tokenizers", "Jinja", "Models", "Checkpoints", "Autograd", "Kernels", "StrictJSON",
         "Diagnostics", algorithms,
-      ]),
+      ],
+      embedding: ["alpaca", "chatml", "completion", "llama-2", "llama-3"].map { "Conversations/Templates/\($0).jinja" }),
     library("Configuration", ["Tasks", "Metrics", "Models", "Adapters", "Kernels", "StrictJSON", "Diagnostics"]),
     library(
       "Training",
@@ -137,6 +139,7 @@ let package = Package(
     tests("ModelsTests", ["Models", "StrictJSON", "Diagnostics"]),
     tests("HubTests", ["Hub", "Diagnostics"], golden: true),
     tests("TokenizersTests", ["Tokenizers", "StrictJSON", "Diagnostics"], golden: true),
+    tests("JinjaTests", ["Jinja", "StrictJSON", "Diagnostics"], golden: true),
     tests("TasksTests", ["Tasks", "Metrics", "Tokenizers", "Checkpoints", "Kernels", "StrictJSON", "Diagnostics"]),
     tests("TextMetricsTests", ["Metrics"], golden: true),
     tests("ConfigurationTests", ["Configuration", "Tasks", "Metrics", "Adapters", "StrictJSON", "Diagnostics"]),

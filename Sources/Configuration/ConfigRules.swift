@@ -29,6 +29,10 @@ struct ConfigRule: Sendable {
       }
       return "requires num_fewshot above 0"
     },
+    forTask("task.prompt_template", with: "task.chat_template") { _, config in
+      guard config.task.chatTemplate != nil, config.task.promptTemplate != nil else { return nil }
+      return "is the older name of chat_template: give one of them"
+    },
   ]
 
   /// Options that only some tasks take, and those that a task cannot do without. `has_header` has a default, so that it

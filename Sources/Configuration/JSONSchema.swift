@@ -88,14 +88,24 @@ enum FieldDescriptions {
     "task.text_columns": "tsv: the column of the text, or the two of a pair, by name or 0-based number.",
     "task.label_column": "tsv: the column of the label, by name or 0-based number.",
     "task.has_header": "tsv: whether the first line names the columns; cola accepts it without effect.",
-    "task.prompt_template": "How instructions become prompts: a name, or a text with {instruction} and {input}.",
+    "task.prompt_template":
+      "instruct: the older name of chat_template, or a text with {instruction} and {input}.",
+    "task.chat_template":
+      "instruct: how conversations become text: model (the model's own template) or the name of another of the model's, "
+      + "alpaca, chatml, llama-2, llama-3, completion, or a file of Jinja; null: as the data's layout tells.",
+    "task.chat_template_date": "instruct: the day that a chat template sees as today, such as 2024-07-26.",
+    "task.assistant_only_loss":
+      "instruct: on which turns the loss is taken: all of the assistant's, the last of them, or (false) on every token.",
+    "task.packing": "instruct: whether several conversations are put into a row to train on; none sees the others.",
     "task.choice_style":
       "multiple-choice: letter lists the choices and scores their letters (CSV's default), text scores their words after "
       + "Question and Answer (JSON's), continuation right after the question.",
     "task.num_fewshot":
       "multiple-choice: solved questions in front of each that is scored; null: up to 5, where there is a file of them.",
     "task.fewshot_file": "multiple-choice: the file of solved questions; null: MMLU's dev/SUBJECT_dev.csv.",
-    "task.max_seq_length": "Longer examples are cut to this many tokens.",
+    "task.max_seq_length":
+      "The most tokens of an example; longer ones are cut. null: 128 for sentences, 1024 or what the model takes for "
+      + "language.",
     "task.max_train_samples": "Use only the first N examples.",
     "task.max_eval_samples": "Use only the first N examples of every other split.",
   ]

@@ -22,10 +22,14 @@ extension TaskConfig: ConfigSection {
       Field("label_column", optional: \.labelColumn, .column),
       Field("has_header", \.hasHeader, .truth),
       Field("prompt_template", optional: \.promptTemplate, .text),
+      Field("chat_template", optional: \.chatTemplate, .text).omittedIfNull,
+      Field("chat_template_date", optional: \.chatTemplateDate, .text).omittedIfNull,
+      Field("assistant_only_loss", optional: \.assistantOnlyLoss, .assistantLoss).omittedIfNull,
+      Field("packing", optional: \.packing, .truth).omittedIfNull,
       Field("choice_style", optional: \.choiceStyle, .name(of: ChoiceStyle.allCases.map(\.rawValue))),
       Field("num_fewshot", optional: \.numFewshot, .integer(0...)),
       Field("fewshot_file", optional: \.fewshotFile, .text),
-      Field("max_seq_length", \.maxSeqLength, .integer(1...)),
+      Field("max_seq_length", optional: \.maxSeqLength, .integer(1...)),
       Field("max_train_samples", optional: \.maxTrainSamples, .integer(1...)),
       Field("max_eval_samples", optional: \.maxEvalSamples, .integer(1...)),
     ]
@@ -51,6 +55,23 @@ extension FieldKind where Value == Character {
         return .success(character)
       },
       write: { .string(String($0)) }, schema: ["type": "string", "minLength": 1, "maxLength": 1])
+  }
+}
+
+extension FieldKind where Value == AssistantLoss {
+  /// `"all"` or `"last"`; true and false as in TRL.
+  fileprivate static var assistantLoss: Self {
+    Self(
+      read: { node in
+        if let isOn = node.bool { return .success(isOn ? .all : .everyToken) }
+        switch node.string {
+        case "all": return .success(.all)
+        case "last": return .success(.last)
+        default: return .expected("\"all\", \"last\" or false")
+        }
+      },
+      write: { $0 == .everyToken ? .bool(false) : .string($0.rawValue) },
+      schema: ["enum": ["all", "last", false, true]])
   }
 }
 

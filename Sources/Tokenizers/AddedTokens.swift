@@ -19,7 +19,8 @@ struct AddedTokens: Sendable {
   /// A part of a text: an added token, or what lies between two.
   enum Piece: Equatable {
     case text(ArraySlice<Unicode.Scalar>)
-    case token(Int32)
+    /// A token, and the part of the text that it stands for, white space around it included.
+    case token(Int32, Range<Int>)
   }
 
   private let tokens: [AddedToken]
@@ -61,7 +62,7 @@ struct AddedTokens: Sendable {
         while end < text.count, text[end].isSpace { end += 1 }
       }
       if covered < start { pieces.append(.text(text[covered..<start])) }
-      pieces.append(.token(token.id))
+      pieces.append(.token(token.id, start..<end))
       covered = end
     }
     if covered < text.count { pieces.append(.text(text[covered...])) }

@@ -154,7 +154,7 @@ extension TokenDecoder {
 }
 
 /// The bytes of byte-level tokens; a token with other scalars gives its own UTF-8.
-private func byteLevelBytes(_ tokens: [String]) -> [UInt8] {
+func byteLevelBytes(_ tokens: [String]) -> [UInt8] {
   var bytes: [UInt8] = []
   for token in tokens {
     let start = bytes.count

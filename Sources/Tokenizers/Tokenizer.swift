@@ -25,9 +25,9 @@ public struct Tokenizer: Sendable {
     }
   }
 
-  private let parts: TokenizerParts
+  let parts: TokenizerParts
   /// The added tokens that are searched for in the original text, and in normalised text.
-  private let verbatim: AddedTokens
+  let verbatim: AddedTokens
   private let normalized: AddedTokens
   private let addedByID: [Int32: String]
   private let specialIDs: Set<Int32>
@@ -72,8 +72,9 @@ public struct Tokenizer: Sendable {
     var ids: [Int32] = []
     for piece in verbatim.split(Array(text.unicodeScalars)) {
       switch piece {
-      case .token(let id): ids.append(id)
-      case .text(let text): encodeVerbatim(text, into: &ids)
+      case .token(let id, _): ids.append(id)
+      case .text(let text):
+        for piece in normalizedPieces(text) { encodeNormalized(piece, isStart: text.startIndex == 0, into: &ids) }
       }
     }
     return ids
@@ -108,33 +109,35 @@ public struct Tokenizer: Sendable {
     }
   }
 
+  /// The special tokens by the names that tokenizer_config.json gives them (`bos_token`, `eos_token`, …), as transformers
+  /// hands them to chat templates.
+  public var specialTokens: [(name: String, text: String)] { parts.named }
+
+  /// The tokens that `encode` puts in front of a text.
+  public var beginning: [Int32] {
+    // Ids of texts are not negative.
+    Array(parts.postProcessor.process([-1], nil).ids.prefix { $0 >= 0 })
+  }
+
+  /// Whether a token is searched for in texts, before they are split.
+  public func isAdded(_ id: Int32) -> Bool { addedByID[id] != nil }
+
   /// The id of a token of the vocabulary or an added one, or nil.
   public func id(of token: String) -> Int32? { parts.id(token) }
 
-  /// The model's chat template, or nil if its directory has none: `chat_template.jinja`, otherwise `chat_template` of
-  /// tokenizer_config.json (if there are several, the one named `default`).
-  public static func chatTemplate(modelDirectory: String) throws -> String? {
-    let files = TokenizerFiles(directory: modelDirectory)
-    if files.exists("chat_template.jinja") { return try files.lines("chat_template.jinja").joined(separator: "\n") }
-    guard files.exists("tokenizer_config.json"),
-      let field = try files.json("tokenizer_config.json").optional("chat_template")
-    else { return nil }
-    if field.node.array == nil { return try field.string() }
-    let named = try field.elements().map { (try $0.member("name").string(), try $0.member("template").string()) }
-    return named.first { $0.0 == "default" }?.1
+  /// The pieces of a stretch of text between the added tokens of the original text, once normalised.
+  func normalizedPieces(_ text: ArraySlice<Unicode.Scalar>) -> [AddedTokens.Piece] {
+    normalized.split(parts.normalizer?.normalize(Array(text)) ?? Array(text))
   }
 
-  /// Encodes text between the added tokens of the original text.
-  private func encodeVerbatim(_ text: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
-    let isStart = text.startIndex == 0
-    for piece in normalized.split(parts.normalizer?.normalize(Array(text)) ?? Array(text)) {
-      switch piece {
-      case .token(let id): ids.append(id)
-      case .text(let text):
-        var words = Words(Array(text))
-        parts.preTokenizer?.apply(to: &words, isStart: isStart && text.startIndex == 0)
-        for range in words.ranges { parts.model.encode(words.scalars[range], into: &ids) }
-      }
+  /// - Parameter isStart: whether the stretch of text that the piece belongs to begins the whole text.
+  func encodeNormalized(_ piece: AddedTokens.Piece, isStart: Bool, into ids: inout [Int32]) {
+    switch piece {
+    case .token(let id, _): ids.append(id)
+    case .text(let text):
+      var words = Words(Array(text))
+      parts.preTokenizer?.apply(to: &words, isStart: isStart && text.startIndex == 0)
+      for range in words.ranges { parts.model.encode(words.scalars[range], into: &ids) }
     }
   }
 }

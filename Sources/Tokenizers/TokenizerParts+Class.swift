@@ -29,6 +29,7 @@ extension TokenizerParts {
     } else {
       throw TokenizerError.noTokenizer(directory: directory)
     }
+    named = TokenizerConfig.roles.compactMap { role in config.token(role).map { (role, $0.token.content) } }
     splitsSpecialTokens = try config.flag("split_special_tokens", or: false)
     let isBytePairs = model is BytePairEncoding
     let force = "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output"

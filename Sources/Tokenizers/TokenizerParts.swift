@@ -11,6 +11,8 @@ struct TokenizerParts: Sendable {
   var decoder = TokenDecoder.spaced
   /// Special tokens that are not among `added`.
   var specialIDs: Set<Int32> = []
+  /// The special tokens by role, in the order of `TokenizerConfig.roles`.
+  var named: [(name: String, text: String)] = []
   /// Whether special tokens in a text are split like other text.
   var splitsSpecialTokens = false
   /// Whether decoded text is cleaned of spaces before punctuation.

@@ -24,7 +24,7 @@ import Testing
           "name": "sst2", "data_dir": "d", "train_file": null, "validation_file": null, "test_file": null,
           "text_columns": null, "label_column": null, "has_header": true, "prompt_template": null,
           "choice_style": null, "num_fewshot": null, "fewshot_file": null,
-          "max_seq_length": 128, "max_train_samples": null, "max_eval_samples": null
+          "max_seq_length": null, "max_train_samples": null, "max_eval_samples": null
         },
         "adapter": {
           "strategy": "lora", "r": 8, "lora_alpha": 16, "lora_dropout": 0, "use_rslora": false,

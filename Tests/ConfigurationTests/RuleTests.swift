@@ -10,6 +10,21 @@ import Testing
     (#""name": "e2e", "data_dir": "d""#, []),
     (#""name": "instruct", "data_dir": "d", "train_file": "t", "prompt_template": "chatml""#, []),
     (#""name": "e2e", "train_file": "t", "prompt_template": "a""#, ["prompt_template: only applies to task instruct"]),
+    (
+      #""name": "instruct", "train_file": "t", "chat_template": "model", "chat_template_date": "2025-01-31", "#
+        + #""assistant_only_loss": "last", "packing": true"#, []
+    ),
+    (
+      #""name": "instruct", "train_file": "t", "chat_template": "a", "prompt_template": "b""#,
+      ["prompt_template: is the older name of chat_template: give one of them"]
+    ),
+    (
+      #""name": "e2e", "train_file": "t", "chat_template": "a", "assistant_only_loss": false, "packing": false"#,
+      [
+        "chat_template: only applies to task instruct", "assistant_only_loss: only applies to task instruct",
+        "packing: only applies to task instruct",
+      ]
+    ),
     (#""name": "multiple-choice", "data_dir": "d", "num_fewshot": 5, "choice_style": "letter""#, []),
     (
       #""name": "multiple-choice", "data_dir": "d", "num_fewshot": 0, "fewshot_file": "f""#,

@@ -82,7 +82,8 @@ import Testing
       #"must be a list of module names, "all-linear" or a regular expression, none of them twice, not a list"#),
     Case("adapter", #""init_from": """#, #"must be non-empty text or null, not """#),
     Case("adapter", #""aslora": []"#, "must be an object, not an empty list"),
-    Case("task", #""max_seq_length": 0"#, "must be a whole number of at least 1, not 0"),
+    Case("task", #""max_seq_length": 0"#, "must be a whole number of at least 1 or null, not 0"),
+    Case("task", #""assistant_only_loss": "some""#, #"must be "all", "last" or false or null, not "some""#),
     Case("task", #""train_file": []"#, "must be a path or a list of paths or null, not an empty list"),
     Case(
       "task", #""test_file": ["a", "a"]"#, "must be a path or a list of paths, none of them twice or null, not a list"),
@@ -150,7 +151,7 @@ import Testing
         run.json:4: training.seed: must be a whole number of at least 0, not -1
         run.json:7: task.name: must be one of cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, tsv, causal-lm, e2e, \
         instruct, multiple-choice (did you mean sst2?), not "sst3"
-        run.json:8: task.max_seq_length: must be a whole number of at least 1, not 0
+        run.json:8: task.max_seq_length: must be a whole number of at least 1 or null, not 0
         run.json:10: adapter.r: must be a whole number of at least 1, not "8"
         run.json:11: output: unknown key, known are name, model, task, adapter, training, output_dir, database
         """)

@@ -6,7 +6,7 @@ extension FuzzTarget {
   static let languageData = FuzzTarget(name: "language-data") { input, directory in
     guard input.count > 2 else { return }
     let reader = LanguageReader.allCases[Int(input[0]) % LanguageReader.allCases.count]
-    let style = try styles[Int(input[1]) % styles.count].get(), bytes = Array(input.dropFirst(2))
+    let format = try formats[Int(input[1]) % formats.count].get(), bytes = Array(input.dropFirst(2))
     let name = "fuzzed_test.\(reader.ending)", path = "\(directory.path)/\(name)"
     try directory.fill([name: bytes])
     switch reader {
@@ -14,7 +14,7 @@ extension FuzzTarget {
       for document in try TextDocuments(path: path).documents where document.isEmpty {
         throw FuzzFinding(problem: "an empty document")
       }
-    case .instructions, .instructionLines: try check(PromptedDataset(instructions: path, style: style))
+    case .conversations, .conversationLines: try check(ConversationFile(Table(path: path, otherwise: .json)), format)
     case .meanings:
       try check(PromptedDataset(e2e: [path], groups: false))
       try check(PromptedDataset(e2e: [path], groups: true))
@@ -27,16 +27,30 @@ extension FuzzTarget {
         else { throw FuzzFinding(problem: "an answer that is no choice") }
       }
     case .template:
-      let text = String(decoding: bytes, as: UTF8.self)
-      let own = try InstructionStyle(text, chatTemplate: text)
-      _ = own.prompt(instruction: "{input}", input: "{instruction}")
-      _ = try InstructionStyle("model", chatTemplate: text).prompt(instruction: text, input: "")
+      _ = try Self.format(String(decoding: bytes, as: UTF8.self))
     }
   }
 
-  private static let styles: [Result<InstructionStyle, any Error>] = [
-    nil, "chatml", "llama-2", "llama-3", "{{{instruction}}} {input}", "{instruction}",
-  ].map { text in Result { try InstructionStyle(text) } }
+  private static let formats: [Result<ConversationFormat, any Error>] = [
+    nil, "chatml", "llama-2", "llama-3", "{{{instruction}}} {input}", "completion",
+  ].map { text in Result { try format(text) } }
+
+  private static func format(_ text: String?) throws -> ConversationFormat {
+    var options = TaskOptions(name: "instruct")
+    options.promptTemplate = text
+    return try ConversationFormat(options, layout: .instructions, modelDirectory: nil)
+  }
+
+  /// What is to be learnt lies within the text of its conversation.
+  private static func check(_ file: ConversationFile, _ format: ConversationFormat) throws {
+    guard case .template(let template) = format else { return }
+    for conversation in file.conversations {
+      let text = try template.text(of: conversation, loss: .all, special: [], ending: "")
+      guard text.targets.allSatisfy({ !$0.isEmpty && $0.upperBound <= text.text.utf8.count }) else {
+        throw FuzzFinding(problem: "an answer outside of its text")
+      }
+    }
+  }
 
   private static func check(_ data: PromptedDataset) throws {
     guard !data.examples.isEmpty, data.examples.allSatisfy({ !$0.references.isEmpty && $0.line > 0 }) else {
@@ -48,13 +62,13 @@ extension FuzzTarget {
 
 /// The files of language tasks by their readers.
 private enum LanguageReader: CaseIterable {
-  case text, textLines, instructions, instructionLines, meanings, choices, choiceLines, template
+  case text, textLines, conversations, conversationLines, meanings, choices, choiceLines, template
 
   var ending: String {
     switch self {
     case .text, .template: "txt"
-    case .textLines, .instructionLines, .choiceLines: "jsonl"
-    case .instructions: "json"
+    case .textLines, .conversationLines, .choiceLines: "jsonl"
+    case .conversations: "json"
     case .meanings, .choices: "csv"
     }
   }

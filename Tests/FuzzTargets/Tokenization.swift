@@ -34,11 +34,12 @@ extension FuzzTarget {
     let bytes = parts[optional: 2] ?? parts[0]
     try encode(bytes, with: tokenizer)
     try decode(bytes, with: tokenizer)
-    if let template = try Tokenizer.chatTemplate(modelDirectory: directory.path),
-      let chat = ChatTemplate(detectedIn: template)
-    {
-      _ = tokenizer.ids(of: chat.prompt("a") + chat.answer("b"))
+    let places = Array(0..<40)
+    let text = String(decoding: bytes.prefix(200), as: UTF8.self), (ids, tokens) = tokenizer.ids(of: text, places: places)
+    guard ids == tokenizer.ids(of: text), tokens.allSatisfy({ $0.map(ids.indices.contains) ?? true }) else {
+      throw FuzzFinding(problem: "a place at a token that is not there")
     }
+    _ = try ChatTemplateFiles(modelDirectory: directory.path)
   }
 
   private static func encode(_ bytes: [UInt8], with tokenizer: Tokenizer) throws {

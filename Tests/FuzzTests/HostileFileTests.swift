@@ -40,7 +40,7 @@ struct HostileFileTests {
       case .adapter: _ = try AdapterFile.read(directory, sites: manyMaps(8).sites)
       case .table: _ = try sst2(directory).load(.train)
       case .text: _ = try TextDocuments(path: "\(directory)/train.txt")
-      case .instructions: _ = try PromptedDataset(instructions: "\(directory)/train.json", style: .alpaca)
+      case .instructions: _ = try ConversationFile(Table(path: "\(directory)/train.json"))
       case .choices: _ = try ChoiceQuestions(path: "\(directory)/train.jsonl")
       case .meanings: _ = try PromptedDataset(e2e: ["\(directory)/trainset.csv"], groups: true)
       case .checkpoint: _ = try CheckpointRehearsal.resume(directory, table: manyMaps(0), head: [])

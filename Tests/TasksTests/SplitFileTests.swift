@@ -72,12 +72,11 @@ import Testing
       "2.csv": "mr,ref\nname[A],z\n",
     ])
     let files = try ["1.json", "2.jsonl"].map {
-      try PromptedDataset(instructions: "\(folder.path)/\($0)", style: .alpaca)
+      try ConversationFile(Table(path: "\(folder.path)/\($0)"))
     }
-    let data = PromptedDataset(joining: files)
-    #expect(data.examples.map(\.answer) == ["b", "d"] && data.examples.map(\.line) == [1, 1])
-    #expect(data.examples.map(\.file) == ["\(folder.path)/1.json", "\(folder.path)/2.jsonl"])
-    #expect(data.skipped == ["\(folder.path)/1.json: left out 1 record with an empty output (line 1)"])
+    #expect(files.map { $0.conversations.map { $0.messages.last?.text } } == [["b"], ["d"]])
+    #expect(files.map(\.file) == ["\(folder.path)/1.json", "\(folder.path)/2.jsonl"])
+    #expect(files[0].skipped == ["\(folder.path)/1.json: left out 1 record with an empty output (line 1)"])
     var source = options("e2e")
     source.testFile = ["\(folder.path)/?.csv"]
     let references = try TaskData(source).references(.test)
@@ -150,8 +149,8 @@ extension Folder {
     #expect(try TextDocuments(path: "\(folder.path)/a.data", style: semicolons).documents == ["x"])
     #expect(try TextDocuments(path: "\(folder.path)/t.tsv", style: TableStyle(format: .tsv)).documents == ["x"])
     #expect(
-      try PromptedDataset(instructions: "\(folder.path)/i.data", format: TableStyle(format: .jsonl), style: .alpaca)
-        .examples.map(\.answer) == ["b"])
+      try ConversationFile(Table(path: "\(folder.path)/i.data", style: TableStyle(format: .jsonl))).conversations.count
+        == 1)
     #expect(try ChoiceQuestions(path: "\(folder.path)/m.data", format: semicolons).questions.map(\.answer) == [0])
     #expect(
       try PromptedDataset(e2e: ["\(folder.path)/e.data"], style: TableStyle(delimiter: "|"), groups: false)

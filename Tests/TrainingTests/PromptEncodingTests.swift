@@ -46,18 +46,10 @@ import Tokenizers
       data([
         PromptedText(prompt: "the boats", answer: " return.", file: "d.json", line: 1),
         PromptedText(prompt: "name : x", endsPrompt: true, answer: " the fog", file: "d.json", line: 2),
-      ]), cut: .each, encoder: encoder())
+      ]), encoder: encoder())
     #expect(encoded.items.map { $0.ids.last == 2 } == [true, true] && encoded.leftOut.isEmpty)
     let second = encoded.items[1], target = try #require(second.documents.first?.targets.first)
     #expect(second.ids[target.lowerBound - 1] == 2 && target.upperBound == second.ids.count)
-  }
-
-  @Test func chatsEndWithTheirToken() throws {
-    let chat = data([PromptedText(prompt: "the", answer: " sea", ending: .text("<|im_end|>"), file: "d.json", line: 1)])
-    // No end-of-text token is needed.
-    let ids = try EncodedDataset(chat, cut: .each, encoder: encoder("smollm", end: nil)).items[0].ids
-    let tokenizer = try tokenizer()
-    #expect(ids.last == tokenizer.id(of: "<|im_end|>") && tokenizer.decode(ids) == "the sea")
   }
 
   @Test func whatIsTooLongIsCutOrLeftOut() throws {
@@ -67,27 +59,23 @@ import Tokenizers
       PromptedText(prompt: "the", answer: long, file: "d.json", line: 2),
       PromptedText(prompt: "the", answer: " sea", file: "d.json", line: 3),
     ])
-    let together = try EncodedDataset(prompts, cut: .together, encoder: encoder(maxLength: 16))
+    let together = try EncodedDataset(prompts, encoder: encoder(maxLength: 16))
     #expect(together.items.count == 2 && together.items[0].ids.count == 16)
     #expect(
       together.leftOut == [
         "d.json: cut 1 answer of more than 16 tokens (task.max_seq_length) (line 2)",
         "d.json: left out 1 prompt that leaves no room for an answer (line 1)",
       ])
-    let each = try EncodedDataset(prompts, cut: .each, encoder: encoder(maxLength: 16))
-    #expect(each.items.count == 3 && each.items[0].ids.count > 16 && each.items[0].ids.count <= 32)
-    #expect(each.leftOut[0] == "d.json: cut 1 prompt of more than 16 tokens (task.max_seq_length) (line 1)")
     #expect(throws: TaskError.self) {
       try EncodedDataset(
-        data([PromptedText(prompt: long, answer: "x", file: "d.json", line: 1)]), cut: .together,
-        encoder: encoder(maxLength: 16))
+        data([PromptedText(prompt: long, answer: "x", file: "d.json", line: 1)]), encoder: encoder(maxLength: 16))
     }
   }
 
   @Test func anEndThatIsMissing() throws {
     #expect(throws: TaskError.noEndOfText(directory: "m")) {
       try EncodedDataset(
-        data([PromptedText(prompt: "a", answer: "b", file: "d.json", line: 1)]), cut: .each, encoder: encoder(end: nil))
+        data([PromptedText(prompt: "a", answer: "b", file: "d.json", line: 1)]), encoder: encoder(end: nil))
     }
   }
 

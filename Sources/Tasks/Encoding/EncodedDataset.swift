@@ -187,12 +187,4 @@ public struct TextEncoder: Sendable {
   public func prompt(_ text: String, ends: Bool) throws -> [Int32] {
     tokenizer.encode(text).ids + (ends ? [try end()] : [])
   }
-
-  /// The ids that end an answer.
-  public func ending(_ ending: PromptedText.Ending) throws -> [Int32] {
-    switch ending {
-    case .endOfText: [try end()]
-    case .text(let text): tokenizer.ids(of: text)
-    }
-  }
 }

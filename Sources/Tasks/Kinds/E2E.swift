@@ -10,14 +10,14 @@ extension Task {
   ) { opening in
     let style = opening.options.tableStyle
     var reader = TaskReader(labels: nil, objective: LanguageModelling()) {
-      try PromptedDataset(e2e: $0.paths, style: style, groups: false).split($0, cut: .together)
+      try PromptedDataset(e2e: $0.paths, style: style, groups: false).split($0)
     }
     reader.references = { request in
       var data = try PromptedDataset(e2e: request.paths, style: style, groups: true)
       data.examples = Array(data.examples.prefix(request.limit))
       return data
     }
-    reader.prompts = PromptFormat { try $1.prompt(meaningPrompt($0) ?? $0, ends: true) }
+    reader.prompts = PromptFormat(ids: { try $1.prompt(meaningPrompt($0) ?? $0, ends: true) })
     return reader
   }
 }

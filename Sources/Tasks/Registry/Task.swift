@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import Metrics
+import Models
 
 /// A task: its data, its objective and its metrics, under the name that a config gives.
 ///
@@ -65,6 +66,11 @@ public struct Task: Sendable {
 
   /// Whether the task trains a language model to predict text.
   public var isLanguageModelling: Bool { labels == .none }
+
+  /// The most tokens of an example where a config says nothing.
+  public func usualLength(_ model: ModelConfig) -> Int {
+    isLanguageModelling ? min(1024, model.maximumSequenceLength / textsPerExample) : 128
+  }
 
   /// The splits that it can have.
   public var splits: [Split] { Split.allCases.filter { files[$0] != nil } }
@@ -178,9 +184,17 @@ public struct TaskOptions: Sendable, Equatable {
   public var labelColumn: Column?
   /// `tsv`: whether the first line names the columns; `cola` accepts it without effect.
   public var hasHeader = true
-  /// `instruct`: how instructions become prompts: `alpaca`, `model` (its own chat template), `chatml`, `llama-2`,
-  /// `llama-3`, or a text with `{instruction}` and `{input}`; nil: `alpaca`.
+  /// `instruct`: the older name of `chatTemplate`, or a text with `{instruction}` and `{input}`.
   public var promptTemplate: String?
+  /// `instruct`: how conversations become text: `model` (the model's own template) or the name of another of the model's,
+  /// `alpaca`, `chatml`, `llama-2`, `llama-3`, `completion`, or a file of Jinja; nil: as the data's layout tells.
+  public var chatTemplate: String?
+  /// `instruct`: the day that a template sees as today, such as `2024-07-26`; nil: that one.
+  public var chatTemplateDate: String?
+  /// `instruct`: on which turns the loss is taken; nil: all of the assistant's.
+  public var assistantOnlyLoss: AssistantLoss?
+  /// `instruct`: put several conversations into a row of `max_seq_length` tokens to train on.
+  public var packing: Bool?
   /// `multiple-choice`: how a question is put and what is scored: `letter`, `text` or `continuation`; nil: letters for
   /// CSV, the choices' text for JSON.
   public var choiceStyle: String?
@@ -188,8 +202,8 @@ public struct TaskOptions: Sendable, Equatable {
   public var numFewshot: Int?
   /// `multiple-choice`: where solved questions are; nil: MMLU's `dev/SUBJECT_dev.csv`.
   public var fewshotFile: String?
-  /// Longer examples are cut to this many tokens.
-  public var maxSeqLength = 128
+  /// Longer examples are cut to this many tokens; nil: 128 for sentences, 1024 (or what the model takes) for language.
+  public var maxSeqLength: Int?
   /// Use only the first examples; nil: all.
   public var maxTrainSamples: Int?
   /// Use only the first examples of every other split; nil: all.
@@ -211,6 +225,12 @@ public struct TaskOptions: Sendable, Equatable {
     }
   }
 
+  /// Forgets what a run's model and data decided, where `given`, the config that it began with, says nothing.
+  public mutating func forgetDecisions(givenBy given: TaskOptions) {
+    if given.maxSeqLength == nil { maxSeqLength = nil }
+    if given.chatTemplate == nil, given.promptTemplate == nil { chatTemplate = nil }
+  }
+
   /// How many examples of `split` to use.
   public func limit(_ split: Split) -> Int? { split == .train ? maxTrainSamples : maxEvalSamples }
 }
@@ -223,6 +243,10 @@ public enum TaskOption: String, Sendable, CaseIterable {
   case labelColumn = "label_column"
   case hasHeader = "has_header"
   case promptTemplate = "prompt_template"
+  case chatTemplate = "chat_template"
+  case chatTemplateDate = "chat_template_date"
+  case assistantOnlyLoss = "assistant_only_loss"
+  case packing
   case choiceStyle = "choice_style"
   case numFewshot = "num_fewshot"
   case fewshotFile = "fewshot_file"
@@ -236,6 +260,10 @@ public enum TaskOption: String, Sendable, CaseIterable {
     case .labelColumn: options.labelColumn != nil
     case .hasHeader: !options.hasHeader
     case .promptTemplate: options.promptTemplate != nil
+    case .chatTemplate: options.chatTemplate != nil
+    case .chatTemplateDate: options.chatTemplateDate != nil
+    case .assistantOnlyLoss: options.assistantOnlyLoss != nil
+    case .packing: options.packing != nil
     case .choiceStyle: options.choiceStyle != nil
     case .numFewshot: options.numFewshot != nil
     case .fewshotFile: options.fewshotFile != nil

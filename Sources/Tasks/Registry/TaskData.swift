@@ -9,7 +9,7 @@ import Metrics
 public struct TaskData: Sendable {
   /// The task.
   public let task: Task
-  /// The section `task` of the config.
+  /// The section `task` of the config, with what the data decided where it says nothing.
   public let options: TaskOptions
   private let reader: TaskReader
 
@@ -18,7 +18,7 @@ public struct TaskData: Sendable {
   public init(
     _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil
   ) throws {
-    (self.task, self.options) = (task, options)
+    self.task = task
     var problems: [TaskError] = []
     for (key, limit) in [("max_train_samples", options.maxTrainSamples), ("max_eval_samples", options.maxEvalSamples)] {
       if let limit, limit < 1 { problems.append(.badOption(key: key, problem: "must be 1 or more, found \(limit)")) }
@@ -33,6 +33,7 @@ public struct TaskData: Sendable {
     try problems.throwIfAny()
     reader = try task.open(
       TaskOpening(task: task, options: options, modelDirectory: modelDirectory, knownLabels: knownLabels))
+    self.options = reader.options ?? options
   }
 
   /// The task of `tasks` that the options name.
@@ -125,6 +126,8 @@ public struct TaskReader: Sendable {
   public var references: (@Sendable (SplitRequest) throws -> PromptedDataset)?
   /// How a text becomes what a language model continues.
   public var prompts = PromptFormat.plain
+  /// The section `task` with what the data decided where it says nothing; nil: nothing was.
+  public var options: TaskOptions?
   /// Whether examples are pairs of texts.
   public var isPair = false
 
@@ -188,23 +191,20 @@ public struct SplitData: Sendable {
 public struct PromptFormat: Sendable {
   /// The ids of a text's prompt.
   public let ids: @Sendable (String, TextEncoder) throws -> [Int32]
-  /// What ends an answer, beside the model's own end of text.
-  public let ending: PromptedText.Ending
+  /// The ids of a conversation that the assistant is to go on with; nil where the format knows no turns.
+  public let conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])?
+  /// The tokens that end an answer, beside the model's own end of text.
+  public let ends: @Sendable (TextEncoder) throws -> [Int32]
 
-  /// A format; `ending` ends its answers.
+  /// A format of its parts.
   public init(
-    ending: PromptedText.Ending = .endOfText, ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32]
+    ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32],
+    conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])? = nil,
+    ends: @escaping @Sendable (TextEncoder) throws -> [Int32] = { _ in [] }
   ) {
-    (self.ids, self.ending) = (ids, ending)
+    (self.ids, self.conversation, self.ends) = (ids, conversation, ends)
   }
 
   /// A text as it is.
-  public static let plain = PromptFormat { text, encoder in try encoder.prompt(text, ends: false) }
-
-  /// The token that ends an answer, where the format has one of its own.
-  public func ends(_ encoder: TextEncoder) throws -> [Int] {
-    if ending == .endOfText { return [] }
-    let ids = try encoder.ending(ending)
-    return ids.count == 1 ? ids.map(Int.init) : []
-  }
+  public static let plain = PromptFormat(ids: { text, encoder in try encoder.prompt(text, ends: false) })
 }

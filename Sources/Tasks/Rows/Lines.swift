@@ -153,3 +153,12 @@ private func csvField(
   }
   throw TaskError.badRecord(file: file, line: start, problem: "a quoted field does not end")
 }
+
+extension String {
+  /// Without white space at either end.
+  var trimmed: String {
+    let scalars = unicodeScalars.drop { $0.properties.isWhitespace }
+    let count = scalars.reversed().prefix { $0.properties.isWhitespace }.count
+    return String(scalars.dropLast(count))
+  }
+}

@@ -37,7 +37,9 @@ public struct GenerationRun: Sendable {
     var config = config
     if template != nil {
       // How long the texts were that it learnt from does not matter to a prompt of another kind.
-      (config.task.name, config.task.promptTemplate, config.task.maxSeqLength) = (Task.instruct.name, template, 8)
+      var task = TaskConfig(name: Task.instruct.name)
+      (task.promptTemplate, task.maxSeqLength) = (template, 8)
+      config.task = task
     }
     try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster))
   }
@@ -70,7 +72,7 @@ public struct GenerationRun: Sendable {
     encoder = try run.encoder()
     tokenizer = encoder.tokenizer
     defaults = try GenerationDefaults(modelDirectory: path)
-    let ends = try (defaults.ends ?? model.eosTokenIDs) + format.ends(encoder)
+    let ends = try (defaults.ends ?? model.eosTokenIDs) + format.ends(encoder).map(Int.init)
     guard !ends.isEmpty else { throw TaskError.noEndOfText(directory: config.model) }
     generator = Generator(
       model: loaded, sites: run.geometry.sites, state: scoring.state, scale: scoring.scale, ends: ends, pool: run.pool)

@@ -95,7 +95,7 @@ struct EpochShards {
   }
 
   private static func longestItem(_ run: PreparedRun, _ outputs: Int?) -> EncodedDataset.Item {
-    let ids = [Int32](repeating: 0, count: run.config.task.maxSeqLength)
+    let ids = [Int32](repeating: 0, count: run.maxLength)
     return outputs == nil
       ? EncodedDataset.Item(documents: [ids])
       : EncodedDataset.Item(ids: ids, typeIDs: ids, label: .classIndex(0))

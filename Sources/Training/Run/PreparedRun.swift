@@ -25,8 +25,8 @@ public struct PreparedRun: Sendable {
     case none
   }
 
-  /// The config, resolved.
-  public let config: RunConfig
+  /// The config, with what the model and the data decided where it says nothing: the length of sequences, the template.
+  public private(set) var config: RunConfig
   /// The kind of task that it names.
   public let taskKind: Task
   /// The directory that the config's `model` means: itself, or the cache's copy of a model on the Hub.
@@ -60,6 +60,8 @@ public struct PreparedRun: Sendable {
     let directory = try Hub().directory(of: config.model, files: .config)
     let model = try ModelConfig(directory: directory, architectures: config.catalog.architectures)
     let geometry = ModelGeometry(model)
+    var config = config
+    config.task.maxSeqLength = config.task.maxSeqLength ?? kind.usualLength(model)
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
     method = try AdapterMethod.named(config.adapter.strategy, among: config.catalog.methods)
@@ -95,6 +97,7 @@ public struct PreparedRun: Sendable {
     {
       task = .success(try open(order))
     }
+    if let options = task.value?.options { self.config.task = options }
     (openedTask, self.missing) = (task, missing)
     _ = try missing.find { try tokenizer() }
     self.missing = missing
@@ -103,14 +106,15 @@ public struct PreparedRun: Sendable {
   private struct NotRead: Error {}
 
   private static func requireFit(_ config: RunConfig, _ task: Task, _ model: ModelConfig) throws {
+    let length = config.task.maxSeqLength ?? task.usualLength(model)
     if task.isLanguageModelling {
       guard model.architecture.isDecoder else {
         throw ModelError.notADecoder(model, among: config.catalog.architectures, path: config.model)
       }
       // A token to see and one to predict.
-      if config.task.maxSeqLength < 2 { throw RunError.noRoomForText(maxLength: config.task.maxSeqLength, special: 0) }
+      if length < 2 { throw RunError.noRoomForText(maxLength: length, special: 0) }
     }
-    let longest = config.task.maxSeqLength * task.textsPerExample
+    let longest = length * task.textsPerExample
     guard longest <= model.maximumSequenceLength else {
       throw ModelError.tooLong(tokens: longest, limit: model.maximumSequenceLength, path: config.model)
     }
@@ -124,6 +128,9 @@ public struct PreparedRun: Sendable {
   /// The frozen model. Throws if its weights are missing.
   public func network() throws -> LoadedModel { try loadedModel.get() }
 
+  /// The most tokens of an example.
+  public var maxLength: Int { config.task.maxSeqLength ?? taskKind.usualLength(model) }
+
   /// The sizes of the model.
   public var model: ModelConfig { geometry.config }
 
@@ -132,16 +139,14 @@ public struct PreparedRun: Sendable {
     guard let pendingTokenizer else { throw NotRead() }
     let tokenizer = try pendingTokenizer.value()
     let special = tokenizer.specialTokenCount(isPair: openedTask.value?.isPair ?? false)
-    guard config.task.maxSeqLength > special else {
-      throw RunError.noRoomForText(maxLength: config.task.maxSeqLength, special: special)
-    }
+    guard maxLength > special else { throw RunError.noRoomForText(maxLength: maxLength, special: special) }
     return tokenizer
   }
 
   /// Converts texts to the ids that the model reads.
   public func encoder() throws -> TextEncoder {
     TextEncoder(
-      try tokenizer(), maxLength: config.task.maxSeqLength, model: model, directory: modelDirectory, pool: pool)
+      try tokenizer(), maxLength: maxLength, model: model, directory: modelDirectory, pool: pool)
   }
 
   /// A tokenized split, to be trained on or scored, its ids checked against the model's vocabulary.
@@ -224,7 +229,7 @@ extension PreparedRun {
 
   /// A note where a batch of the run could go another way than transformers', which pads.
   private var rotaryNotices: [String] {
-    guard let length = model.design.usualRotaryLength, length < config.task.maxSeqLength else { return [] }
+    guard let length = model.design.usualRotaryLength, length < maxLength else { return [] }
     return [
       "sequences of more than \(length) tokens have rotary frequencies of their own here; in transformers the longest "
         + "of a batch decides for all of it"

@@ -43,7 +43,7 @@ struct TrainingInputs {
         }
         guard let checkpoint else { return try data.freshStart(steps, &notices) }
         if cluster.leads {
-          notices += try checkpoint.changes(config, fingerprint: fingerprint, totalSteps: steps.total)
+          notices += try checkpoint.changes(data.run.config, fingerprint: fingerprint, totalSteps: steps.total)
         }
         return try checkpoint.snapshot(table: data.run.table, head: data.run.head())
       }

@@ -57,6 +57,7 @@ struct SweepRecords {
     (stored.name, stored.outputDir, stored.database) = (
       member.config.name, member.config.outputDir, member.config.database
     )
+    stored.task.forgetDecisions(givenBy: member.config.task)
     if stored != member.config { throw SweepError.otherConfig(directory: directory) }
     return run
   }

@@ -1,0 +1,311 @@
+/// A part of a template that prints or sets something.
+protocol Statement: AnyObject, Sendable {
+  /// How deep expressions and blocks are nested in it.
+  var nesting: Int { get }
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow
+}
+
+/// How a template goes on after a statement.
+enum Flow { case next, leaveLoop, nextRound }
+
+/// Statements in a row.
+struct Block: Sendable {
+  let statements: [any Statement]
+  let nesting: Int
+
+  init(_ statements: [any Statement]) {
+    self.statements = statements
+    nesting = 1 + (statements.lazy.map(\.nesting).max() ?? 0)
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    for statement in statements {
+      let flow = try statement.run(scope, renderer)
+      if flow != .next { return flow }
+    }
+    return .next
+  }
+}
+
+final class DataStatement: Statement {
+  private let text: String
+  let nesting = 1
+
+  init(_ text: String) { self.text = text }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    try renderer.print(text)
+    return .next
+  }
+}
+
+final class PrintStatement: Statement {
+  private let expression: any Expression
+  private let line: Int
+  let nesting: Int
+
+  init(_ expression: any Expression, line: Int) {
+    self.expression = expression
+    self.line = line
+    nesting = expression.nesting + 1
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    try at(line) { try renderer.print(try renderer.text(expression.evaluate(scope, renderer))) }
+    return .next
+  }
+}
+
+final class IfStatement: Statement {
+  private let branches: [(condition: any Expression, body: Block, line: Int)]
+  private let other: Block
+  let nesting: Int
+
+  init(_ branches: [(condition: any Expression, body: Block, line: Int)], else other: Block) {
+    self.branches = branches
+    self.other = other
+    nesting = 1 + max(branches.map { max($0.condition.nesting, $0.body.nesting) }.max() ?? 0, other.nesting)
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    for (condition, body, line) in branches {
+      try renderer.step()
+      if try at(line, { try renderer.isTrue(condition.evaluate(scope, renderer)) }) {
+        return try body.run(scope, renderer)
+      }
+    }
+    return try other.run(scope, renderer)
+  }
+}
+
+/// What an assignment sets.
+indirect enum Target: Sendable {
+  case name(Int)
+  case attribute(Int, String)
+  case tuple([Target])
+
+  func set(_ value: JinjaValue, _ scope: Scope, _ renderer: Renderer) throws {
+    switch self {
+    case .name(let id): scope.set(id, value)
+    case .attribute(let id, let attribute):
+      guard case .reference(let reference)? = scope.value(id) ?? renderer.globals[id],
+        let namespace = reference as? Namespace
+      else { throw JinjaFailure("cannot assign attribute on non-namespace object") }
+      try renderer.spend(1 + namespace.attributes.count)
+      try namespace.set(attribute, value)
+    case .tuple(let targets):
+      guard value.text == nil || targets.count == value.text?.unicodeScalars.count else {
+        throw JinjaFailure("cannot unpack the text into \(targets.count) names")
+      }
+      let values: [JinjaValue]
+      do {
+        values = try renderer.array(value)
+      } catch let failure as JinjaFailure where failure.message.hasSuffix("object is not iterable") {
+        throw JinjaFailure("cannot unpack non-iterable \(value.typeName) object")
+      }
+      guard values.count >= targets.count else {
+        throw JinjaFailure("not enough values to unpack (expected \(targets.count), got \(values.count))")
+      }
+      guard values.count == targets.count else {
+        throw JinjaFailure("too many values to unpack (expected \(targets.count))")
+      }
+      for (target, value) in zip(targets, values) { try target.set(value, scope, renderer) }
+    }
+  }
+
+  /// Checks that whatever has an attribute set is a namespace, before anything is set.
+  func check(_ scope: Scope, _ renderer: Renderer) throws {
+    switch self {
+    case .name: break
+    case .attribute(let id, _):
+      guard case .reference(let reference)? = scope.value(id) ?? renderer.globals[id], reference is Namespace else {
+        throw JinjaFailure("cannot assign attribute on non-namespace object")
+      }
+    case .tuple(let targets): for target in targets { try target.check(scope, renderer) }
+    }
+  }
+}
+
+final class SetStatement: Statement {
+  private let target: Target
+  private let value: any Expression
+  private let line: Int
+  let nesting: Int
+
+  init(_ target: Target, _ value: any Expression, line: Int) {
+    self.target = target
+    self.value = value
+    self.line = line
+    nesting = value.nesting + 1
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    try renderer.step()
+    try at(line) {
+      try target.check(scope, renderer)
+      try target.set(value.evaluate(scope, renderer), scope, renderer)
+    }
+    return .next
+  }
+}
+
+/// `{% set name %}…{% endset %}`
+final class SetBlockStatement: Statement {
+  private let target: Target
+  private let filter: OperationExpression?
+  private let body: Block
+  private let line: Int
+  let nesting: Int
+
+  init(_ target: Target, _ filter: OperationExpression?, _ body: Block, line: Int) {
+    self.target = target
+    self.filter = filter
+    self.body = body
+    self.line = line
+    nesting = 1 + max(body.nesting, filter?.nesting ?? 0)
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    let inner = Scope(scope)
+    var flow = Flow.next
+    let text = JinjaValue.string(try renderer.capture { flow = try body.run(inner, renderer) })
+    // A jump out of the block leaves everything as it was.
+    guard flow == .next else { return flow }
+    try at(line) {
+      try target.set(filter?.apply(to: text, inner, renderer) ?? text, scope, renderer)
+    }
+    return .next
+  }
+}
+
+/// `{% filter name %}…{% endfilter %}`
+final class FilterStatement: Statement {
+  private let filter: OperationExpression
+  private let body: Block
+  private let line: Int
+  let nesting: Int
+
+  init(_ filter: OperationExpression, _ body: Block, line: Int) {
+    self.filter = filter
+    self.body = body
+    self.line = line
+    nesting = 1 + max(body.nesting, filter.nesting)
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    let inner = Scope(scope)
+    var flow = Flow.next
+    let text = JinjaValue.string(try renderer.capture { flow = try body.run(inner, renderer) })
+    guard flow == .next else { return flow }
+    try at(line) { try renderer.print(renderer.text(filter.apply(to: text, inner, renderer))) }
+    return .next
+  }
+}
+
+/// `{% with name = value %}…{% endwith %}`, and blocks whose variables stay inside.
+final class WithStatement: Statement {
+  private let assignments: [(target: Target, value: any Expression)]
+  private let body: Block
+  private let line: Int
+  let nesting: Int
+
+  init(_ assignments: [(target: Target, value: any Expression)], _ body: Block, line: Int) {
+    self.assignments = assignments
+    self.body = body
+    self.line = line
+    nesting = 1 + max(body.nesting, assignments.map(\.value.nesting).max() ?? 0)
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    let inner = Scope(scope)
+    for (target, value) in assignments {
+      try at(line) { try target.set(value.evaluate(scope, renderer), inner, renderer) }
+    }
+    return try body.run(inner, renderer)
+  }
+}
+
+final class MacroStatement: Statement {
+  private let definition: MacroDefinition
+  private let id: Int
+  /// Its body runs when it is called, but values in it are nested as deep.
+  var nesting: Int { definition.nesting + 1 }
+
+  init(_ definition: MacroDefinition, id: Int) {
+    self.definition = definition
+    self.id = id
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    try renderer.step()
+    renderer.keep(scope)
+    scope.set(id, .reference(Macro(definition, scope: scope)))
+    return .next
+  }
+}
+
+/// `{% call name() %}…{% endcall %}`
+final class CallStatement: Statement {
+  private let call: CallExpression
+  private let definition: MacroDefinition
+  private let line: Int
+  let nesting: Int
+
+  init(_ call: CallExpression, _ definition: MacroDefinition, line: Int) {
+    self.call = call
+    self.definition = definition
+    self.line = line
+    nesting = 1 + max(call.nesting, definition.nesting)
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    renderer.keep(scope)
+    let caller = JinjaValue.reference(Macro(definition, scope: scope))
+    try at(line) { try renderer.print(renderer.text(call.evaluate(scope, renderer, caller: caller))) }
+    return .next
+  }
+}
+
+/// `{% generation %}…{% endgeneration %}`: what the assistant writes.
+final class GenerationStatement: Statement {
+  private let body: Block
+  var nesting: Int { body.nesting + 1 }
+
+  init(_ body: Block) { self.body = body }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    let inner = Scope(scope)
+    try renderer.printGenerated(renderer.capture { _ = try body.run(inner, renderer) })
+    return .next
+  }
+}
+
+/// `{% block name %}…{% endblock %}`, which no other template can replace here.
+final class NamedBlockStatement: Statement {
+  private let body: Block
+  private let isScoped: Bool
+  var nesting: Int { body.nesting + 1 }
+
+  /// - Parameter isScoped: whether the block sees the variables around it, not only those of the whole template.
+  init(_ body: Block, isScoped: Bool) {
+    self.body = body
+    self.isScoped = isScoped
+  }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    try body.run(Scope(isScoped ? scope : renderer.root), renderer)
+  }
+}
+
+/// `{% break %}` and `{% continue %}`
+final class JumpStatement: Statement {
+  private let flow: Flow
+  let nesting = 1
+
+  init(_ flow: Flow) { self.flow = flow }
+
+  func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
+    try renderer.step()
+    return flow
+  }
+}

@@ -1,0 +1,109 @@
+import Diagnostics
+
+/// The text of a conversation, and the parts of it that are to be learnt.
+package struct ConversationText: Equatable {
+  /// The whole text.
+  package let text: String
+  /// In bytes of the text, ascending, none empty.
+  package let targets: [Range<Int>]
+}
+
+/// Why it cannot be told what the assistant writes.
+struct UnclearAnswer: UserFacingError, Equatable {
+  let template: String
+  /// The turn, from 0.
+  let turn: Int
+  var description: String {
+    "\(template): cannot tell which part of the text is messages[\(turn)], what the assistant writes; mark it with "
+      + "{% generation %} … {% endgeneration %}"
+  }
+  var exitStatus: ExitStatus { .badInput }
+}
+
+extension ChatTemplate {
+  /// The text of a whole conversation with what is to be learnt of it. `ending` is what ends the assistant's turns
+  /// (`answerEnding`).
+  ///
+  /// Where the template marks what the assistant writes, these are the marked parts. Otherwise an answer is what stands
+  /// between the text of the conversation up to it (with the beginning of the assistant's turn) and the text up to its
+  /// end, if both begin the whole text. Templates that write a turn in another way once others follow it (Qwen 3 forgets
+  /// what was thought) are run once more with other words in the answer's place: the answer is what differs, and the
+  /// turn's ending behind it. Throws where neither tells.
+  package func text(
+    of conversation: Conversation, loss: AssistantLoss, special: [(name: String, text: String)], ending: String
+  ) throws -> ConversationText {
+    let whole = try render(conversation, special: special), bytes = Array(whole.text.utf8)
+    let answers = conversation.answers
+    if loss == .everyToken {
+      return ConversationText(text: whole.text, targets: bytes.isEmpty ? [] : [0..<bytes.count])
+    }
+    var targets: [Range<Int>]
+    if marksAnswers {
+      // Marked turns of a prompt stand before those of its completion.
+      let marked = whole.marked.sorted { $0.lowerBound < $1.lowerBound }
+      targets = marked.suffix(conversation.promptLength > 0 ? answers.count : marked.count)
+      if loss == .last { targets = targets.suffix(1) }
+    } else {
+      let wanted = loss == .last ? answers.suffix(1) : answers[...]
+      targets = try wanted.map { turn in
+        let found = try place(of: turn, in: conversation, bytes, special: special, ending: ending)
+        guard let found else { throw UnclearAnswer(template: name, turn: turn) }
+        return found
+      }
+    }
+    return ConversationText(text: whole.text, targets: targets.filter { !$0.isEmpty })
+  }
+
+  private func place(
+    of turn: Int, in conversation: Conversation, _ whole: [UInt8], special: [(name: String, text: String)],
+    ending: String
+  ) throws -> Range<Int>? {
+    // A template may refuse a conversation that is cut off: then the other way may still tell.
+    let before = (try? render(conversation, 0..<turn, answering: true, special: special).text.utf8).map(Array.init)
+    let after = (try? render(conversation, 0..<(turn + 1), special: special).text.utf8).map(Array.init)
+    let start = before.flatMap { whole.starts(with: $0) ? $0.count : nil }
+    if let start, let after, whole.starts(with: after), after.count > start,
+      let answer = trimmed(start..<after.count, of: whole, ending: ending)
+    {
+      return answer
+    }
+    // Characters of private use: no template trims or changes them.
+    let other = conversation.messages[turn].text == "\u{F8F0}" ? "\u{F8F1}" : "\u{F8F0}"
+    var changed = conversation
+    changed.messages[turn] = conversation.messages[turn].with(text: other)
+    let compared = Array(try render(changed, special: special).text.utf8)
+    let first = zip(whole, compared).prefix { $0 == $1 }.count
+    let last = zip(whole.reversed(), compared.reversed()).prefix { $0 == $1 }.count
+    guard first + last < whole.count, first + last < compared.count else { return nil }
+    let end = whole.count - last, rest = whole[end...]
+    let spaces = rest.prefix { [0x20, 0x0A, 0x09, 0x0D].contains($0) }.count
+    guard ending.isEmpty || rest.dropFirst(spaces).starts(with: ending.utf8) else { return nil }
+    return (start.map { min($0, first) } ?? first)..<(ending.isEmpty ? end : end + spaces + ending.utf8.count)
+  }
+
+  /// A turn up to its ending: the line end that many templates put behind is no part of it, as the model stops before.
+  /// Nil where it does not end so.
+  private func trimmed(_ range: Range<Int>, of whole: [UInt8], ending: String) -> Range<Int>? {
+    let white = whole[range].reversed().prefix { [0x20, 0x0A, 0x09, 0x0D].contains($0) }.count
+    let cut = range.lowerBound..<(range.upperBound - white)
+    return !ending.isEmpty && whole[cut].suffix(ending.utf8.count).elementsEqual(ending.utf8) ? cut : nil
+  }
+
+  /// What ends the assistant's turns, without the white space around it: `<|im_end|>`, perhaps with the beginning of what
+  /// follows. Empty where nothing does, or where the template takes no short conversation.
+  func answerEnding(special: [(name: String, text: String)]) -> String {
+    let words = "\u{F8F0}", question = Message(.user, "a"), answer = Message(.assistant, words)
+    func rest(_ messages: [Message]) -> String? {
+      guard let text = try? render(Conversation(messages), special: special).text else { return nil }
+      return text.range(of: words).map { String(text[$0.upperBound...]) }
+    }
+    for start in [[question], [Message(.system, "a"), question]] {
+      guard let last = rest(start + [answer]) else { continue }
+      // Some templates always begin the assistant's next turn.
+      let within = rest(start + [answer, question, Message(.assistant, "a")]) ?? last
+      let common = zip(last.unicodeScalars, within.unicodeScalars).prefix { $0 == $1 }.map(\.0)
+      return String(String.UnicodeScalarView(common)).trimmed
+    }
+    return ""
+  }
+}

@@ -1,0 +1,98 @@
+import Diagnostics
+import Foundation
+import Jinja
+import Tokenizers
+
+/// How a task puts conversations into the text that a model reads: `task.chat_template`, or `task.prompt_template`.
+package enum ConversationFormat: Sendable {
+  /// A chat template.
+  case template(ChatTemplate)
+  /// A text of one's own with the fields `{instruction}` and, where records have inputs, `{input}`.
+  case fields(PromptTemplate)
+
+  /// The format that a config asks for, for data in `layout`.
+  ///
+  /// - `alpaca`, `chatml`, `llama-2`, `llama-3`, `completion`: ours;
+  /// - `model`: the model's own chat template; another name: the one of that name among the model's;
+  /// - a path to a file of Jinja;
+  /// - a text with `{instruction}`.
+  ///
+  /// Where the config says nothing: Alpaca's text for instructions, a prompt and its completion as they are, the model's
+  /// template for conversations. Throws where there is none, or where it is no template.
+  package init(_ options: TaskOptions, layout: ConversationLayout?, modelDirectory: String?) throws {
+    let key = options.chatTemplate != nil ? "chat_template" : "prompt_template"
+    let jinja = try JinjaOptions(day: options.chatTemplateDate)
+    func bad(_ problem: String) -> TaskError { .badOption(key: key, problem: problem) }
+    func models() throws -> ChatTemplateFiles? { try modelDirectory.map { try ChatTemplateFiles(modelDirectory: $0) } }
+    switch options.chatTemplate ?? options.promptTemplate {
+    case nil:
+      switch layout {
+      case nil, .instructions: self = .template(try ChatTemplate(.alpaca, options: jinja))
+      case .completions: self = .template(try ChatTemplate(.completion, options: jinja))
+      case .messages, .shareGPT, .turns:
+        guard let usual = try models()?.usual else {
+          throw TaskError.badOption(
+            key: "chat_template", problem: "conversations need one, and the model has none of its own; \(Self.known)")
+        }
+        self = .template(try ChatTemplate(usual.text, file: usual.file, options: jinja))
+      }
+    case "model":
+      guard let usual = try models()?.usual else {
+        throw bad(
+          "\"model\" needs a chat template among the model's files (chat_template.jinja, or chat_template in "
+            + "tokenizer_config.json), and there is none")
+      }
+      self = .template(try ChatTemplate(usual.text, file: usual.file, options: jinja))
+    case let text?:
+      if let own = ChatTemplate.Own(rawValue: text) {
+        self = .template(try ChatTemplate(own, options: jinja))
+      } else if let named = try models()?[text] {
+        self = .template(try ChatTemplate(named.text, file: named.file, options: jinja))
+      } else if text.hasSuffix(".jinja") || (!text.contains("{") && FileManager.default.fileExists(atPath: text)) {
+        guard let source = String(validating: try readFile(text), as: UTF8.self) else {
+          throw TaskError.invalidUTF8(file: text, line: 1)
+        }
+        self = .template(try ChatTemplate(source.replacing("\r\n", with: "\n"), file: text, options: jinja))
+      } else {
+        let template = try PromptTemplate(text, key: key, fields: ["instruction", "input"])
+        guard template.uses("instruction") else {
+          throw bad("\"\(text)\" has no {instruction}, and is no template's name; \(Self.known)")
+        }
+        self = .fields(template)
+      }
+    }
+  }
+
+  private static let known =
+    "known are model (the model's own), \(ChatTemplate.Own.allCases.map(\.rawValue).joined(separator: ", ")), a file of "
+    + "Jinja, or a text with {instruction} and {input}"
+
+  /// What a config says to get a template again that the data's layout decided; nil for the usual one.
+  var configValue: String? {
+    guard case .template(let template) = self, template.own != .alpaca else { return nil }
+    return template.own?.rawValue ?? "model"
+  }
+
+  /// Names it for people.
+  var name: String {
+    switch self {
+    case .template(let template): template.own == .completion ? "as they are" : "put into the template \(template.name)"
+    case .fields: "put into the text of prompt_template"
+    }
+  }
+}
+
+extension JinjaOptions {
+  /// Options with the day that `strftime_now` sees, as `2024-07-26`. Throws where it is no day.
+  fileprivate init(day: String?) throws {
+    guard let day else {
+      self.init()
+      return
+    }
+    let style = Date.ISO8601FormatStyle().year().month().day()
+    guard let date = try? Date(day, strategy: style) else {
+      throw TaskError.badOption(key: "chat_template_date", problem: "must be a day such as 2024-07-26, not \"\(day)\"")
+    }
+    self.init(now: date)
+  }
+}
