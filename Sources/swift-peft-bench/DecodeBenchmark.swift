@@ -26,7 +26,7 @@ struct DecodeBenchmark: ParsableCommand {
     var options = GenerationOptions()
     options.maxNewTokens = tokens + 9
     var times: [ContinuousClock.Instant] = []
-    _ = run.generator.stream(try run.ids(of: "Once upon a time"), options) { _ in
+    _ = run.generator.stream(try run.ids(of: "Once upon a time", options), options) { _ in
       times.append(ContinuousClock.now)
       return true
     }

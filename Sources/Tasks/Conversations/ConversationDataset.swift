@@ -49,9 +49,11 @@ extension EncodedDataset {
     }
     let items = outcomes.compactMap(\.item).filter { $0.targetCount > 0 }
     if items.isEmpty, !chosen.isEmpty {
-      throw TaskError.nothingUsable(
-        file: named(files.map(\.file)),
-        reasons: ["more than \(length) tokens (task.max_seq_length)", "nothing to learn"])
+      let reasons = [
+        outcomes.contains { $0.item == nil } ? "more than \(length) tokens (task.max_seq_length)" : nil,
+        outcomes.contains { $0.item != nil } ? "nothing to learn" : nil,
+      ]
+      throw TaskError.nothingUsable(file: named(files.map(\.file)), reasons: reasons.compactMap(\.self))
     }
     let most = "more than \(length) tokens (task.max_seq_length)"
     var notes = files.map { "\($0.file): \($0.conversations.count) \($0.layout.title), \(conversations.title)" }

@@ -36,7 +36,8 @@ struct ConversationEncoder: Sendable {
     guard !ending.isEmpty, endingToken == nil, case .template(let template) = format else { return }
     throw TaskError.badOption(
       key: "chat_template",
-      problem: "the template \(template.name) ends the assistant's turns with \"\(ending.clipped)\", which is no token of "
+      problem:
+        "the template \(template.name) ends the assistant's turns with \"\(ending.clipped)\", which is no token of "
         + "the model's tokenizer, so that an answer could not end")
   }
 
