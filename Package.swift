@@ -35,7 +35,7 @@ let package = Package(
       name: "SwiftPEFT",
       targets: [
         "Training", "Adapters", "Models", "Checkpoints", "Tokenizers", "Metrics", "Tasks", "Configuration", "RunStore",
-        "Reports", "StrictJSON", "Diagnostics",
+        "Reports", "Jinja", "StrictJSON", "Diagnostics",
       ]),
   ],
   dependencies: [
@@ -110,8 +110,8 @@ let package = Package(
     .target(
       name: "FuzzTargets",
       dependencies: [
-        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Metrics", "Models", "Tasks", "Tokenizers",
-        "Training",
+        "Adapters", "Checkpoints", "Configuration", "Diagnostics", "Jinja", "Metrics", "Models", "StrictJSON", "Tasks",
+        "Tokenizers", "Training",
       ],
       path: "Tests/FuzzTargets", swiftSettings: swift),
     .testTarget(

@@ -388,3 +388,51 @@ write("checkpoint-manifest", "nul", manifest({"history.jsonl\0": some}))
 write("checkpoint-manifest", "directory", manifest({"best": some, "": some, ".": some}))
 write("checkpoint-manifest", "newer", manifest({}, format_version=2))
 write("checkpoint-manifest", "itself", manifest({"manifest.json": {"bytes": largest, "sha256": ""}}))
+
+# Chat templates
+templates = root / "Tests/JinjaTests/Golden/templates"
+for name in ["qwen3-thinking", "xml-recursive-parts", "call-block", "last-turns-only.generation",
+             "generation-in-macro.generation"]:
+    write("jinja", name, (templates / f"{name}.jinja").read_text(encoding="utf-8"))
+for name, template in {
+    "repeat": "{{ 'a' * 1000000000 }}",
+    "repeat-list": "{{ [0] * 99999999999 }}",
+    "power": "{{ 10 ** 10 ** 10 }}",
+    "range": "{{ range(10 ** 12)|list }}",
+    "ranges": "{% for a in range(99999) %}{% for b in range(99999) %}{{ a * b }}{% endfor %}{% endfor %}",
+    "double": "{% set ns = namespace(x='ab') %}{% for i in range(99) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+    "nest": "{% set ns = namespace(x=[]) %}{% for i in range(9999) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+    "nest-lazily": "{% set ns = namespace(x=[1]) %}{% for i in range(9999) %}{% set ns.x = ns.x|map('string') %}{% endfor %}{{ ns.x|list }}",
+    "itself": "{% set ns = namespace() %}{% set ns.ns = ns %}{{ ns }}{{ [ns] == [ns] }}{{ ns|tojson }}",
+    "endless": "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+    "endless-call": "{% macro f() %}{% call f() %}{{ caller() }}{% endcall %}{% endmacro %}{{ f() }}",
+    "endless-loop": "{% for x in [[1]] recursive %}{{ loop([[x]]) }}{% endfor %}",
+    "parentheses": "{{ " + "(" * 900 + "1" + ")" * 900 + " }}",
+    "brackets": "{{ " + "[" * 900 + "]" * 900 + " }}",
+    "minus": "{{ " + "-" * 900 + "1 }}",
+    "not": "{{ " + "not " * 900 + "1 }}",
+    "plus": "{{ 1" + "+1" * 900 + " }}",
+    "dots": "{{ s" + ".s" * 900 + " }}",
+    "filters": "{{ s" + "|e" * 900 + " }}",
+    "ifs": "{% if 1 %}" * 400,
+    "elifs": "{% if 0 %}" + "{% elif 0 %}" * 400 + "{% endif %}",
+    "fors": "{% for x in [1] %}" * 300 + "{{ x }}" + "{% endfor %}" * 300,
+    "format": "{{ '%999999999d' % 1 }}{{ '{:>999999999}'.format(1) }}{{ '%.999999999f' % 1 }}",
+    "field": "{{ '{0[a].b[c]!r:>{1}}'.format({'a': 1}, 5) }}{{ '%(a)s%%%-05.1f' % {'a': 1} }}",
+    "pad": "{{ s.center(99999999999) }}{{ s.zfill(99999999999) }}{{ '\\t'.expandtabs(99999999999) }}",
+    "slices": "{{ s[::-1][9223372036854775807:-9223372036854775807:9223372036854775807] }}{{ xs[-9223372036854775807 - 1::-9223372036854775807 - 1] }}",
+    "overflow": "{{ -9223372036854775807 - 1 }}{{ (-9223372036854775807 - 1) // -1 }}{{ (-9223372036854775807 - 1)|abs }}",
+    "replace": "{{ ('a' * 9999).replace('', 'b' * 9999) }}{{ ('a' * 99999).count('a' * 9000) }}",
+    "separators": "{{ messages|tojson(indent=3, separators=('', 7)) }}{{ messages|tojson(indent=99999999) }}",
+    "sort": "{{ [1, 'a', none]|sort }}{{ messages|sort(attribute='role,content') }}{{ messages|groupby('role') }}",
+    "time": "{{ strftime_now('%999999999Y %E %O %_^#10d %') }}",
+    "raw": "{% raw %}{{ {% {# {%- endraw -%} x",
+    "open": "{{ '",
+    "escapes": r"{{ '\x4' }}{{ '\ud800' }}{{ '\N{DASH}' }}",
+    "lines": "a\r\n  {%- if n -%}\r b {%+ endif +%}\n {#- c -#} {{- n -}} \n",
+    "unicode": "{% set é = '\\u0301' %}{{ é }}{{ 'Σς ß ŉ İ ǆ'.title()|upper|lower|capitalize }}",
+    "unknown": "{{ s|nothing }}{% if s is nobody %}{% endif %}",
+    "refused": "{% include 'x' %}{{ xs.append(1) }}{{ s.__class__.__mro__ }}",
+}.items():
+    write("jinja", name, template)
+write("jinja", "variables", "{% for k, v in a.items() %}{{ k }}{{ v }}{% endfor %}{{ b|tojson }}", text({"a": {"x": [1, None]}, "b": deep[:40]}))

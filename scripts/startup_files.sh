@@ -9,7 +9,7 @@
 #   PROGRAM         the debug build (default: PACKAGE_DIR/.build/debug/swift-peft)
 #   STEP_SYMBOL     the beginning of the mangled name of the function that is the step (default: Trainer.step)
 #   LIBRARIES       targets that know nothing of fine-tuning, which the second count leaves out
-#                   (default: StrictJSON Diagnostics Kernels Autograd Checkpoints Tokenizers RunStore Hub)
+#                   (default: StrictJSON Diagnostics Kernels Autograd Checkpoints Tokenizers Jinja RunStore Hub)
 #   CONFIG          the run config (default: configs/quickstart.json)
 #   MINILM_DIR      the all-MiniLM-L6-v2 checkpoint (default: models/all-MiniLM-L6-v2)
 #
@@ -23,7 +23,7 @@ program=$(readlink -f "${PROGRAM:-$package/.build/debug/swift-peft}") || true
 command -v gdb >/dev/null || die 'gdb is not installed'
 [ -f "$(minilm_directory)/model.safetensors" ] || die "there is no model in $(minilm_directory): set MINILM_DIR"
 symbol=${STEP_SYMBOL:-\$s8Training7TrainerV4step}
-libraries=${LIBRARIES:-StrictJSON Diagnostics Kernels Autograd Checkpoints Tokenizers RunStore Hub}
+libraries=${LIBRARIES:-StrictJSON Diagnostics Kernels Autograd Checkpoints Tokenizers Jinja RunStore Hub}
 minilm=$(readlink -f "$(minilm_directory)")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

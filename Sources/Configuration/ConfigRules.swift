@@ -23,6 +23,9 @@ struct ConfigRule: Sendable {
       guard !task.comesAsDirectory, config.task.trainFile == nil, config.task.dataDir == nil else { return nil }
       return "task \(task.name) needs train_file" + (task.hasFileNames ? ", or data_dir" : "")
     },
+    ConfigRule(path: "task.validation_split", others: ["task.validation_file"]) { config in
+      config.task.validationSplit != nil && config.task.validationFile != nil ? "goes without validation_file" : nil
+    },
     forTask("task.fewshot_file", with: "task.num_fewshot") { task, config in
       guard task.options.contains(.fewshotFile), config.task.fewshotFile != nil, config.task.numFewshot == 0 else {
         return nil

@@ -76,18 +76,24 @@ enum FieldDescriptions {
   ]
 
   private static let task = [
-    "task.name": "The task; tsv is a table of your own: TSV, or CSV, JSONL or JSON by the file's ending.",
+    "task.name": "The task; text-classification reads files of your own (its old name is tsv).",
     "task.data_dir": "Directory with the task's usual file names.",
     "task.train_file":
       "Replaces the task's own file, or names it where the task has none: a path, a pattern (data/train-*.csv), or a list.",
     "task.validation_file":
       "Replaces the task's own file, or names it where the task has none; a path, pattern or list.",
     "task.test_file": "Replaces the task's own file, or names it where the task has none; a path, pattern or list.",
-    "task.file_format": "How the files are written; null: as their endings tell.",
+    "task.file_format": "How the files are written (text: causal-lm alone); null: as their endings tell.",
     "task.delimiter": "What ends the fields of CSV; null: a comma.",
-    "task.text_columns": "tsv: the column of the text, or the two of a pair, by name or 0-based number.",
-    "task.label_column": "tsv: the column of the label, by name or 0-based number.",
-    "task.has_header": "tsv: whether the first line names the columns; cola accepts it without effect.",
+    "task.validation_split":
+      "Instead of validation_file: the share of the training examples that is held back to validate on, of each class alike.",
+    "task.text_columns":
+      "text-classification: the column of the text, or the two of a pair; causal-lm: that of the text (null: text); by name or 0-based number.",
+    "task.label_column": "text-classification: the column of the label, by name or 0-based number.",
+    "task.has_header":
+      "text-classification: whether the first line names the columns; cola accepts it without effect.",
+    "task.label_names":
+      "The labels in the order of the head's outputs; a whole number in a file is the place of a label in this list.",
     "task.prompt_template":
       "instruct: the older name of chat_template, or a text with {instruction} and {input}.",
     "task.chat_template":

@@ -1,4 +1,5 @@
 import Adapters
+import Diagnostics
 import Kernels
 import StrictJSON
 import Tasks
@@ -9,18 +10,20 @@ public typealias TaskConfig = TaskOptions
 extension TaskConfig: ConfigSection {
   static func fields(_ catalog: Catalog) -> [Field<TaskConfig>] {
     [
-      Field("name", \.name, .name(of: catalog.tasks.map(\.name)), required: true),
+      Field("name", \.name, .name(of: catalog.tasks.flatMap { [$0.name] + $0.oldNames }), required: true),
       Field("data_dir", optional: \.dataDir, .text),
       Field("train_file", optional: \.trainFile, .files),
       Field("validation_file", optional: \.validationFile, .files),
       Field("test_file", optional: \.testFile, .files),
       Field("file_format", optional: \.fileFormat, .choice).omittedIfNull,
       Field("delimiter", optional: \.delimiter, .delimiter).omittedIfNull,
+      Field("validation_split", optional: \.validationSplit, .number(above: 0, below: 1)).omittedIfNull,
       Field(
         "text_columns", optional: \.textColumns,
         .list("a list of one or two columns, by name or 0-based number", of: .column, most: 2)),
       Field("label_column", optional: \.labelColumn, .column),
       Field("has_header", \.hasHeader, .truth),
+      Field("label_names", optional: \.labelNames, .labelNames).omittedIfNull,
       Field("prompt_template", optional: \.promptTemplate, .text),
       Field("chat_template", optional: \.chatTemplate, .text).omittedIfNull,
       Field("chat_template_date", optional: \.chatTemplateDate, .text).omittedIfNull,
@@ -42,6 +45,22 @@ extension FieldKind where Value == [String] {
     let paths = FieldKind.oneOrMore("a path or a list of paths", of: .text)
     return Self(
       read: paths.read, write: { $0.count == 1 ? .string($0[0]) : paths.write($0) }, schema: paths.schema)
+  }
+}
+
+extension FieldKind where Value == [String] {
+  /// Names that are told apart by their code points.
+  fileprivate static var labelNames: Self {
+    let what = "a list of names"
+    return Self(
+      read: { node in
+        guard let nodes = node.array, !nodes.isEmpty else { return .expected(what) }
+        let names = nodes.compactMap(\.string).filter { !$0.isEmpty }
+        if names.count < nodes.count { return .expected(what) }
+        return names.firstRepeated == nil ? .success(names) : .expected(what + ", none of them twice")
+      },
+      write: { .strings($0) },
+      schema: ["type": "array", "items": ["type": "string", "minLength": 1], "minItems": 1, "uniqueItems": true])
   }
 }
 

@@ -51,6 +51,7 @@ final class ForStatement: Statement {
       try renderer.step()
       if !isKnownUniquelyReferenced(&inner) { inner = Scope(scope) }
       inner.clear()
+      body.hideNames(in: inner, renderer)
       if let loop, let state { inner.set(loop, .reference(state)) }
       try at(line) { try target.set(value, inner, renderer) }
       let flow = try body.run(inner, renderer)
@@ -61,7 +62,7 @@ final class ForStatement: Statement {
       isEmpty = isEmpty && flow == .nextRound
     }
     state?.recurse = nil
-    return isEmpty ? try other.run(Scope(scope), renderer) : .next
+    return isEmpty ? try other.run(other.scope(in: scope, renderer), renderer) : .next
   }
 
   private func cursor(_ values: JinjaValue, _ scope: Scope, _ renderer: Renderer) throws -> Cursor {

@@ -121,7 +121,7 @@ struct MacroDefinition: Sendable {
 
   /// The text of the body with `arguments`.
   func run(_ arguments: Arguments, _ outer: Scope, _ renderer: Renderer) throws -> String {
-    let scope = Scope(outer)
+    let scope = body.scope(in: outer, renderer)
     var values: [JinjaValue?] = Array(arguments.positional.prefix(parameters.count))
     var named = arguments.named
     func take(_ name: String) -> JinjaValue? {

@@ -39,6 +39,7 @@ public struct JinjaTemplate: Sendable {
     }
     defer { renderer.takeApart() }
     do {
+      program.body.hideNames(in: renderer.root, renderer)
       _ = try program.body.run(renderer.root, renderer)
     } catch let failure as JinjaFailure {
       throw JinjaError(failure, in: name)
@@ -68,8 +69,9 @@ extension JinjaError {
 extension JinjaTemplate {
   /// The variables that transformers' `apply_chat_template` gives to a chat template.
   ///
-  /// Without tools or documents, the variables are there and `none`. What a message reasons under `reasoning_content`,
-  /// `thinking` or `reasoning` it gets under the first two of these names.
+  /// Without tools or documents, these variables are there and `none`. Members of a message that are `none` are left out.
+  /// What a message reasons, under `reasoning_content`, `thinking` or `reasoning`, it gets under the first two of these
+  /// names.
   ///
   /// - Parameter others: special tokens and arguments of one's own, such as `bos_token` and `enable_thinking`.
   public static func chatVariables(
@@ -77,21 +79,20 @@ extension JinjaTemplate {
     others: [(String, JinjaValue)] = []
   ) -> [(String, JinjaValue)] {
     [
-      ("messages", .elements(messages.map(withReasoning))), ("tools", tools ?? .none),
+      ("messages", .elements(messages.map(prepared))), ("tools", tools ?? .none),
       ("documents", documents ?? .none), ("add_generation_prompt", .bool(addGenerationPrompt)),
     ] + others
   }
 
-  private static func withReasoning(_ message: JinjaValue) -> JinjaValue {
+  private static func prepared(_ message: JinjaValue) -> JinjaValue {
     guard case .object(let object) = message else { return message }
+    let members = zip(object.keys, object.values).filter { !$0.1.isNone }
     let reasoning = ["reasoning_content", "thinking", "reasoning"].lazy.compactMap { object[$0] }.first { !$0.isNone }
-    guard let reasoning else { return message }
+    if reasoning == nil, members.count == object.count { return message }
     var builder = JinjaObject.Builder()
-    builder.set(.text("thinking"), key: "thinking", value: reasoning)
-    for (key, value) in zip(object.keys, object.values) {
-      if let hash = HashKey(key) { builder.set(hash, key: key, value: value) }
-    }
-    builder.set(.text("reasoning_content"), key: "reasoning_content", value: reasoning)
+    if let reasoning { builder.set(.text("thinking"), key: "thinking", value: reasoning) }
+    for (key, value) in members { if let hash = HashKey(key) { builder.set(hash, key: key, value: value) } }
+    if let reasoning { builder.set(.text("reasoning_content"), key: "reasoning_content", value: reasoning) }
     return .object(builder.object)
   }
 }

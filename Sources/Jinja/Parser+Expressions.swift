@@ -150,7 +150,9 @@ extension Parser {
     case .name(let name):
       if name == "self" { throw failure("self is not available: a chat template has no parent", line: token.line) }
       if let count = uses[name] { uses[name] = count + 1 }
-      return NameExpression(name, id: id(name))
+      let id = id(name)
+      frames.read(id)
+      return NameExpression(name, id: id)
     case .string(let text):
       var text = text
       while case .string(let more) = current.kind {

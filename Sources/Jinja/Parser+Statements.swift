@@ -24,10 +24,12 @@ extension Parser {
   }
 
   /// The block that a tag begins, until one of the tags `end`.
-  mutating func block(until end: [String], dropsEnd: Bool = true) throws -> Block {
+  ///
+  /// - Parameter frame: its number, if it has variables of its own.
+  mutating func block(until end: [String], dropsEnd: Bool = true, frame: Int? = nil) throws -> Block {
     _ = skip(.colon)
     try expect(.blockEnd)
-    let block = Block(try statements(until: end))
+    let block = Block(try inside(frame ?? frames.current) { try $0.statements(until: end) }, frame: frame)
     if current.kind == .end { throw unknownTag(nil, awaited + [end]) }
     try check(block.nesting)
     if dropsEnd { next() }
@@ -48,7 +50,7 @@ extension Parser {
     case "filter":
       next()
       guard let filter = try filterChain(startsInline: true) else { break }
-      return [FilterStatement(filter, try block(until: ["endfilter"]), line: line)]
+      return [FilterStatement(filter, try block(until: ["endfilter"], frame: frames.add()), line: line)]
     case "with": return [try with(line)]
     case "print":
       next()
@@ -64,11 +66,12 @@ extension Parser {
       guard let constant = try expression() as? Constant, case .bool(false) = constant.value else {
         throw failure("autoescape is not available in templates here", line: line)
       }
-      return [WithStatement([], try block(until: ["endautoescape"]), line: line)]
+      return [WithStatement([], try block(until: ["endautoescape"], frame: frames.add()), line: line)]
     case "generation":
       next()
       hasGeneration = true
-      let body = try function { try $0.block(until: ["endgeneration"]) }
+      let frame = frames.add()
+      let body = try function { try $0.block(until: ["endgeneration"], frame: frame) }
       return [GenerationStatement(body)]
     case "break", "continue":
       next()
@@ -121,37 +124,47 @@ extension Parser {
     guard skip(name: "in") else { throw failure("expected token 'in', got \(PythonText.quoted(current.shown))") }
     let values = try tuple(withCondition: false, until: "recursive")
     let known = unknown.count
-    let condition = skip(name: "if") ? try expression() : nil
+    let frame = frames.add()
+    inside(frame) { $0.read(target) }
+    var condition: (any Expression)?
+    if skip(name: "if") {
+      let own = frames.add()
+      condition = try inside(own) { try $0.expression() }
+    }
     let isRecursive = skip(name: "recursive")
     let loopUses = uses["loop"] ?? 0
+    let loop = id("loop")
+    inside(frame) { $0.frames.read(loop) }
     loops += 1
     let body: Block
     do {
       defer { loops -= 1 }
-      body = try block(until: ["endfor", "else"], dropsEnd: false)
+      body = try block(until: ["endfor", "else"], dropsEnd: false, frame: frame)
     }
     let usesLoop = isRecursive || uses["loop"] ?? 0 > loopUses
-    var other = Block([])
+    var other = Block([], frame: nil)
     if isName("else", next()) {
       let outer = loops
       if isRecursive { loops = 0 }
       defer { loops = outer }
-      other = try block(until: ["endfor"])
+      other = try block(until: ["endfor"], frame: frames.add())
     }
     try complain(since: known)
     return ForStatement(
       target, in: values, if: condition, isRecursive: isRecursive, body, else: other,
-      loop: usesLoop ? id("loop") : nil, line: line)
+      loop: usesLoop ? loop : nil, line: line)
   }
 
   private mutating func condition(_ line: Int) throws -> any Statement {
     let known = unknown.count
     var branches: [(condition: any Expression, body: Block, line: Int)] = []
-    var other = Block([])
+    var other = Block([], frame: nil)
     var line = line
+    var mark: Int?
     next()
     while true {
       let condition = try tuple(withCondition: false)
+      mark = mark ?? frames.mark
       let body = try block(until: ["elif", "else", "endif"], dropsEnd: false)
       branches.append((condition, body, line))
       let end = next()
@@ -163,6 +176,7 @@ extension Parser {
       break
     }
     forgive(since: known)
+    frames.forget(since: mark ?? frames.mark)
     return IfStatement(branches, else: other)
   }
 
@@ -171,9 +185,15 @@ extension Parser {
   private mutating func assignment(_ line: Int) throws -> any Statement {
     next()
     let target = try self.target(until: nil, withNamespace: true)
-    if skip(.assign) { return SetStatement(target, try tuple(), line: line) }
-    let filter = try filterChain(startsInline: false)
-    return SetBlockStatement(target, filter, try block(until: ["endset"]), line: line)
+    if skip(.assign) {
+      let value = try tuple()
+      note(target)
+      return SetStatement(target, value, line: line)
+    }
+    note(target)
+    let frame = frames.add()
+    let filter = try inside(frame) { try $0.filterChain(startsInline: false) }
+    return SetBlockStatement(target, filter, try block(until: ["endset"], frame: frame), line: line)
   }
 
   private mutating func with(_ line: Int) throws -> any Statement {
@@ -185,7 +205,26 @@ extension Parser {
       try expect(.symbol(.assign))
       assignments.append((target, try expression()))
     }
-    return WithStatement(assignments, try block(until: ["endwith"]), line: line)
+    let frame = frames.add()
+    inside(frame) { parser in for assignment in assignments { parser.read(assignment.target) } }
+    return WithStatement(assignments, try block(until: ["endwith"], frame: frame), line: line)
+  }
+
+  /// Notes that the current block sets `target`.
+  private mutating func note(_ target: Target) {
+    switch target {
+    case .name(let id): frames.set(id)
+    case .attribute(let id, _): frames.read(id)
+    case .tuple(let targets): for target in targets { note(target) }
+    }
+  }
+
+  /// Notes that the current block begins with `target` set.
+  private mutating func read(_ target: Target) {
+    switch target {
+    case .name(let id), .attribute(let id, _): frames.read(id)
+    case .tuple(let targets): for target in targets { read(target) }
+    }
   }
 
   /// What is assigned to: a name, several with commas, the attribute of a namespace.
@@ -233,8 +272,10 @@ extension Parser {
   private mutating func macro(_ line: Int) throws -> any Statement {
     next()
     let name = try expectName()
+    let macro = id(name)
+    frames.set(macro)
     let definition = try definition(name, line, hasParameters: true, until: "endmacro") { _ in () }.definition
-    return MacroStatement(definition, id: id(name))
+    return MacroStatement(definition, id: macro)
   }
 
   private mutating func callBlock(_ line: Int) throws -> any Statement {
@@ -255,6 +296,7 @@ extension Parser {
     _ name: String?, _ line: Int, hasParameters: Bool, until end: String, _ head: (inout Parser) throws -> Head
   ) throws -> (definition: MacroDefinition, head: Head) {
     var parameters: [MacroDefinition.Parameter] = []
+    let frame = frames.add()
     if hasParameters {
       try expect(.symbol(.openParenthesis))
       while !isSymbol(.closeParenthesis) {
@@ -265,17 +307,23 @@ extension Parser {
         }
         var standard: (any Expression)?
         if skip(.assign) {
-          standard = try expression()
+          standard = try inside(frame) { try $0.expression() }
         } else if parameters.last?.standard != nil {
           throw failure("non-default argument follows default argument")
         }
-        parameters.append(MacroDefinition.Parameter(name: name, id: id(name), standard: standard))
+        let parameter = id(name)
+        inside(frame) { $0.frames.read(parameter) }
+        parameters.append(MacroDefinition.Parameter(name: name, id: parameter, standard: standard))
       }
       next()
     }
     let result = try head(&self)
     let before = uses
-    let body = try function { try $0.block(until: [end]) }
+    let special = SpecialNames(caller: id("caller"), varargs: id("varargs"), kwargs: id("kwargs"))
+    inside(frame) { parser in
+      for id in [special.caller, special.varargs, special.kwargs] { parser.frames.read(id) }
+    }
+    let body = try function { try $0.block(until: [end], frame: frame) }
     func isUsed(_ special: String) -> Bool {
       uses[special] != before[special] && !parameters.contains { $0.name == special }
     }
@@ -286,7 +334,6 @@ extension Parser {
         "When defining macros or call blocks the special \"caller\" argument must be omitted or be given a default.",
         line: line)
     }
-    let special = SpecialNames(caller: id("caller"), varargs: id("varargs"), kwargs: id("kwargs"))
     let definition = MacroDefinition(
       name: name, parameters: parameters, body: body, line: line, special: special, takesCaller: isUsed("caller"),
       takesMore: isUsed("varargs"), takesNamed: isUsed("kwargs"))
@@ -308,7 +355,8 @@ extension Parser {
         "Block names in Jinja have to be valid Python identifiers and may not contain hyphens, "
           + "use an underscore instead.")
     }
-    let body = try function { try $0.block(until: ["endblock"]) }
+    let frame = frames.add(isApart: !isScoped)
+    let body = try function { try $0.block(until: ["endblock"], frame: frame) }
     _ = skip(name: name)
     return NamedBlockStatement(body, isScoped: isScoped)
   }

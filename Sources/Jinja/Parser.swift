@@ -4,6 +4,8 @@ struct Program: Sendable {
   /// The names in the template, by their ids.
   let names: [String]
   let hasGeneration: Bool
+  /// The names that each block with variables of its own hides, by its number.
+  let hidden: [[Int]]
 }
 
 /// Makes a program of a template's text.
@@ -28,14 +30,16 @@ struct Parser {
   var unknown: [JinjaFailure] = []
   var hasGeneration = false
   var blocks: [String] = []
+  var frames = Frames()
 
   /// The program of `source`.
   static func program(_ source: String) throws -> Program {
     var parser = Parser(tokens: try Lexer.tokens(source))
-    let body = Block(try parser.statements(until: nil))
+    let body = Block(try parser.statements(until: nil), frame: 0)
     try parser.check(body.nesting)
     if let unknown = parser.unknown.first { throw unknown }
-    return Program(body: body, names: parser.names, hasGeneration: parser.hasGeneration)
+    return Program(
+      body: body, names: parser.names, hasGeneration: parser.hasGeneration, hidden: parser.frames.hidden)
   }
 
   private init(tokens: [Token]) { self.tokens = tokens }
@@ -98,6 +102,14 @@ struct Parser {
     names.append(name)
     ids[.text(name)] = names.count - 1
     return names.count - 1
+  }
+
+  /// Parses a part of the block `frame`, which has variables of its own.
+  mutating func inside<Result>(_ frame: Int, _ parse: (inout Parser) throws -> Result) rethrows -> Result {
+    let outer = frames.current
+    frames.current = frame
+    defer { frames.current = outer }
+    return try parse(&self)
   }
 
   /// Parses something one level deeper.

@@ -24,6 +24,13 @@ final class Scope {
     }
   }
 
+  /// A scope apart from all others that has the values of this one, but not what is only hidden.
+  func copy() -> Scope {
+    let copy = Scope(nil)
+    for (id, value) in zip(ids, values) where !value.isUndefined { copy.set(id, value) }
+    return copy
+  }
+
   func clear() {
     ids.removeAll(keepingCapacity: true)
     values.removeAll(keepingCapacity: true)
@@ -40,6 +47,8 @@ final class Renderer {
 
   /// The variables that the template sets outside of all blocks.
   let root = Scope(nil)
+  /// The names that blocks hide.
+  let hidden: [[Int]]
   private var output = ""
   /// The outputs that wait until a macro or a block has been captured.
   private var waiting: [String] = []
@@ -62,6 +71,7 @@ final class Renderer {
   init(_ program: Program, options: JinjaOptions) {
     self.options = options
     names = program.names
+    hidden = program.hidden
     globals = Array(repeating: nil, count: program.names.count)
     stepsLeft = options.stepLimit
     nesting = program.body.nesting
@@ -124,6 +134,14 @@ final class Renderer {
     try spend(bytes: text.utf8.count)
     try check(length: output.utf8.count + text.utf8.count)
     output += text
+  }
+
+  /// Prints what a `filter` or `call` tag gives, which jinja2 does not make a text.
+  func print(text value: JinjaValue) throws {
+    guard let text = value.text else {
+      throw JinjaFailure("sequence item 0: expected str instance, \(value.typeName) found")
+    }
+    try print(text)
   }
 
   /// The text that `body` prints.

@@ -12,9 +12,12 @@ enum Flow { case next, leaveLoop, nextRound }
 struct Block: Sendable {
   let statements: [any Statement]
   let nesting: Int
+  /// Its number, if it has variables of its own.
+  private let frame: Int?
 
-  init(_ statements: [any Statement]) {
+  init(_ statements: [any Statement], frame: Int?) {
     self.statements = statements
+    self.frame = frame
     nesting = 1 + (statements.lazy.map(\.nesting).max() ?? 0)
   }
 
@@ -24,6 +27,21 @@ struct Block: Sendable {
       if flow != .next { return flow }
     }
     return .next
+  }
+
+  /// Makes a scope for the block, inside of `outer`.
+  func scope(in outer: Scope?, _ renderer: Renderer) -> Scope {
+    let scope = Scope(outer)
+    hideNames(in: scope, renderer)
+    return scope
+  }
+
+  /// Sets the names that the block hides.
+  func hideNames(in scope: Scope, _ renderer: Renderer) {
+    guard let frame else { return }
+    for id in renderer.hidden[frame] {
+      scope.set(id, .undefined(JinjaUndefined(.name(renderer.names[id]))))
+    }
   }
 }
 
@@ -166,7 +184,7 @@ final class SetBlockStatement: Statement {
   }
 
   func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
-    let inner = Scope(scope)
+    let inner = body.scope(in: scope, renderer)
     var flow = Flow.next
     let text = JinjaValue.string(try renderer.capture { flow = try body.run(inner, renderer) })
     // A jump out of the block leaves everything as it was.
@@ -193,11 +211,11 @@ final class FilterStatement: Statement {
   }
 
   func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
-    let inner = Scope(scope)
+    let inner = body.scope(in: scope, renderer)
     var flow = Flow.next
     let text = JinjaValue.string(try renderer.capture { flow = try body.run(inner, renderer) })
     guard flow == .next else { return flow }
-    try at(line) { try renderer.print(renderer.text(filter.apply(to: text, inner, renderer))) }
+    try at(line) { try renderer.print(text: filter.apply(to: text, inner, renderer)) }
     return .next
   }
 }
@@ -217,7 +235,7 @@ final class WithStatement: Statement {
   }
 
   func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
-    let inner = Scope(scope)
+    let inner = body.scope(in: scope, renderer)
     for (target, value) in assignments {
       try at(line) { try target.set(value.evaluate(scope, renderer), inner, renderer) }
     }
@@ -261,7 +279,7 @@ final class CallStatement: Statement {
   func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
     renderer.keep(scope)
     let caller = JinjaValue.reference(Macro(definition, scope: scope))
-    try at(line) { try renderer.print(renderer.text(call.evaluate(scope, renderer, caller: caller))) }
+    try at(line) { try renderer.print(text: call.evaluate(scope, renderer, caller: caller)) }
     return .next
   }
 }
@@ -274,7 +292,7 @@ final class GenerationStatement: Statement {
   init(_ body: Block) { self.body = body }
 
   func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
-    let inner = Scope(scope)
+    let inner = body.scope(in: scope, renderer)
     try renderer.printGenerated(renderer.capture { _ = try body.run(inner, renderer) })
     return .next
   }
@@ -293,7 +311,7 @@ final class NamedBlockStatement: Statement {
   }
 
   func run(_ scope: Scope, _ renderer: Renderer) throws -> Flow {
-    try body.run(Scope(isScoped ? scope : renderer.root), renderer)
+    try body.run(body.scope(in: isScoped ? scope : renderer.root.copy(), renderer), renderer)
   }
 }
 

@@ -7,6 +7,8 @@ public enum RandomPurpose: Sendable, Equatable {
   case shuffle
   /// Tokens drawn while text is generated.
   case sampling
+  /// Which examples are held back to validate on.
+  case holdOut
   /// Dropout at `site`, as the model's forward code numbers them.
   case dropout(site: Int)
 
@@ -15,6 +17,7 @@ public enum RandomPurpose: Sendable, Equatable {
     case .initialization: 1
     case .shuffle: 2
     case .sampling: 3
+    case .holdOut: 4
     case .dropout(let site): 0x100 + UInt32(truncatingIfNeeded: site)
     }
   }
@@ -70,8 +73,13 @@ public struct Philox: Sendable {
 
   /// A permutation of 0 ..< count for an epoch, by the Fisher–Yates shuffle.
   public func permutation(_ count: Int, epoch: Int) -> [Int] {
+    permutation(count, purpose: .shuffle, stream: UInt64(epoch))
+  }
+
+  /// A permutation of 0 ..< count.
+  public func permutation(_ count: Int, purpose: RandomPurpose, stream: UInt64) -> [Int] {
     var order = Array(0..<count)
-    let words = words(2 * max(0, count - 1), purpose: .shuffle, stream: UInt64(epoch))
+    let words = words(2 * max(0, count - 1), purpose: purpose, stream: stream)
     for last in stride(from: count - 1, to: 0, by: -1) {
       let place = 2 * (count - 1 - last)
       let random = UInt64(words[place]) << 32 | UInt64(words[place + 1])

@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// A JSON value with its line, for errors about its meaning.
 public struct JSONNode: Sendable, Equatable {
   /// The value.
@@ -31,7 +33,7 @@ public enum JSONValue: Sendable, Equatable {
 public struct JSONObject: Sendable, Equatable {
   /// Keys in file order.
   public private(set) var keys: [String]
-  private var members: [ExactKey: JSONNode]
+  private var members: [ExactText: JSONNode]
 
   /// An object with no members.
   public init() {
@@ -41,30 +43,18 @@ public struct JSONObject: Sendable, Equatable {
 
   /// The member `key`, or nil. Assigning to a new key appends it; assigning nil removes the member.
   public subscript(key: String) -> JSONNode? {
-    get { members[ExactKey(text: key)] }
+    get { members[ExactText(key)] }
     set {
       if let newValue {
-        if members.updateValue(newValue, forKey: ExactKey(text: key)) == nil { keys.append(key) }
-      } else if members.removeValue(forKey: ExactKey(text: key)) != nil {
-        keys.removeAll { ExactKey(text: $0) == ExactKey(text: key) }
+        if members.updateValue(newValue, forKey: ExactText(key)) == nil { keys.append(key) }
+      } else if members.removeValue(forKey: ExactText(key)) != nil {
+        keys.removeAll { ExactText($0) == ExactText(key) }
       }
     }
   }
 
   /// The number of members.
   public var count: Int { keys.count }
-}
-
-/// A string that is compared scalar by scalar.
-private struct ExactKey: Hashable {
-  var text: String
-
-  static func == (a: Self, b: Self) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
-
-  func hash(into hasher: inout Hasher) {
-    var text = text
-    text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-  }
 }
 
 extension JSONNode {

@@ -22,6 +22,10 @@ public enum TaskError: UserFacingError, Equatable {
   case unreadable(file: String, reason: String)
   /// A file holds nothing, or no row but its header.
   case emptyFile(file: String), onlyHeader(file: String)
+  /// A file is in a format that is not read.
+  case foreignFormat(file: String, format: String, advice: String)
+  /// A file that would be read as plain text holds records.
+  case recordsInText(file: String, format: FileFormat)
   /// A column of a JSON file is given by its number.
   case numberedColumn(file: String, column: Column)
   /// A file lacks a column.
@@ -81,6 +85,11 @@ public enum TaskError: UserFacingError, Equatable {
     case .unreadable(let file, let reason): "\(file): \(reason)"
     case .emptyFile(let file): "\(file): the file is empty"
     case .onlyHeader(let file): "\(file): no rows after the header"
+    case .foreignFormat(let file, let format, let advice):
+      "\(file): this is \(format), not text, CSV, TSV, JSONL or JSON; \(advice)"
+    case .recordsInText(let file, let format):
+      "\(file): holds \(format.rawValue.uppercased()), although its name does not end so; file_format (or --format) "
+        + "\"\(format.rawValue)\" reads its records, \"text\" takes the file as it is"
     case .missingColumn(let file, let column, let header):
       "\(file):1: no column \(column)" + missingColumnHint(column, header)
     case .numberedColumn(let file, let column): "\(file):1: no column \(column); JSON records have names"

@@ -88,6 +88,16 @@ enum TokenDecoder: Sendable {
     }
   }
 
+  /// The bytes of one token where tokens are bytes, or names of bytes; nil where it has a text.
+  func bytes(ofToken token: String) -> [UInt8]? {
+    switch self {
+    case .byteLevel: byteLevelBytes([token])
+    case .byteFallback: byteValue(ofToken: token).map { [$0] }
+    case .sequence(let steps): steps.lazy.compactMap { $0.bytes(ofToken: token) }.first
+    default: nil
+    }
+  }
+
   /// The bytes of the byte tokens at the end.
   private static func trailingBytes(_ tokens: [String]) -> [UInt8] {
     tokens.reversed().lazy.map(byteValue).prefix { $0 != nil }.compactMap { $0 }.reversed()
@@ -171,16 +181,19 @@ func byteLevelBytes(_ tokens: [String]) -> [UInt8] {
 }
 
 /// Whether `bytes` end in the middle of a scalar's UTF-8.
-private func endsWithinScalar(_ bytes: [UInt8]) -> Bool {
+private func endsWithinScalar(_ bytes: [UInt8]) -> Bool { lengthOfUnfinishedScalar(bytes) > 0 }
+
+/// The bytes at the end that begin a scalar's UTF-8 without ending it.
+func lengthOfUnfinishedScalar(_ bytes: [UInt8]) -> Int {
   var position = bytes.count
   while position > 0, bytes.count - position < 3 {
     position -= 1
     let byte = bytes[position]
     if byte & 0xC0 == 0x80 { continue }
     let length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC2 ? 2 : 1
-    return byte <= 0xF4 && bytes.count - position < length
+    return byte <= 0xF4 && bytes.count - position < length ? bytes.count - position : 0
   }
-  return false
+  return 0
 }
 
 /// The clean-up of English text in `tokenizers`: removes spaces before punctuation and contractions.
@@ -209,7 +222,7 @@ extension String {
     String(unicodeScalars.dropFirst(prefix.unicodeScalars.count))
   }
 
-  fileprivate func replacingScalars(_ pattern: String, by text: String) -> String {
+  func replacingScalars(_ pattern: String, by text: String) -> String {
     // Most tokens have nothing to replace.
     guard let first = pattern.utf8.first, utf8.contains(first) else { return self }
     return String(

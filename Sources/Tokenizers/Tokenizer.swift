@@ -60,11 +60,21 @@ public struct Tokenizer: Sendable {
   /// The ids of `text`, or of `text` and `pair`, with special tokens. Beyond `maxLength`, tokens are dropped from the end
   /// of the longer text first. Special tokens are never dropped.
   public func encode(_ text: String, pair: String? = nil, maxLength: Int? = nil) -> Encoding {
+    encodeCounting(text, pair: pair, maxLength: maxLength).encoding
+  }
+
+  /// The same, with the number of tokens that were dropped.
+  public func encodeCounting(
+    _ text: String, pair: String? = nil, maxLength: Int? = nil
+  ) -> (encoding: Encoding, dropped: Int) {
     let first = ids(of: text), second = pair.map(ids)
-    guard let maxLength else { return parts.postProcessor.process(first[...], second?[...]) }
-    let room = max(0, maxLength - specialTokenCount(isPair: pair != nil))
+    guard let maxLength else { return (parts.postProcessor.process(first[...], second?[...]), 0) }
+    let room = max(0, maxLength - specialTokenCount(isPair: pair != nil)), all = first.count + (second?.count ?? 0)
     let lengths = truncatedLengths(first.count, second?.count ?? 0, room: room)
-    return parts.postProcessor.process(first.prefix(lengths.first), second?.prefix(lengths.second))
+    return (
+      parts.postProcessor.process(first.prefix(lengths.first), second?.prefix(lengths.second)),
+      all - lengths.first - lengths.second
+    )
   }
 
   /// The ids of `text`, without special tokens and without a limit.
@@ -89,8 +99,13 @@ public struct Tokenizer: Sendable {
   /// The token with an id, or nil.
   public func token(_ id: Int32) -> String? { addedByID[id] ?? parts.model.vocabulary.token(id) }
 
-  /// Whether a token has no text, such as begin, end and padding.
-  func isSpecial(_ id: Int32) -> Bool { specialIDs.contains(id) }
+  /// The bytes that a token of the vocabulary stands for; nil for added tokens and unknown ids.
+  func bytes(of id: Int32) -> [UInt8]? {
+    addedByID[id] == nil ? parts.model.vocabulary.token(id).map(parts.decoder.bytes(of:)) : nil
+  }
+
+  /// Whether decoded texts leave a token out, such as begin, end and padding.
+  public func isSpecial(_ id: Int32) -> Bool { specialIDs.contains(id) }
 
   /// The text of `ids`. Unknown ids are skipped; bytes that are not UTF-8 become U+FFFD.
   public func decode(_ ids: some Sequence<Int32>, skipsSpecialTokens: Bool = true) -> String {
@@ -102,6 +117,9 @@ public struct Tokenizer: Sendable {
   func endsWithinCharacter(_ ids: some Sequence<Int32>, skipsSpecialTokens: Bool) -> Bool {
     parts.decoder.endsWithinCharacter(pieces(ids, skipsSpecialTokens: skipsSpecialTokens))
   }
+
+  /// The bytes of a token of a decoder that joins bytes; nil if it joins texts.
+  func bytes(ofToken token: String) -> [UInt8]? { parts.decoder.bytes(ofToken: token) }
 
   private func pieces(_ ids: some Sequence<Int32>, skipsSpecialTokens: Bool) -> [TokenDecoder.Piece] {
     ids.compactMap { id in

@@ -7,6 +7,7 @@ import Foundation
 import Hub
 import Kernels
 import Synchronization
+import Tasks
 import Training
 
 /// `--set`, for every verb that reads a run config.
@@ -38,6 +39,9 @@ struct ThreadOptions: ParsableArguments {
 func check(_ flag: String, _ value: Int?, atLeast least: Int) throws {
   if let value, value < least { throw ValidationError("\(flag) must be at least \(least), not \(value)") }
 }
+
+/// Formats of data files by their names, for flags.
+extension FileFormat: ExpressibleByArgument {}
 
 /// How a verb reports its progress and its result.
 struct ReportOptions: ParsableArguments {

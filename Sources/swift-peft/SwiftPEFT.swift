@@ -19,7 +19,8 @@ struct SwiftPEFT: ParsableCommand {
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
       Train.self, Sweep.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Score.self, Export.self,
-      Merge.self, Tokenize.self, Download.self, Runs.self, Init.self, Schema.self, Doctor.self,
+      Merge.self, Tokenize.self, Download.self, Runs.self, Init.self, ShowData.self,
+      Schema.self, Doctor.self,
     ])
 
   /// All errors of all verbs end in `Failure`.

@@ -59,7 +59,7 @@ import Testing
   private static let pages: Set<String> = [
     "swift-peft", "train", "eval", "predict", "generate", "compare-params", "tokenize", "merge", "export", "download",
     "sweep", "runs", "runs list", "runs show", "runs compare", "runs report", "runs export", "runs import",
-    "runs delete", "init", "schema", "score", "doctor",
+    "runs delete", "init", "data", "schema", "score", "doctor",
   ]
 
   @Test func everyExampleRunsAsPrinted() throws {

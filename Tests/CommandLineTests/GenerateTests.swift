@@ -173,4 +173,59 @@ import Testing
     let full = try sandbox.run("generate", "model", "--prompt", "the movie is good")
     #expect(full.status == 65 && full.err.contains("max_length is 2 in model/generation_config.json"))
   }
+
+  /// A stop string ends the text and is not in it, be it streamed or not, from a flag or from the model.
+  @Test(arguments: models) func stopStringsEndTheText(model: String) throws {
+    let sandbox = try Sandbox.language(model, task: "causal-lm")
+    let arguments = [
+      "generate", "model", "--prompt", "the movie is", "--max-new-tokens", "20", "--repetition-penalty", "1.3",
+    ]
+    func json(_ more: String...) throws -> JSONNode {
+      let outcome = try sandbox.start(arguments + more + ["--json"]).finish()
+      #expect(outcome.status == 0, "\(outcome.err)")
+      return try outcome.json()
+    }
+    let plain = try #require(json()["text"]?.string)
+    let characters = plain.unicodeScalars.dropFirst(4).filter { $0.isASCII && $0.value > 32 }
+    let stop = String(try #require(characters.dropFirst(1).first))
+    let stopped = try json("--stop", "never comes", "--stop", stop)
+    let before = String(plain.prefix { String($0) != stop })
+    #expect(stopped["text"]?.string == before && stopped["end"]?.string == "stop_string", "\(plain) \(stop)")
+    #expect(try sandbox.start(arguments + ["--stop", stop]).finish().out == before + "\n")
+    try sandbox.write(
+      "model/generation_config.json",
+      JSONWriter.text(["stop_strings": .string(stop), "eos_token_id": .integer(0)], pretty: false))
+    let own = try sandbox.start(arguments).finish()
+    #expect(own.out == before + "\n" && own.err.contains("gives stop_strings ["), "\(own.err)")
+    #expect(try json("--stop", "")["text"]?.string == plain)
+    let searched = try json("--num-beams", "2", "--stop", "e", "--stop", "a", "--stop", "t")
+    #expect(searched["end"]?.string != "stop_string" || searched["text"]?.string?.contains(/[eat]/) == false)
+    #expect(try sandbox.start(arguments + ["--stop", "", "--stop", "a"]).finish().status == 64)
+  }
+
+  @Test func promptsComeFromFilesToo() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "causal-lm")
+    func prompts(_ arguments: [String], input: String = "") throws -> [String?] {
+      let outcome = try sandbox.start(
+        ["generate", "model", "--json", "--max-new-tokens", "1"] + arguments, input: input
+      )
+      .finish()
+      #expect(outcome.status == 0, "\(outcome.err)")
+      return try outcome.out.split(separator: "\n").map { try JSONParser.parse(String($0))["prompt"]?.string }
+    }
+    try sandbox.write("p.txt", "one\r\ntwo")
+    try sandbox.write("p.csv", "q,text\nx,\"one\ntwo\"\n")
+    try sandbox.write("p.jsonl", #"{"text": "one"}"# + "\n" + #"{"text": "two", "q": "y"}"#)
+    #expect(try prompts(["--file", "p.txt"]) == ["one", "two"])
+    #expect(try prompts(["--file", "p.csv"]) == ["one\ntwo"])
+    #expect(try prompts(["--file", "p.csv", "--column", "q"]) == ["x"])
+    #expect(try prompts(["--file", "p.jsonl"]) == ["one", "two"])
+    #expect(try prompts(["--format", "jsonl"], input: sandbox.text("p.jsonl")) == ["one", "two"])
+    #expect(try prompts(["--file", "-", "--format", "csv"], input: "text\na\nb") == ["a", "b"])
+    #expect(try prompts([], input: "\u{FEFF}one\n\ntwo") == ["one", "", "two"])
+    let missing = try sandbox.run("generate", "model", "--file", "p.jsonl", "--column", "q")
+    #expect(missing.status == 65 && missing.err.contains("p.jsonl:1: no text under \"q\", only \"text\""))
+    #expect(try sandbox.run("generate", "model", "--file", "none.txt").status == 66)
+    #expect(try sandbox.run("generate", "model", "--prompt", "a", "--file", "p.txt").status == 64)
+  }
 }

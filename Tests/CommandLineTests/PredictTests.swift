@@ -38,6 +38,12 @@ import Testing
     #expect(trained.status == 0, "\(trained.err)")
     let outcome = try sandbox.run("predict", "pairs", input: "good\tfilm\nbad\t\n")
     #expect(outcome.status == 0 && outcome.out.hasPrefix("index\tprediction\tlabel\tscore_0\tscore_1\tscore_2\n"))
+    // The same rows in every format.
+    try sandbox.write("p.csv", "b,a\nfilm,good\n,bad\n")
+    let jsonl = #"{"a": "good", "b": "film"}"# + "\n" + #"{"a": "bad", "b": ""}"# + "\n"
+    #expect(try sandbox.run("predict", "pairs", "p.csv").out == outcome.out)
+    #expect(try sandbox.run("predict", "pairs", "--format", "csv", input: sandbox.text("p.csv")).out == outcome.out)
+    #expect(try sandbox.run("predict", "pairs", "--format", "jsonl", input: jsonl).out == outcome.out)
     let refused = try sandbox.run("predict", "pairs", input: "good\tfilm\nbad film\n")
     #expect(refused.status == 65 && refused.err.contains("stdin:2: "))
   }

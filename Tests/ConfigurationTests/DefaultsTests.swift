@@ -88,6 +88,8 @@ import Testing
     var task = TaskConfig(name: "tsv")
     (task.trainFile, task.validationFile) = (["t.tsv"], ["a/*.csv", "b.csv"])
     (task.fileFormat, task.delimiter) = (.csv, "\t")
+    // For Swift the same text, in one code point and in two.
+    task.labelNames = ["caf\u{E9}", "cafe\u{301}"]
     task.textColumns = [.name("a"), .index(3)]
     task.labelColumn = .index(0)
     let config = RunConfig(name: "n", model: "m", task: task)

@@ -49,12 +49,27 @@ import Testing
       ]
     ),
     (#""name": "tsv", "train_file": "t", "text_columns": ["a", 2], "label_column": "l""#, []),
+    (
+      #""name": "text-classification", "train_file": "t", "text_columns": [0], "label_column": 1, "label_names": ["b", "a"], "validation_split": 0.1"#,
+      []
+    ),
+    (
+      #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "validation_file": "v", "validation_split": 0.1"#,
+      ["validation_split: goes without validation_file"]
+    ),
+    (
+      #""name": "rte", "data_dir": "d", "label_names": ["b", "a"], "validation_split": 0.5"#,
+      [
+        "label_names: only applies to task text-classification",
+        "validation_split: only applies to task text-classification",
+      ]
+    ),
     (#""name": "e2e", "train_file": ["a/*.csv", "b"], "file_format": "csv", "delimiter": ";""#, []),
     (
       #""name": "sst2", "data_dir": "d", "file_format": "csv", "delimiter": ";""#,
       [
-        "file_format: only applies to tasks tsv, causal-lm, e2e, instruct and multiple-choice",
-        "delimiter: only applies to tasks tsv, causal-lm, e2e, instruct and multiple-choice",
+        "file_format: only applies to tasks text-classification, causal-lm, e2e, instruct and multiple-choice",
+        "delimiter: only applies to tasks text-classification, causal-lm, e2e, instruct and multiple-choice",
       ]
     ),
     (

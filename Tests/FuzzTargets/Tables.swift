@@ -10,7 +10,7 @@ extension FuzzTarget {
     let names = (Task.glue + [.table]).map(\.name)
     let name = names[Int(choice) % names.count]
     var options = TaskOptions(name: name)
-    if name != "tsv" {
+    if name != Task.table.name {
       options.dataDir = directory.path
     } else if Int(choice) / names.count % 2 == 0 {
       (options.trainFile, options.textColumns, options.labelColumn) = ([file], [.name("text")], .name("label"))

@@ -31,7 +31,7 @@ import Testing
     let problem = TaskError.labelNotFinite(file: "t.tsv", line: 3, label: label)
     #expect(throws: problem) { try Self.found(["0.5", label, "1"]) }
     for space in [LabelSpace.regression, .classes(["a", "b"])] {
-      #expect(throws: problem) { try LabelReader(space, file: "t.tsv").label(label, line: 3) }
+      #expect(throws: problem) { try LabelReader(space).label(label, file: "t.tsv", line: 3) }
     }
   }
 
@@ -40,16 +40,18 @@ import Testing
   }
 
   @Test func readsLabels() throws {
-    let classes = LabelReader(.classes(["no", "yes"]), file: "d.tsv")
-    #expect(try classes.label("yes", line: 1) == .classIndex(1))
+    let classes = LabelReader(.classes(["no", "yes"]))
+    #expect(try classes.label("yes", file: "d.tsv", line: 1) == .classIndex(1))
     #expect(throws: TaskError.unknownLabel(file: "d.tsv", line: 4, label: "maybe", known: ["no", "yes"])) {
-      try classes.label("maybe", line: 4)
+      try classes.label("maybe", file: "d.tsv", line: 4)
     }
-    #expect(throws: TaskError.emptyLabel(file: "d.tsv", line: 4)) { try classes.label("", line: 4) }
-    let scores = LabelReader(.regression, file: "d.tsv")
-    #expect(try scores.label("3.800", line: 1) == .score(3.8))
+    #expect(throws: TaskError.emptyLabel(file: "d.tsv", line: 4)) { try classes.label("", file: "d.tsv", line: 4) }
+    let scores = LabelReader(.regression)
+    #expect(try scores.label("3.800", file: "d.tsv", line: 1) == .score(3.8))
     for text in ["high", "0x10", " 1", "1,5", "-", "--nan"] {
-      #expect(throws: TaskError.labelNotNumber(file: "d.tsv", line: 9, label: text)) { try scores.label(text, line: 9) }
+      #expect(throws: TaskError.labelNotNumber(file: "d.tsv", line: 9, label: text)) {
+        try scores.label(text, file: "d.tsv", line: 9)
+      }
     }
   }
 

@@ -67,8 +67,14 @@ func message(_ body: () throws -> Void) -> String {
 
   @Test(arguments: [
     ("{\"text\": 7}", "a.jsonl:1: text must be a string, not a whole number"),
-    ("{\"text\": \"a\"}\n{\"tex\": \"a\"}", "a.jsonl:2: text is missing"),
-    ("{\"text\": null}", "a.jsonl:1: text is missing"), ("[1]", "a.jsonl:1: must be an object, not a list"),
+    (
+      "{\"text\": \"a\"}\n{\"tex\": \"a\"}",
+      "a.jsonl:2: no text under \"text\", only \"tex\"; text_columns (or --column) names the key of the texts"
+    ),
+    (
+      "{\"text\": null}",
+      "a.jsonl:1: no text under \"text\", only \"text\"; text_columns (or --column) names the key of the texts"
+    ), ("[1]", "a.jsonl:1: must be an object, not a list"),
     ("\n{\"text\"", "a.jsonl:2: not JSON: expected : after the key \"text\""), ("\n \n", "a.jsonl: the file is empty"),
     ("{\"text\": \"\"}", "a.jsonl: no usable records: each has an empty text"),
   ])

@@ -5,6 +5,7 @@ import Kernels
 import Models
 import StrictJSON
 import Testing
+import Tokenizers
 
 @testable import Training
 
@@ -105,7 +106,7 @@ struct GenerationGolden {
     Generator(
       model: try LanguageModel(path: run.path, config: run.modelConfig), sites: run.geometry.sites,
       state: TrainableState(table: run.table, head: []), scale: 1, ends: ends.map(Int.init),
-      pool: WorkerPool(threads: threads))
+      tokenizer: try? Tokenizer(modelDirectory: run.path), pool: WorkerPool(threads: threads))
   }
 
   func options(_ name: String) throws -> GenerationOptions {

@@ -19,10 +19,12 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 sys.path.append(sys.path.pop(0))    # tokenizers.py beside this file must not stand before the library
 
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from transformers.generation.stopping_criteria import StopStringCriteria
 from transformers.utils import logging
 
 GOLDEN = Path(__file__).resolve().parents[2] / "Tests/TrainingTests/Golden"
+TOKENS = GOLDEN.parents[1] / "TokenizersTests/Golden"
 ENDS = list(range(0, 300, 20))      # so many tokens end a text that beams do end
 CASES = {
     "nothing": {"max_new_tokens": 20},
@@ -53,6 +55,64 @@ FILTERS = {
     "several": {"temperature": 0.8, "top_k": 25, "top_p": 0.9, "min_p": 0.02, "typical_p": 0.8, "epsilon_cutoff": 0.03},
     "one": {"top_p": 1e-6}, "none-above": {"epsilon_cutoff": 0.9},
 }
+
+
+STOPS = {
+    "inside": {"max_new_tokens": 24}, "over": {"max_new_tokens": 24}, "prompt": {"max_new_tokens": 24},
+    "beams": {"num_beams": 3, "max_new_tokens": 16}, "special": {"max_new_tokens": 24, "repetition_penalty": 1.4}}
+TEXTS = [
+    "The film was good, and the stop came late.\n\nUser: why?\n", "  Über größere Straßen fährt man schöner — naïve café.",
+    "Привет, мир! Как дела?", "日本語の文章です。終わり。", "Emoji 😀😀 and 👩‍🚀 done###done", "a\tb\n\n\n  c <s>d</s> [INST] x [/INST]",
+    "don't stop stopping, it's 1234567.89 %", "x = {'a': [1, 2]}\nprint(x)\n```\nend", "aaaaaaaaab aaab ab"]
+TOKENIZERS = ["language/smollm", "language/llama-metaspace", "kinds/gemma", "kinds/phi3", "kinds/qwen2"]
+
+
+def stop_strings(directory, prompts):
+    """Stop strings cut from a prompt's own greedy text: in a token, over tokens, over the border of the prompt."""
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(directory / "tokenizer.json"))
+    rows = []
+    for name, settings in STOPS.items():
+        model = load(directory, settings)
+        def continued(prompt, **options):
+            return model.generate(torch.tensor([prompt]), attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+                                  pad_token_id=0, **options)[0].tolist()
+        for prompt in prompts:
+            ids = continued(prompt)
+            whole, before = tokenizer.decode(ids), tokenizer.decode(ids[:len(prompt)])
+            new = whole[len(before):]
+            stops = {"inside": [new[i:i + 1] for i in (6, 9)], "over": ["zzzz"] + [new[i:i + 3] for i in range(4, 12)],
+                     "prompt": [whole[len(before) - 2:][:3]], "beams": [new[i:i + 2] for i in (3, 5, 7)],
+                     "special": [new[3:5], "<s>"]}[name]
+            stops = [s for s in stops if s and "\ufffd" not in s]
+            if stops:
+                found = continued(prompt, stop_strings=stops, tokenizer=tokenizer)[len(prompt):]
+                rows.append({"config": {"eos_token_id": 0, "stop_strings": stops} | settings, "prompt": prompt,
+                             "tokens": found})
+    return rows
+
+
+def stop_criteria():
+    """Texts of real tokenizers, token by token: after which token of each transformers sees a stop string."""
+    draw, found = random.Random("stops"), {}
+    for name in TOKENIZERS:
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(TOKENS / name / "tokenizer.json"))
+        rows = []
+        for text in TEXTS * 4:
+            ids = tokenizer(text, add_special_tokens=False).input_ids
+            whole = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+            cut = lambda: whole[(at := draw.randrange(1, len(whole))):at + draw.randint(1, 5)]
+            stops = [s for s in [cut() for _ in range(draw.randint(1, 3))] if s and "\ufffd" not in s]
+            prompt = draw.randrange(1, max(2, len(ids) // 3))
+            if not stops:
+                continue
+            try:
+                criteria = StopStringCriteria(tokenizer, stops)
+            except ValueError:      # no token of the vocabulary has its characters
+                continue
+            hits = [n for n in range(prompt + 1, len(ids) + 1) if criteria(torch.tensor([ids[:n]]), None)[0]]
+            rows.append({"ids": ids, "prompt": prompt, "stops": stops, "ends": hits[:1]})
+        found[name] = rows
+    return found
 
 
 def load(directory, settings):
@@ -104,6 +164,13 @@ def main():
         cases = {case: {"config": {"eos_token_id": 0} | settings, "outputs": outputs(directory, settings, prompts)}
                  for case, settings in CASES.items()}
         write(GOLDEN / f"generation/{name}.json", {"prompts": prompts, "cases": cases})
+        rows = stop_strings(directory, prompts + [[60, 61, 62], [200, 120]])
+        (GOLDEN / f"generation/{name}.stops.json").write_text(
+            "[\n" + ",\n".join(" " + json.dumps(row) for row in rows) + "\n]\n")
+    found = {name: "[\n" + ",\n".join("   " + json.dumps(row) for row in rows) + "]"
+             for name, rows in stop_criteria().items()}
+    (GOLDEN / "generation/stops.json").write_text(
+        "{\n" + ",\n".join(f"  {json.dumps(name)}: {rows}" for name, rows in found.items()) + "\n}\n")
     write(GOLDEN / "generation/filters.json", filters(GOLDEN / "decoders/gpt2-tiny"))
 
 

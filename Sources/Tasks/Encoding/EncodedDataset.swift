@@ -19,6 +19,8 @@ public struct EncodedDataset: Sendable {
     public let documents: [Document]
     /// A question that is scored by the likelihood of its choices: which ids they are.
     public let choices: Choices?
+    /// How many tokens of a text or pair were cut off its end.
+    public internal(set) var cutTokens = 0
 
     /// An example.
     public init(
@@ -44,11 +46,14 @@ public struct EncodedDataset: Sendable {
     let chunks = encoder.pool.map((examples.count + chunk - 1) / chunk) { index, _ in
       var typesInUse = Set<[Int32]>()
       return examples[(index * chunk)..<min((index + 1) * chunk, examples.count)].map { example in
-        let encoding = encoder.tokenizer.encode(example.text, pair: example.pair, maxLength: encoder.maxLength)
+        let (encoding, dropped) = encoder.tokenizer.encodeCounting(
+          example.text, pair: example.pair, maxLength: encoder.maxLength)
         let ids = encoding.ids.isEmpty ? emptyText : encoding.ids
         let types = encoding.ids.isEmpty ? emptyText.map { _ in 0 } : encoding.typeIDs
         // Texts of one length mostly have the same types: held once, they take half the memory.
-        return Item(ids: ids, typeIDs: typesInUse.insert(types).memberAfterInsert, label: example.label)
+        var item = Item(ids: ids, typeIDs: typesInUse.insert(types).memberAfterInsert, label: example.label)
+        item.cutTokens = dropped
+        return item
       }
     }
     items = Array(chunks.joined())

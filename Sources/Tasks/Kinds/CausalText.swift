@@ -4,48 +4,21 @@ import Metrics
 extension Task {
   /// Texts to continue.
   public static let causalLM = Task(
-    "causal-lm", summary: "Texts to continue: plain text, or the field \"text\" of JSONL, JSON or CSV",
+    "causal-lm",
+    summary: "Texts to continue: plain text, or the field \"text\" (or text_columns) of JSONL, JSON, CSV or TSV",
     files: [
       .train: ["train.txt", "train.jsonl"], .validation: ["validation.txt", "valid.txt", "validation.jsonl"],
       .test: ["test.txt", "test.jsonl"],
-    ], labels: .none, metrics: [.perplexity], options: [.fileFormat, .delimiter]
+    ], labels: .none, metrics: [.perplexity], options: [.fileFormat, .delimiter, .textColumns]
   ) { opening in
-    let style = opening.options.tableStyle
-
+    let style = opening.options.tableStyle, columns = opening.options.textColumns ?? [TextDocuments.usualColumn]
+    guard columns.count == 1 else {
+      throw TaskError.badOption(
+        key: "text_columns", problem: "must be one column for causal-lm, found \(columns.count)")
+    }
     return TaskReader(labels: nil, objective: LanguageModelling()) { request in
-      let texts = try request.paths.map { try TextDocuments(path: $0, style: style) }
+      let texts = try request.paths.map { try TextDocuments(path: $0, style: style, column: columns[0]) }
       return SplitData(files: request.paths) { try EncodedDataset(texts, limit: request.limit, encoder: $0) }
-    }
-  }
-}
-
-/// The documents of a file for `causal-lm`.
-package struct TextDocuments: Sendable {
-  package let documents: [String]
-  package let skipped: [String]
-  /// Whether the documents are records, each a text of its own.
-  let areRecords: Bool
-
-  /// Reads a plain text, which is one document, or as `style` or its ending tells a table, where every `text` is one.
-  package init(path: String, style: TableStyle = TableStyle()) throws {
-    try self.init(bytes: readFile(path), file: path, style: style)
-  }
-
-  init(bytes: [UInt8], file: String, style: TableStyle = TableStyle()) throws {
-    let format = try style.format(of: file, otherwise: .tsv)
-    areRecords = format != .tsv || style.format != nil
-    guard areRecords else {
-      // Checks UTF-8, line by line.
-      _ = try textLines(bytes, file: file)
-      let text = withoutMark(bytes)
-      if text.isEmpty { throw TaskError.emptyFile(file: file) }
-      (documents, skipped) = ([String(decoding: text, as: UTF8.self)], [])
-      return
-    }
-    let table = try Table(bytes: bytes, file: file, format: format, delimiter: style.separator())
-    (documents, skipped) = try table.usable { (row) throws(TaskError) in
-      let text = try table.text("text", of: row) ?? ""
-      return text.isEmpty ? .skip("an empty text") : .use(text)
     }
   }
 }

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Metrics
 
@@ -27,22 +28,72 @@ public struct PredictionInput: Sendable {
     }
   }
 
-  /// Whether the bytes are a table in `layout`, rather than one text or pair a line.
+  /// Texts to continue: those in `column` of a table, or else one a line. A file's ending tells its format if `style` does
+  /// not; what comes by a pipe is then text.
+  public func texts(style: TableStyle, column: Column) throws -> [String] {
+    let format = try style.format(of: isPipe ? "" : name, otherwise: .text)
+    guard format == .text else {
+      let table = try Table(bytes: bytes, file: name, format: format, delimiter: style.separator())
+      let text = try table.texts(column)
+      return try table.rows.mapAll(text)
+    }
+    if !isPipe, style.format == nil, let format = FileFormat(recognizedIn: withoutMark(bytes), column: column) {
+      throw TaskError.recordsInText(file: name, format: format)
+    }
+    return try textLines(bytes, file: name).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The format of the bytes if they are a table in `layout`; nil if they are one text or pair a line. Throws where a file
+  /// is plainly a table, but in another layout.
   ///
   /// The first line of a table names the text columns; in a layout without a header it has the fields for them, and
   /// more than the one of a text or the two of a pair.
-  func isTable(_ layout: TableLayout) -> Bool {
-    if !isPipe, let format = FileFormat(ending: name), format != .tsv { return true }
-    var line = withoutMark(bytes).prefix { $0 != UInt8(ascii: "\n") }
-    if line.last == UInt8(ascii: "\r") { line.removeLast() }
-    let fields = Row(line: 1, .line(line)).fields
-    if fields == layout.testHeader { return true }
-    return layout.texts.allSatisfy { column in
+  func tableFormat(_ layout: TableLayout) throws -> FileFormat? {
+    let told = layout.style.format ?? (isPipe ? nil : FileFormat(ending: name))
+    let format = told ?? (layout.style.delimiter == nil ? .tsv : .csv)
+    if format.isJSON {
+      let first = bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
+      return !isPipe || first == UInt8(ascii: "{") || first == UInt8(ascii: "[") ? format : nil
+    }
+    if format == .csv, !isPipe { return format }
+    let fields = try firstFields(format, layout)
+    if let header = layout.testHeader, fields.areExactly(header) { return format }
+    let isTable = layout.texts.allSatisfy { column in
       switch column {
-      case .name(let name): fields.contains(name)
+      case .name(let name): fields.place(of: name) != nil
       case .index(let index): index < fields.count && fields.count > layout.texts.count
       }
     }
+    if isTable { return format }
+    let isNamed = !isPipe && FileFormat(ending: name) == .tsv
+    if isNamed, fields.count > layout.texts.count, let missing = layout.missing(fields) {
+      throw TaskError.missingColumn(file: name, column: missing, header: fields)
+    }
+    return nil
+  }
+
+  /// Notes for the user on lines that are read as texts or pairs although they have TABs.
+  func lineNotes(_ layout: TableLayout) throws -> [String] {
+    let fields = try firstFields(.tsv, layout), isPair = layout.texts.count == 2
+    guard fields.count > 1, let missing = layout.missing(fields), !isPair || !isPipe else { return [] }
+    let what = isPair ? "a pair of texts" : "a text, TABs and all"
+    return ["\(name):1: no known header: there is no column \(missing); every line is read as \(what)"]
+  }
+
+  /// The fields of the first line.
+  private func firstFields(_ format: FileFormat, _ layout: TableLayout) throws -> [String] {
+    var line = withoutMark(bytes).prefix { $0 != UInt8(ascii: "\n") }
+    if line.last == UInt8(ascii: "\r") { line.removeLast() }
+    if format == .tsv { return Row(line: 1, .line(line)).fields }
+    // A quote that does not end on the line is no header's.
+    return (try? csvRows(Array(line), file: name, delimiter: layout.style.separator()).first?.fields) ?? []
+  }
+}
+
+extension TableLayout {
+  /// The first text column that a header of these fields lacks.
+  fileprivate func missing(_ fields: [String]) -> Column? {
+    texts.first { column in if case .name(let name) = column { fields.place(of: name) == nil } else { false } }
   }
 }
 

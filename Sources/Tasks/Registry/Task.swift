@@ -24,7 +24,9 @@ public struct Task: Sendable {
   }
 
   /// The name in a config.
-  public let name: String
+  public private(set) var name: String
+  /// Names that it had before, which configs may go on using.
+  public var oldNames: [String] = []
   /// What it is, in one sentence.
   public let summary: String
   /// The splits, and the names of their files within `data_dir`, in the order in which they are looked for. No names:
@@ -59,6 +61,13 @@ public struct Task: Sendable {
     (self.metrics, self.options, self.requiredOptions) = (metrics.endingWithLoss, options, requiredOptions)
     (self.comesAsDirectory, self.textsPerExample) = (comesAsDirectory, textsPerExample)
     (self.isScoredByTexts, self.open) = (isScoredByTexts, open)
+  }
+
+  /// The same task under another name.
+  fileprivate func called(_ name: String) -> Task {
+    var task = self
+    task.name = name
+    return task
   }
 
   /// Every task.
@@ -120,12 +129,12 @@ public struct Task: Sendable {
 }
 
 extension Sequence<Task> {
-  /// The task called `name`. Throws where there is none.
+  /// The task called `name`, now or before; it has that name then. Throws where there is none.
   public func named(_ name: String) throws -> Task {
-    guard let task = first(where: { $0.name == name }) else {
+    guard let task = first(where: { ([$0.name] + $0.oldNames).contains(name) }) else {
       throw TaskError.unknownTask(name, known: map(\.name))
     }
-    return task
+    return task.called(name)
   }
 }
 
@@ -154,7 +163,7 @@ extension Example {
   fileprivate func relabelled(_ own: LabelSpace, as other: LabelSpace, file: String) -> Example {
     var label = label
     if own != other, case .classIndex(let index) = label, case .classes(let names) = own,
-      case .classes(let others) = other, let number = others.firstIndex(of: names[index])
+      case .classes(let others) = other, let number = others.place(of: names[index])
     {
       label = .classIndex(number)
     }
@@ -178,12 +187,16 @@ public struct TaskOptions: Sendable, Equatable {
   public var fileFormat: FileFormat?
   /// What ends the fields of CSV, an ASCII character; nil: a comma.
   public var delimiter: Character?
-  /// `tsv`: the column of the text, or the two of a pair.
+  /// Instead of `validation_file`: the share of the training examples that is held back to validate on.
+  public var validationSplit: Double?
+  /// `text-classification`: the column of the text, or the two of a pair.
   public var textColumns: [Column]?
-  /// `tsv`: the column of the label.
+  /// `text-classification`: the column of the label.
   public var labelColumn: Column?
-  /// `tsv`: whether the first line names the columns; `cola` accepts it without effect.
+  /// `text-classification`: whether the first line names the columns; `cola` accepts it without effect.
   public var hasHeader = true
+  /// The labels in the order of the head's outputs; a whole number in a file is the place of a label in this list.
+  public var labelNames: [String]?
   /// `instruct`: the older name of `chatTemplate`, or a text with `{instruction}` and `{input}`.
   public var promptTemplate: String?
   /// `instruct`: how conversations become text: `model` (the model's own template) or the name of another of the model's,
@@ -242,6 +255,8 @@ public enum TaskOption: String, Sendable, CaseIterable {
   case textColumns = "text_columns"
   case labelColumn = "label_column"
   case hasHeader = "has_header"
+  case labelNames = "label_names"
+  case validationSplit = "validation_split"
   case promptTemplate = "prompt_template"
   case chatTemplate = "chat_template"
   case chatTemplateDate = "chat_template_date"
@@ -259,6 +274,8 @@ public enum TaskOption: String, Sendable, CaseIterable {
     case .textColumns: options.textColumns != nil
     case .labelColumn: options.labelColumn != nil
     case .hasHeader: !options.hasHeader
+    case .labelNames: options.labelNames != nil
+    case .validationSplit: options.validationSplit != nil
     case .promptTemplate: options.promptTemplate != nil
     case .chatTemplate: options.chatTemplate != nil
     case .chatTemplateDate: options.chatTemplateDate != nil

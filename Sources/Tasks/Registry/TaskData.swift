@@ -12,13 +12,16 @@ public struct TaskData: Sendable {
   /// The section `task` of the config, with what the data decided where it says nothing.
   public let options: TaskOptions
   private let reader: TaskReader
+  private let heldOut: HeldOut?
 
-  /// Checks the options, and finds the labels: those of `tsv` in the whole training file, unless `knownLabels`, those of
-  /// a saved head, are given. A task with labels of its own takes their order from the head.
+  /// Checks the options, and finds the labels: those of one's own tables in all training files, unless `knownLabels`,
+  /// those of a saved head, are given. A task with labels of its own takes their order from the head. `seed` decides
+  /// which examples `validation_split` holds back.
   public init(
-    _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil
+    _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil, seed: Int = 42
   ) throws {
     self.task = task
+    heldOut = options.validationSplit.map { HeldOut(share: $0, seed: UInt64(truncatingIfNeeded: seed)) }
     var problems: [TaskError] = []
     for (key, limit) in [("max_train_samples", options.maxTrainSamples), ("max_eval_samples", options.maxEvalSamples)] {
       if let limit, limit < 1 { problems.append(.badOption(key: key, problem: "must be 1 or more, found \(limit)")) }
@@ -26,9 +29,12 @@ public struct TaskData: Sendable {
     for (option, what) in [
       (TaskOption.textColumns, "columns"), (.labelColumn, "columns"), (.hasHeader, "columns"),
       (.fileFormat, "a format"),
-      (.delimiter, "a format"),
+      (.delimiter, "a format"), (.labelNames, "labels"), (.validationSplit, "files to validate on"),
     ] where option.isGiven(options) && !task.options.contains(option) {
       problems.append(.badOption(key: option.rawValue, problem: "task \(task.name) has \(what) of its own"))
+    }
+    if options.validationSplit != nil, options.validationFile != nil {
+      problems.append(.badOption(key: "validation_split", problem: "goes without validation_file"))
     }
     try problems.throwIfAny()
     reader = try task.open(
@@ -63,7 +69,9 @@ public struct TaskData: Sendable {
   public var isPair: Bool { reader.isPair }
 
   /// The files of `split`, or its directory. Throws where the task has none.
-  public func files(_ split: Split) throws -> [String] { try task.paths(split, options) }
+  public func files(_ split: Split) throws -> [String] {
+    try task.paths(heldOut != nil && split == .validation ? .train : split, options)
+  }
 
   /// The examples of `split`: the first `max_*_samples`, or all. The whole file is checked either way.
   ///
@@ -84,7 +92,9 @@ public struct TaskData: Sendable {
   public var predictsLabels: Bool { reader.predict != nil }
 
   private func request(_ split: Split, toTrain: Bool) throws -> SplitRequest {
-    SplitRequest(split: split, paths: try files(split), limit: options.limit(split) ?? .max, toTrain: toTrain)
+    SplitRequest(
+      split: split, paths: try files(split), limit: options.limit(split) ?? .max, toTrain: toTrain,
+      heldOut: [.train, .validation].contains(split) ? heldOut : nil)
   }
 }
 
@@ -150,6 +160,8 @@ public struct SplitRequest: Sendable {
   public let limit: Int
   /// Whether to train on it.
   public let toTrain: Bool
+  /// Of one's own training files, what is held back to validate on.
+  let heldOut: HeldOut?
 }
 
 /// The examples of one split, read and checked, not yet tokenized.
@@ -160,14 +172,19 @@ public struct SplitData: Sendable {
   public let files: [String]
   /// Rows that were left out: the broken lines of QQP's official training file. They are always shown.
   public let skipped: [TaskError]
+  /// Other notes for the user.
+  public let notes: [String]
   /// How predictions are named, where there are some.
   public let answers: LabelSpace?
   private let encode: @Sendable (TextEncoder) throws -> EncodedDataset
 
   /// Texts with labels.
-  public init(_ examples: some Sequence<Example>, files: [String], labels: LabelSpace?, skipped: [TaskError] = []) {
+  public init(
+    _ examples: some Sequence<Example>, files: [String], labels: LabelSpace?, skipped: [TaskError] = [],
+    notes: [String] = []
+  ) {
     let examples = Array(examples)
-    (self.examples, self.files, self.skipped, answers) = (examples, files, skipped, labels)
+    (self.examples, self.files, self.skipped, self.notes, answers) = (examples, files, skipped, notes, labels)
     encode = { EncodedDataset(examples, encoder: $0) }
   }
 
@@ -176,13 +193,13 @@ public struct SplitData: Sendable {
     files: [String], answers: LabelSpace? = nil, encode: @escaping @Sendable (TextEncoder) throws -> EncodedDataset
   ) {
     (self.files, self.answers, self.encode) = (files, answers, encode)
-    (examples, skipped) = ([], [])
+    (examples, skipped, notes) = ([], [], [])
   }
 
   /// The examples as tokens, and what was left out.
   public func encoded(_ encoder: TextEncoder) throws -> EncodedDataset {
     var data = try encode(encoder)
-    data.leftOut += skipped.map { "left out: \($0)" }
+    data.leftOut += skipped.map { "left out: \($0)" } + notes
     return data
   }
 }

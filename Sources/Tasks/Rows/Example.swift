@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Metrics
 
@@ -30,9 +31,20 @@ public enum LabelSpace: Sendable, Equatable, CustomStringConvertible {
   /// The outputs that the head needs.
   public var outputs: Int { if case .classes(let names) = self { names.count } else { 1 } }
 
+  /// Whether both have the same labels in the same order, compared by code points.
+  public static func == (one: LabelSpace, other: LabelSpace) -> Bool {
+    switch (one, other) {
+    case (.classes(let names), .classes(let others)): names.areExactly(others)
+    case (.regression, .regression): true
+    default: false
+    }
+  }
+
   /// Whether `other` has the same labels, perhaps in another order.
   func hasSameLabels(as other: LabelSpace) -> Bool {
-    if case .classes(let names) = self, case .classes(let others) = other { return names.sorted() == others.sorted() }
+    if case .classes(let names) = self, case .classes(let others) = other {
+      return names.map(ExactText.init).sorted() == others.map(ExactText.init).sorted()
+    }
     return self == other
   }
 
@@ -53,36 +65,47 @@ public enum LabelSpace: Sendable, Equatable, CustomStringConvertible {
       try labels.mapAll { (text, file, line) throws(TaskError) in
         if text.isEmpty { throw .emptyLabel(file: file, line: line) }
         if isNotFinite(text) { throw .labelNotFinite(file: file, line: line, label: text) }
-        return text
+        return ExactText(text)
       })
-    let numbers = names.compactMap(decimalNumber)
+    let numbers = names.compactMap { decimalNumber($0.text) }
     if numbers.count == names.count, numbers.contains(where: { $0 != $0.rounded() }) { return .regression }
     if names.count == 1, let label = names.first {
       var files: [String] = []
       for label in labels where label.file != files.last { files.append(label.file) }
-      throw TaskError.oneClass(file: named(files), label: label)
+      throw TaskError.oneClass(file: named(files), label: label.text)
     }
     let classNumbers = (0..<names.count).map(String.init)
-    if names.isSuperset(of: classNumbers) { return .classes(classNumbers) }
-    return .classes(names.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) })
+    if names.isSuperset(of: classNumbers.map(ExactText.init)) { return .classes(classNumbers) }
+    return .classes(names.sorted().map(\.text))
   }
 }
 
+/// Reads the labels of files.
 struct LabelReader {
   let space: LabelSpace
-  let file: String
-  private let indices: [String: Int]
+  /// The place of each class in `space`, by its name, and by its number where `label_names` gives one.
+  private let places: [ExactText: Int]
 
-  init(_ space: LabelSpace, file: String) {
-    (self.space, self.file) = (space, file)
-    let names = if case .classes(let names) = space { names } else { [String]() }
-    indices = Dictionary(names.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+  /// `names` are the classes in the order of the numbers that may stand for them; a name goes before a number.
+  init(_ space: LabelSpace, names: [String]? = nil) {
+    self.space = space
+    let classes = if case .classes(let names) = space { names } else { [String]() }
+    let byName = Dictionary(classes.enumerated().map { (ExactText($1), $0) }) { first, _ in first }
+    let byNumber = (names ?? []).enumerated().compactMap { number, name in
+      byName[ExactText(name)].map { (ExactText(String(number)), $0) }
+    }
+    places = byName.merging(byNumber) { name, _ in name }
   }
 
-  /// The label that `text` on `line` means.
-  func label(_ text: String, line: Int) throws(TaskError) -> Label {
+  /// Whether `text` in a test file says that there is no label: nothing, or −1, unless a class is called so.
+  func isNone(_ text: String) -> Bool {
+    text.isEmpty || (text == "-1" && space != .regression && places[ExactText(text)] == nil)
+  }
+
+  /// The label that `text` means in `line` of `file`.
+  func label(_ text: String, file: String, line: Int) throws(TaskError) -> Label {
     if text.isEmpty { throw .emptyLabel(file: file, line: line) }
-    if let index = indices[text] { return .classIndex(index) }
+    if let place = places[ExactText(text)] { return .classIndex(place) }
     if isNotFinite(text) { throw .labelNotFinite(file: file, line: line, label: text) }
     if case .classes(let names) = space { throw .unknownLabel(file: file, line: line, label: text, known: names) }
     guard let number = decimalNumber(text) else { throw .labelNotNumber(file: file, line: line, label: text) }

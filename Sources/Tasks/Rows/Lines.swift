@@ -2,11 +2,14 @@ import Algorithms
 import Diagnostics
 
 func readFile(_ path: String) throws -> [UInt8] {
+  let bytes: [UInt8]
   do {
-    return try InputFile.read(path, limit: InputFile.dataLimit, allowsPipe: true)
+    bytes = try InputFile.read(path, limit: InputFile.dataLimit, allowsPipe: true)
   } catch {
     throw TaskError.unreadable(file: path, reason: error.description)
   }
+  try ForeignFormat.refuse(bytes, file: path)
+  return bytes
 }
 
 func withoutMark(_ bytes: [UInt8]) -> ArraySlice<UInt8> {

@@ -1,3 +1,4 @@
+import Diagnostics
 import StrictJSON
 
 /// A column of a table, by name or by number.
@@ -26,10 +27,14 @@ public enum FileFormat: String, Sendable, CaseIterable {
   case jsonl
   /// One list of JSON objects.
   case json
+  /// Plain text: of a training file one text, elsewhere one a line. Only tasks of texts to continue have it.
+  case text
 
   /// The format that the ending of `path` tells, if it tells one.
   public init?(ending path: String) {
     let ending = path.lowercased().split(separator: ".").last ?? ""
+    // No table has the ending `.text`, and no plain text needs it.
+    if ending == "text" { return nil }
     self.init(rawValue: ending == "ndjson" ? "jsonl" : String(ending))
   }
 
@@ -170,6 +175,7 @@ public struct Table: Sendable {
     knownHeader: [String]? = nil
   ) throws {
     let found: [Row]
+    var format = format
     switch format {
     case .tsv:
       // Blank lines at the end are dropped; those within are rows with nothing in them, for the reader to refuse.
@@ -178,7 +184,16 @@ public struct Table: Sendable {
       found = lines.prefix(count).enumerated().map { Row(line: $0.offset + 1, .line($0.element)) }
     case .csv: found = try csvRows(bytes, file: file, delimiter: delimiter)
     case .jsonl: found = try Self.lines(bytes, file)
-    case .json: found = try Self.list(bytes, file)
+    case .json:
+      // Files of one object a line often end in .json too.
+      if Self.areObjects(bytes) {
+        found = try Self.lines(bytes, file)
+        format = .jsonl
+      } else {
+        found = try Self.list(bytes, file)
+      }
+    case .text:
+      throw TaskError.badOption(key: "file_format", problem: "\"text\" has no columns; \(file) is read as a table")
     }
     guard let first = found.first else { throw TaskError.emptyFile(file: file) }
     (self.file, self.format) = (file, format)
@@ -200,7 +215,7 @@ public struct Table: Sendable {
   func number(of column: Column) -> Int? {
     switch column {
     case .index(let index): !format.isJSON && index < header?.count ?? rows.first?.fieldCount ?? 0 ? index : nil
-    case .name(let name): header?.firstIndex(of: name)
+    case .name(let name): header?.place(of: name)
     }
   }
 
@@ -230,6 +245,14 @@ public struct Table: Sendable {
         file: file, line: root.line, problem: "must be a list of objects, not \(root.kind) (JSONL files end in .jsonl)")
     }
     return try elements.mapAll { (element) throws(TaskError) in try row(element, line: element.line, file) }
+  }
+
+  /// Whether the first two lines that are not blank are JSON objects.
+  private static func areObjects(_ bytes: [UInt8]) -> Bool {
+    let lines = withoutMark(bytes).split(separator: UInt8(ascii: "\n")).lazy.filter { line in
+      !line.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+    }.prefix(2)
+    return lines.count == 2 && lines.allSatisfy { (try? JSONParser.parse(Array($0), file: ""))?.object != nil }
   }
 
   private static func lines(_ bytes: [UInt8], _ file: String) throws -> [Row] {

@@ -11,13 +11,16 @@ extension Cluster {
     for generation in work(portion[border(rank)..<border(rank + 1)]) {
       writer.write(generation.tokens)
       writer.write(generation.end.rawValue)
+      writer.write([Int32(generation.shown)])
+      writer.write(generation.rest)
     }
     return gather(writer.bytes).flatMap { bytes in
       var reader = ByteReader(bytes), generations: [Generation] = []
       while !reader.isAtEnd {
         let tokens = reader.readAll(Int32.self)
         guard let end = Generation.End(rawValue: reader.readText()) else { preconditionFailure("another program's") }
-        generations.append(Generation(tokens: tokens, end: end))
+        let shown = reader.readAll(Int32.self)[0]
+        generations.append(Generation(tokens: tokens, end: end, shown: Int(shown), rest: reader.readText()))
       }
       return generations
     }

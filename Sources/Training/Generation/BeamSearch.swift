@@ -4,6 +4,7 @@ import Foundation
 struct BeamSearch: Sendable {
   let options: GenerationOptions
   let ends: Set<Int32>
+  let stops: StopStrings?
   let longestText: Int
 
   private struct Beam {
@@ -42,8 +43,9 @@ struct BeamSearch: Sendable {
       continued = Array(stableSorted(continued).prefix(candidates))
       length += 1
       for index in continued.indices {
-        let last = continued[index].tokens[length - 1]
-        continued[index].isFinished = length == limit || ends.contains(last)
+        let tokens = continued[index].tokens, last = tokens[length - 1]
+        continued[index].isFinished =
+          length == limit || ends.contains(last) || stops?.match(prompt + tokens, new: length) != nil
       }
       let isFull = finished.count == count && options.earlyStopping == .full
       if !isFull {
@@ -64,10 +66,15 @@ struct BeamSearch: Sendable {
       let worst = finished.count == count ? finished[count - 1].score : Self.impossible
       canImprove = bound > worst && !(finished.count == count && options.earlyStopping == .full)
     }
-    var tokens = finished.first?.tokens ?? []
-    let isEnded = tokens.last.map(ends.contains) ?? false
-    if isEnded { tokens.removeLast() }
-    return Generation(tokens: tokens, end: isEnded ? .endOfText : .length)
+    return result(finished.first?.tokens ?? [], after: prompt)
+  }
+
+  private func result(_ tokens: [Int32], after prompt: [Int32]) -> Generation {
+    if let last = tokens.last, ends.contains(last) { return Generation(tokens: tokens.dropLast(), end: .endOfText) }
+    guard let match = stops?.match(prompt + tokens, new: tokens.count) else {
+      return Generation(tokens: tokens, end: .length)
+    }
+    return Generation(tokens: tokens, end: .stopString, shown: match.shown, rest: match.rest)
   }
 
   /// The highest scores with their tokens, the first of equal ones first.

@@ -61,6 +61,8 @@ public struct GenerationDefaults: Sendable {
   public private(set) var earlyStopping: GenerationOptions.EarlyStopping?
   /// `eos_token_id`, a number or a list.
   public private(set) var ends: [Int]?
+  /// `stop_strings`, a text or a list.
+  public private(set) var stopStrings: [String]?
   /// `bos_token_id`.
   public private(set) var begin: Int?
   /// Fields of the file that change a text in transformers but not here.
@@ -109,6 +111,13 @@ public struct GenerationDefaults: Sendable {
     maxLength = fields.optional("max_length") { try $0.integer(atLeast: 1) }
     minNewTokens = fields.optional("min_new_tokens") { try $0.integer(atLeast: 0) }
     minLength = fields.optional("min_length") { try $0.integer(atLeast: 0) }
+    stopStrings = fields.optional("stop_strings") { field in
+      try (field.node.array == nil ? [field] : field.elements()).map { field in
+        let text = try field.string()
+        if text.isEmpty { throw field.error("must not be empty") }
+        return text
+      }
+    }
     samples = fields.optional("do_sample") { try $0.bool() }
     repetitionPenalty = fields.optional("repetition_penalty") { try Self.number($0, above: 0) }
     noRepeatNGramSize = fields.optional("no_repeat_ngram_size") { try $0.integer(atLeast: 0) }
@@ -153,7 +162,6 @@ public struct GenerationDefaults: Sendable {
     ("token_healing", { $0.bool == true }), ("num_return_sequences", { ($0.integer ?? 1) > 1 }), ("max_time", isSet),
     ("num_beam_groups", { ($0.integer ?? 1) > 1 }), ("diversity_penalty", isPositive), ("penalty_alpha", isPositive),
     ("dola_layers", isSet), ("constraints", isSet), ("force_words_ids", isSet), ("top_h", isSet),
-    ("stop_strings", isSet),
   ]
 
   @Sendable private static func isSet(_ node: JSONNode) -> Bool { !node.isNull }

@@ -1,3 +1,5 @@
+import Tokenizers
+
 /// How text is continued; names and meanings are those of HF `GenerationConfig`.
 public struct GenerationOptions: Sendable, Equatable {
   /// Maximum number of new tokens.
@@ -42,6 +44,8 @@ public struct GenerationOptions: Sendable, Equatable {
   public var lengthPenalty = 1.0
   /// When the beam search ends.
   public var earlyStopping = EarlyStopping.heuristic
+  /// Texts that end the continuation, which leaves them out.
+  public var stopStrings: [String] = []
   /// The seed for sampling.
   public var seed: UInt64 = 42
   /// Keeps keys and values of earlier tokens; otherwise the whole text is recomputed for each token.
@@ -72,15 +76,31 @@ public struct GenerationOptions: Sendable, Equatable {
 
 /// A continuation.
 public struct Generation: Sendable, Equatable {
-  /// The new tokens, without the one that ends a text.
+  /// The new tokens, without the one that ends a text, but with those of a stop string.
   public let tokens: [Int32]
   /// Why it ended.
   public let end: End
+  /// The first so many tokens have text before a stop string.
+  let shown: Int
+  /// The text between those and the stop string, which lies in the token where that begins.
+  public let rest: String
+
+  init(tokens: [Int32], end: End, shown: Int? = nil, rest: String = "") {
+    self.tokens = tokens
+    self.end = end
+    self.shown = shown ?? tokens.count
+    self.rest = rest
+  }
+
+  /// The text, without the stop string that ended it.
+  public func text(_ tokenizer: Tokenizer) -> String { tokenizer.decode(tokens.prefix(shown)) + rest }
 
   /// Why a continuation ended.
   public enum End: String, Sendable {
     /// The model ended the text.
     case endOfText = "end_of_text"
+    /// The text came to a stop string.
+    case stopString = "stop_string"
     /// There were `maxNewTokens`, or as many as the model has positions for.
     case length
     /// The caller stopped it.

@@ -29,6 +29,8 @@ public struct GenerationRequest: Sendable {
   public var lengthPenalty: Double?
   /// When the beam search ends.
   public var earlyStopping: GenerationOptions.EarlyStopping?
+  /// Texts that end the continuation; an empty list removes those of the model.
+  public var stopStrings: [String]?
   /// The seed for sampling.
   public var seed: UInt64 = 42
   /// Keeps keys and values of earlier tokens.
@@ -53,6 +55,7 @@ public struct GenerationRequest: Sendable {
     options.badWords = merge.take("bad_words_ids", nil, file.badWords, or: [])
     options.suppressedTokens = merge.take("suppress_tokens", nil, file.suppressedTokens, or: [])
     options.suppressedAtStart = merge.take("begin_suppress_tokens", nil, file.suppressedAtStart, or: [])
+    options.stopStrings = merge.take("stop_strings", stopStrings, file.stopStrings, or: [])
     if options.samples { try setSampling(&options, file, &merge) }
     if options.beams > 1 {
       options.lengthPenalty = merge.take("length_penalty", lengthPenalty, file.lengthPenalty, or: 1)

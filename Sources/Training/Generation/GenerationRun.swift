@@ -75,7 +75,14 @@ public struct GenerationRun: Sendable {
     let ends = try (defaults.ends ?? model.eosTokenIDs) + format.ends(encoder).map(Int.init)
     guard !ends.isEmpty else { throw TaskError.noEndOfText(directory: config.model) }
     generator = Generator(
-      model: loaded, sites: run.geometry.sites, state: scoring.state, scale: scoring.scale, ends: ends, pool: run.pool)
+      model: loaded, sites: run.geometry.sites, state: scoring.state, scale: scoring.scale, ends: ends,
+      tokenizer: tokenizer, pool: run.pool)
+  }
+
+  /// The column of texts in tables: what the run was trained on, if it says so.
+  public var textColumn: Column {
+    let task = scoring.run.config.task
+    return task.name == Task.causalLM.name ? task.textColumns?.first ?? .name("text") : .name("text")
   }
 
   /// The options for `request` over the model's defaults, and notes on where they come from.

@@ -3,6 +3,7 @@ import Algorithms
 import Autograd
 import Kernels
 import Models
+import Tokenizers
 
 /// Continues texts with a language model and its adapters.
 public struct Generator: Sendable {
@@ -11,19 +12,22 @@ public struct Generator: Sendable {
   private let parameters: FloatStorage
   private let pool: WorkerPool
   private let ends: Set<Int32>
+  private let tokenizer: Tokenizer?
 
   /// Prompts that one worker continues side by side.
   private static let group = 8
 
-  /// A generator. `ends` are the tokens that end a text.
+  /// A generator. `ends` are the tokens that end a text; only options with stop strings need the tokenizer.
   public init(
-    model: LanguageModel, sites: [Site], state: TrainableState, scale: Double, ends: [Int], pool: WorkerPool
+    model: LanguageModel, sites: [Site], state: TrainableState, scale: Double, ends: [Int],
+    tokenizer: Tokenizer? = nil, pool: WorkerPool
   ) {
     self.model = model
     adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
     parameters = state.values
     self.pool = pool
     self.ends = Set(ends.map(Int32.init))
+    self.tokenizer = tokenizer
   }
 
   /// The longest text, prompt and continuation together.
@@ -35,8 +39,9 @@ public struct Generator: Sendable {
     of prompts: [[Int32]], first: Int = 0, _ options: GenerationOptions
   ) -> [Generation] {
     if options.beams > 1 {
+      let stops = stops(options)
       return pool.map(prompts.count) { index, workspace in
-        BeamSearch(options: options, ends: ends, longestText: longestText)
+        BeamSearch(options: options, ends: ends, stops: stops, longestText: longestText)
           .run(prompts[index], session(workspace, sequences: 1, options))
       }
     }
@@ -44,17 +49,28 @@ public struct Generator: Sendable {
     let size = min(Self.group, max(1, (prompts.count + pool.threads - 1) / pool.threads))
     let groups = Array(prompts.chunks(ofCount: size))
     return pool.map(groups.count) { index, workspace in
-      run(Array(groups[index]), first: first + groups[index].startIndex, options, workspace) { _ in true }
+      run(Array(groups[index]), first: first + groups[index].startIndex, options, workspace)
     }.flatMap { $0 }
   }
 
-  /// Continues one prompt on the calling thread; `onToken` gets each token as it is chosen and says whether to go on.
+  /// Continues one prompt on the calling thread; `onToken` gets each token as soon as it belongs to the text, and says
+  /// whether to go on. The text may have a rest behind them.
   public func stream(
     _ prompt: [Int32], number: Int = 0, _ options: GenerationOptions, onToken: (Int32) -> Bool
   ) -> Generation {
     let workspace = Workspace()
     workspace.team = Team(threads: pool.threads)
-    return run([prompt], first: number, options, workspace, onToken: onToken)[0]
+    return withoutActuallyEscaping(onToken) { onToken in
+      run([prompt], first: number, options, workspace, onToken: onToken)[0]
+    }
+  }
+
+  private func stops(_ options: GenerationOptions) -> StopStrings? {
+    guard let tokenizer else {
+      precondition(options.stopStrings.isEmpty, "stop strings need a tokenizer")
+      return nil
+    }
+    return StopStrings(options.stopStrings, tokenizer)
   }
 
   private func session(_ workspace: Workspace, sequences: Int, _ options: GenerationOptions) -> DecodingSession {
@@ -63,23 +79,27 @@ public struct Generator: Sendable {
       usesCache: options.usesCache)
   }
 
-  /// Token by token, for all `prompts` at once; the first has the number `first`.
+  /// Token by token, for all `prompts` at once; the first has the number `first`. `onToken` is for a single one.
   private func run(
     _ prompts: [[Int32]], first: Int, _ options: GenerationOptions, _ workspace: Workspace,
-    onToken: (_ token: Int32) -> Bool
+    onToken: ((_ token: Int32) -> Bool)? = nil
   ) -> [Generation] {
     let rules = TokenRules(options: options, ends: ends), sampler = TokenSampler(options: options)
+    let stops = stops(options)
     let session = session(workspace, sequences: prompts.count, options)
     var results = [Generation?](repeating: nil, count: prompts.count)
     var active = Array(prompts.indices), texts = prompts, fresh = texts, step = 0
+    var stream = onToken.map { TokenRelease(onToken: $0) }
     while !active.isEmpty {
       let logits = session.logits(fresh: fresh, texts: texts)
       var kept: [Int] = []
       for (place, prompt) in active.enumerated() {
         let length = prompts[prompt].count, limit = options.newTokens(after: length)
-        func finish(_ end: Generation.End) {
-          results[prompt] = Generation(
-            tokens: Array(texts[place].dropFirst(length)), end: end)
+        func finish(_ end: Generation.End, _ match: StopStrings.Match? = nil) {
+          let result = Generation(
+            tokens: Array(texts[place].dropFirst(length)), end: end, shown: match?.shown, rest: match?.rest ?? "")
+          results[prompt] = result
+          stream?.release(result.tokens.prefix(result.shown))
         }
         guard step < limit, texts[place].count < longestText else {
           finish(.length)
@@ -93,7 +113,13 @@ public struct Generator: Sendable {
           continue
         }
         texts[place].append(token)
-        if !onToken(token) {
+        let new = texts[place].count - length
+        if let match = stops?.match(texts[place], new: new) {
+          finish(.stopString, match)
+          continue
+        }
+        stream?.release(texts[place].dropFirst(length).prefix(new - (stops?.open(texts[place], new: new) ?? 0)))
+        if stream?.isStopped == true {
           finish(.stopped)
         } else if step + 1 == limit || texts[place].count == longestText {
           finish(.length)
@@ -108,6 +134,23 @@ public struct Generator: Sendable {
       step += 1
     }
     return results.compactMap { $0 }
+  }
+}
+
+/// Hands on the tokens of a text once it is sure that no stop string takes them back.
+private struct TokenRelease {
+  let onToken: (Int32) -> Bool
+  private var released = 0
+  private(set) var isStopped = false
+
+  init(onToken: @escaping (Int32) -> Bool) { self.onToken = onToken }
+
+  /// `tokens` are all so far; those that are not yet released are handed on.
+  mutating func release(_ tokens: ArraySlice<Int32>) {
+    for token in tokens.dropFirst(released) where !isStopped {
+      released += 1
+      isStopped = !onToken(token)
+    }
   }
 }
 

@@ -23,6 +23,9 @@ struct MissingInputs {
     }
   }
 
+  /// Lists what `other` lists, too.
+  mutating func add(_ other: MissingInputs) { list += other.list.filter { !list.contains($0) } }
+
   /// A file that exists but cannot be opened is an error in a dry run, too.
   private static func isAbsence(_ error: any UserFacingError) -> Bool {
     switch error {

@@ -21,6 +21,9 @@ public struct PreparedRun: Sendable {
     case required
     /// What is there; what is missing is listed.
     case listed
+    /// The data and the tokenizer; what is missing of them is an error. Weights count only where they are there, and only
+    /// for a stored head, which orders the labels.
+    case text
     /// Nothing: sizes follow from `config.json` alone.
     case none
   }
@@ -81,13 +84,20 @@ public struct PreparedRun: Sendable {
       try Tokenizer(modelDirectory: directory, family: model.architecture)
     }
     func open(_ labels: LabelSpace?) throws -> TaskData {
-      try TaskData(kind, config.task, modelDirectory: directory, knownLabels: labels)
+      try TaskData(
+        kind, config.task, modelDirectory: directory, knownLabels: labels, seed: config.training.seed)
     }
     var task = try missing.find { try open(knownLabels) }
-    loadedModel = try missing.find { [philox] in
-      try LoadedModel(
-        directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
-        philox: philox, precision: config.training.precision)
+    if inputs == .text, kind.isLanguageModelling {
+      loadedModel = .failure(NotRead())
+    } else {
+      var weights = MissingInputs(areListed: inputs != .required)
+      loadedModel = try weights.find { [philox] in
+        try LoadedModel(
+          directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
+          philox: philox, precision: config.training.precision)
+      }
+      if inputs == .listed { missing.add(weights) }
     }
     // A stored head's outputs have the order of the checkpoint's own id2label (MNLI's differs between checkpoints).
     let hasStoredHead = knownLabels == nil && loadedModel.value?.storedHead != nil
@@ -212,9 +222,9 @@ extension LabelSpace {
   /// These classes in the order of `others`, ignoring case; nil if those are not the same names.
   func inOrder(of others: [String]) -> LabelSpace? {
     guard case .classes(let names) = self, names.count == others.count else { return nil }
-    let byName = Dictionary(names.map { ($0.lowercased(), $0) }) { first, _ in first }
-    let ordered = others.compactMap { byName[$0.lowercased()] }
-    return Set(ordered).count == names.count ? .classes(ordered) : nil
+    let byName = Dictionary(names.map { (ExactText($0.lowercased()), $0) }) { first, _ in first }
+    let ordered = others.compactMap { byName[ExactText($0.lowercased())] }
+    return Set(ordered.map(ExactText.init)).count == names.count ? .classes(ordered) : nil
   }
 
   /// The opposite of `names`.

@@ -25,7 +25,7 @@ struct TrainingInputs {
     let output = OutputDirectory(config.outputDir)
     let data = try cluster.together {
       if cluster.leads { try output.refuseIfTaken(overwrite: start != .fresh) }
-      return try TrainingData(config, threads: threads, isDryRun: isDryRun, cluster: cluster)
+      return try TrainingData(config, threads: threads, inputs: isDryRun ? .listed : .required, cluster: cluster)
     }
     var notices = data.notices
     notices += try RankIdentity(data).requireEqual(on: cluster, allowsMixedMachines: allowsMixedMachines)
@@ -70,8 +70,8 @@ struct TrainingData {
   /// Notes for the user.
   let notices: [String]
 
-  init(_ config: RunConfig, threads: Int, isDryRun: Bool, cluster: Cluster) throws {
-    let run = try PreparedRun(config, threads: threads, inputs: isDryRun ? .listed : .required, cluster: cluster)
+  init(_ config: RunConfig, threads: Int, inputs: PreparedRun.Inputs, cluster: Cluster = .alone) throws {
+    let run = try PreparedRun(config, threads: threads, inputs: inputs, cluster: cluster)
     if let task = try? run.task() { try config.training.requireRankingMetric(in: task.metrics) }
     var missing = run.missing, notices = run.notices
 

@@ -17,7 +17,7 @@ struct Generate: ParsableCommand {
       EXAMPLE: swift-peft generate models/SmolLM2-135M --prompt 'Once upon a time'
       EXAMPLE: swift-peft generate models/SmolLM2-135M --top-p 0.9 < beginnings.txt
 
-      Continues each --prompt, or else each line of stdin. A single text is printed as it is generated; several are printed \
+      Continues each --prompt, or the texts of --file, or else each line of stdin. A single text is printed as it is generated; several are printed \
       in order, each ending with a line feed, or as one JSON object per line with --json. For runs on task instruct, \
       prompts are put into the run's template. Defaults are those of the model's generation_config.json, as in transformers; \
       without it, always takes the likeliest token.
@@ -34,6 +34,20 @@ struct Generate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "Continue the texts of this file: one a line, or a column of CSV, TSV, JSONL or JSON; - is stdin.",
+      valueName: "file"))
+  var file: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How the file or stdin is written: text, csv, tsv, jsonl or json (default: by its ending).", valueName: "name"))
+  var format: FileFormat?
+
+  @Option(help: ArgumentHelp("The column or key of the texts (default: the run's, or text).", valueName: "name"))
+  var column: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Prompt template: alpaca, model (the model's chat template), chatml, llama-2, llama-3, or a text with "
         + "{instruction} (default: the run's template, or none).", valueName: "name"))
   var template: String?
@@ -44,6 +58,9 @@ struct Generate: ParsableCommand {
   @OptionGroup var report: ReportOptions
 
   func validate() throws {
+    if !prompts.isEmpty, file != nil || format != nil || column != nil {
+      throw ValidationError("--prompt cannot be combined with --file, --format and --column")
+    }
     if let beams = beams.beams, beams > 1, flags.samples {
       throw ValidationError(
         "--num-beams cannot be combined with --do-sample, --temperature, --top-k, --top-p, --min-p and --typical-p: beam "
@@ -64,7 +81,7 @@ struct Generate: ParsableCommand {
     try run.requireEqualRanks().forEach(progress.notice)
     run.notices.forEach(progress.notice)
     let options = try options(run, progress)
-    let texts = try prompts.isEmpty ? lines(cluster) : prompts
+    let texts = try texts(run, cluster)
     let ids = try run.prompts(options) {
       try texts.enumerated().map { number, text in
         do {
@@ -80,7 +97,7 @@ struct Generate: ParsableCommand {
       let results = run.continuations(of: portion, options)
       guard cluster.leads else { continue }
       for (number, result) in zip(portion.indices, results) {
-        let text = run.tokenizer.decode(result.tokens)
+        let text = result.text(run.tokenizer)
         try Console.write(Array((report.json ? json(number, texts[number], text, result) : text + "\n").utf8))
       }
     }
@@ -112,8 +129,8 @@ struct Generate: ParsableCommand {
       do { try Console.write(Array(text.utf8)) } catch { failure = error }
       return failure == nil
     }
-    _ = run.generator.stream(prompt, options) { token in write(text.add(token)) }
-    _ = failure == nil && write(text.finish() + "\n")
+    let result = run.generator.stream(prompt, options) { token in write(text.add(token)) }
+    _ = failure == nil && write(text.finish() + result.rest + "\n")
     if let failure { throw failure }
   }
 
@@ -125,18 +142,16 @@ struct Generate: ParsableCommand {
     return options
   }
 
-  /// The lines of stdin, which only rank 0 has.
-  private func lines(_ cluster: Cluster) throws -> [String] {
-    var stream = LineStream()
+  /// The texts of the prompts, or of --file, or of stdin, which only rank 0 has.
+  private func texts(_ run: GenerationRun, _ cluster: Cluster) throws -> [String] {
+    if !prompts.isEmpty { return prompts }
+    let style = TableStyle(format: format), column = self.column.map(Column.name) ?? run.textColumn
+    if let file, file != "-" {
+      return try cluster.together { try PredictionInput(path: file).texts(style: style, column: column) }
+    }
     let bytes = cluster.broadcast(try cluster.together { cluster.leads ? try Console.readAll() : [] })
-    let read = stream.add(bytes).lines + stream.finish().lines
     return try cluster.together {
-      try read.enumerated().map { number, line in
-        guard let text = String(validating: line, as: UTF8.self) else {
-          throw TaskError.invalidUTF8(file: "stdin", line: number + 1)
-        }
-        return text
-      }
+      try PredictionInput(bytes: bytes, name: "stdin").texts(style: style, column: column)
     }
   }
 

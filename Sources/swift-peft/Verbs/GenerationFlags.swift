@@ -43,6 +43,12 @@ struct GenerationFlags: ParsableArguments {
     help: ArgumentHelp("No n-gram of this length repeats; 0 is off.", valueName: "n"))
   var noRepeatNGramSize: Int?
 
+  @Option(
+    name: .customLong("stop"), parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "End before this text; repeatable. An empty one removes the stop strings of the model.", valueName: "text"))
+  var stops: [String] = []
+
   @Option(help: ArgumentHelp("Random seed for sampling.", valueName: "n"))
   var seed: UInt64 = 42
 
@@ -64,6 +70,9 @@ struct GenerationFlags: ParsableArguments {
     }
     if let repetitionPenalty, !(repetitionPenalty > 0 && repetitionPenalty.isFinite) {
       throw ValidationError("--repetition-penalty must be above 0, not \(repetitionPenalty)")
+    }
+    if stops.count > 1, stops.contains("") {
+      throw ValidationError("--stop '' removes the stop strings of the model and stands alone")
     }
     if greedy || temperature == 0, let other = firstSamplingFlag {
       throw ValidationError("\(greedy ? "--greedy" : "--temperature 0") cannot be combined with \(other)")
@@ -94,6 +103,7 @@ struct GenerationFlags: ParsableArguments {
     request.typicalP = typicalP
     request.repetitionPenalty = repetitionPenalty
     request.noRepeatNGramSize = noRepeatNGramSize
+    if !stops.isEmpty { request.stopStrings = stops == [""] ? [] : stops }
     request.seed = seed
     request.usesCache = !noCache
     return request

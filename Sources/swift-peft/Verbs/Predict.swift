@@ -14,10 +14,11 @@ struct Predict: ParsableCommand {
     discussion: """
       EXAMPLE: echo 'a great film' | swift-peft predict runs/quickstart-aslora
 
-      Reads FILE or stdin: TSV in the layout of the task's files (recognised by its header or columns), or one text per \
-      line; for pair tasks, two fields separated by a TAB. Writes index, prediction, label (if known) and raw scores as \
-      TSV to stdout, or one JSON object per line with --json. For multiple-choice runs, reads questions in the task's \
-      format, with or without answers, and writes the letter of the likeliest choice and all log-likelihoods.
+      Reads FILE or stdin: TSV, CSV, JSONL or JSON in the layout of the task's files (recognised by its header or \
+      columns), or one text per line; for pair tasks, two fields separated by a TAB. Writes index, prediction, label (if \
+      known) and raw scores as TSV to stdout, or one JSON object per line with --json. For multiple-choice runs, reads \
+      questions in the task's format, with or without answers, and writes the letter of the likeliest choice and all \
+      log-likelihoods.
       """)
 
   @Argument(help: ArgumentHelp("A run directory.", valueName: "run-dir"))
@@ -25,6 +26,12 @@ struct Predict: ParsableCommand {
 
   @Argument(help: "The file of texts (default: stdin).")
   var file: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How FILE or stdin is written: csv, tsv, jsonl or json; the same as --set task.file_format=NAME.",
+      valueName: "name"))
+  var format: FileFormat?
 
   @OptionGroup var override: OverrideOptions
   @OptionGroup var threads: ThreadOptions
@@ -36,7 +43,8 @@ struct Predict: ParsableCommand {
 
   private func run(_ cluster: Cluster) throws {
     let directory = try RunDirectory.shared(source, by: cluster)
-    let config = try cluster.together { try directory.config(overrides: override.overrides) }
+    let format = format.map { ["task.file_format=\($0.rawValue)"] } ?? []
+    let config = try cluster.together { try directory.config(overrides: override.overrides + format) }
     let report = self.report.on(cluster)
     try ModelDownload(isQuiet: report.quiet).fetch(config.model, on: cluster)
     let progress = Progress(isQuiet: report.quiet)
