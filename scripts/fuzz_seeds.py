@@ -284,6 +284,19 @@ model = b"".join(piece(*entry) for entry in control + marks)
 write("tokenizer-model", "rules", model + message(3, message(2, rules)), "", "aaaa")
 write("tokenizer-model", "rules-cut", model + message(3, message(2, rules[:6])), "", "a")
 
+# words with tags: the first byte is the format (conll, conllu, jsonl, json, txt) plus 5 for other columns or listed labels
+for name, head, content in [
+    ("columns", b"\0", "-DOCSTART- -X- O\n\nEU NNP B-ORG\nrejects VBZ O\n\nPeter NNP B-PER\r\n"),
+    ("tabs", b"\4", "\ufeffNew York\tB-LOC\n \t \nx\tO\n"), ("short", b"\0", "a A\nb\nc B x\n"),
+    ("one-column", b"\0", "a\nb\n"), ("header", b"\5", "FORM XPOS\na A\nb B\n"), ("swapped", b"\x0a", "A a\nB b\n"),
+    ("universal", b"\1", "# x\n1-2\tab\t_\t_\n1\ta\tb\tVERB\n2\tb\tb\tX\n2.1\tc\t_\t_\n\n1\t#\t_\tSYM\n"),
+    ("lines", b"\2", '{"tokens":["a","b"],"ner_tags":["B-X","O"]}\n{"tokens":[],"ner_tags":[]}\n{"tokens":["a"],"tags":1}'),
+    ("numbers", b"\x11", '{"tokens":["a","b"],"tags":[2,0]}\n{"tokens":["a"],"tags":["O"]}\n{"tokens":["a"],"tags":[9]}'),
+    ("list", b"\3", '[{"tokens":["a",""],"tags":["A","B"]},{"tokens":["\\u0001"],"tags":["\u00e9"]}]'),
+    ("equal-tags", b"\0", "a B-\u00e9\nb B-e\u0301\n"), ("lengths", b"\2", '{"tokens":["a","b"],"ner_tags":["A"]}'),
+]:
+    write("tagged-data", name, head + content.encode())
+
 # language tasks: the first byte is the reader, the second the style
 for name, head, content in [
     ("text", b"\0\0", "\ufeffOne.\r\nTwo.\n"), ("text-lines", b"\1\0", '{"text":"a"}\n\n{"text":"","x":1}\n'),

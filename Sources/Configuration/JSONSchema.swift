@@ -76,7 +76,7 @@ enum FieldDescriptions {
   ]
 
   private static let task = [
-    "task.name": "The task; text-classification reads files of your own (its old name is tsv).",
+    "task.name": "The task; text-classification (old name: tsv) and token-classification read files of your own.",
     "task.data_dir": "Directory with the task's usual file names.",
     "task.train_file":
       "Replaces the task's own file, or names it where the task has none: a path, a pattern (data/train-*.csv), or a list.",
@@ -88,8 +88,10 @@ enum FieldDescriptions {
     "task.validation_split":
       "Instead of validation_file: the share of the training examples that is held back to validate on, of each class alike.",
     "task.text_columns":
-      "text-classification: the column of the text, or the two of a pair; causal-lm: that of the text (null: text); by name or 0-based number.",
-    "task.label_column": "text-classification: the column of the label, by name or 0-based number.",
+      "text-classification: the column of the text, or the two of a pair; token-classification: that of the words; causal-lm: "
+      + "that of the text (null: text); by name or 0-based number.",
+    "task.label_column":
+      "text-classification, token-classification: the column of the label or tags, by name or 0-based number.",
     "task.has_header":
       "text-classification: whether the first line names the columns; cola accepts it without effect.",
     "task.label_names":

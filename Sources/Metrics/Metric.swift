@@ -49,11 +49,15 @@ public struct Predictions: Sendable {
   public let meanLoss: Double
   /// Of questions with choices: the length of each choice.
   public let choiceLengths: [[Int]]
+  /// Of words with tags, which are the examples then: their sentences.
+  public let tagSequences: TagSequences?
 
   /// Predictions with their labels.
   public init(
-    scores: [[Float]], labels: [Label], meanLoss: Double = .nan, choiceLengths: [[Int]] = []
+    scores: [[Float]], labels: [Label], meanLoss: Double = .nan, choiceLengths: [[Int]] = [],
+    tagSequences: TagSequences? = nil
   ) {
+    self.tagSequences = tagSequences
     (self.scores, self.labels, self.meanLoss, self.choiceLengths) = (scores, labels, meanLoss, choiceLengths)
   }
 

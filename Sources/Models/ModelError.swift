@@ -6,6 +6,8 @@ public enum ModelError: UserFacingError, Equatable {
   case notALanguageModel(modelType: String, supported: [String], path: String)
   /// A token id outside the embedding table.
   case tokenOutsideVocabulary(id: Int, vocabulary: Int, path: String)
+  /// A task of tags, and a family whose heads transformers has no such one among.
+  case noTokenHead(modelType: String, supported: [String], path: String)
   /// More tokens than there are positions.
   case tooLong(tokens: Int, limit: Int, path: String)
 
@@ -17,11 +19,23 @@ public enum ModelError: UserFacingError, Equatable {
       modelType: config.modelType, supported: architectures.filter(\.isDecoder).map(\.modelType), path: path)
   }
 
+  /// transformers has no head for token classification of `config`'s family.
+  public static func noTokenClassifier(
+    _ config: ModelConfig, among architectures: [Architecture] = Architecture.all, path: String? = nil
+  ) -> ModelError {
+    .noTokenHead(
+      modelType: config.modelType, supported: architectures.filter { $0.tokenHead != nil }.map(\.modelType),
+      path: path ?? config.file)
+  }
+
   /// What is wrong, where, and what would be right.
   public var description: String {
     switch self {
     case .notALanguageModel(let type, let supported, let path):
       "\(path): a \(type) model cannot generate text; supported: \(supported.joined(separator: ", "))"
+    case .noTokenHead(let type, let supported, let path):
+      "\(path): transformers has no \(type) model for token classification; supported: "
+        + supported.joined(separator: ", ")
     case .tokenOutsideVocabulary(let id, let vocabulary, let path):
       "\(path): the tokenizer gives the id \(id), but the model has embeddings for 0 to \(vocabulary - 1) only"
     case .tooLong(let tokens, let limit, let path):

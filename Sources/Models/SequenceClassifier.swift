@@ -52,7 +52,7 @@ public struct LoadedClassifier: Sendable {
     }
   }
 
-  private static func storedHead(
+  static func storedHead(
     _ directory: WeightFiles, _ head: [HeadParameter], _ labels: Int, _ notices: inout [String]
   ) throws -> [[Float]]? {
     if head.allSatisfy({ directory.info($0.name)?.shape == $0.shape }) {

@@ -22,6 +22,8 @@ public enum TaskError: UserFacingError, Equatable {
   case unreadable(file: String, reason: String)
   /// A file holds nothing, or no row but its header.
   case emptyFile(file: String), onlyHeader(file: String)
+  /// A file of CoNLL's columns where a table is needed, or the other way round.
+  case noTable(file: String), noSentences(file: String, format: FileFormat)
   /// A file is in a format that is not read.
   case foreignFormat(file: String, format: String, advice: String)
   /// A file that would be read as plain text holds records.
@@ -39,6 +41,8 @@ public enum TaskError: UserFacingError, Equatable {
   case notAPair(file: String, line: Int, fields: Int)
   /// A row has no label.
   case emptyLabel(file: String, line: Int)
+  /// A tag is given by its number, and nothing says what it is called.
+  case tagNumber(file: String, line: Int, number: Int)
   /// A label isn't one of the known classes.
   case unknownLabel(file: String, line: Int, label: String, known: [String])
   /// A score isn't a number, or is NaN, infinite or too large.
@@ -85,6 +89,11 @@ public enum TaskError: UserFacingError, Equatable {
     case .unreadable(let file, let reason): "\(file): \(reason)"
     case .emptyFile(let file): "\(file): the file is empty"
     case .onlyHeader(let file): "\(file): no rows after the header"
+    case .noTable(let file): "\(file): CoNLL's columns are no table; task token-classification reads them"
+    case .noSentences(let file, let format):
+      "\(file): \(format.rawValue) has no sentences; task token-classification reads CoNLL's columns (conll), JSONL and JSON"
+    case .tagNumber(let file, let line, let number):
+      "\(file):\(line): the tag \(number) is a number; task.label_names must list what the numbers mean"
     case .foreignFormat(let file, let format, let advice):
       "\(file): this is \(format), not text, CSV, TSV, JSONL or JSON; \(advice)"
     case .recordsInText(let file, let format):

@@ -38,6 +38,13 @@ struct PostProcessor: Sendable {
     }
   }
 
+  /// The special tokens before a text that stands alone.
+  var leadingCount: Int {
+    single.prefix { if case .text = $0 { false } else { true } }.reduce(0) { count, part in
+      if case .special(let ids, _) = part { count + ids.count } else { count }
+    }
+  }
+
   func process(_ first: ArraySlice<Int32>, _ second: ArraySlice<Int32>?) -> Encoding {
     var encoding = Encoding(ids: [], typeIDs: [])
     for part in second == nil ? single : pair {

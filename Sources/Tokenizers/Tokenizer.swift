@@ -39,8 +39,13 @@ public struct Tokenizer: Sendable {
   /// - Parameters:
   ///   - tokenizerClass: the class that transformers registers for the model family; nil if it registers none.
   ///   - forcesClass: whether it counts even if the files name another one.
-  public init(modelDirectory: String, tokenizerClass: String? = nil, forcesClass: Bool = false) throws {
-    let parts = try TokenizerParts(directory: modelDirectory, registered: tokenizerClass, isForced: forcesClass)
+  ///   - addsPrefixSpace: whether the class is made with `add_prefix_space=True`, whatever the files say: for words that
+  ///     are encoded one by one. Without effect on classes that have no such option, as in transformers.
+  public init(
+    modelDirectory: String, tokenizerClass: String? = nil, forcesClass: Bool = false, addsPrefixSpace: Bool = false
+  ) throws {
+    let parts = try TokenizerParts(
+      directory: modelDirectory, registered: tokenizerClass, isForced: forcesClass, addsPrefixSpace: addsPrefixSpace)
     self.parts = parts
     notes = parts.notes
     let special = parts.splitsSpecialTokens ? [] : parts.added.filter(\.isSpecial)
@@ -89,6 +94,8 @@ public struct Tokenizer: Sendable {
     }
     return ids
   }
+
+  var postProcessor: PostProcessor { parts.postProcessor }
 
   /// The number of special tokens that `encode` adds to one text, or to a pair.
   public func specialTokenCount(isPair: Bool) -> Int { parts.postProcessor.addedCount(isPair: isPair) }

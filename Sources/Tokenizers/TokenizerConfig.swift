@@ -20,6 +20,8 @@ struct TokenizerConfig {
   static let roles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
 
   private let config: JSONField?
+  /// Whether `add_prefix_space` is true, whatever the file says.
+  var addsPrefixSpace = false
   /// Special tokens by role; nil if the role is given as null or empty.
   private(set) var named: [String: Token?] = [:]
   /// Special tokens with roles of the model's own, such as `image_token`.
@@ -60,7 +62,10 @@ struct TokenizerConfig {
   // MARK: - Options
 
   /// The option `key`; `standard` if it is absent or null.
-  func flag(_ key: String, or standard: Bool) throws -> Bool { try config?.optional(key)?.bool() ?? standard }
+  func flag(_ key: String, or standard: Bool) throws -> Bool {
+    if addsPrefixSpace, key == "add_prefix_space" { return true }
+    return try config?.optional(key)?.bool() ?? standard
+  }
 
   /// The option `key`, or nil.
   func flag(_ key: String) throws -> Bool? { try config?.optional(key)?.bool() }

@@ -7,10 +7,12 @@ extension TokenizerParts {
   /// - Parameters:
   ///   - registered: the tokenizer class that transformers registers for the model family; nil if none.
   ///   - isForced: whether it counts even if the files name another one.
-  init(directory: String, registered: String?, isForced: Bool) throws {
+  ///   - addsPrefixSpace: whether `add_prefix_space` is true, whatever the files say.
+  init(directory: String, registered: String?, isForced: Bool, addsPrefixSpace: Bool = false) throws {
     let files = TokenizerFiles(directory: directory)
     let root = try files.jsonIfThere("tokenizer.json")
     var config = try TokenizerConfig(files, tokenizerJSON: root)
+    config.addsPrefixSpace = addsPrefixSpace
     let kind = try TokenizerClass.chosen(files, config, registered: registered, isForced: isForced, tokenizerJSON: root)
     if let kind {
       self = try TokenizerParts(kind, files, root, &config)

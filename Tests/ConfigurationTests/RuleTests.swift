@@ -60,15 +60,16 @@ import Testing
     (
       #""name": "rte", "data_dir": "d", "label_names": ["b", "a"], "validation_split": 0.5"#,
       [
-        "label_names: only applies to task text-classification",
-        "validation_split: only applies to task text-classification",
+        "label_names: only applies to tasks text-classification and token-classification",
+        "validation_split: only applies to tasks text-classification and token-classification",
       ]
     ),
     (#""name": "e2e", "train_file": ["a/*.csv", "b"], "file_format": "csv", "delimiter": ";""#, []),
     (
       #""name": "sst2", "data_dir": "d", "file_format": "csv", "delimiter": ";""#,
       [
-        "file_format: only applies to tasks text-classification, causal-lm, e2e, instruct and multiple-choice",
+        "file_format: only applies to tasks text-classification, token-classification, causal-lm, e2e, instruct and "
+          + "multiple-choice",
         "delimiter: only applies to tasks text-classification, causal-lm, e2e, instruct and multiple-choice",
       ]
     ),

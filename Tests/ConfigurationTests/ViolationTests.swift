@@ -88,7 +88,7 @@ import Testing
     Case(
       "task", #""test_file": ["a", "a"]"#, "must be a path or a list of paths, none of them twice or null, not a list"),
     Case("task", #""validation_file": 3"#, "must be a path or a list of paths or null, not 3"),
-    Case("task", #""file_format": "xml""#, #"must be one of tsv, csv, jsonl, json, text or null, not "xml""#),
+    Case("task", #""file_format": "xml""#, #"must be one of tsv, csv, jsonl, json, conll, text or null, not "xml""#),
     Case(
       "task", #""delimiter": ";;""#,
       #"must be one ASCII character, but no quote and no line break or null, not ";;""#),
@@ -104,8 +104,10 @@ import Testing
       "must be a list of one or two columns, by name or 0-based number or null, not a list"),
     Case(
       "task", #""text_columns": ["a"]"#,
-      "only applies to tasks text-classification and causal-lm; task sst2 has columns of its own"),
-    Case("task", #""label_column": 0"#, "only applies to task text-classification; task sst2 has columns of its own"),
+      "only applies to tasks text-classification, token-classification and causal-lm; task sst2 has columns of its own"),
+    Case(
+      "task", #""label_column": 0"#,
+      "only applies to tasks text-classification and token-classification; task sst2 has columns of its own"),
     Case("task", #""label_column": []"#, "must be a column's name or 0-based number or null, not an empty list"),
   ])
   func eachFieldHasARange(_ example: Case) {
@@ -155,7 +157,7 @@ import Testing
         run.json:3: training.learnign_rate: unknown key, did you mean learning_rate?
         run.json:4: training.seed: must be a whole number of at least 0, not -1
         run.json:7: task.name: must be one of cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, \
-        text-classification, tsv, causal-lm, e2e, instruct, multiple-choice (did you mean sst2?), not "sst3"
+        text-classification, tsv, token-classification, causal-lm, e2e, instruct, multiple-choice (did you mean sst2?), not "sst3"
         run.json:8: task.max_seq_length: must be a whole number of at least 1 or null, not 0
         run.json:10: adapter.r: must be a whole number of at least 1, not "8"
         run.json:11: output: unknown key, known are name, model, task, adapter, training, output_dir, database

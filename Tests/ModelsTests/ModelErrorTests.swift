@@ -10,6 +10,10 @@ import Testing
       "models/x: a bert model cannot generate text; supported: gpt2, llama"
     ),
     (
+      .noTokenHead(modelType: "granite", supported: ["bert", "llama"], path: "models/x"),
+      "models/x: transformers has no granite model for token classification; supported: bert, llama"
+    ),
+    (
       .tokenOutsideVocabulary(id: 30_522, vocabulary: 30_522, path: "models/x"),
       "models/x: the tokenizer gives the id 30522, but the model has embeddings for 0 to 30521 only"
     ),

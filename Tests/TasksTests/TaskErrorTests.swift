@@ -37,6 +37,15 @@ import Testing
     ),
     (.unreadable(file: "d", reason: "is a directory"), "d: is a directory"),
     (.emptyFile(file: "t.tsv"), "t.tsv: the file is empty"),
+    (.noTable(file: "t.conll"), "t.conll: CoNLL's columns are no table; task token-classification reads them"),
+    (
+      .noSentences(file: "t.csv", format: .csv),
+      "t.csv: csv has no sentences; task token-classification reads CoNLL's columns (conll), JSONL and JSON"
+    ),
+    (
+      .tagNumber(file: "t.jsonl", line: 3, number: 7),
+      "t.jsonl:3: the tag 7 is a number; task.label_names must list what the numbers mean"
+    ),
     (.onlyHeader(file: "t.tsv"), "t.tsv: no rows after the header"),
     (
       .missingColumn(file: "t.tsv", column: .name("sentense"), header: ["sentence", "label"]),

@@ -41,6 +41,35 @@ import Testing
     }
   }
 
+  /// Texts cut into words, as scripts/golden/tokenizer_words.py has them.
+  private struct WordCases: Decodable {
+    struct Row: Decodable {
+      let ids: [Int32]
+      let first: [Int?]
+    }
+
+    let sentences: [[String]]
+    let limit: Int
+    let cases: [String: [Row]]
+  }
+
+  @Test func readsWordsAsTransformers() throws {
+    let file = URL(fileURLWithPath: "\(Self.folder)/words.json")
+    let expected = try JSONDecoder().decode(WordCases.self, from: Data(contentsOf: file))
+    let cases = try Self.cases()
+    #expect(Set(expected.cases.keys) == Set(cases.map(\.name)))
+    for example in cases {
+      let tokenizer = try Self.tokenizer(example, addsPrefixSpace: true)
+      let rows = try #require(expected.cases[example.name]), count = expected.sentences.count
+      for (number, row) in rows.enumerated() {
+        let found = tokenizer.encode(
+          words: expected.sentences[number % count], maxLength: number < count ? nil : expected.limit)
+        #expect(found.encoding.ids == row.ids, "\(example.name) \(number)")
+        #expect(found.firstTokens == row.first, "\(example.name) \(number)")
+      }
+    }
+  }
+
   @Test func saysWhichIDsAreNotTaken() throws {
     let gap = try #require(try Self.cases().first { $0.name == "added-decoder-gap" })
     let notes = try Self.tokenizer(gap).notes
@@ -56,7 +85,7 @@ import Testing
 
   private static let folder = "\(golden)/directories"
 
-  private static func tokenizer(_ example: Case) throws -> Tokenizer {
+  private static func tokenizer(_ example: Case, addsPrefixSpace: Bool = false) throws -> Tokenizer {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("\(example.name)-\(UUID())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
@@ -66,7 +95,8 @@ import Testing
     }
     for (name, content) in example.small { try content.write(to: directory.appendingPathComponent(name)) }
     return try Tokenizer(
-      modelDirectory: directory.path, tokenizerClass: example.registered, forcesClass: example.isForced)
+      modelDirectory: directory.path, tokenizerClass: example.registered, forcesClass: example.isForced,
+      addsPrefixSpace: addsPrefixSpace)
   }
 
   private static func texts() throws -> (texts: [String], pairs: [[String]]) {

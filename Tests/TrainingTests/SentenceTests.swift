@@ -100,6 +100,10 @@ import Testing
       "the prompt's 70 tokens leave no room for a continuation: the model's limit is 64"
     )
     check(
+      RunError.otherTaskType(directory: "a", found: "SEQ_CLS", expected: "TOKEN_CLS"),
+      "a: the adapter was trained for SEQ_CLS; this task is TOKEN_CLS"
+    )
+    check(
       RunError.headMismatch(directory: "a", tensor: "classifier.weight", found: [3, 8], expected: [2, 8]),
       "a: the head's classifier.weight has the shape [3, 8]; this task needs [2, 8]"
     )

@@ -98,7 +98,8 @@ public struct PEFTAdapter: Sendable, Equatable {
 extension ModelGeometry {
   /// The first parts of the names of the classification head: `classifier`.
   var headModules: [String] {
-    Array(HeadParameter.all(config: config, labels: 1).compactMap { $0.name.split(separator: ".").first }.uniqued())
+    let head = HeadParameter.all(config: config, labels: 1, kind: head)
+    return Array(head.compactMap { $0.name.split(separator: ".").first }.uniqued())
       .map(String.init)
   }
 }

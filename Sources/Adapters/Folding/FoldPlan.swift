@@ -90,7 +90,7 @@ struct FoldPlan {
   /// The head, in the last file.
   mutating func addHead(_ head: [String: HeadTensor]) throws {
     guard case .classifier = task else { return }
-    let expected = HeadParameter.all(config: geometry.config, labels: 1).map(\.name)
+    let expected = HeadParameter.all(config: geometry.config, labels: 1, kind: geometry.head).map(\.name)
     guard Set(head.keys) == Set(expected) else {
       throw FoldError.wrongHead(found: head.keys.sorted(), expected: expected.sorted())
     }

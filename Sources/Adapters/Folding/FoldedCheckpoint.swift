@@ -42,7 +42,7 @@ public struct FoldedCheckpoint: Sendable {
     self.geometry = geometry
     self.task = task
     source = directory.path
-    if case .classifier = task, geometry.config.architecture.classifierClass == nil {
+    if case .classifier = task, geometry.classifierClass == nil {
       throw FoldError.noClassifier(modelType: geometry.config.modelType)
     }
     var plan = try FoldPlan(directory, geometry: geometry, adapter: adapter.fused(geometry), task: task)
@@ -82,6 +82,13 @@ public struct FoldedCheckpoint: Sendable {
   }
 }
 
+extension ModelGeometry {
+  /// transformers' class with the head.
+  fileprivate var classifierClass: String? {
+    head == .tokens ? config.architecture.tokenHead?.className : config.architecture.classifierClass
+  }
+}
+
 /// The outputs of a classification head.
 public enum HeadLabels: Sendable, Equatable {
   /// Classes by their numbers.
@@ -108,8 +115,8 @@ private struct FoldedConfig {
     let architecture = geometry.config.architecture
     switch task {
     case .classifier(let labels):
-      object["architectures"] = JSONNode(.strings([architecture.classifierClass].compactMap { $0 }))
-      Self.set(labels, in: &object, base: geometry.config)
+      object["architectures"] = JSONNode(.strings([geometry.classifierClass].compactMap { $0 }))
+      Self.set(labels, in: &object, base: geometry.config, hasProblemType: geometry.head == .sequence)
     case .languageModel:
       object["architectures"] = JSONNode(.strings([architecture.languageModelClass].compactMap { $0 }))
       if isUntied, geometry.config.tieWordEmbeddings { object["tie_word_embeddings"] = JSONNode(false) }
@@ -118,7 +125,9 @@ private struct FoldedConfig {
     text = JSONWriter.text(.object(object), pretty: true)
   }
 
-  private static func set(_ labels: HeadLabels, in object: inout JSONObject, base: ModelConfig) {
+  private static func set(
+    _ labels: HeadLabels, in object: inout JSONObject, base: ModelConfig, hasProblemType: Bool
+  ) {
     let classes: [String]
     switch labels {
     case .classes(let names): classes = names
@@ -129,7 +138,10 @@ private struct FoldedConfig {
     object["num_labels"] = nil
     object["id2label"] = JSONNode(.members(classes.enumerated().map { (String($0), .string($1)) }))
     object["label2id"] = JSONNode(.members(classes.enumerated().map { ($1, .integer($0)) }))
+    // It says how sequences are classified; transformers' models of tokens never look for it.
+    if !hasProblemType { object["problem_type"] = nil }
     if case .unnamed = labels { return }
+    guard hasProblemType else { return }
     let problem = labels == .regression ? "regression" : "single_label_classification"
     object["problem_type"] = JSONNode(.string(problem))
   }

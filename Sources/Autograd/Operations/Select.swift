@@ -39,21 +39,31 @@ extension Tape {
     return y
   }
 
+  /// The rows at `places` of every sequence, counted from its first: [N, C] → [W, C].
+  public func select(_ x: Tensor, places: [[Int]]) -> Tensor {
+    precondition(places.count == x.layout.sequences)
+    let rows = places.enumerated().flatMap { sequence, places in places.map { x.layout.offsets[sequence] + $0 } }
+    return select(x, rows: rows, layout: PackedLayout(lengths: places.map(\.count), examples: x.layout.examples))
+  }
+
   /// One row of every sequence.
-  func select(_ x: Tensor, rows: [Int]) -> Tensor {
+  private func select(_ x: Tensor, rows: [Int]) -> Tensor { select(x, rows: rows, layout: x.layout.oneRowEach()) }
+
+  /// The rows `rows`, as sequences of `layout`.
+  private func select(_ x: Tensor, rows: [Int], layout: PackedLayout) -> Tensor {
     let y = make(
-      x.layout.oneRowEach(), columns: x.columns, needsGradient: x.needsGradient, precision: x.precision)
+      layout, columns: x.columns, needsGradient: x.needsGradient, precision: x.precision)
     let columns = x.columns, bytes = columns * x.precision.byteCount
-    for (sequence, row) in rows.enumerated() where workspace.computes {
-      y.buffer.address(sequence * columns, x.precision).copyMemory(
+    for (place, row) in rows.enumerated() where workspace.computes {
+      y.buffer.address(place * columns, x.precision).copyMemory(
         from: x.buffer.address(row * columns, x.precision), byteCount: bytes)
     }
     if x.needsGradient {
       record { [workspace, output = y.slot, input = x.slot] in
         guard let dy = output.take() else { return }
         let dx = input.zeroedAccumulator(in: workspace)
-        for (sequence, row) in rows.enumerated() where workspace.computes {
-          dx.add(dy, from: sequence * columns, at: row * columns, columns, input.shape.precision)
+        for (place, row) in rows.enumerated() where workspace.computes {
+          dx.add(dy, from: place * columns, at: row * columns, columns, input.shape.precision)
         }
       }
     }

@@ -55,6 +55,8 @@ public struct Architecture: Sendable {
   public let head: @Sendable (_ config: ModelConfig, _ outputs: Int) -> [HeadParameter]
   /// The forward code.
   public let forward: Forward
+  /// The head for token classification; nil if transformers has none of the family.
+  public let tokenHead: TokenHead?
 
   /// A family of its parts.
   public init(
@@ -63,7 +65,8 @@ public struct Architecture: Sendable {
     tokenizerClass: String? = nil, forcesTokenizerClass: Bool = false,
     readConfig: @escaping @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void,
     parts: @escaping @Sendable (ModelConfig) -> [ModelPart],
-    head: @escaping @Sendable (_ config: ModelConfig, _ outputs: Int) -> [HeadParameter], forward: Forward
+    head: @escaping @Sendable (_ config: ModelConfig, _ outputs: Int) -> [HeadParameter], forward: Forward,
+    tokenHead: TokenHead? = nil
   ) {
     self.modelType = modelType
     self.basePrefix = basePrefix
@@ -79,6 +82,7 @@ public struct Architecture: Sendable {
     self.parts = parts
     self.head = head
     self.forward = forward
+    self.tokenHead = tokenHead
   }
 
   /// Whether it predicts the next token.
@@ -98,7 +102,7 @@ extension Architecture {
 
   /// An encoder whose parameters, head and forward code follow from a design.
   public static func encoder(
-    modelType: String, basePrefix: String? = nil, classifierClass: String,
+    modelType: String, basePrefix: String? = nil, classifierClass: String, tokenClassifierClass: String? = nil,
     defaultTargets: [String] = ["query", "value"], tokenizerClass: String? = nil,
     read: @escaping @Sendable (inout ModelConfig, inout EncoderDesign, inout JSONObjectReader) -> Void
   ) -> Architecture {
@@ -109,18 +113,22 @@ extension Architecture {
         var design = EncoderDesign()
         read(&config, &design, &fields)
         config.encoder = design
+        config.tokenClassifierDropout = design.tokenDropout ?? config.classifierDropout ?? config.hiddenDropout
       },
       parts: { config in config.encoder.parts(config) },
       head: { config, outputs in config.encoder.head(config, outputs: outputs) },
-      forward: .encoder { weights in EncoderClassifier(weights: weights) })
+      forward: .encoder { weights in EncoderClassifier(weights: weights) },
+      tokenHead: tokenClassifierClass.map { .linear($0, "classifier") { weights in EncoderBody(weights: weights) } })
   }
 
   /// A decoder whose parameters and forward code follow from a design, which `read` makes of LLaMA's while it reads
-  /// `config.json`. Its classifier is the linear map `score` on the last token's state, as in transformers.
+  /// `config.json`. Its classifier is the linear map `score` on the last token's state, as in transformers; its head for
+  /// token classification is the map `tokenHead`.
   public static func decoder(
     modelType: String, basePrefix: String = "model", olderPrefixes: [String] = [], otherModules: [String] = [],
-    classifierClass: String?, languageModelClass: String,
-    defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil, tokenizerClass: String? = nil,
+    classifierClass: String?, tokenClassifierClass: String? = nil, tokenHead: String = "score",
+    languageModelClass: String, defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil,
+    tokenizerClass: String? = nil,
     forcesTokenizerClass: Bool = false,
     read: @escaping @Sendable (inout ModelConfig, inout DecoderDesign, inout JSONObjectReader) -> Void
   ) -> Architecture {
@@ -132,12 +140,14 @@ extension Architecture {
         var design = DecoderDesign()
         read(&config, &design, &fields)
         config.design = design
+        if tokenClassifierClass != nil { config.readTokenClassifier(&fields) }
       },
       parts: { config in config.design.parts(config) },
       head: { config, outputs in
         [HeadParameter(name: "score.weight", rows: outputs, columns: config.hiddenSize, isOutput: true)]
       },
-      forward: .decoder { weights in DecoderStack(weights: weights) })
+      forward: .decoder { weights in DecoderStack(weights: weights) },
+      tokenHead: tokenClassifierClass.map { .linear($0, tokenHead) { weights in DecoderStack(weights: weights) } })
   }
 }
 
@@ -174,9 +184,12 @@ public struct HeadParameter: Sendable, Equatable {
     return [gamma] + (hasBias ? [HeadParameter(name: "\(name).bias", rows: size, columns: nil)] : [])
   }
 
-  /// The head of a config's family for `labels` outputs.
-  public static func all(config: ModelConfig, labels: Int) -> [HeadParameter] {
-    config.architecture.head(config, labels)
+  /// The head of a config's family for `labels` outputs; none for tokens if transformers has no such head.
+  public static func all(config: ModelConfig, labels: Int, kind: HeadKind = .sequence) -> [HeadParameter] {
+    switch kind {
+    case .sequence: config.architecture.head(config, labels)
+    case .tokens: config.architecture.tokenHead?.parameters(config, labels) ?? []
+    }
   }
 
   /// Dimensions, as in files.

@@ -44,6 +44,16 @@ extension ModelConfig {
 }
 
 extension ModelConfig {
+  /// The dropout before the head for token classification and whether that has a bias, as transformers'
+  /// `GenericForTokenClassification` and GPT-2's look for them.
+  mutating func readTokenClassifier(_ fields: inout JSONObjectReader) {
+    tokenClassifierDropout =
+      fields.optionalDropout("classifier_dropout") ?? fields.optionalDropout("hidden_dropout") ?? 0.1
+    tokenClassifierHasBias = fields.bool("token_classification_bias", true)
+  }
+}
+
+extension ModelConfig {
   /// `sliding_window`; nil if it is null, and `standard` if it is absent.
   public func readWindow(_ fields: inout JSONObjectReader, standard: Int?) -> Int? {
     let key = "sliding_window"

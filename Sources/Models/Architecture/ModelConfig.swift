@@ -51,6 +51,10 @@ public struct ModelConfig: Sendable {
   public var classifierActivation = Activation.gelu
   /// Whether the head's hidden layer has a bias, in families whose configs say so.
   public var classifierBias = false
+  /// Before the head for token classification.
+  public var tokenClassifierDropout: Float = 0
+  /// Whether that head's output has a bias.
+  public var tokenClassifierHasBias = true
   /// Whether the head reads the mean of all tokens instead of the first one.
   public var classifierReadsMean = false
   /// The token that fills short rows; nil if the model has none (GPT-2 and LLaMA by default).

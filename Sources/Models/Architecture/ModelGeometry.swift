@@ -8,6 +8,8 @@
 public struct ModelGeometry: Sendable {
   /// The model.
   public let config: ModelConfig
+  /// The head over it.
+  public let head: HeadKind
   /// Every module with parameters, in model order. The head is not among them.
   public let parts: [ModelPart]
   /// Every adaptable map, in model order; the slices of a fused map follow it.
@@ -16,10 +18,11 @@ public struct ModelGeometry: Sendable {
   let maps: [String: LinearMap]
   private let tensorNames: Set<String>
 
-  /// The geometry of the model that `config` describes.
-  public init(_ config: ModelConfig) {
-    self.config = config
-    let parts = config.architecture.parts(config)
+  /// The geometry of the model that `config` describes. A pooler, the only part that may be missing, belongs to the head
+  /// for sequences.
+  public init(_ config: ModelConfig, head: HeadKind = .sequence) {
+    (self.config, self.head) = (config, head)
+    let parts = config.architecture.parts(config).filter { head == .sequence || !$0.isOptional }
     self.parts = parts
     sites = parts.flatMap(Site.all)
     maps = Dictionary(parts.compactMap { part in part.map.map { (part.path, $0) } }) { first, _ in first }
@@ -74,7 +77,8 @@ public struct ModelGeometry: Sendable {
   /// Numbers in the classification head, all of which train. None for language modelling (a decoder, nil).
   public func headParameters(labels: Int?) -> Int {
     if labels == nil, config.architecture.isDecoder { return 0 }
-    return HeadParameter.all(config: config, labels: labels ?? config.labelCount ?? 2).map(\.count).reduce(0, +)
+    return HeadParameter.all(config: config, labels: labels ?? config.labelCount ?? 2, kind: head)
+      .map(\.count).reduce(0, +)
   }
 
   private func languageModelHead(labels: Int?) -> Int {

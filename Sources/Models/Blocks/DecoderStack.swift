@@ -3,7 +3,7 @@ import Kernels
 
 /// The transformer of a `DecoderDesign`: in each layer attention and a feed-forward block, each with norms before it, after
 /// it or both.
-struct DecoderStack: Decoder {
+struct DecoderStack: Decoder, TokenEncoder {
   let config: ModelConfig
   private let tokens: FrozenTensor
   private let embeddingScale: Float
@@ -36,6 +36,10 @@ struct DecoderStack: Decoder {
 
   func states(_ tokens: PackedTokens, onlyLast: Bool, _ context: ForwardContext) -> Tensor {
     states(tokens, onlyOne: onlyLast, context)
+  }
+
+  func tokenStates(_ tokens: PackedTokens, _ context: ForwardContext) -> Tensor {
+    states(tokens, onlyOne: false, context)
   }
 
   /// The last layer's normalised states of every token, or of each sequence's last one; of the first if not causal.

@@ -4,20 +4,18 @@ import Kernels
 /// An encoder of an `EncoderDesign` with its classification head.
 struct EncoderClassifier: SequenceClassifier {
   let config: ModelConfig
-  private let embeddings: EncoderEmbeddings
-  private let encoder: EncoderStack
+  private let body: EncoderBody
   private let pooler: LinearSlot?
 
   init(weights: ModelWeights) {
     config = weights.config
-    embeddings = EncoderEmbeddings(weights: weights)
-    encoder = EncoderStack(weights: weights)
+    body = EncoderBody(weights: weights)
     if case .pooler(let path) = config.encoder.head { pooler = weights.linear(path) } else { pooler = nil }
   }
 
   func logits(_ tokens: PackedTokens, _ context: ForwardContext) -> Tensor {
     let tape = context.tape, head = context.head
-    let first = encoder.firstTokenStates(embeddings.forward(tokens, context), context)
+    let first = body.states(tokens, onlyFirst: true, context)
     switch config.encoder.head {
     case .pooler:
       let pooled = pooler.map { pooler in
@@ -34,6 +32,28 @@ struct EncoderClassifier: SequenceClassifier {
       let dropped = tape.dropout(hidden, probability: dropout, site: DropoutPlace.classifierHidden)
       return tape.trainableLinear(dropped, weight: head[2], bias: head[3])
     }
+  }
+}
+
+/// An encoder of an `EncoderDesign` without a head.
+struct EncoderBody: TokenEncoder {
+  let config: ModelConfig
+  private let embeddings: EncoderEmbeddings
+  private let stack: EncoderStack
+
+  init(weights: ModelWeights) {
+    config = weights.config
+    embeddings = EncoderEmbeddings(weights: weights)
+    stack = EncoderStack(weights: weights)
+  }
+
+  /// The last layer's states of all tokens, or of each sequence's first one.
+  func states(_ tokens: PackedTokens, onlyFirst: Bool, _ context: ForwardContext) -> Tensor {
+    stack.states(embeddings.forward(tokens, context), onlyFirst: onlyFirst, context)
+  }
+
+  func tokenStates(_ tokens: PackedTokens, _ context: ForwardContext) -> Tensor {
+    states(tokens, onlyFirst: false, context)
   }
 }
 

@@ -106,6 +106,8 @@ public struct EncoderDesign: Sendable {
   public var convolution: Convolution?
   /// Terms of relative positions; nil if there are none.
   public var relative: Relative?
+  /// Dropout before the head for token classification; nil: that of the config's classifier, else of its states.
+  public var tokenDropout: Float?
   /// The classification head.
   public var head = Head.pooler("pooler.dense")
 

@@ -23,19 +23,20 @@ struct EncoderStack: Sendable {
     }
   }
 
-  /// The last layer's state of each sequence's first token: embeddings [N, C] → [B, C].
+  /// The last layer's states: embeddings [N, C] → [N, C], or with `onlyFirst` [B, C] of each sequence's first token.
   ///
-  /// The classifier reads nothing else, so the last layer asks for queries of those tokens alone: their keys and
-  /// values still come from every token, and the result is the same.
-  func firstTokenStates(_ embeddings: Tensor, _ context: ForwardContext) -> Tensor {
+  /// A classifier of sequences reads nothing else, so the last layer asks for queries of those tokens alone: their keys
+  /// and values still come from every token, and the result is the same.
+  func states(_ embeddings: Tensor, onlyFirst: Bool, _ context: ForwardContext) -> Tensor {
     var x = embeddings
     for (index, layer) in layers.enumerated() {
-      let joins = convolution != nil && index == 0, isLast = index == layers.count - 1 && !joins
+      let joins = convolution != nil && index == 0, isLast = onlyFirst && index == layers.count - 1 && !joins
       // The tables are made again in every layer: an adapter's dropout and gradients belong to it.
       x = context.block([x], sites: layer.sites) { [layer.forward($0[0], relative, onlyFirst: isLast, $1)] }[0]
       if joins, let convolution { x = convolution.forward(embeddings, addedTo: x, context) }
     }
-    return layers.isEmpty || convolution != nil && layers.count == 1 ? context.tape.selectFirst(x) : x
+    let hasAll = layers.isEmpty || convolution != nil && layers.count == 1
+    return onlyFirst && hasAll ? context.tape.selectFirst(x) : x
   }
 }
 

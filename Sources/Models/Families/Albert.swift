@@ -3,11 +3,14 @@ extension Architecture {
   /// and layers that share their weights. An adapter belongs to the weights, so it acts in all layers that share them, as
   /// in PEFT.
   public static let albert = Architecture.encoder(
-    modelType: "albert", classifierClass: "AlbertForSequenceClassification", tokenizerClass: "AlbertTokenizer",
+    modelType: "albert", classifierClass: "AlbertForSequenceClassification",
+    tokenClassifierClass: "AlbertForTokenClassification", tokenizerClass: "AlbertTokenizer",
     read: { config, design, fields in
       config.readEncoder(
         &fields, vocabulary: 30_000, hidden: 4096, heads: 64, inner: 16_384, dropout: 0, activation: .geluTanh, pad: 0,
         bos: 2, eos: 3)
+      // null means that of the states, for tokens.
+      if fields["classifier_dropout_prob"]?.node.isNull == true { design.tokenDropout = config.hiddenDropout }
       config.classifierDropout = fields.optionalDropout("classifier_dropout_prob") ?? 0.1
       design.embeddingSize = fields.integer("embedding_size", 128, in: ModelConfig.Bounds.width)
       design.projection = .init(path: "encoder.embedding_hidden_mapping_in")

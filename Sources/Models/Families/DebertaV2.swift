@@ -6,6 +6,7 @@ extension Architecture {
   /// BERT's encoder with disentangled attention.
   public static let debertaV2 = Architecture.encoder(
     modelType: "deberta-v2", basePrefix: "deberta", classifierClass: "DebertaV2ForSequenceClassification",
+    tokenClassifierClass: "DebertaV2ForTokenClassification",
     defaultTargets: ["query_proj", "value_proj"], tokenizerClass: "DebertaV2Tokenizer",
     read: { config, design, fields in config.readDeberta(&fields, &design) })
 }
@@ -53,6 +54,7 @@ extension ModelConfig {
     let pooled = fields.optional("pooler_hidden_size") { try $0.integer(in: Bounds.width) } ?? hiddenSize
     if pooled != hiddenSize { fields.reportUnsupported("pooler_hidden_size", "\(pooled)", supported: "\(hiddenSize)") }
     let poolerActivation = readActivation(named: "pooler_hidden_act", .gelu, &fields)
+    design.tokenDropout = hiddenDropout
     design.head = .dense(
       "pooler.dense", poolerActivation, then: "classifier", inputDropout: fields.optionalDropout("pooler_dropout"),
       dropout: fields.optionalDropout("cls_dropout") ?? hiddenDropout)

@@ -5,6 +5,7 @@ extension Architecture {
   /// types and pooler, with names of its own.
   public static let distilBERT = Architecture.encoder(
     modelType: "distilbert", classifierClass: "DistilBertForSequenceClassification",
+    tokenClassifierClass: "DistilBertForTokenClassification",
     defaultTargets: ["q_lin", "v_lin"], tokenizerClass: "BertTokenizer",
     read: { config, design, fields in config.readDistilBERT(&fields, &design) })
 }

@@ -2,7 +2,8 @@ extension Architecture {
   /// ELECTRA (Clark et al., arXiv 2003.10555), as transformers' `ElectraForSequenceClassification`: BERT with embeddings of a
   /// width of their own, no pooler, and a two-layer head.
   public static let electra = Architecture.encoder(
-    modelType: "electra", classifierClass: "ElectraForSequenceClassification", tokenizerClass: "BertTokenizer",
+    modelType: "electra", classifierClass: "ElectraForSequenceClassification",
+    tokenClassifierClass: "ElectraForTokenClassification", tokenizerClass: "BertTokenizer",
     read: { config, design, fields in
       config.readEncoder(
         &fields, vocabulary: 30_522, hidden: 256, heads: 4, inner: 1024, pad: 0, bos: nil, eos: nil)

@@ -5,6 +5,7 @@ extension Architecture {
   /// learned positions, layer norm before each block, query, key and value in one map stored [in, out].
   public static let gpt2 = Architecture.decoder(
     modelType: "gpt2", basePrefix: "transformer", classifierClass: "GPT2ForSequenceClassification",
+    tokenClassifierClass: "GPT2ForTokenClassification", tokenHead: "classifier",
     languageModelClass: "GPT2LMHeadModel", defaultTargets: ["c_attn.q", "c_attn.v"],
     ggufName: "gpt2", tokenizerClass: "GPT2Tokenizer",
     read: { config, design, fields in

@@ -5,7 +5,8 @@ extension Architecture {
   /// Gemma (arXiv 2403.08295), as transformers' `GemmaModel`: LLaMA with scaled embeddings, norms that store their weight
   /// less 1, and GeGLU.
   public static let gemma = Architecture.decoder(
-    modelType: "gemma", classifierClass: "GemmaForSequenceClassification", languageModelClass: "GemmaForCausalLM",
+    modelType: "gemma", classifierClass: "GemmaForSequenceClassification",
+    tokenClassifierClass: "GemmaForTokenClassification", languageModelClass: "GemmaForCausalLM",
     ggufName: "gemma", tokenizerClass: "GemmaTokenizer",
     read: { config, design, fields in
       config.readGemma(

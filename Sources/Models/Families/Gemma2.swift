@@ -4,7 +4,8 @@ extension Architecture {
   /// Gemma 2 (arXiv 2408.00118), as transformers' `Gemma2Model`: Gemma with norms on both sides of each block, windows in
   /// every other layer, and caps on scores and logits.
   public static let gemma2 = Architecture.decoder(
-    modelType: "gemma2", classifierClass: "Gemma2ForSequenceClassification", languageModelClass: "Gemma2ForCausalLM",
+    modelType: "gemma2", classifierClass: "Gemma2ForSequenceClassification",
+    tokenClassifierClass: "Gemma2ForTokenClassification", languageModelClass: "Gemma2ForCausalLM",
     ggufName: "gemma2", tokenizerClass: "GemmaTokenizer",
     read: { config, design, fields in
       config.readGemma(

@@ -2,7 +2,8 @@ extension Architecture {
   /// LLaMA (Touvron et al., arXiv 2302.13971), as transformers' `LlamaModel`: RMS norm before each block, rotary
   /// positions, grouped-query attention, SwiGLU.
   public static let llama = Architecture.decoder(
-    modelType: "llama", classifierClass: "LlamaForSequenceClassification", languageModelClass: "LlamaForCausalLM",
+    modelType: "llama", classifierClass: "LlamaForSequenceClassification",
+    tokenClassifierClass: "LlamaForTokenClassification", languageModelClass: "LlamaForCausalLM",
     ggufName: "llama",
     read: { config, design, fields in
       config.readDecoder(

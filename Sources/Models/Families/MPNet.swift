@@ -2,7 +2,8 @@ extension Architecture {
   /// MPNet (Song et al., arXiv 2004.09297), as transformers' `MPNetForSequenceClassification`: RoBERTa without token types,
   /// with a bias on scores by relative position.
   public static let mpnet = Architecture.encoder(
-    modelType: "mpnet", classifierClass: "MPNetForSequenceClassification", defaultTargets: ["attn.q", "attn.v"],
+    modelType: "mpnet", classifierClass: "MPNetForSequenceClassification",
+    tokenClassifierClass: "MPNetForTokenClassification", defaultTargets: ["attn.q", "attn.v"],
     tokenizerClass: "MPNetTokenizer",
     read: { config, design, fields in
       config.readRoberta(&fields, &design, vocabulary: 30_527, types: nil)

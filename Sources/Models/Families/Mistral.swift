@@ -2,6 +2,7 @@ extension Architecture {
   /// Mistral (Jiang et al., arXiv 2310.06825), as transformers' `MistralModel`: LLaMA with a window in every layer.
   public static let mistral = Architecture.decoder(
     modelType: "mistral", classifierClass: "MistralForSequenceClassification",
+    tokenClassifierClass: "MistralForTokenClassification",
     languageModelClass: "MistralForCausalLM", ggufName: "llama", tokenizerClass: "TokenizersBackend",
     read: { config, design, fields in
       config.readDecoder(

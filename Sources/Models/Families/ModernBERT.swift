@@ -10,16 +10,21 @@ extension Architecture {
     modelType: "modernbert", basePrefix: "model", classifierClass: "ModernBertForSequenceClassification",
     defaultTargets: ["Wqkv.q", "Wqkv.v"], tokenizerClass: "TokenizersBackend",
     readConfig: { $0.readModernBERT(&$1) }, parts: { $0.design.parts($0) },
-    head: { config, outputs in
-      let hidden = config.hiddenSize
-      return HeadParameter.linear("head.dense", hidden, hidden, hasBias: config.classifierBias)
-        + HeadParameter.norm("head.norm", hidden, hasBias: config.design.norm == .layer)
-        + HeadParameter.linear("classifier", hidden, outputs, isOutput: true)
-    },
-    forward: .encoder { ModernBERT(stack: DecoderStack(weights: $0)) })
+    head: { $0.modernBERTHead(outputs: $1) },
+    forward: .encoder { ModernBERT(stack: DecoderStack(weights: $0)) },
+    tokenHead: TokenHead(
+      className: "ModernBertForTokenClassification", parameters: { $0.modernBERTHead(outputs: $1) },
+      encoder: { DecoderStack(weights: $0) }, logits: modernBERTLogits))
 }
 
 extension ModelConfig {
+  /// The head of sequences, and of tokens.
+  fileprivate func modernBERTHead(outputs: Int) -> [HeadParameter] {
+    HeadParameter.linear("head.dense", hiddenSize, hiddenSize, hasBias: classifierBias)
+      + HeadParameter.norm("head.norm", hiddenSize, hasBias: design.norm == .layer)
+      + HeadParameter.linear("classifier", hiddenSize, outputs, isOutput: true)
+  }
+
   /// transformers 5.23, configuration_modernbert.py.
   fileprivate mutating func readModernBERT(_ fields: inout JSONObjectReader) {
     readSizes(
@@ -69,25 +74,30 @@ extension ModelConfig {
   }
 }
 
-/// A dense layer with an activation and a norm, dropout and one linear layer, on the first token's state or the mean of all.
+/// The head on the first token's state or the mean of all.
 private struct ModernBERT: SequenceClassifier {
   let stack: DecoderStack
   var config: ModelConfig { stack.config }
 
   func logits(_ tokens: PackedTokens, _ context: ForwardContext) -> Tensor {
-    let tape = context.tape, readsMean = config.classifierReadsMean
+    let readsMean = config.classifierReadsMean
     let states = stack.states(tokens, onlyOne: !readsMean, context)
-    let pooled = readsMean ? tape.meanOfRows(states) : states
-    // The weight of the dense layer, then γ, then the output's weight; each may have a bias behind it.
-    let head = context.head, gamma = config.classifierBias ? 2 : 1
-    let hasBeta = config.design.norm == .layer, output = gamma + (hasBeta ? 2 : 1)
-    let hidden = tape.activation(
-      tape.trainableLinear(pooled, weight: head[0], bias: config.classifierBias ? head[1] : nil),
-      config.classifierActivation)
-    let normed = tape.trainableLayerNorm(
-      hidden, weight: head[gamma], bias: hasBeta ? head[gamma + 1] : nil, epsilon: config.normEpsilon)
-    let dropped = tape.dropout(
-      normed, probability: config.classifierDropout ?? 0, site: DropoutPlace.classifierInput)
-    return tape.trainableLinear(dropped, weight: head[output], bias: head[output + 1])
+    return modernBERTLogits(readsMean ? context.tape.meanOfRows(states) : states, config, context)
   }
+}
+
+/// A dense layer with an activation and a norm, dropout and one linear layer.
+private func modernBERTLogits(_ states: Tensor, _ config: ModelConfig, _ context: ForwardContext) -> Tensor {
+  let tape = context.tape
+  // The weight of the dense layer, then γ, then the output's weight; each may have a bias behind it.
+  let head = context.head, gamma = config.classifierBias ? 2 : 1
+  let hasBeta = config.design.norm == .layer, output = gamma + (hasBeta ? 2 : 1)
+  let hidden = tape.activation(
+    tape.trainableLinear(states, weight: head[0], bias: config.classifierBias ? head[1] : nil),
+    config.classifierActivation)
+  let normed = tape.trainableLayerNorm(
+    hidden, weight: head[gamma], bias: hasBeta ? head[gamma + 1] : nil, epsilon: config.normEpsilon)
+  let dropped = tape.dropout(
+    normed, probability: config.classifierDropout ?? 0, site: DropoutPlace.classifierInput)
+  return tape.trainableLinear(dropped, weight: head[output], bias: head[output + 1])
 }

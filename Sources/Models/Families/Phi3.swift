@@ -4,7 +4,8 @@ extension Architecture {
   /// Phi 3 and 4 (arXiv 2404.14219), as transformers' `Phi3Model`: LLaMA with queries, keys and values in one map, gate
   /// and up in another, and LongRoPE.
   public static let phi3 = Architecture.decoder(
-    modelType: "phi3", classifierClass: "Phi3ForSequenceClassification", languageModelClass: "Phi3ForCausalLM",
+    modelType: "phi3", classifierClass: "Phi3ForSequenceClassification",
+    tokenClassifierClass: "Phi3ForTokenClassification", languageModelClass: "Phi3ForCausalLM",
     defaultTargets: ["qkv_proj.q", "qkv_proj.v"], ggufName: "phi3", tokenizerClass: "TokenizersBackend",
     read: { config, design, fields in
       config.readDecoder(

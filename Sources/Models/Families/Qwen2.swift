@@ -2,7 +2,8 @@ extension Architecture {
   /// Qwen 2 and 2.5 (Yang et al., arXiv 2407.10671), as transformers' `Qwen2Model`: LLaMA with biases on queries, keys and
   /// values, and windows in the upper layers.
   public static let qwen2 = Architecture.decoder(
-    modelType: "qwen2", classifierClass: "Qwen2ForSequenceClassification", languageModelClass: "Qwen2ForCausalLM",
+    modelType: "qwen2", classifierClass: "Qwen2ForSequenceClassification",
+    tokenClassifierClass: "Qwen2ForTokenClassification", languageModelClass: "Qwen2ForCausalLM",
     ggufName: "qwen2", tokenizerClass: "Qwen2Tokenizer", forcesTokenizerClass: true,
     read: { config, design, fields in
       config.readDecoder(

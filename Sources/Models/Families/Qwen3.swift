@@ -2,7 +2,8 @@ extension Architecture {
   /// Qwen 3 (Yang et al., arXiv 2505.09388), as transformers' `Qwen3Model`: LLaMA with norms of each head's queries and
   /// keys, and heads of a size of their own.
   public static let qwen3 = Architecture.decoder(
-    modelType: "qwen3", classifierClass: "Qwen3ForSequenceClassification", languageModelClass: "Qwen3ForCausalLM",
+    modelType: "qwen3", classifierClass: "Qwen3ForSequenceClassification",
+    tokenClassifierClass: "Qwen3ForTokenClassification", languageModelClass: "Qwen3ForCausalLM",
     ggufName: "qwen3", tokenizerClass: "Qwen2Tokenizer",
     read: { config, design, fields in
       config.readDecoder(

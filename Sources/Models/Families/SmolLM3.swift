@@ -4,6 +4,7 @@ extension Architecture {
   /// SmolLM 3 (Hugging Face, 2025), as transformers' `SmolLM3Model`: LLaMA with every fourth layer without positions.
   public static let smolLM3 = Architecture.decoder(
     modelType: "smollm3", classifierClass: "SmolLM3ForSequenceClassification",
+    tokenClassifierClass: "SmolLM3ForTokenClassification",
     languageModelClass: "SmolLM3ForCausalLM", ggufName: "smollm3",
     read: { config, design, fields in
       config.readDecoder(

@@ -3,6 +3,7 @@ extension Architecture {
   /// hundred languages.
   public static let xlmRoberta = Architecture.encoder(
     modelType: "xlm-roberta", basePrefix: "roberta", classifierClass: "XLMRobertaForSequenceClassification",
+    tokenClassifierClass: "XLMRobertaForTokenClassification",
     tokenizerClass: "XLMRobertaTokenizer",
     read: { config, design, fields in config.readRoberta(&fields, &design, vocabulary: 30_522) })
 }

@@ -75,7 +75,7 @@ public enum LabelSummary: Sendable, Equatable {
 
   /// The labels of `items`, named by `space`, or by letters where they are questions; nil where none has one.
   init?(_ items: [EncodedDataset.Item], _ space: LabelSpace?) {
-    let labels = items.compactMap(\.label), unlabelled = items.count - labels.count
+    let labels = items.flatMap(\.labels), unlabelled = items.count { $0.labels.isEmpty }
     let classes = labels.compactMap { if case .classIndex(let index) = $0 { index } else { nil } }
     let scores = labels.compactMap { if case .score(let score) = $0 { score } else { nil } }
     if let least = scores.min(), let greatest = scores.max() {
@@ -86,22 +86,22 @@ public enum LabelSummary: Sendable, Equatable {
     guard let highest = classes.max() else { return nil }
     var counts = [Int](repeating: 0, count: max(highest + 1, space?.outputs ?? 0))
     for index in classes { counts[index] += 1 }
-    let names = items.contains { $0.choices != nil } ? ChoiceQuestion.letters : space?.classNames ?? []
+    let names = items.contains { $0.choices != nil } ? ChoiceQuestion.letters : space?.names ?? []
     self = .classes(
       counts.enumerated().map { ClassCount(name: $0 < names.count ? names[$0] : String($0), count: $1) },
       unlabelled: unlabelled)
   }
 }
 
-extension LabelSpace {
-  /// The names of the classes; none for a regression.
-  var classNames: [String] { if case .classes(let names) = self { names } else { [] } }
-}
-
 extension EncodedDataset.Item {
-  /// The places of the ids that are to be predicted: a language model's targets, or a question's choices.
+  /// Its label, or those of its words.
+  fileprivate var labels: [Label] { words?.tags?.map(Label.classIndex) ?? label.map { [$0] } ?? [] }
+
+  /// The places of the ids that are to be predicted: a language model's targets, a question's choices, or the words' first
+  /// tokens.
   public var targetRanges: [Range<Int>] {
     if let start = choices?.sharedTarget { return [start..<ids.count] }
+    if let words, words.tags != nil { return words.places.map { $0..<($0 + 1) } }
     var ranges: [Range<Int>] = [], start = 0
     for document in documents {
       ranges += document.targets.map { ($0.lowerBound + start)..<($0.upperBound + start) }
@@ -110,11 +110,12 @@ extension EncodedDataset.Item {
     return ranges
   }
 
-  /// The name of the label, where there is one: a class of `space`, a number, or a choice's letter.
+  /// The name of the label, where there is one: a class of `space`, a number, a choice's letter, or the tags of words.
   public func labelName(_ space: LabelSpace?) -> String? {
+    if let tags = words?.tags, let names = space?.names { return tags.map { names[$0] }.joined(separator: " ") }
     switch label {
     case .classIndex(let index):
-      let names = choices == nil ? space?.classNames ?? [] : ChoiceQuestion.letters
+      let names = choices == nil ? space?.names ?? [] : ChoiceQuestion.letters
       return index < names.count ? names[index] : String(index)
     case .score(let score): return "\(score)"
     case nil: return nil

@@ -19,17 +19,23 @@ public struct EncodedDataset: Sendable {
     public let documents: [Document]
     /// A question that is scored by the likelihood of its choices: which ids they are.
     public let choices: Choices?
+    /// A sentence whose words are tagged: which ids stand for them.
+    public let words: Words?
     /// How many tokens of a text or pair were cut off its end.
     public internal(set) var cutTokens = 0
 
     /// An example.
     public init(
-      ids: [Int32], typeIDs: [Int32] = [], label: Label? = nil, documents: [Document] = [], choices: Choices? = nil
+      ids: [Int32], typeIDs: [Int32] = [], label: Label? = nil, documents: [Document] = [], choices: Choices? = nil,
+      words: Words? = nil
     ) {
       (self.ids, self.typeIDs, self.label) = (ids, typeIDs, label)
-      (self.documents, self.choices) = (documents, choices)
+      (self.documents, self.choices, self.words) = (documents, choices, words)
     }
   }
+
+  /// Whether all labels are known.
+  public var isLabelled: Bool { items.allSatisfy { $0.label != nil || $0.words?.tags != nil } }
 
   /// The examples in file order.
   public let items: [Item]

@@ -39,6 +39,8 @@ extension Objective {
 public enum ModelUse: Sendable, Equatable {
   /// One row of outputs for each sequence, from a trained head.
   case classifier(outputs: Int)
+  /// A row of outputs for each of some tokens, from a trained head.
+  case tokenClassifier(outputs: Int)
   /// The next token's logits at every token.
   case languageModel
 }
@@ -46,11 +48,18 @@ public enum ModelUse: Sendable, Equatable {
 /// A frozen model in one of these forms.
 public enum ObjectiveModel: Sendable {
   case classifier(any SequenceClassifier)
+  case tokens(TokenClassifier)
   case language(LanguageModel)
 
   /// The model as a classifier. Only for objectives that ask for one.
   public var classifier: any SequenceClassifier {
     guard case .classifier(let model) = self else { preconditionFailure("the objective needs a classifier") }
+    return model
+  }
+
+  /// The model as a classifier of tokens. Only for objectives that ask for one.
+  public var tokens: TokenClassifier {
+    guard case .tokens(let model) = self else { preconditionFailure("the objective needs a classifier of tokens") }
     return model
   }
 

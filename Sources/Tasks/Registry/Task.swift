@@ -43,6 +43,8 @@ public struct Task: Sendable {
   /// Every metric that an evaluation can report, the main one first, the loss last. Which ones it reports may depend on
   /// the labels.
   public let metrics: [Metric]
+  /// Which head its labels need.
+  public var headKind = HeadKind.sequence
   /// How many texts of `max_seq_length` tokens an example may have.
   public var textsPerExample: Int
   /// Whether `eval` generates a text for each example and compares it with its references.
@@ -71,7 +73,7 @@ public struct Task: Sendable {
   }
 
   /// Every task.
-  public static let all = glue + [table, causalLM, e2e, instruct, multipleChoice]
+  public static let all = glue + [table, tokenClassification, causalLM, e2e, instruct, multipleChoice]
 
   /// Whether the task trains a language model to predict text.
   public var isLanguageModelling: Bool { labels == .none }

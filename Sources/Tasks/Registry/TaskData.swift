@@ -54,7 +54,12 @@ public struct TaskData: Sendable {
   public var labels: LabelSpace? { reader.labels }
 
   /// Outputs of the head; nil where a language model is trained.
-  public var outputs: Int? { if case .classifier(let outputs) = objective.modelUse { outputs } else { nil } }
+  public var outputs: Int? {
+    switch objective.modelUse {
+    case .classifier(let outputs), .tokenClassifier(let outputs): outputs
+    case .languageModel: nil
+    }
+  }
 
   /// What a model is trained for.
   public var objective: any Objective { reader.objective }
@@ -172,6 +177,8 @@ public struct SplitData: Sendable {
   public let files: [String]
   /// Rows that were left out: the broken lines of QQP's official training file. They are always shown.
   public let skipped: [TaskError]
+  /// Sentences whose words are to be tagged, in file order.
+  public private(set) var sentences: [TaggedSentence] = []
   /// Other notes for the user.
   public let notes: [String]
   /// How predictions are named, where there are some.
@@ -194,6 +201,19 @@ public struct SplitData: Sendable {
   ) {
     (self.files, self.answers, self.encode) = (files, answers, encode)
     (examples, skipped, notes) = ([], [], [])
+  }
+
+  /// Sentences whose words have tags. With `inPieces`, one with too many tokens becomes several items, so that every word
+  /// is predicted; otherwise its last words are left out.
+  init(
+    _ sentences: [TaggedSentence], files: [String], labels: LabelSpace, notices: [String] = [], inPieces: Bool = false
+  ) {
+    self.init(files: files, answers: labels) { encoder in
+      var data = SentenceEncoding(encoder: encoder, inPieces: inPieces).items(sentences, files: files)
+      data.leftOut = notices + data.leftOut
+      return data
+    }
+    self.sentences = sentences
   }
 
   /// The examples as tokens, and what was left out.

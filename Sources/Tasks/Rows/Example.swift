@@ -31,6 +31,9 @@ public enum LabelSpace: Sendable, Equatable, CustomStringConvertible {
   /// The outputs that the head needs.
   public var outputs: Int { if case .classes(let names) = self { names.count } else { 1 } }
 
+  /// Class names in the order of the head's outputs; none for a regression.
+  public var names: [String] { if case .classes(let names) = self { names } else { [] } }
+
   /// Whether both have the same labels in the same order, compared by code points.
   public static func == (one: LabelSpace, other: LabelSpace) -> Bool {
     switch (one, other) {

@@ -27,6 +27,8 @@ public enum FileFormat: String, Sendable, CaseIterable {
   case jsonl
   /// One list of JSON objects.
   case json
+  /// CoNLL's columns: a word and its tag a line, a blank line between sentences. No table, since its rows belong together.
+  case conll
   /// Plain text: of a training file one text, elsewhere one a line. Only tasks of texts to continue have it.
   case text
 
@@ -184,6 +186,7 @@ public struct Table: Sendable {
       found = lines.prefix(count).enumerated().map { Row(line: $0.offset + 1, .line($0.element)) }
     case .csv: found = try csvRows(bytes, file: file, delimiter: delimiter)
     case .jsonl: found = try Self.lines(bytes, file)
+    case .conll: throw TaskError.noTable(file: file)
     case .json:
       // Files of one object a line often end in .json too.
       if Self.areObjects(bytes) {

@@ -40,7 +40,9 @@ public struct AdaptedModel: Sendable {
     directory = try Hub().directory(of: model, files: .config)
     adapterDirectory = path
     self.seed = seed
-    geometry = ModelGeometry(try ModelConfig(directory: directory, architectures: catalog.architectures))
+    geometry = ModelGeometry(
+      try ModelConfig(directory: directory, architectures: catalog.architectures),
+      head: TaskType.head(try AdapterFile.taskType(path)))
     var source = try AdapterSource.read(path, geometry, methods: catalog.methods)
     // Python names a base model without the revision.
     if let base { source.native?.metadata.baseModel = base.name }
@@ -49,10 +51,10 @@ public struct AdaptedModel: Sendable {
 
   /// What the model is for with this adapter.
   public var task: FoldedCheckpoint.Purpose {
-    if let native, native.metadata.taskType == "SEQ_CLS" {
+    if let native, native.metadata.taskType == TaskType.classifier(geometry.head) {
       return .classifier(native.metadata.labels.isEmpty ? .regression : .classes(native.metadata.labels))
     }
-    let output = HeadParameter.all(config: geometry.config, labels: 1).first(where: \.isOutput)
+    let output = HeadParameter.all(config: geometry.config, labels: 1, kind: geometry.head).first(where: \.isOutput)
     if let head = output.flatMap({ adapter.head[$0.name] }) { return .classifier(.unnamed(head.shape.first ?? 0)) }
     return geometry.config.architecture.isDecoder ? .languageModel : .asStored
   }

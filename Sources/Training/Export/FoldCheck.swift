@@ -23,17 +23,18 @@ extension FoldRun {
   /// Compares the model in `path` with base and adapter, both computed in float32; nil for a model without a head, which
   /// has no logits. Pages of weights are dropped as soon as they are read, so that memory stays small here too.
   public func difference(at path: String) throws -> FoldDifference? {
-    let base = Probe(path: model.directory, config: model.geometry.config, seed: model.seed ?? 0)
+    let kind = model.geometry.head
+    let base = Probe(path: model.directory, config: model.geometry.config, seed: model.seed ?? 0, kind: kind)
     let folded = Probe(
       path: path, config: try ModelConfig(directory: path, architectures: [base.config.architecture]),
-      seed: model.seed ?? 0)
+      seed: model.seed ?? 0, kind: kind)
     var labels: Int?
     switch model.task {
     case .asStored: return nil
     case .languageModel: break
     case .classifier(let head): labels = head.count
     }
-    let head = labels.map { HeadParameter.all(config: model.geometry.config, labels: $0) } ?? []
+    let head = labels.map { HeadParameter.all(config: model.geometry.config, labels: $0, kind: kind) } ?? []
     let (table, tensors, scale) = try model.source.content()
     var state = TrainableState(table: table, head: head)
     for (key, values) in tensors { state[key] = values }
@@ -52,6 +53,7 @@ private struct Probe {
   let path: String
   let config: ModelConfig
   let seed: Int
+  let kind: HeadKind
 
   /// Ids from all over the vocabulary, none of them padding.
   private var tokens: PackedTokens {
@@ -74,6 +76,7 @@ private struct Probe {
   ) throws -> [Float] {
     guard let labels else { return try nextTokenLogits(adapters, state) }
     var state = state
+    if kind == .tokens { return try tokenLogits(labels, adapters, state, ownHead: ownHead) }
     let loaded = try LoadedClassifier(
       path: path, config: config, labels: labels, philox: Philox(seed: UInt64(truncatingIfNeeded: seed)))
     if ownHead, let head = loaded.storedHead {
@@ -83,6 +86,22 @@ private struct Probe {
       tape: Tape(workspace: Workspace(), parameters: state.values), adapters: adapters, head: state.headReferences,
       afterBlock: { loaded.forgetPages() })
     return loaded.model.logits(tokens, context).values
+  }
+
+  /// The same of every token.
+  private func tokenLogits(
+    _ labels: Int, _ adapters: [LowRankAdapter?], _ state: TrainableState, ownHead: Bool
+  ) throws -> [Float] {
+    var state = state
+    let loaded = try LoadedTokenClassifier(path: path, config: config, labels: labels)
+    if ownHead, let head = loaded.storedHead {
+      for (index, values) in head.enumerated() { state[head: index] = values }
+    }
+    let context = ForwardContext(
+      tape: Tape(workspace: Workspace(), parameters: state.values), adapters: adapters, head: state.headReferences,
+      afterBlock: { loaded.forgetPages() })
+    let tokens = tokens, places = (0..<tokens.layout.sequences).map { Array(0..<tokens.layout.range($0).count) }
+    return loaded.model.logits(tokens, at: places, context).values
   }
 
   private func nextTokenLogits(_ adapters: [LowRankAdapter?], _ state: TrainableState) throws -> [Float] {

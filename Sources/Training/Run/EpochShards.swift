@@ -37,7 +37,7 @@ struct EpochShards {
   /// longest examples. `outputs` are those of the head, nil without one.
   init(_ run: PreparedRun, outputs: Int?, items known: [EncodedDataset.Item]? = nil) throws {
     let training = run.config.training
-    let objective = (try? run.task().objective) ?? Self.objective(outputs)
+    let objective = (try? run.task().objective) ?? Self.objective(outputs, run.taskKind.headKind)
     let model = try ObjectiveModel(
       shapesOf: run.geometry, objective.modelUse, precision: training.precision,
       stored: try? run.geometry.checkpoint(run.modelDirectory))
@@ -90,12 +90,20 @@ struct EpochShards {
     return Double(tokens) / Double(max(1, shards))
   }
 
-  private static func objective(_ outputs: Int?) -> any Objective {
-    outputs.map { Classification(classes: $0) } ?? LanguageModelling()
+  private static func objective(_ outputs: Int?, _ head: HeadKind) -> any Objective {
+    guard let outputs else { return LanguageModelling() }
+    return head == .tokens
+      ? TokenClassification(tags: (0..<outputs).map(String.init)) : Classification(classes: outputs)
   }
 
   private static func longestItem(_ run: PreparedRun, _ outputs: Int?) -> EncodedDataset.Item {
     let ids = [Int32](repeating: 0, count: run.maxLength)
+    if run.taskKind.headKind == .tokens {
+      let words = Array(ids.indices)
+      return EncodedDataset.Item(
+        ids: ids, typeIDs: ids,
+        words: .init(sentence: 0, numbers: words, places: words, tags: words.map { _ in 0 }))
+    }
     return outputs == nil
       ? EncodedDataset.Item(documents: [ids])
       : EncodedDataset.Item(ids: ids, typeIDs: ids, label: .classIndex(0))
@@ -135,6 +143,8 @@ extension ObjectiveModel {
     switch use {
     case .classifier:
       self = .classifier(try LoadedClassifier.model(shapesOf: geometry, precision: precision, stored: stored))
+    case .tokenClassifier:
+      self = .tokens(try LoadedTokenClassifier.model(shapesOf: geometry, precision: precision, stored: stored))
     case .languageModel:
       self = .language(try LanguageModel(shapesOf: geometry, precision: precision, stored: stored))
     }

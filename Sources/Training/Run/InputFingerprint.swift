@@ -116,6 +116,7 @@ extension EncodedDataset {
         digest.update(document.targets.flatMap { [$0.lowerBound, $0.upperBound] })
       }
       digest.update([item.choices?.sharedTarget ?? -1] + (item.choices?.lengths ?? []))
+      if let words = item.words { digest.update([words.places.count] + words.places + (words.tags ?? [])) }
     }
     return digest.text
   }

@@ -35,8 +35,11 @@ extension PreparedRun {
     // The same classes in another order would train against swapped outputs.
     let labels = try task().labels, names = labels?.names ?? []
     let hasOtherOrder = source.labels.map { $0 != labels && $0.inOrder(of: names) != nil } ?? false
+    let hasOtherHead = TaskType.differ(source.taskType, TaskType.classifier(geometry.head))
     for (index, parameter) in state.head.enumerated() {
-      if !hasOtherOrder, let stored = source.expanded.head[parameter.name], stored.shape == parameter.shape {
+      if !hasOtherOrder, !hasOtherHead, let stored = source.expanded.head[parameter.name],
+        stored.shape == parameter.shape
+      {
         state[head: index] = stored.values
       } else {
         notices.append(
@@ -50,6 +53,10 @@ extension PreparedRun {
     let (table, tensors, scale) = try source.content()
     var state = TrainableState(table: table, head: try head())
     for (key, values) in tensors { state[key] = values }
+    let taskType = TaskType.classifier(geometry.head)
+    if !state.head.isEmpty, let other = source.taskType, TaskType.differ(other, taskType) {
+      throw RunError.otherTaskType(directory: directory, found: other, expected: taskType)
+    }
     for (index, parameter) in state.head.enumerated() {
       let stored = source.expanded.head[parameter.name]
       // PEFT keeps the base model's head where an adapter has none.
@@ -77,7 +84,8 @@ extension PreparedRun {
           ($1.name, HeadTensor(shape: $1.shape, values: state[head: $0]))
         }),
       metadata: AdapterMetadata(
-        baseModel: modelDirectory, modelType: model.modelType, taskType: labels == nil ? "CAUSAL_LM" : "SEQ_CLS",
+        baseModel: modelDirectory, modelType: model.modelType,
+        taskType: labels == nil ? TaskType.language : TaskType.classifier(geometry.head),
         labels: labels?.names ?? [], loraAlpha: adapter.loraAlpha, loraDropout: adapter.loraDropout,
         useRSLoRA: adapter.useRSLoRA, targetModules: adapter.targetModules, step: state.step))
   }
@@ -89,16 +97,19 @@ public struct AdapterSource: Sendable {
   public let expanded: ExpandedAdapter
   /// A native adapter's own form, with its sharing; nil for PEFT's.
   public internal(set) var native: StoredAdapter?
+  /// PEFT's name for what it was trained for, if it is known.
+  public let taskType: String?
 
   /// Reads a native or an HF PEFT adapter directory for a model. `methods` are those that a native adapter may have.
   public static func read(
     _ directory: String, _ geometry: ModelGeometry, methods: [AdapterMethod] = AdapterMethod.all
   ) throws -> AdapterSource {
     guard try AdapterFile.isNative(directory) else {
-      return AdapterSource(expanded: try PEFTAdapter.read(directory, geometry: geometry).expanded, native: nil)
+      let peft = try PEFTAdapter.read(directory, geometry: geometry)
+      return AdapterSource(expanded: peft.expanded, native: nil, taskType: peft.taskType)
     }
     let stored = try AdapterFile.read(directory, sites: geometry.sites, methods: methods)
-    return AdapterSource(expanded: stored.expanded, native: stored)
+    return AdapterSource(expanded: stored.expanded, native: stored, taskType: stored.metadata.taskType)
   }
 
   /// The adapter's sharing, tensors and scale.

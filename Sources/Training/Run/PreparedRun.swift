@@ -62,7 +62,7 @@ public struct PreparedRun: Sendable {
     if config.training.precision == .bfloat16, !Products.hasBFloat16 { throw RunError.noBFloat16 }
     let directory = try Hub().directory(of: config.model, files: .config)
     let model = try ModelConfig(directory: directory, architectures: config.catalog.architectures)
-    let geometry = ModelGeometry(model)
+    let geometry = ModelGeometry(model, head: kind.headKind)
     var config = config
     config.task.maxSeqLength = config.task.maxSeqLength ?? kind.usualLength(model)
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
@@ -81,7 +81,8 @@ public struct PreparedRun: Sendable {
     }
     // Reading a vocabulary takes about as long as reading a small model or the rows of a file.
     pendingTokenizer = Pending {
-      try Tokenizer(modelDirectory: directory, family: model.architecture)
+      try Tokenizer(
+        modelDirectory: directory, family: model.architecture, addsPrefixSpace: kind.headKind == .tokens)
     }
     func open(_ labels: LabelSpace?) throws -> TaskData {
       try TaskData(
@@ -95,7 +96,7 @@ public struct PreparedRun: Sendable {
       loadedModel = try weights.find { [philox] in
         try LoadedModel(
           directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
-          philox: philox, precision: config.training.precision)
+          head: kind.headKind, philox: philox, precision: config.training.precision)
       }
       if inputs == .listed { missing.add(weights) }
     }
@@ -123,6 +124,9 @@ public struct PreparedRun: Sendable {
       }
       // A token to see and one to predict.
       if length < 2 { throw RunError.noRoomForText(maxLength: length, special: 0) }
+    }
+    if task.headKind == .tokens, model.architecture.tokenHead == nil {
+      throw ModelError.noTokenClassifier(model, among: config.catalog.architectures, path: config.model)
     }
     let longest = length * task.textsPerExample
     guard longest <= model.maximumSequenceLength else {
@@ -209,16 +213,13 @@ public struct PreparedRun: Sendable {
 
   /// The head for `outputs`; a language model trains none.
   public func head(outputs: Int?) -> [HeadParameter] {
-    outputs.map { HeadParameter.all(config: model, labels: $0) } ?? []
+    outputs.map { HeadParameter.all(config: model, labels: $0, kind: geometry.head) } ?? []
   }
 
   func head() throws -> [HeadParameter] { head(outputs: try task().outputs) }
 }
 
 extension LabelSpace {
-  /// Class names in the order of the head's outputs; none for a regression.
-  public var names: [String] { if case .classes(let names) = self { names } else { [] } }
-
   /// These classes in the order of `others`, ignoring case; nil if those are not the same names.
   func inOrder(of others: [String]) -> LabelSpace? {
     guard case .classes(let names) = self, names.count == others.count else { return nil }
@@ -234,7 +235,17 @@ extension LabelSpace {
 extension PreparedRun {
   /// Notes for the user about what has been read of the model and its tokenizer.
   public var notices: [String] {
-    ((try? network().notices) ?? []) + rotaryNotices + ((try? tokenizer().notes) ?? [])
+    ((try? network().notices) ?? []) + rotaryNotices + wordNotices + ((try? tokenizer().notes) ?? [])
+  }
+
+  /// A note where words look to the model as if nothing stood before them.
+  private var wordNotices: [String] {
+    guard taskKind.headKind == .tokens, let tokenizer = try? tokenizer(), !tokenizer.encodesWordsAsInText else {
+      return []
+    }
+    return [
+      "words are tokenized one by one without the space before them, as transformers does with this model's tokenizer"
+    ]
   }
 
   /// A note where a batch of the run could go another way than transformers', which pads.
@@ -257,16 +268,26 @@ public struct LoadedModel: Sendable {
   let storedHead: [[Float]]?
 
   /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil.
-  init(_ directory: String, _ config: ModelConfig, outputs: Int?, philox: Philox, precision: Precision) throws {
+  init(
+    _ directory: String, _ config: ModelConfig, outputs: Int?, head: HeadKind = .sequence, philox: Philox,
+    precision: Precision
+  ) throws {
     guard let outputs else {
       let model = try LanguageModel(path: directory, config: config, precision: precision)
       (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
       return
     }
+    let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
+    if head == .tokens {
+      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision)
+      (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
+      notices = config.notices + loaded.notices + labels
+      return
+    }
     let loaded = try LoadedClassifier(
       path: directory, config: config, labels: outputs, philox: philox, precision: precision)
     (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
-    notices = config.notices + loaded.notices + (config.labelProblem.map { ["labels are unknown: \($0)"] } ?? [])
+    notices = config.notices + loaded.notices + labels
   }
 }
 

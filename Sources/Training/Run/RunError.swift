@@ -41,6 +41,8 @@ public enum RunError: UserFacingError, Equatable {
   case promptTooLong(tokens: Int, limit: Int)
   /// The adapter was trained for other labels.
   case headMismatch(directory: String, tensor: String, found: [Int], expected: [Int])
+  /// The adapter's head labels something else.
+  case otherTaskType(directory: String, found: String, expected: String)
 
   /// One exact sentence, or a few lines.
   public var description: String {
@@ -86,6 +88,8 @@ public enum RunError: UserFacingError, Equatable {
       "\(directory): task \(task) predicts labels and cannot generate text; use swift-peft predict"
     case .promptTooLong(let tokens, let limit):
       "the prompt's \(tokens) tokens leave no room for a continuation: the model's limit is \(limit)"
+    case .otherTaskType(let directory, let found, let expected):
+      "\(directory): the adapter was trained for \(found); this task is \(expected)"
     case .headMismatch(let directory, let tensor, let found, let expected):
       "\(directory): the head's \(tensor) has the shape \(found); this task needs \(expected)"
     }
@@ -97,7 +101,7 @@ public enum RunError: UserFacingError, Equatable {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun, .modelElsewhere: .missingInput
     case .noWholeCheckpoint, .configChanged, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
-      .nothingToEvaluate, .noLabels, .headMismatch, .notAClassification, .noMeanings, .noLanguageModel,
+      .nothingToEvaluate, .noLabels, .headMismatch, .otherTaskType, .notAClassification, .noMeanings, .noLanguageModel,
       .promptTooLong:
       .badInput
     }

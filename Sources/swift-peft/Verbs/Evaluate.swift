@@ -119,6 +119,9 @@ struct Evaluate: ParsableCommand {
       }
       if let generation {
         report = report.adding(try generate(scoring, split, generation, &progress))
+      } else if let predictions, reports.isEmpty, cluster.leads, scoring.task.task.headKind == .tokens {
+        let table = WordPredictionTable(tags: scoring.task.labels?.names ?? [])
+        try AtomicFile.write(table.text(data.items, scores: report.logits), to: predictions)
       } else if let predictions, reports.isEmpty, cluster.leads {
         let choices = report.logits.map(\.count).max() ?? 0, numbers = data.items.compactMap { $0.choices?.number }
         let table = scoring.task.labels.map { PredictionTable(labels: $0) } ?? PredictionTable(choices: choices)
@@ -133,7 +136,7 @@ struct Evaluate: ParsableCommand {
   /// A split with labels, unless predictions are wanted.
   private func load(_ split: Split, _ scoring: ScoringRun) throws -> EncodedDataset {
     try scoring.load(split) { data in
-      if predictions == nil, scoring.task.labels != nil, data.items.contains(where: { $0.label == nil }) {
+      if predictions == nil, scoring.task.labels != nil, !data.isLabelled {
         throw RunError.noLabels(file: try scoring.task.files(split).joined(separator: ", "))
       }
     }

@@ -36,8 +36,14 @@ struct DataLook {
     throw InitError.unknownData(directory: directory)
   }
 
-  /// A table of its own.
+  /// A file of one's own: words with tags, or a table.
   init(trainFile: String, validationFile: String?) throws {
+    if Task.looksTagged(trainFile) {
+      var options = TaskConfig(name: Task.tokenClassification.name)
+      (options.trainFile, options.validationFile) = ([trainFile], validationFile.map { [$0] })
+      self = try DataLook(.tokenClassification, options)
+      return
+    }
     let columns = try TableLook(trainFile)
     var options = TaskConfig(name: Task.table.name)
     options.trainFile = [trainFile]
@@ -52,7 +58,10 @@ struct DataLook {
     let data = try TaskData(task, options)
     guard let labels = data.labels else { throw InitError.noLabels(task: task.name) }
     (self.task, self.labels) = (options, labels)
-    let examples = try data.load(.train).examples
+    let train = try data.load(.train)
+    // The tokens of a sentence are about those of its text.
+    let sentences = train.sentences.map { Example(text: $0.words.joined(separator: " "), line: $0.line) }
+    let examples = train.examples + sentences
     sample = Array(examples.prefix(Self.sampleSize))
     count = examples.count
   }

@@ -10,7 +10,7 @@ import Training
 /// `swift-peft predict RUN_DIR [FILE]`.
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Label texts or answer multiple-choice questions with a trained run.",
+    abstract: "Label texts, tag words or answer multiple-choice questions with a trained run.",
     discussion: """
       EXAMPLE: echo 'a great film' | swift-peft predict runs/quickstart-aslora
 
@@ -18,7 +18,8 @@ struct Predict: ParsableCommand {
       columns), or one text per line; for pair tasks, two fields separated by a TAB. Writes index, prediction, label (if \
       known) and raw scores as TSV to stdout, or one JSON object per line with --json. For multiple-choice runs, reads \
       questions in the task's format, with or without answers, and writes the letter of the likeliest choice and all \
-      log-likelihoods.
+      log-likelihoods. For token-classification runs, reads sentences in the task's formats or one a line with spaces \
+      between words, and writes a word a line with its tag, or with --json one object per sentence with its entities.
       """)
 
   @Argument(help: ArgumentHelp("A run directory.", valueName: "run-dir"))
@@ -59,15 +60,36 @@ struct Predict: ParsableCommand {
 
     let texts = try read(scoring, cluster), data = try scoring.encode(texts)
     data.leftOut.forEach(progress.notice)
+    if scoring.task.task.headKind == .tokens { return try tag(texts, data, scoring, cluster) }
     let table = PredictionTable(labels: texts.answers ?? .regression)
     if !report.json, cluster.leads { try Console.print(table.header) }
-    // Whole batches, so that scores equal those of `eval` bit for bit.
-    let size = config.training.evalBatchSize * scoring.batchesAtOnce
-    for start in stride(from: 0, to: data.items.count, by: size) {
-      let items = Array(data.items[start..<min(start + size, data.items.count)])
-      let scores = scoring.logits(items)
+    try score(data, scoring) { start, items, scores in
       if cluster.leads { try write(table, start, scores, items.map(\.label)) }
     }
+  }
+
+  /// Scores whole batches, so that scores equal those of `eval` bit for bit; `use` gets each with the number of its first
+  /// item.
+  private func score(
+    _ data: EncodedDataset, _ scoring: ScoringRun, use: (Int, [EncodedDataset.Item], [[Float]]) throws -> Void
+  ) throws {
+    let size = scoring.run.config.training.evalBatchSize * scoring.batchesAtOnce
+    for start in stride(from: 0, to: data.items.count, by: size) {
+      let items = Array(data.items[start..<min(start + size, data.items.count)])
+      try use(start, items, scoring.logits(items))
+    }
+  }
+
+  /// Writes sentences with their words' tags.
+  private func tag(_ texts: SplitData, _ data: EncodedDataset, _ scoring: ScoringRun, _ cluster: Cluster) throws {
+    var tagger = SentenceTagger(
+      texts.sentences, tags: texts.answers?.names ?? [], style: report.json ? .json : .columns)
+    try score(data, scoring) { _, items, scores in
+      guard cluster.leads else { return }
+      let text = try zip(items, scores).map { try tagger.add($0, scores: $1) }.joined()
+      try Console.write(Array(text.utf8))
+    }
+    if cluster.leads { try Console.write(Array(tagger.finish().utf8)) }
   }
 
   /// What is to be predicted. Only rank 0 has the launcher's stdin.
