@@ -125,6 +125,31 @@ write("task-data", "blank", named + b"\n\n\n")
 write("task-data", "tabs", named + b"\t" * 300 + b"\n" + b"\t" * 3)
 write("task-data", "digits", numbered + b"a\t" + b"1" * 400 + b"." + b"7" * 400 + b"\tb\nc\t0\td\n")
 
+# tables of one's own: format and problem type, options, files
+tables = {
+    "tsv": (0, 0, "text\tlabel\na\tx\nb\ty\nc\tx\n"),
+    "csv-quotes": (1, 0, 'text,label\n"a,\n""b""",x\r\nb,y\n'),
+    "csv-open-quote": (1, 0, 'text,label\n"a,x\nb,y\n'),
+    "csv-delimiter": (1, 2, 'text;label\n"a;";x\nb,;y\n'),
+    "jsonl": (2, 16, '{"text":"a","label":1}\n{"text":"b","label":0}\n{"text":"c","label":1}\n{"text":"d","label":0}\n'),
+    "jsonl-types": (2, 0, '{"text":"a","label":1}\n{"text":"b","label":"1"}\n{"text":"c","label":true}\n'),
+    "json": (3, 32, '[{"text":"a","label":"x"},\n{"label":"y","text":"b"},{"text":"c","label":null}]'),
+    "regression": (4, 0, "text\tlabel\na\t1\nb\t-2.5e-3\n"),
+    "fractions": (8, 0, "text\tlabel\na\t0.5\nb\tnan\n"),
+    "sets": (12, 8, "text\tlabel\na\tx| y\nb\t\nc\ty\n"),
+    "sets-csv": (13, 1 | 2 | 8, "text;label\na;x| y| x\nb;\n"),
+    "sets-json": (14, 0, '{"text":"a","label":["x","y"]}\n{"text":"b","label":[]}\n'),
+    "sets-mixed": (15, 0, '[{"text":"a","label":["x",1]},{"text":"b","label":[[1]]}]'),
+    "sets-numbers": (14, 4, '{"text":"a","label":[2,0]}\n{"text":"b","label":["a"]}\n'),
+    "names": (0, 4 | 16, "text\tlabel\n" + "a\tb\nb\t1\nc\tcaf\u00e9\nd\t2\n" * 3),
+    "decomposed": (0, 4, "text\tlabel\na\tb\nb\tcafe\u0301\n"),
+    "files": (1, 16, "text,label\na,x\nb,y\n<%%>label,text\nx,c\ny,d\n<%%>text,label\ne,x\n"),
+    "no-header": (0, 64, "a\tx\nb\ty\nc\t-1\n"),
+    "alone": (0, 16 | 32, "text\tlabel\na\tx\nb\ty\nc\tz\nd\tz\n"),
+}
+for name, (choice, flags, content) in tables.items():
+    write("labelled-table", name, bytes([choice, flags]) + content.encode())
+
 # tokenizers
 pieces = {token: index for index, token in enumerate(
     ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "##a", "##b", "ab", "##ab", "é", ",", "中"])}
@@ -305,6 +330,16 @@ for name, head, content in [
     ("instruct-lines", b"\3\2", '{"instruction":"Say","output":"y"}\n{"instruction":"a","input":null,"output":" "}'),
     ("instruct-template", b"\3\4", '{"instruction":"Say","input":"{input}","output":"y"}'),
     ("instruct-no-input", b"\3\5", '{"instruction":"Say","input":"x","output":"y"}'),
+    ("messages", b"\3\1",
+     '{"messages":[{"role":"system","content":"s"},{"role":"user","content":[{"type":"text","text":"a"}]},'
+     '{"role":"assistant","content":"b"},{"role":"tool","content":"c"},{"role":"assistant","content":"d"}],"tools":[]}'),
+    ("messages-calls", b"\2\3",
+     '[{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"tool_calls":[{"name":"f"}]}],'
+     '"tools":"[{}]","chat_template_kwargs":{"x":1}}]'),
+    ("sharegpt", b"\3\2",
+     '{"conversations":[{"from":"human","value":"a"},{"from":"gpt","value":"b"}],"system":"s"}'),
+    ("completions", b"\3\5", '{"prompt":"a","completion":"b"}\n{"prompt":[{"role":"user","content":"a"}],"completion":[]}'),
+    ("history", b"\3\0", '{"instruction":"a","output":"b","system":"s","history":[["c","d"]]}'),
     ("e2e", b"\4\0", 'mr,ref\r\n"name[The Vaults], eatType[pub]","A ""pub"",\nit is."\n"name[x]",\n"name[x]",Ten\n'),
     ("e2e-brackets", b"\4\0", "ref,mr\na,name[\nb,[x]\nc,a[b]c[d]\n"),
     ("e2e-quote", b"\4\0", 'mr,ref\n"a[b]",c\n"d"e,f\n"open'),
@@ -317,6 +352,17 @@ for name, head, content in [
     ("marks", b"\4\0", "mr,ref\nname[\u0301x]\u0301,y\n"), ("not-utf8", b"\2\0", b'[{"instruction":"\xff"}]'),
 ]:
     write("language-data", name, head + (content if isinstance(content, bytes) else content.encode()))
+
+# texts of GGUF files
+def gguf_text(value):
+    return struct.pack("<Q", len(value)) + value
+
+
+gguf = b"GGUF" + struct.pack("<IQQ", 3, 0, 4) + gguf_text(b"a") + struct.pack("<I", 8) + gguf_text(b"text")
+gguf += gguf_text(b"n") + struct.pack("<If", 6, 1.0) + gguf_text(b"l") + struct.pack("<IIQ", 9, 4, 2) + bytes(8)
+gguf += gguf_text(b"t") + struct.pack("<IIQ", 9, 8, 2) + gguf_text(b"x") + gguf_text(b"")
+write("gguf-texts", "all", gguf)
+write("gguf-texts", "long", b"GGUF" + struct.pack("<IQQ", 2, 0, 1) + gguf_text(b"l") + struct.pack("<IIQ", 9, 10, 1 << 62))
 
 # adapters
 query, value = "encoder.layer.{}.attention.self.query", "encoder.layer.{}.attention.self.value"

@@ -26,6 +26,20 @@ struct ConfigRule: Sendable {
     ConfigRule(path: "task.validation_split", others: ["task.validation_file"]) { config in
       config.task.validationSplit != nil && config.task.validationFile != nil ? "goes without validation_file" : nil
     },
+    ConfigRule(path: "task.class_weights", others: ["task.problem_type"]) { config in
+      guard config.task.classWeights != nil, let problem = config.task.problemType, problem != .singleLabel else {
+        return nil
+      }
+      return "goes without problem_type \(problem.rawValue)"
+    },
+    ConfigRule(path: "task.label_names", others: ["task.problem_type"]) { config in
+      config.task.labelNames != nil && config.task.problemType == .regression
+        ? "goes without problem_type regression" : nil
+    },
+    ConfigRule(path: "task.label_separator", others: ["task.problem_type"]) { config in
+      config.task.labelSeparator != nil && config.task.problemType != .multiLabel
+        ? "needs problem_type multi_label_classification" : nil
+    },
     forTask("task.fewshot_file", with: "task.num_fewshot") { task, config in
       guard task.options.contains(.fewshotFile), config.task.fewshotFile != nil, config.task.numFewshot == 0 else {
         return nil
@@ -87,13 +101,21 @@ struct ConfigRule: Sendable {
       return "must be at least 1 with eval_strategy \"steps\""
     },
     forTask("training.metric_for_best_model") { task, config in
-      let names = task.metrics.map(\.name)
-      guard let metric = config.training.metricForBestModel, !names.contains(metric) else { return nil }
+      guard let metric = config.training.metricForBestModel else { return nil }
+      var names = config.task.metrics.map { $0 + ["loss"] } ?? []
+      if names.isEmpty {
+        for name in (task.setMetrics + task.metrics).map(\.name) where !names.contains(name) { names.append(name) }
+      }
+      if names.contains(metric) { return nil }
+      let isKnown = task.options.contains(.metrics) && config.catalog.metrics.contains { $0.name == metric }
       return "task \(task.name) has no metric \"\(metric)\", only \(names.joined(separator: ", "))"
+        + (isKnown ? "; task.metrics can name it" : "")
     },
     forTask("training.label_smoothing_factor") { task, config in
-      guard config.training.labelSmoothingFactor > 0, !task.isLanguageModelling else { return nil }
-      return "is for language models; task \(task.name) has no smoothing"
+      guard config.training.labelSmoothingFactor > 0 else { return nil }
+      if case .fixed(.regression) = task.labels { return "is for classes; task \(task.name) is a regression" }
+      guard let problem = config.task.problemType, problem != .singleLabel else { return nil }
+      return "goes without problem_type \(problem.rawValue)"
     },
     ConfigRule(path: "training.load_best_model_at_end", others: ["training.eval_strategy"]) { config in
       config.training.loadBestModelAtEnd && config.training.evalStrategy == .no ? needsEvaluation : nil

@@ -96,6 +96,11 @@ enum FieldDescriptions {
       "text-classification: whether the first line names the columns; cola accepts it without effect.",
     "task.label_names":
       "The labels in the order of the head's outputs; a whole number in a file is the place of a label in this list.",
+    "task.problem_type": "What labels are, as in transformers; null: as those of the training files tell.",
+    "task.label_separator": "Several labels in a table: what stands between them.",
+    "task.class_weights":
+      "How much the examples of each class count in training: balanced, or numbers by label, or in the order of label_names.",
+    "task.metrics": "What evaluations report, the main metric first; null: what is usual for the task.",
     "task.prompt_template":
       "instruct: the older name of chat_template, or a text with {instruction} and {input}.",
     "task.chat_template":
@@ -163,7 +168,8 @@ enum FieldDescriptions {
       "Whether a block's activations are recomputed in the backward pass: less memory, more time.",
     "training.shard_tokens":
       "Tokens of a shard, the part of a batch that one thread computes; null: 512, of small batches fewer.",
-    "training.label_smoothing_factor": "The share of each target that a language model spreads over the vocabulary.",
+    "training.label_smoothing_factor":
+      "The share of each target that is spread over all classes, or over a language model's vocabulary.",
     "training.logging_steps": "Steps between two log lines.",
     "training.eval_strategy": "When the validation data is scored.",
     "training.eval_steps": "Steps between two evaluations, for eval_strategy \"steps\".",

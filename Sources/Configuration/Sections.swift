@@ -24,6 +24,10 @@ extension TaskConfig: ConfigSection {
       Field("label_column", optional: \.labelColumn, .column),
       Field("has_header", \.hasHeader, .truth),
       Field("label_names", optional: \.labelNames, .labelNames).omittedIfNull,
+      Field("problem_type", optional: \.problemType, .choice).omittedIfNull,
+      Field("label_separator", optional: \.labelSeparator, .text).omittedIfNull,
+      Field("class_weights", optional: \.classWeights, .classWeights).omittedIfNull,
+      Field("metrics", optional: \.metrics, .metrics(catalog.metrics)).omittedIfNull,
       Field("prompt_template", optional: \.promptTemplate, .text),
       Field("chat_template", optional: \.chatTemplate, .text).omittedIfNull,
       Field("chat_template_date", optional: \.chatTemplateDate, .text).omittedIfNull,
@@ -215,7 +219,7 @@ public struct TrainingConfig: Sendable, Equatable {
   public var adamBeta2 = 0.999
   /// AdamW's ε.
   public var adamEpsilon = 1e-8
-  /// Language models: the share of each target that is spread over the whole vocabulary.
+  /// The share of each target that is spread over all classes, or over a language model's whole vocabulary.
   public var labelSmoothingFactor = 0.0
   /// Gradients are scaled down to this norm; 0: never.
   public var maxGradNorm = 1.0

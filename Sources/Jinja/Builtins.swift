@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 
 /// The functions that every template knows.
@@ -76,7 +77,7 @@ enum Builtins {
         builder.set(try renderer.hashKey(parts[0]), key: parts[0], value: parts[1])
       }
     }
-    for (name, value) in arguments.named { builder.set(.text(name), key: .string(name), value: value) }
+    for (name, value) in arguments.named { builder.set(.text(ExactText(name)), key: .string(name), value: value) }
     let object = builder.object
     try renderer.check(depth: object.depth)
     return .object(object)

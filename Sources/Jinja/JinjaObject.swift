@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// The members of an object (Python's dict), in their order. It never changes. Keys are compared by code points.
 public final class JinjaObject: Sendable {
   let keys: [JinjaValue]
@@ -21,7 +23,7 @@ public final class JinjaObject: Sendable {
 
   /// The member `key`, or nil.
   public subscript(key: String) -> JinjaValue? {
-    if let index { return index[.text(key)].map { values[$0] } }
+    if let index { return index[.text(ExactText(key))].map { values[$0] } }
     for position in keys.indices {
       if let other = keys[position].text, other.isSame(as: key) { return values[position] }
     }
@@ -64,7 +66,7 @@ enum HashKey: Hashable {
   case undefined
   case integer(Int)
   case float(Double)
-  case text(String)
+  case text(ExactText)
   case tuple([HashKey])
   case identity(ObjectIdentifier)
 
@@ -76,7 +78,7 @@ enum HashKey: Hashable {
     case .bool(let bool): self = .integer(bool ? 1 : 0)
     case .integer(let integer): self = .integer(integer)
     case .float(let float): self = Int(exactly: float).map { .integer($0) } ?? .float(float)
-    case .string(let text), .markup(let text): self = .text(text)
+    case .string(let text), .markup(let text): self = .text(ExactText(text))
     case .list, .object: return nil
     case .reference(let reference): self = .identity(ObjectIdentifier(reference))
     case .tuple(let list):
@@ -86,30 +88,6 @@ enum HashKey: Hashable {
         keys.append(key)
       }
       self = .tuple(keys)
-    }
-  }
-
-  static func == (a: HashKey, b: HashKey) -> Bool {
-    switch (a, b) {
-    case (.none, .none), (.undefined, .undefined): true
-    case (.integer(let a), .integer(let b)): a == b
-    case (.float(let a), .float(let b)): a == b
-    case (.text(let a), .text(let b)): a.isSame(as: b)
-    case (.tuple(let a), .tuple(let b)): a == b
-    case (.identity(let a), .identity(let b)): a == b
-    default: false
-    }
-  }
-
-  func hash(into hasher: inout Hasher) {
-    switch self {
-    case .none: hasher.combine(0)
-    case .undefined: hasher.combine(1)
-    case .integer(let integer): hasher.combine(integer)
-    case .float(let float): hasher.combine(float)
-    case .text(var text): text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-    case .tuple(let keys): for key in keys { key.hash(into: &hasher) }
-    case .identity(let identity): hasher.combine(identity)
     }
   }
 }

@@ -5,8 +5,10 @@ import Foundation
 /// `{% break %}`, `{% continue %}` and `{% generation %}`, with `raise_exception`, `strftime_now` and its own `tojson`.
 ///
 ///     let template = try JinjaTemplate(text, name: "chat_template.jinja")
-///     let variables = JinjaTemplate.chatVariables(messages: messages, addGenerationPrompt: true)
-///     let text = try template.render(variables).text
+///     let prompt = try template.render([("messages", messages), ("tools", .none), ("add_generation_prompt", true)]).text
+///
+/// transformers leaves members of a message that are null out, gives its reasoning under two names, and defines `tools`
+/// and `documents` as none where there are none; all this is up to the caller.
 ///
 /// A template reads no files. Its work, its output and its depth are limited, see `JinjaOptions`. Whole numbers have 64
 /// bits; where Python's would be larger, that is an error.
@@ -63,36 +65,5 @@ public struct JinjaRendering: Sendable, Equatable {
 extension JinjaError {
   init(_ failure: JinjaFailure, in template: String) {
     self.init(template: template, line: failure.line ?? 1, message: failure.message, kind: failure.kind)
-  }
-}
-
-extension JinjaTemplate {
-  /// The variables that transformers' `apply_chat_template` gives to a chat template.
-  ///
-  /// Without tools or documents, these variables are there and `none`. Members of a message that are `none` are left out.
-  /// What a message reasons, under `reasoning_content`, `thinking` or `reasoning`, it gets under the first two of these
-  /// names.
-  ///
-  /// - Parameter others: special tokens and arguments of one's own, such as `bos_token` and `enable_thinking`.
-  public static func chatVariables(
-    messages: [JinjaValue], tools: JinjaValue? = nil, documents: JinjaValue? = nil, addGenerationPrompt: Bool,
-    others: [(String, JinjaValue)] = []
-  ) -> [(String, JinjaValue)] {
-    [
-      ("messages", .elements(messages.map(prepared))), ("tools", tools ?? .none),
-      ("documents", documents ?? .none), ("add_generation_prompt", .bool(addGenerationPrompt)),
-    ] + others
-  }
-
-  private static func prepared(_ message: JinjaValue) -> JinjaValue {
-    guard case .object(let object) = message else { return message }
-    let members = zip(object.keys, object.values).filter { !$0.1.isNone }
-    let reasoning = ["reasoning_content", "thinking", "reasoning"].lazy.compactMap { object[$0] }.first { !$0.isNone }
-    if reasoning == nil, members.count == object.count { return message }
-    var builder = JinjaObject.Builder()
-    if let reasoning { builder.set(.text("thinking"), key: "thinking", value: reasoning) }
-    for (key, value) in members { if let hash = HashKey(key) { builder.set(hash, key: key, value: value) } }
-    if let reasoning { builder.set(.text("reasoning_content"), key: "reasoning_content", value: reasoning) }
-    return .object(builder.object)
   }
 }

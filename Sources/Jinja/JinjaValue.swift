@@ -1,3 +1,4 @@
+import Diagnostics
 import StrictJSON
 
 /// A value that a template works with, as Python sees it: text is a sequence of code points, so that `é` in one and in
@@ -88,7 +89,7 @@ extension JinjaValue {
   /// An object with `members` in their order. If a key occurs twice, the last value wins.
   public static func members(_ members: some Sequence<(String, JinjaValue)>) -> JinjaValue {
     var builder = JinjaObject.Builder()
-    for (key, value) in members { builder.set(.text(key), key: .string(key), value: value) }
+    for (key, value) in members { builder.set(.text(ExactText(key)), key: .string(key), value: value) }
     return .object(builder.object)
   }
 

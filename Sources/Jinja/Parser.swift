@@ -1,3 +1,5 @@
+import Diagnostics
+
 /// A template, ready to run.
 struct Program: Sendable {
   let body: Block
@@ -13,7 +15,7 @@ struct Parser {
   var tokens: [Token]
   var position = 0
   private var names: [String] = []
-  private var ids: [HashKey: Int] = [:]
+  private var ids: [ExactText: Int] = [:]
   private var depth = 0
 
   /// Open tags, for errors.
@@ -98,9 +100,9 @@ struct Parser {
 
   /// The id of `name`.
   mutating func id(_ name: String) -> Int {
-    if let id = ids[.text(name)] { return id }
+    if let id = ids[ExactText(name)] { return id }
     names.append(name)
-    ids[.text(name)] = names.count - 1
+    ids[ExactText(name)] = names.count - 1
     return names.count - 1
   }
 

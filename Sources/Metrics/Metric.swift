@@ -6,15 +6,33 @@ import Foundation
 ///       1 - Metric.accuracy.value(predictions)
 ///     }
 ///
-/// Where a metric is undefined its value is 0: no examples at all; F1 without a positive prediction or label;
+/// Where a metric is undefined its value is 0: no examples at all; precision, recall and F1 with nothing to divide by;
 /// Matthews' correlation where predictions or labels are all of one class (scikit-learn gives 0 too); Pearson's and
-/// Spearman's of constant or non-finite values (scipy gives NaN, which neither JSON nor SQLite can hold).
+/// Spearman's of constant or non-finite values, and the area under a curve of one class (scipy and scikit-learn give NaN,
+/// which neither JSON nor SQLite can hold).
 public struct Metric: Sendable {
-  /// What an example must be labelled with.
-  public enum LabelKind: Sendable {
-    case classes, scores
+  /// What an example must be labelled with; several where any of them will do.
+  public struct LabelKind: OptionSet, Sendable {
+    /// The bits.
+    public let rawValue: Int
+
+    /// Kinds by their bits.
+    public init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// One of two classes.
+    public static let twoClasses = LabelKind(rawValue: 1)
+    /// One of more than two.
+    public static let moreClasses = LabelKind(rawValue: 2)
+    /// One of some classes, however many.
+    public static let classes: LabelKind = [.twoClasses, .moreClasses]
+    /// Any number of some labels.
+    public static let labelSets = LabelKind(rawValue: 4)
+    /// A number.
+    public static let scores = LabelKind(rawValue: 8)
+    /// One of the choices of a question.
+    public static let choices = LabelKind(rawValue: 16)
     /// No label: the loss is enough.
-    case none
+    public static let none: LabelKind = []
   }
 
   /// The name in configs, databases and results.
@@ -68,6 +86,16 @@ public struct Predictions: Sendable {
     }
   }
 
+  /// The predicted labels and the right ones of every example that may have several, by number.
+  public var sets: [(predicted: [Int], labels: [Int])] {
+    zip(scores, labels).compactMap { scores, label in
+      if case .classSet(let set) = label { (Self.set(scores), set) } else { nil }
+    }
+  }
+
+  /// The labels that scores say hold: those whose sigmoid is above one half.
+  public static func set(_ scores: [Float]) -> [Int] { scores.indices.filter { scores[$0] > 0 } }
+
   /// The predicted values and the right ones of every example that is labelled with a score.
   public var points: (predicted: [Double], targets: [Double]) {
     let points = zip(scores, labels).compactMap { scores, label -> (Double, Double)? in
@@ -115,31 +143,31 @@ public enum Split: String, Sendable, CaseIterable {
 public enum Label: Sendable, Equatable {
   /// The number of a class, from 0.
   case classIndex(Int)
+  /// The numbers of all labels that hold, ascending; there may be none.
+  case classSet([Int])
   /// A regression target.
   case score(Float)
 }
 
 extension Metric {
   /// Every metric, under the name that Hugging Face and scikit-learn give it.
-  public static let all = [accuracy, accuracyNorm, f1, matthews, pearson, spearman, perplexity, loss]
+  public static let all =
+    [accuracy, accuracyNorm, precision, recall, f1] + averages
+    + [matthews, rocAUC, mse, mae, r2, pearson, spearman, perplexity, loss]
 
-  /// The share of right predictions.
-  public static let accuracy = Metric("accuracy", greaterIsBetter: true, needs: .classes) { share($0.classes) }
+  /// The share of right predictions; where there may be several labels, all of an example's must be right.
+  public static let accuracy = Metric("accuracy", greaterIsBetter: true, needs: [.classes, .labelSets]) { predictions in
+    let sets = predictions.sets
+    if sets.isEmpty { return share(predictions.classes) }
+    return Double(sets.count { $0.predicted == $0.labels }) / Double(sets.count)
+  }
 
   /// The accuracy if each choice's log-likelihood is divided by the choice's length.
-  public static let accuracyNorm = Metric("accuracy_norm", greaterIsBetter: true, needs: .classes) { predictions in
+  public static let accuracyNorm = Metric("accuracy_norm", greaterIsBetter: true, needs: .choices) { predictions in
     let scores = zip(predictions.scores, predictions.choiceLengths).map { scores, lengths in
       zip(scores, lengths).map { $0 / Float(max(1, $1)) }
     }
     return share(Predictions(scores: scores, labels: predictions.labels).classes)
-  }
-
-  /// F1 = 2 TP / (2 TP + FP + FN), where class 1 is the positive one.
-  public static let f1 = Metric("f1", greaterIsBetter: true, needs: .classes) { predictions in
-    let pairs = predictions.classes
-    let hits = pairs.count { $0.predicted == 1 && $0.label == 1 }
-    let marks = pairs.count { $0.predicted == 1 } + pairs.count { $0.label == 1 }
-    return marks == 0 ? 0 : Double(2 * hits) / Double(marks)
   }
 
   /// Matthews' correlation of any number of classes.

@@ -47,6 +47,8 @@ public enum TaskError: UserFacingError, Equatable {
   case unknownLabel(file: String, line: Int, label: String, known: [String])
   /// A score isn't a number, or is NaN, infinite or too large.
   case labelNotNumber(file: String, line: Int, label: String), labelNotFinite(file: String, line: Int, label: String)
+  /// No row of a training file has a label.
+  case noLabelAtAll(file: String)
   /// All labels of a training file are the same.
   case oneClass(file: String, label: String)
   /// A record of language data that cannot be used.
@@ -116,6 +118,7 @@ public enum TaskError: UserFacingError, Equatable {
       "\(file):\(line): label \"\(label.clipped)\" is not a finite number"
     case .oneClass(let file, let label):
       "\(file): every label is \"\(label.clipped)\"; classification needs at least two classes"
+    case .noLabelAtAll(let file): "\(file): no row has a label"
     case .badRecord(let file, let line, let problem): "\(file):\(line): \(problem)"
     case .nothingUsable(let file, let reasons):
       "\(file): no usable records: each has \(reasons.joined(separator: ", or "))"

@@ -18,7 +18,8 @@ struct SwiftPEFT: ParsableCommand {
       """,
     version: "swift-peft \(ProductVersion.current)",
     subcommands: [
-      Train.self, Sweep.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Score.self, Export.self,
+      Train.self, Sweep.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Chat.self, Score.self,
+      Export.self,
       Merge.self, Tokenize.self, Download.self, Runs.self, Init.self, ShowData.self,
       Schema.self, Doctor.self,
     ])
@@ -57,12 +58,14 @@ enum StopSignals {
   /// terminal repeats SIGHUP, and SIGUSR1 reaches a run from its launcher and from its sweep.
   private static let wasAsked = Atomic<Bool>(false)
   private static let isDeferring = Atomic<Bool>(false)
+  private static let isAnswering = Atomic<Bool>(false)
 
   /// Installs the handlers, and ignores SIGPIPE and SIGXFSZ: writing to a closed pipe, or beyond the file size limit,
   /// then fails with an error instead.
   static func install() {
     // A handler must not be the first to access a lazy global.
-    _ = (received.load(ordering: .relaxed), wasAsked.load(ordering: .relaxed), isDeferring.load(ordering: .relaxed))
+    _ = (received.load(ordering: .relaxed), wasAsked.load(ordering: .relaxed))
+    _ = (isDeferring.load(ordering: .relaxed), isAnswering.load(ordering: .relaxed))
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     for number in all where number != SIGHUP || !isIgnored(SIGHUP) { signal(number, handler) }
@@ -92,6 +95,15 @@ enum StopSignals {
   /// From now on, the first signal only sets `pending`.
   static func deferStops() { isDeferring.store(true, ordering: .sequentiallyConsistent) }
 
+  /// Whether an answer is being written that SIGINT ends, instead of the process. SIGINT takes it back.
+  static func beginAnswer() { isAnswering.store(true, ordering: .sequentiallyConsistent) }
+
+  /// Whether no SIGINT has come since `beginAnswer`.
+  static var isAnswerWanted: Bool { isAnswering.load(ordering: .sequentiallyConsistent) }
+
+  /// From now on, SIGINT ends the process again. Returns whether none came.
+  static func endAnswer() -> Bool { isAnswering.exchange(false, ordering: .sequentiallyConsistent) }
+
   /// The signal to stop for, or nil.
   static var pending: Int32? {
     let number = received.load(ordering: .sequentiallyConsistent)
@@ -99,6 +111,7 @@ enum StopSignals {
   }
 
   private static let handler: @convention(c) (Int32) -> Void = { number in
+    if number == SIGINT, isAnswering.exchange(false, ordering: .sequentiallyConsistent) { return }
     _ = received.compareExchange(expected: 0, desired: number, ordering: .sequentiallyConsistent)
     let isImpatient =
       (number == SIGINT || number == SIGTERM) && wasAsked.exchange(true, ordering: .sequentiallyConsistent)

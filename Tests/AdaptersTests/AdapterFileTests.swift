@@ -54,6 +54,19 @@ final class TemporaryDirectory {
         loraDropout: 0.1, useRSLoRA: true, targetModules: ["query", "value"]))
   }
 
+  /// Programs of before know no head of several labels, and must not take it for one of classes.
+  @Test func headsOfSeveralLabelsAreOfTheNewestVersion() throws {
+    var adapter = try adapter(.lora)
+    adapter.metadata.problemType = "multi_label_classification"
+    try AdapterFile.write(adapter, to: directory.path)
+    #expect(try read() == adapter)
+    let config = try directory.text(AdapterFile.configName)
+    #expect(config.contains("\"format_version\": 4") && config.contains("\"problem_type\": \"multi_label"))
+    adapter.metadata.problemType = nil
+    try AdapterFile.write(adapter, to: directory.path)
+    #expect(try !directory.text(AdapterFile.configName).contains("problem_type"))
+  }
+
   @Test(arguments: AdapterMethod.all.map(\.name))
   func whatIsWrittenIsReadAgain(strategy: String) throws {
     let adapter = try adapter(.named(strategy))
@@ -102,8 +115,8 @@ final class TemporaryDirectory {
     ("\"step\": 0", "\"stop\": 0", "20: stop: unknown key, did you mean \"step\"?"),
     ("\"format\": \"swift-peft\"", "\"peft_type\": \"LORA\"", "1: not a native adapter of swift-peft"),
     (
-      "\"format_version\": 1", "\"format_version\": 4",
-      "3: format_version: written by a newer program; this one reads up to version 3"
+      "\"format_version\": 1", "\"format_version\": 5",
+      "3: format_version: written by a newer program; this one reads up to version 4"
     ),
     (
       "layer.1.attention.self.query.lora_B", "layer.9.attention.self.query.lora_B",

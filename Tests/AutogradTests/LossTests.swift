@@ -18,6 +18,48 @@ import Testing
     }
   }
 
+  /// `CrossEntropyLoss(weight:, label_smoothing:)` of PyTorch, before it divides by the labels' weights.
+  @Test(arguments: [nil, [0.5, 2, 1.25]] as [[Double]?], [0, 0.1, 0.9])
+  func weightedAndSmoothed(weights: [Double]?, smoothing: Double) throws {
+    let labels = [0, 2, 1, 0], weight = 0.37, logits = normal(12, stream: 3, deviation: 3)
+    let definition = { (logits: [Double]) in
+      labels.enumerated().map { row, label in
+        let row = Array(logits[row * 3..<(row + 1) * 3]), whole = log(row.reduce(0) { $0 + exp($1) })
+        let terms = (0..<3).map { (weights?[$0] ?? 1) * (whole - row[$0]) }
+        return (1 - smoothing) * terms[label] + smoothing / 3 * terms.reduce(0, +)
+      }
+    }
+    try check(logits, PackedLayout([1, 1, 1, 1]), columns: 3, weight: weight, definition) {
+      $0.crossEntropy($1, labels: labels, weight: weight, smoothing: smoothing, classWeights: weights)
+    }
+  }
+
+  @Test(arguments: [1, 2, 5]) func binaryCrossEntropy(columns: Int) throws {
+    let sets = [[], [0], Array(0..<columns), [columns - 1]], weight = 0.37
+    let logits = normal(4 * columns, stream: 4, deviation: 3)
+    let definition = { (logits: [Double]) in
+      sets.enumerated().map { row, set in
+        (0..<columns).reduce(0.0) { sum, column in
+          let share = 1 / (1 + exp(-logits[row * columns + column]))
+          return sum - log(set.contains(column) ? share : 1 - share)
+        } / Double(columns)
+      }
+    }
+    try check(logits, PackedLayout([1, 1, 1, 1]), columns: columns, weight: weight, definition) {
+      $0.binaryCrossEntropy($1, labels: sets, weight: weight)
+    }
+  }
+
+  @Test func sureLabelsAreSafe() {
+    let storage = FloatStorage(zeros: 0)
+    let tape = Tape(workspace: Workspace(), parameters: storage, gradients: storage)
+    let logits = tape.constant([1e4, -1e4, 1e4, -1e4], layout: PackedLayout([1, 1]), columns: 2, needsGradient: true)
+    #expect(tape.binaryCrossEntropy(logits, labels: [[0], [1]], weight: 1) == [0, 1e4])
+    #expect(logits.gradient == [0, 0, 0.5, -0.5])
+    let unknown = tape.constant([.nan, 1], layout: PackedLayout([1]), columns: 2)
+    #expect(tape.binaryCrossEntropy(unknown, labels: [[1]], weight: 1)[0].isNaN)
+  }
+
   @Test func squaredError() throws {
     let targets: [Float] = [0.5, -2, 5], weight = 0.37
     try check(

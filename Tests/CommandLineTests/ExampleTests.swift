@@ -15,6 +15,9 @@ import Testing
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
       try sandbox.write("models/SmolLM2-135M/\(file)", Data(contentsOf: URL(fileURLWithPath: "\(decoder)/\(file)")))
     }
+    try sandbox.write(
+      "models/SmolLM2-135M/chat_template.jinja", "{% for m in messages %}{{ m.content }}\n{% endfor %}")
+    try sandbox.write("questions.txt", "what\n/exit\n")
     try sandbox.write("beginnings.txt", "once\nupon\n")
     try sandbox.write("texts.txt", "a pub\n")
     try sandbox.write("devset.csv", "mr,ref\nname[A],A is a pub.\n")
@@ -57,7 +60,8 @@ import Testing
 
   /// Every page of help there is: a verb that is missing from a list would otherwise be missing here without a word.
   private static let pages: Set<String> = [
-    "swift-peft", "train", "eval", "predict", "generate", "compare-params", "tokenize", "merge", "export", "download",
+    "swift-peft", "train", "eval", "predict", "generate", "chat", "compare-params", "tokenize", "merge", "export",
+    "download",
     "sweep", "runs", "runs list", "runs show", "runs compare", "runs report", "runs export", "runs import",
     "runs delete", "init", "data", "schema", "score", "doctor",
   ]

@@ -1,6 +1,7 @@
 import Configuration
 import Foundation
 import StrictJSON
+import Tasks
 import Testing
 
 @Suite struct DefaultsTests {
@@ -90,10 +91,17 @@ import Testing
     (task.fileFormat, task.delimiter) = (.csv, "\t")
     // For Swift the same text, in one code point and in two.
     task.labelNames = ["caf\u{E9}", "cafe\u{301}"]
+    (task.problemType, task.metrics) = (.singleLabel, ["f1_macro", "loss"])
+    task.classWeights = .byLabel([LabelWeight("caf\u{E9}", 1), LabelWeight("cafe\u{301}", 2.5)])
     task.textColumns = [.name("a"), .index(3)]
     task.labelColumn = .index(0)
     let config = RunConfig(name: "n", model: "m", task: task)
     #expect(try RunConfig.load(text: config.jsonText()) == config)
+    for weights in [ClassWeights.balanced, .list([0.5, 2])] {
+      task.classWeights = weights
+      let config = RunConfig(name: "n", model: "m", task: task)
+      #expect(try RunConfig.load(text: config.jsonText()).task.classWeights == weights)
+    }
     // One file is a text, as it was before there were lists.
     let written = try JSONParser.parse(config.jsonText())["task"]
     #expect(written?["train_file"]?.string == "t.tsv" && written?["validation_file"]?.array?.count == 2)

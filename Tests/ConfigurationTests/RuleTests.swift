@@ -58,6 +58,25 @@ import Testing
       ["validation_split: goes without validation_file"]
     ),
     (
+      #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "label_separator": "|""#,
+      ["label_separator: needs problem_type multi_label_classification"]
+    ),
+    (
+      #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "problem_type": "multi_label_classification", "label_separator": "|", "metrics": ["roc_auc"]"#,
+      []
+    ),
+    (
+      #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "problem_type": "regression", "label_names": ["a", "b"], "class_weights": "balanced""#,
+      [
+        "class_weights: goes without problem_type regression", "label_names: goes without problem_type regression",
+      ]
+    ),
+    (#""name": "rte", "data_dir": "d", "metrics": ["f1", "loss"]"#, []),
+    (
+      #""name": "e2e", "data_dir": "d", "metrics": ["f1"]"#,
+      ["metrics: only applies to tasks cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli and text-classification"]
+    ),
+    (
       #""name": "rte", "data_dir": "d", "label_names": ["b", "a"], "validation_split": 0.5"#,
       [
         "label_names: only applies to tasks text-classification and token-classification",

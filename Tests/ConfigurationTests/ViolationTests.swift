@@ -50,7 +50,7 @@ import Testing
     Case("training", #""early_stopping_patience": -1"#, "must be a whole number of at least 0, not -1"),
     Case(
       "training", #""metric_for_best_model": "eval_f1""#,
-      #"task sst2 has no metric "f1", only accuracy, loss"#),
+      #"task sst2 has no metric "f1", only accuracy, loss; task.metrics can name it"#),
     Case("adapter", #""r": 0"#, "must be a whole number of at least 1, not 0"),
     Case("adapter", #""lora_alpha": 0"#, "must be a number above 0, not 0"),
     Case("adapter", #""lora_dropout": 1.0"#, "must be a number of at least 0 and below 1, not 1.0"),
@@ -96,6 +96,16 @@ import Testing
     Case("task", #""label_names": "a""#, #"must be a list of names or null, not "a""#),
     Case("task", #""label_names": ["a", 1]"#, "must be a list of names or null, not a list"),
     Case("task", #""label_names": ["a", "a"]"#, "must be a list of names, none of them twice or null, not a list"),
+    Case(
+      "task", #""problem_type": "multi""#,
+      "must be one of regression, single_label_classification, multi_label_classification or null, not \"multi\""),
+    Case("task", #""label_separator": """#, #"must be non-empty text or null, not """#),
+    Case(
+      "task", #""class_weights": [1, 0]"#,
+      #"must be "balanced", a list of numbers above 0, or an object of them by label or null, not a list"#),
+    Case(
+      "task", #""class_weights": {"a": "1"}"#,
+      #"must be "balanced", a list of numbers above 0, or an object of them by label or null, not an object"#),
     Case("task", #""max_train_samples": 0"#, "must be a whole number of at least 1 or null, not 0"),
     Case("task", #""max_eval_samples": false"#, "must be a whole number of at least 1 or null, not false"),
     Case("task", #""has_header": null"#, "must be true or false, not null"),

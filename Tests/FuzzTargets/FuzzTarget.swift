@@ -10,8 +10,8 @@ public struct FuzzTarget: Sendable {
 
   /// Every target.
   public static let all = [
-    safetensors, shardIndex, tokenizerJSON, tokenizerFiles, tokenizerModel, taskData, taggedData, languageData,
-    runConfig, adapter, modelConfig, checkpoint, checkpointManifest, jinja,
+    safetensors, shardIndex, tokenizerJSON, tokenizerFiles, tokenizerModel, taskData, labelledTable, taggedData,
+    languageData, runConfig, adapter, modelConfig, checkpoint, checkpointManifest, jinja, ggufTexts,
   ]
 
   /// Feeds `input` to the reader. Throws what no person could mend.

@@ -27,15 +27,22 @@ extension FuzzTarget {
     }
   }
 
-  private static let standardVariables = JinjaTemplate.chatVariables(
-    messages: [
-      ["role": "system", "content": "Be kind."], ["role": "user", "content": " Hello, wörld 😀\r\n"],
+  private static let standardVariables: [(String, JinjaValue)] = [
+    (
+      "messages",
       [
-        "role": "assistant", "content": "<think>hm</think>Hi",
-        "tool_calls": [["function": ["name": "f", "arguments": ["x": 1.5]]]],
-      ],
-      ["role": "tool", "content": [["type": "text", "text": "e\u{301}"]]],
-    ],
-    tools: [["type": "function", "function": ["name": "f", "parameters": ["properties": ["x": ["type": "number"]]]]]],
-    addGenerationPrompt: true, others: [("bos_token", "<s>"), ("n", 3), ("xs", [3, 1, 2]), ("s", "abc")])
+        ["role": "system", "content": "Be kind."], ["role": "user", "content": " Hello, wörld 😀\r\n"],
+        [
+          "role": "assistant", "content": "<think>hm</think>Hi",
+          "tool_calls": [["function": ["name": "f", "arguments": ["x": 1.5]]]],
+        ],
+        ["role": "tool", "content": [["type": "text", "text": "e\u{301}"]]],
+      ]
+    ),
+    (
+      "tools",
+      [["type": "function", "function": ["name": "f", "parameters": ["properties": ["x": ["type": "number"]]]]]]
+    ),
+    ("add_generation_prompt", true), ("bos_token", "<s>"), ("n", 3), ("xs", [3, 1, 2]), ("s", "abc"),
+  ]
 }

@@ -35,7 +35,8 @@ extension FuzzTarget {
     try encode(bytes, with: tokenizer)
     try decode(bytes, with: tokenizer)
     let places = Array(0..<40)
-    let text = String(decoding: bytes.prefix(200), as: UTF8.self), (ids, tokens) = tokenizer.ids(of: text, places: places)
+    let text = String(decoding: bytes.prefix(200), as: UTF8.self)
+    let (ids, tokens) = tokenizer.ids(of: text, places: places)
     guard ids == tokenizer.ids(of: text), tokens.allSatisfy({ $0.map(ids.indices.contains) ?? true }) else {
       throw FuzzFinding(problem: "a place at a token that is not there")
     }

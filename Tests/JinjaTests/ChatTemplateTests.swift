@@ -89,11 +89,29 @@ struct ChatTemplateTests {
     if let members = conversation["others"]?.object {
       others += members.keys.map { ($0, JinjaValue(members[$0]?.value ?? .null)) }
     }
-    let variables = JinjaTemplate.chatVariables(
-      messages: conversation["messages"]?.array?.map { JinjaValue($0.value) } ?? [],
-      tools: conversation["tools"].map { JinjaValue($0.value) },
-      documents: conversation["documents"].map { JinjaValue($0.value) }, addGenerationPrompt: prompt, others: others)
+    func value(_ name: String) -> JinjaValue { conversation[name].map { JinjaValue($0.value) } ?? .none }
+    let messages = conversation["messages"]?.array?.map(message) ?? []
+    let variables: [(String, JinjaValue)] =
+      [
+        ("messages", .elements(messages)), ("tools", value("tools")), ("documents", value("documents")),
+        ("add_generation_prompt", .bool(prompt)),
+      ] + others
     return Result { try template.render(variables) }
+  }
+
+  /// What `apply_chat_template` makes of a message: nothing is null, and reasoning has two names.
+  private static func message(_ node: JSONNode) -> JinjaValue {
+    let object = node.object ?? JSONObject()
+    var members = object.keys.compactMap { key in object[key].map { (key, JinjaValue($0.value)) } }
+    members.removeAll { object[$0.0]?.isNull == true }
+    let reasoning = ["reasoning_content", "thinking", "reasoning"].lazy.compactMap { name in
+      members.first { $0.0 == name }?.1
+    }.first
+    if let reasoning {
+      if object["thinking"] == nil { members.insert(("thinking", reasoning), at: 0) }
+      members.append(("reasoning_content", reasoning))
+    }
+    return .members(members)
   }
 
   private static func expect(_ outcome: Result<JinjaRendering, any Error>, _ expected: JSONNode, _ place: Comment) {

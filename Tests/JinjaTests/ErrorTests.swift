@@ -98,17 +98,6 @@ struct TemplateTests {
     #expect(try !JinjaTemplate("{{ 'generation' }}", name: "t").hasGeneration)
   }
 
-  @Test func chatVariablesAreThoseOfTransformers() throws {
-    let template = try JinjaTemplate(
-      "{{ messages|tojson }} {{ tools }} {{ documents }} {{ add_generation_prompt }}{{ x }}", name: "t")
-    let variables = JinjaTemplate.chatVariables(
-      messages: [["role": "assistant", "content": .none, "reasoning": "hm"]], addGenerationPrompt: true,
-      others: [("x", 1)])
-    #expect(
-      try template.render(variables).text
-        == #"[{"thinking": "hm", "role": "assistant", "reasoning": "hm", "reasoning_content": "hm"}] None None True1"#)
-  }
-
   @Test func laterVariablesWin() throws {
     #expect(try JinjaTemplate("{{ x }}{{ range }}", name: "t").render([("x", 1), ("x", 2), ("range", 3)]).text == "23")
   }

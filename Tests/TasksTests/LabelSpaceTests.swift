@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct LabelSpaceTests {
   static func found(_ labels: [String]) throws -> LabelSpace {
-    try .found(in: labels.enumerated().map { ($1, "t.tsv", $0 + 2) })
+    try .found(in: labels.enumerated().map { LabelCell(texts: [$1], file: "t.tsv", line: $0 + 2) })
   }
 
   @Test(arguments: [

@@ -8,7 +8,9 @@ import Testing
   struct Case: Decodable {
     let outputs: Int
     let scores: [Float]
-    let targets: [Float]
+    let targets: [Float]?
+    /// The numbers of the labels that hold.
+    let sets: [[Int]]?
     let metrics: [String: Double]
   }
 
@@ -20,16 +22,17 @@ import Testing
 
   @Test func equalThoseOfScikitLearnAndScipy() throws {
     let cases = try Self.fixture()
-    #expect(cases.count == 37)
+    #expect(cases.count == 79)
     for (number, example) in cases.enumerated() {
       let rows = stride(from: 0, to: example.scores.count, by: example.outputs)
         .map { Array(example.scores[$0..<($0 + example.outputs)]) }
-      let labels = example.targets.map { example.outputs == 1 ? Label.score($0) : .classIndex(Int($0)) }
+      let targets = example.targets?.map { example.outputs == 1 ? Label.score($0) : .classIndex(Int($0)) }
+      let labels = try #require(targets ?? example.sets?.map(Label.classSet))
       for (name, expected) in example.metrics {
         let metric = try #require(Metric.all.first { $0.name == name })
         let found = try #require([metric].values(Predictions(scores: rows, labels: labels)).first)
         #expect(found.name == name)
-        #expect(abs(found.value - expected) <= 1e-12, "case \(number), \(name)")
+        #expect(abs(found.value - expected) <= 1e-12 * max(1, abs(expected)), "case \(number), \(name)")
       }
     }
   }
@@ -52,8 +55,25 @@ import Testing
     #expect(values(Metric.all.filter { $0.needs != .none }, [], []).allSatisfy { $0 == 0 })
   }
 
+  /// Where scikit-learn refuses or gives NaN.
+  @Test func areZeroForOneClass() {
+    let sets: [Label] = [.classSet([0]), .classSet([0, 1])]
+    #expect(values([.rocAUC], [[1, 2], [3, 0]], sets) == [0])
+    #expect(values([.rocAUC], [[1, 2, 0], [3, 0, 1]], [.classIndex(0), .classIndex(1)]) == [0])
+    #expect(values([.rocAUC], [[.nan, 0], [0, 1]], [.classIndex(0), .classIndex(1)]) == [0])
+    #expect(values([.r2], [[1]], [.score(1)]) == [0])
+  }
+
+  /// Probabilities that round to 1 still have an order.
+  @Test func sureScoresAreNoTies() {
+    let scores: [[Float]] = [[0, 50, 1], [0, 60, 1], [0, 70, 1], [9, 0, 0], [0, 0, 9]]
+    let labels = [1, 1, 1, 0, 2].map(Label.classIndex)
+    #expect(values([.rocAUC], scores, labels) == [1])
+    #expect(values([.rocAUC], scores.map { Array($0.prefix(2)) }, [1, 0, 1, 0, 0].map(Label.classIndex)) == [5.0 / 6])
+  }
+
   @Test func knowTheirDirection() {
-    #expect(Metric.all.filter { !$0.greaterIsBetter }.map(\.name) == ["perplexity", "loss"])
+    #expect(Metric.all.filter { !$0.greaterIsBetter }.map(\.name) == ["mse", "mae", "perplexity", "loss"])
     #expect(Set(Metric.all.map(\.name)).count == Metric.all.count)
   }
 

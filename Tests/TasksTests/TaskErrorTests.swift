@@ -77,6 +77,7 @@ import Testing
       "t.tsv: every label is \"1\"; classification needs at least two classes"
     ),
     (.numberedColumn(file: "t.json", column: .index(2)), "t.json:1: no column number 2; JSON records have names"),
+    (.noLabelAtAll(file: "t.tsv"), "t.tsv: no row has a label"),
     (.badRecord(file: "t.json", line: 7, problem: "answer is missing"), "t.json:7: answer is missing"),
     (
       .nothingUsable(file: "t.json", reasons: ["an empty instruction", "an empty output"]),

@@ -108,6 +108,14 @@ private let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
   }
 
+  /// Words are compared by code points, as in Python.
+  @Test func canonicallyEqualWordsAreOthers() {
+    let scores = GenerationScores([
+      GenerationExample(candidate: "a good cafe\u{301} in town", references: ["a good caf\u{e9} in town"])
+    ])
+    #expect(scores.bleu < 0.5 && scores.rougeL < 0.9)
+  }
+
   @Test func aShortTextIsPenalised() {
     let references = ["one two three four five six seven eight"]
     let short = GenerationScores([GenerationExample(candidate: "one two three four", references: references)])

@@ -26,7 +26,8 @@ import Tokenizers
     let file = try templates([config: several, "chat_template.jinja": "one\ntwo\r\n"])
     #expect(file.usual?.text == "one\ntwo\n" && file["tool_use"] == nil)
     let folder = try templates([
-      "chat_template.jinja": "one", "additional_chat_templates/rag.jinja": "two", "additional_chat_templates/a.txt": "no",
+      "chat_template.jinja": "one", "additional_chat_templates/rag.jinja": "two",
+      "additional_chat_templates/a.txt": "no",
     ])
     #expect(folder.usual?.text == "one" && folder["rag"]?.text == "two" && folder.named.count == 2)
     #expect(folder["rag"]?.file.hasSuffix("/additional_chat_templates/rag.jinja") == true)

@@ -50,6 +50,26 @@ import Tokenizers
     #expect(try golden.generator().continuations(of: golden.prompts, options) == likeliest)
   }
 
+  /// A text that goes on with what was read last is the same as one that is read anew.
+  @Test(arguments: ["gpt2-tiny", "llama-linear"]) func memoryChangesNothing(model: String) throws {
+    let golden = try golden(model), memory = GenerationMemory()
+    var options = try golden.options("greedy")
+    options.maxNewTokens = 6
+    var text = golden.prompts[0]
+    for more in [[7, 8, 9], [20], [11, 12]] as [[Int32]] {
+      let alone = try golden.generator().stream(text, options) { _ in true }
+      let reused = memory.reusable(for: text) != nil
+      #expect(reused == (text.count > golden.prompts[0].count))
+      #expect(try golden.generator().stream(text, options, memory: memory) { _ in true } == alone)
+      text += alone.tokens + more
+    }
+    // Another text starts anew.
+    let other = golden.prompts[1]
+    #expect(memory.reusable(for: other) == nil)
+    let alone = try golden.generator().stream(other, options) { _ in true }
+    #expect(try golden.generator().stream(other, options, memory: memory) { _ in true } == alone)
+  }
+
   @Test func itEndsWhereThePositionsEnd() throws {
     let golden = try golden("gpt2-tiny")
     var options = try golden.options("greedy")

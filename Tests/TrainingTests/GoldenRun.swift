@@ -4,6 +4,7 @@ import Checkpoints
 import Configuration
 import Foundation
 import Kernels
+import Metrics
 import Models
 import StrictJSON
 import Tasks
@@ -24,10 +25,11 @@ struct GoldenRun {
   let labels: Int
   let scale: Double
 
-  init(model: String, run: String, checkpoint: String? = nil, threads: Int = 1) throws {
+  /// `other` has other settings and results, for the same start.
+  init(model: String, run: String, checkpoint: String? = nil, threads: Int = 1, settings other: URL? = nil) throws {
     name = "\(model)/\(run)"
     let folder = Self.directory.appendingPathComponent(model)
-    expected = try Self.json(folder.appendingPathComponent("\(run).json"))
+    expected = try Self.json(other ?? folder.appendingPathComponent("\(run).json"))
     let settings = try require(expected["settings"])
     let modelConfig = try ModelConfig(directory: folder.path)
     geometry = ModelGeometry(modelConfig)
@@ -43,7 +45,9 @@ struct GoldenRun {
     classifier = try LoadedClassifier(
       path: Self.directory.appendingPathComponent(checkpoint ?? model).path, config: modelConfig, labels: labels,
       philox: Philox(seed: 1))
-    data = try Self.items(folder.appendingPathComponent("data.json"), target: try require(settings["target"]?.string))
+    data = try Self.items(
+      folder.appendingPathComponent("data.json"), target: try require(settings["target"]?.string),
+      sets: expected["label_sets"]?.array)
     config = try Self.training(settings)
     self.threads = threads
     start = folder.appendingPathComponent("\(Self.startName(run)).start.safetensors").path
@@ -74,14 +78,14 @@ struct GoldenRun {
     return state
   }
 
-  func engine() -> Engine {
+  func engine(_ other: (any Objective)? = nil, labelSmoothing: Double = 0) -> Engine {
     let objective: any Objective = labels == 1 ? Regression() : Classification(classes: labels)
     return Engine(
-      objective, model: .classifier(classifier.model), sites: geometry.sites, scale: scale,
-      pool: WorkerPool(threads: threads))
+      other ?? objective, model: .classifier(classifier.model), sites: geometry.sites, scale: scale,
+      labelSmoothing: labelSmoothing, pool: WorkerPool(threads: threads))
   }
 
-  func trainer() throws -> Trainer {
+  func trainer(_ engine: Engine? = nil) throws -> Trainer {
     var plan: (any MethodProcedure)?
     if let options = expected["settings"]?["aslora"] {
       plan = try mergingProcedure(
@@ -91,7 +95,7 @@ struct GoldenRun {
           candidates: options["candidates"]?.string == "all" ? .all : .adjacent), table, totalSteps: 30)
     }
     return Trainer(
-      state: try state(), engine: engine(), config: config, train: data, evaluationSets: [],
+      state: try state(), engine: engine ?? self.engine(), config: config, train: data, evaluationSets: [],
       procedure: plan, philox: Philox(seed: 1))
   }
 
@@ -99,15 +103,17 @@ struct GoldenRun {
     try JSONParser.parse(Array(Data(contentsOf: url)), file: url.lastPathComponent)
   }
 
-  private static func items(_ url: URL, target: String) throws -> EncodedDataset {
+  private static func items(_ url: URL, target: String, sets: [JSONNode]?) throws -> EncodedDataset {
     let rows = try require(json(url)["train"]?.array)
     return EncodedDataset(
-      items: try rows.map { row in
-        let label = try require(row[target])
+      items: try rows.enumerated().map { index, row in
+        let label = try require(row[target]), set = sets?[index].array?.compactMap(\.integer)
         return EncodedDataset.Item(
           ids: try require(row["input_ids"]?.array).compactMap { $0.integer.map(Int32.init) },
           typeIDs: try require(row["token_type_ids"]?.array).compactMap { $0.integer.map(Int32.init) },
-          label: target == "target" ? .score(Float(try require(label.number))) : .classIndex(try require(label.integer))
+          label: try set.map(Label.classSet)
+            ?? (target == "target"
+              ? .score(Float(try require(label.number))) : .classIndex(try require(label.integer)))
         )
       })
   }

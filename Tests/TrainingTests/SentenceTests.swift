@@ -90,6 +90,11 @@ import Testing
       RunError.notAClassification(task: "instruct", verb: "predict"),
       "predict: task instruct has no labels to predict; use swift-peft generate to continue texts"
     )
+    check(
+      RunError.noLabelSmoothing(task: "tsv"),
+      "training.label_smoothing_factor: is for language models and for texts with one of some classes each; what task tsv "
+        + "learns here has no smoothing"
+    )
     check(RunError.noMeanings(task: "sst2"), "task sst2 has no meaning representations; only e2e does")
     check(
       RunError.noLanguageModel(directory: "runs/a", task: "sst2"),

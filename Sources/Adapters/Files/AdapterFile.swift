@@ -19,8 +19,8 @@ public enum AdapterFile {
   public static let configName = "adapter_config.json"
   static let format = "swift-peft"
   /// The newest format. Version 1 has A's and B's only; version 2 any tensor that a method declares; version 3 ranks and
-  /// scales of single maps, and an expression as `target_modules`.
-  static let formatVersion = 3
+  /// scales of single maps, and an expression as `target_modules`; version 4 heads for any number of labels.
+  static let formatVersion = 4
   static let headPrefix = "head."
 
   /// Writes both files into `directory`, which exists. The config comes last.
@@ -73,15 +73,17 @@ public enum AdapterFile {
       }
       return (site.path, .members(members))
     }
-    return [
+    let members: JSONValue = [
       "format": .string(format), "format_version": .integer(version(of: adapter)),
       "strategy": .string(table.method.name), "r": .integer(table.rank),
       "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
       "use_rslora": .bool(metadata.useRSLoRA), "target_modules": metadata.targetModules.json,
       "base_model_name_or_path": .string(metadata.baseModel), "model_type": .string(metadata.modelType),
-      "task_type": .string(metadata.taskType), "labels": .strings(metadata.labels), "step": .integer(metadata.step),
+      "task_type": .string(metadata.taskType), "labels": .strings(metadata.labels),
+      "problem_type": metadata.problemType.map { .string($0) } ?? .null, "step": .integer(metadata.step),
       "sites": .members(sites),
     ]
+    return members.withoutNulls
   }
 }
 
@@ -89,6 +91,7 @@ extension AdapterFile {
   /// The oldest format that can hold it, so that programs of then can read it.
   private static func version(of adapter: StoredAdapter) -> Int {
     let table = adapter.table
+    if adapter.metadata.problemType != nil { return 4 }
     if case .expression = adapter.metadata.targetModules { return 3 }
     if table.ranks.contains(where: { $0 != table.rank }) || table.scales.contains(where: { $0 != nil }) { return 3 }
     return table.roles.allSatisfy { $0 == .a || $0 == .b } ? 1 : 2
@@ -109,6 +112,14 @@ extension TargetModules {
   }
 }
 
+extension JSONValue {
+  /// An object without the members that are null.
+  fileprivate var withoutNulls: JSONValue {
+    guard case .object(let object) = self else { return self }
+    return .members(object.keys.compactMap { key in object[key].map { (key, $0.value) } }.filter { $0.1 != .null })
+  }
+}
+
 extension JSONField {
   /// The value that `file` holds. Throws `FileError` or `JSONSyntaxError`.
   init(file: String) throws { try self.init(parsing: MappedFile(path: file).text(), file: file) }
@@ -122,7 +133,7 @@ private struct NativeConfig {
 
   private static let keys = [
     "format", "format_version", "strategy", "r", "lora_alpha", "lora_dropout", "use_rslora", "target_modules",
-    "base_model_name_or_path", "model_type", "task_type", "labels", "step", "sites",
+    "base_model_name_or_path", "model_type", "task_type", "labels", "problem_type", "step", "sites",
   ]
 
   init(_ directory: String, _ sites: [Site], _ methods: [AdapterMethod]) throws {
@@ -143,7 +154,8 @@ private struct NativeConfig {
     let metadata = AdapterMetadata(
       baseModel: try config.member("base_model_name_or_path").string(),
       modelType: try config.member("model_type").string(), taskType: try config.member("task_type").string(),
-      labels: try config.member("labels").strings(), loraAlpha: try config.member("lora_alpha").number(),
+      labels: try config.member("labels").strings(), problemType: try config.optional("problem_type")?.string(),
+      loraAlpha: try config.member("lora_alpha").number(),
       loraDropout: try config.member("lora_dropout").number(), useRSLoRA: try config.member("use_rslora").bool(),
       targetModules: try TargetModules(config.member("target_modules")), step: try config.member("step").integer())
     return (try table(), metadata)

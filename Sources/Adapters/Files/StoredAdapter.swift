@@ -64,6 +64,8 @@ public struct AdapterMetadata: Sendable, Equatable {
   public var taskType: String
   /// The classes' names by class number; empty for regression and language modelling.
   public var labels: [String]
+  /// transformers' `problem_type`, where it does not follow from the labels: `multi_label_classification`.
+  public var problemType: String?
   /// alpha in s = alpha / r.
   public var loraAlpha: Double
   /// The probability of dropping an input of A in training.
@@ -77,13 +79,15 @@ public struct AdapterMetadata: Sendable, Equatable {
 
   /// The values of a run's config.
   public init(
-    baseModel: String, modelType: String, taskType: String, labels: [String], loraAlpha: Double,
+    baseModel: String, modelType: String, taskType: String, labels: [String], problemType: String? = nil,
+    loraAlpha: Double,
     loraDropout: Double = 0, useRSLoRA: Bool = false, targetModules: TargetModules, step: Int = 0
   ) {
     self.baseModel = baseModel
     self.modelType = modelType
     self.taskType = taskType
     self.labels = labels
+    self.problemType = problemType
     self.loraAlpha = loraAlpha
     self.loraDropout = loraDropout
     self.useRSLoRA = useRSLoRA

@@ -93,6 +93,8 @@ extension ModelGeometry {
 public enum HeadLabels: Sendable, Equatable {
   /// Classes by their numbers.
   case classes([String])
+  /// Any number of labels, by their numbers.
+  case labelSets([String])
   /// One number.
   case regression
   /// This many outputs, without names: they keep the base config's names if those are as many.
@@ -130,7 +132,7 @@ private struct FoldedConfig {
   ) {
     let classes: [String]
     switch labels {
-    case .classes(let names): classes = names
+    case .classes(let names), .labelSets(let names): classes = names
     case .regression: classes = ["LABEL_0"]
     case .unnamed(let count):
       classes = base.labels?.count == count ? base.labels ?? [] : (0..<count).map { "LABEL_\($0)" }
@@ -142,7 +144,12 @@ private struct FoldedConfig {
     if !hasProblemType { object["problem_type"] = nil }
     if case .unnamed = labels { return }
     guard hasProblemType else { return }
-    let problem = labels == .regression ? "regression" : "single_label_classification"
+    let problem =
+      switch labels {
+      case .regression: "regression"
+      case .labelSets: "multi_label_classification"
+      default: "single_label_classification"
+      }
     object["problem_type"] = JSONNode(.string(problem))
   }
 }

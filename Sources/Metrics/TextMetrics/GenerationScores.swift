@@ -45,12 +45,14 @@ struct TokenizedCorpus: Sendable {
   let items: [(candidate: [Int32], references: [[Int32]])]
 
   init(_ examples: [GenerationExample], tokenize: (String) -> [String]) {
-    var numbers: [String: Int32] = [:]
+    // By their bytes: equal `String`s may have other code points.
+    var numbers: [[UInt8]: Int32] = [:]
     func numbered(_ text: String) -> [Int32] {
       tokenize(text).map { token in
-        if let number = numbers[token] { return number }
+        let bytes = Array(token.utf8)
+        if let number = numbers[bytes] { return number }
         let number = Int32(numbers.count)
-        numbers[token] = number
+        numbers[bytes] = number
         return number
       }
     }

@@ -61,7 +61,7 @@ extension ChatTemplate {
     // A template may refuse a conversation that is cut off: then the other way may still tell.
     let before = (try? render(conversation, 0..<turn, answering: true, special: special).text.utf8).map(Array.init)
     let after = (try? render(conversation, 0..<(turn + 1), special: special).text.utf8).map(Array.init)
-    let start = before.flatMap { whole.starts(with: $0) ? $0.count : nil }
+    let start = before.flatMap { turn > 0 && whole.starts(with: $0) ? $0.count : nil }
     if let start, let after, whole.starts(with: after), after.count > start,
       let answer = trimmed(start..<after.count, of: whole, ending: ending)
     {
@@ -72,6 +72,8 @@ extension ChatTemplate {
     var changed = conversation
     changed.messages[turn] = conversation.messages[turn].with(text: other)
     let compared = Array(try render(changed, special: special).text.utf8)
+    // Some templates leave old turns out: nothing to learn there.
+    if whole == compared { return 0..<0 }
     let first = zip(whole, compared).prefix { $0 == $1 }.count
     let last = zip(whole.reversed(), compared.reversed()).prefix { $0 == $1 }.count
     guard first + last < whole.count, first + last < compared.count else { return nil }
@@ -89,8 +91,8 @@ extension ChatTemplate {
     return !ending.isEmpty && whole[cut].suffix(ending.utf8.count).elementsEqual(ending.utf8) ? cut : nil
   }
 
-  /// What ends the assistant's turns, without the white space around it: `<|im_end|>`, perhaps with the beginning of what
-  /// follows. Empty where nothing does, or where the template takes no short conversation.
+  /// What ends the assistant's turns, up to white space: `<|im_end|>`, perhaps with the beginning of what follows. Empty
+  /// where nothing does, or where the template takes no short conversation.
   func answerEnding(special: [(name: String, text: String)]) -> String {
     let words = "\u{F8F0}", question = Message(.user, "a"), answer = Message(.assistant, words)
     func rest(_ messages: [Message]) -> String? {
@@ -102,7 +104,8 @@ extension ChatTemplate {
       // Some templates always begin the assistant's next turn.
       let within = rest(start + [answer, question, Message(.assistant, "a")]) ?? last
       let common = zip(last.unicodeScalars, within.unicodeScalars).prefix { $0 == $1 }.map(\.0)
-      return String(String.UnicodeScalarView(common)).trimmed
+      let words = common.drop { $0.properties.isWhitespace }.prefix { !$0.properties.isWhitespace }
+      return String(String.UnicodeScalarView(words))
     }
     return ""
   }

@@ -1,3 +1,4 @@
+import Checkpoints
 import Diagnostics
 import Foundation
 import Jinja
@@ -14,7 +15,7 @@ package enum ConversationFormat: Sendable {
   ///
   /// - `alpaca`, `chatml`, `llama-2`, `llama-3`, `completion`: ours;
   /// - `model`: the model's own chat template; another name: the one of that name among the model's;
-  /// - a path to a file of Jinja;
+  /// - a path to a file of Jinja, or to a GGUF file, whose template it is;
   /// - a text with `{instruction}`.
   ///
   /// Where the config says nothing: Alpaca's text for instructions, a prompt and its completion as they are, the model's
@@ -48,6 +49,11 @@ package enum ConversationFormat: Sendable {
         self = .template(try ChatTemplate(own, options: jinja))
       } else if let named = try models()?[text] {
         self = .template(try ChatTemplate(named.text, file: named.file, options: jinja))
+      } else if text.lowercased().hasSuffix(".gguf") {
+        guard let source = try GGUFTexts(path: text)["tokenizer.chat_template"] else {
+          throw bad("\(text) has no tokenizer.chat_template")
+        }
+        self = .template(try ChatTemplate(source, file: "\(text): tokenizer.chat_template", options: jinja))
       } else if text.hasSuffix(".jinja") || (!text.contains("{") && FileManager.default.fileExists(atPath: text)) {
         guard let source = String(validating: try readFile(text), as: UTF8.self) else {
           throw TaskError.invalidUTF8(file: text, line: 1)
@@ -65,7 +71,7 @@ package enum ConversationFormat: Sendable {
 
   private static let known =
     "known are model (the model's own), \(ChatTemplate.Own.allCases.map(\.rawValue).joined(separator: ", ")), a file of "
-    + "Jinja, or a text with {instruction} and {input}"
+    + "Jinja or GGUF, or a text with {instruction} and {input}"
 
   /// What a config says to get a template again that the data's layout decided; nil for the usual one.
   var configValue: String? {

@@ -136,10 +136,10 @@ struct ConversationReader {
     return conversation
   }
 
-  private typealias Role = (key: String, content: String, names: [(name: String, role: Message.Role)])
+  typealias Role = (key: String, content: String, names: [(name: String, role: Message.Role)])
 
-  private static let openAI: Role = ("role", "content", Message.Role.allCases.map { ($0.rawValue, $0) })
-  private static let shareGPT: Role = (
+  static let openAI: Role = ("role", "content", Message.Role.allCases.map { ($0.rawValue, $0) })
+  static let shareGPT: Role = (
     "from", "value",
     [
       ("system", .system), ("human", .user), ("user", .user), ("gpt", .assistant), ("chatgpt", .assistant),
@@ -148,7 +148,7 @@ struct ConversationReader {
     ]
   )
 
-  private func turns(_ key: String, _ row: Row, _ form: Role) throws(TaskError) -> [Message] {
+  func turns(_ key: String, _ row: Row, _ form: Role) throws(TaskError) -> [Message] {
     guard let node = row.object?[key], !node.isNull else { throw bad(row, "\(key) is missing") }
     guard let elements = node.array else { throw bad(row, "\(key) must be a list of turns, not \(node.kind)", node) }
     if elements.isEmpty { throw bad(row, "\(key) is empty", node) }
@@ -192,7 +192,7 @@ struct ConversationReader {
   // MARK: - Beside the turns
 
   /// ShareGPT's records may name the system's words beside the turns.
-  private func putSystem(from row: Row, into conversation: inout Conversation) throws(TaskError) {
+  func putSystem(from row: Row, into conversation: inout Conversation) throws(TaskError) {
     guard let node = row.object?["system"], !node.isNull, node.string != "" else { return }
     guard let system = node.string else { throw bad(row, "system must be a string, not \(node.kind)", node) }
     if conversation.messages.first?.role == .system {
@@ -202,7 +202,7 @@ struct ConversationReader {
   }
 
   /// The functions of a record: a list, or its JSON as a text, as tables of columns hold it.
-  private func tools(_ row: Row) throws(TaskError) -> JSONValue? {
+  func tools(_ row: Row) throws(TaskError) -> JSONValue? {
     guard var node = row.object?["tools"], !node.isNull, node.string != "" else { return nil }
     if let text = node.string {
       guard let parsed = try? JSONParser.parse(Array(text.utf8), file: table.file) else {
@@ -216,7 +216,7 @@ struct ConversationReader {
     return list.isEmpty ? nil : node.value
   }
 
-  private func variables(_ row: Row) throws(TaskError) -> [(name: String, value: JSONValue)] {
+  func variables(_ row: Row) throws(TaskError) -> [(name: String, value: JSONValue)] {
     guard let node = row.object?["chat_template_kwargs"], !node.isNull else { return [] }
     guard let object = node.object else {
       throw bad(row, "chat_template_kwargs must be an object, not \(node.kind)", node)
@@ -224,7 +224,7 @@ struct ConversationReader {
     return object.keys.compactMap { key in object[key].map { (key, $0.value) } }
   }
 
-  private func bad(_ row: Row, _ problem: String, _ node: JSONNode? = nil) -> TaskError {
+  func bad(_ row: Row, _ problem: String, _ node: JSONNode? = nil) -> TaskError {
     // A node of JSONL counts its lines from the row's own.
     .badRecord(file: table.file, line: table.format == .jsonl ? row.line : node?.line ?? row.line, problem: problem)
   }

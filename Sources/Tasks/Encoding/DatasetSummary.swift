@@ -60,7 +60,7 @@ public struct LengthSummary: Sendable, Equatable {
 
 /// The labels of a split.
 public enum LabelSummary: Sendable, Equatable {
-  /// How often each class occurs, in the order of the head's outputs, and how many examples have no label.
+  /// How often each class or label occurs, in the order of the head's outputs, and how many examples have no label.
   case classes([ClassCount], unlabelled: Int)
   /// The numbers of a regression, and how many examples have none.
   case scores(least: Float, mean: Double, greatest: Float, unlabelled: Int)
@@ -76,7 +76,13 @@ public enum LabelSummary: Sendable, Equatable {
   /// The labels of `items`, named by `space`, or by letters where they are questions; nil where none has one.
   init?(_ items: [EncodedDataset.Item], _ space: LabelSpace?) {
     let labels = items.flatMap(\.labels), unlabelled = items.count { $0.labels.isEmpty }
-    let classes = labels.compactMap { if case .classIndex(let index) = $0 { index } else { nil } }
+    let classes = labels.flatMap { label in
+      switch label {
+      case .classIndex(let index): [index]
+      case .classSet(let set): set
+      case .score: [Int]()
+      }
+    }
     let scores = labels.compactMap { if case .score(let score) = $0 { score } else { nil } }
     if let least = scores.min(), let greatest = scores.max() {
       let mean = scores.reduce(0.0) { $0 + Double($1) } / Double(scores.count)
@@ -117,6 +123,9 @@ extension EncodedDataset.Item {
     case .classIndex(let index):
       let names = choices == nil ? space?.names ?? [] : ChoiceQuestion.letters
       return index < names.count ? names[index] : String(index)
+    case .classSet(let set):
+      let names = space?.names ?? []
+      return set.map { $0 < names.count ? names[$0] : String($0) }.joined(separator: ", ")
     case .score(let score): return "\(score)"
     case nil: return nil
     }

@@ -50,7 +50,8 @@ extension Task {
     files: [Split: [String]] = [.train: ["train.tsv"], .validation: ["dev.tsv"], .test: ["test.tsv"]]
   ) -> Task {
     Task(
-      name, summary: "GLUE: \(question)", files: files, labels: .fixed(labels), metrics: metrics, options: options,
+      name, summary: "GLUE: \(question)", files: files, labels: .fixed(labels), metrics: metrics,
+      options: options.union([.metrics]),
       comesAsDirectory: true
     ) { try TableReader(layout: layout).open($0, labels: $0.ordered(labels)) }
   }

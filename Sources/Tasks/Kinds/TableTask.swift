@@ -8,6 +8,7 @@ extension Task {
       files: [.train: [], .validation: [], .test: []], labels: .inTrainingFile,
       metrics: [.accuracy, .pearson, .spearman],
       options: [
+        .metrics, .problemType, .labelSeparator, .classWeights,
         .textColumns, .labelColumn, .hasHeader, .fileFormat, .delimiter, .validationSplit, .labelNames,
       ],
       requiredOptions: [.textColumns, .labelColumn]
@@ -18,10 +19,11 @@ extension Task {
         layout: TableLayout(
           texts: options.textColumns ?? [], label: options.labelColumn, hasHeader: options.hasHeader,
           style: options.tableStyle),
-        names: options.labelNames)
+        names: options.labelNames, problem: options.problemType, labelSeparator: options.labelSeparator)
       return try reader.open(opening, labels: reader.labels(opening))
     }
     task.oldNames = ["tsv"]
+    task.setMetrics = [.f1Micro, .f1Macro, .accuracy]
     return task
   }()
 
@@ -44,7 +46,11 @@ extension Task {
       }
     }
     if let names = options.labelNames {
-      if names.count < 2 { problems.append(.badOption(key: "label_names", problem: "must be two names or more")) }
+      if options.problemType == .regression {
+        problems.append(.badOption(key: "label_names", problem: "goes without problem_type regression"))
+      } else if names.count < 2, options.problemType != .multiLabel {
+        problems.append(.badOption(key: "label_names", problem: "must be two names or more"))
+      }
       if let name = names.firstRepeated {
         problems.append(.badOption(key: "label_names", problem: "has \"\(name.clipped)\" twice"))
       }
@@ -57,7 +63,17 @@ extension TableReader {
   /// The labels of a table of one's own: those of a saved head, those that the config names, or those of the training
   /// files.
   fileprivate func labels(_ opening: TaskOpening) throws -> LabelSpace {
-    guard let names else { return try opening.knownLabels ?? labels(in: opening.files(.train)) }
-    return try opening.ordered(.classes(names))
+    if let names { return try opening.ordered(problem == .multiLabel ? .labelSets(names) : .classes(names)) }
+    guard let known = opening.knownLabels else { return try labels(in: opening.files(.train)) }
+    let problems: [ProblemType] =
+      switch known {
+      case .classes: [.singleLabel]
+      case .labelSets: [.multiLabel]
+      case .regression: [.regression]
+      }
+    if let problem, !problems.contains(problem) {
+      throw TaskError.badOption(key: "problem_type", problem: "is \(problem.rawValue), but the head has \(known)")
+    }
+    return known
   }
 }

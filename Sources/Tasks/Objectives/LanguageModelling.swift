@@ -14,6 +14,9 @@ public struct LanguageModelling: Objective {
   /// The form in which the model is loaded.
   public var modelUse: ModelUse { .languageModel }
 
+  /// Targets can be smoothed.
+  public var smoothsLabels: Bool { true }
+
   /// A batch, ready to go through the model.
   public func batch(
     _ items: [EncodedDataset.Item], _ model: ObjectiveModel, _ purpose: BatchPurpose

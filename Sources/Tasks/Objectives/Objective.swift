@@ -13,6 +13,12 @@ public protocol Objective: Sendable {
   var metrics: [Metric] { get }
   /// A batch, ready to go through the model.
   func batch(_ items: [EncodedDataset.Item], _ model: ObjectiveModel, _ purpose: BatchPurpose) -> any ObjectiveBatch
+  /// Whether `training.label_smoothing_factor` means something to it.
+  var smoothsLabels: Bool { get }
+  /// The objective for training on `items`, whose labels may decide on its loss. Throws where they do not allow it.
+  func fitted(to items: [EncodedDataset.Item]) throws -> any Objective
+  /// Notes for the user on its loss in training.
+  var notes: [String] { get }
   /// What all `items` of a split and their `result` mean to the metrics; nil where labels are unknown.
   func predictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions?
   /// The metrics of a whole split; none where labels are unknown. The standard ones are those of `predictions`.
@@ -20,6 +26,15 @@ public protocol Objective: Sendable {
 }
 
 extension Objective {
+  /// It means nothing.
+  public var smoothsLabels: Bool { false }
+
+  /// The same objective.
+  public func fitted(to items: [EncodedDataset.Item]) throws -> any Objective { self }
+
+  /// None.
+  public var notes: [String] { [] }
+
   /// The predictions of items that all have labels.
   public func predictions(_ items: [EncodedDataset.Item], _ result: BatchResult) -> Predictions? {
     let labels = items.compactMap(\.label)
@@ -77,7 +92,7 @@ extension [Metric] {
 
 /// What a batch is run for.
 public enum BatchPurpose: Sendable {
-  /// With `labelSmoothing`, the share of each target that is spread over the vocabulary.
+  /// With `labelSmoothing`, the share of each target that is spread over the classes or the vocabulary.
   case training(labelSmoothing: Double)
   case evaluation
 }

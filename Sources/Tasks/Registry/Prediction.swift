@@ -102,17 +102,22 @@ extension TableLayout {
 ///     index  prediction  label  score_0  score_1
 ///     0      1           1      -1.02539062  1.17382812
 ///
-/// `index` counts from 0. `prediction` is a class's name, or the value of a regression. `label` is empty where it is
+/// `index` counts from 0. `prediction` is a class's name, the names of all labels above one half, or the value of a
+/// regression. `label` is empty where it is
 /// unknown. Scores are raw, with nine significant digits, which give back the same float32.
 public struct PredictionTable: Sendable {
   /// What is predicted.
   public let labels: LabelSpace
+  /// What stands between several labels.
+  public let separator: String
 
-  /// A table of predictions of `labels`.
-  public init(labels: LabelSpace) { self.labels = labels }
+  /// A table of predictions of `labels`; `separator` stands between several, nil: a comma.
+  public init(labels: LabelSpace, separator: String? = nil) {
+    (self.labels, self.separator) = (labels, separator ?? ",")
+  }
 
   /// A table of answers to questions with at most `choices` choices each, by their letters; scores are log-likelihoods.
-  public init(choices: Int) { labels = .classes(Array(ChoiceQuestion.letters.prefix(choices))) }
+  public init(choices: Int) { self.init(labels: .classes(Array(ChoiceQuestion.letters.prefix(choices)))) }
 
   /// The first line, with its LF.
   public var header: String {
@@ -124,6 +129,7 @@ public struct PredictionTable: Sendable {
     let known =
       switch label {
       case .classIndex(let index): name(index)
+      case .classSet(let set): set.map(name).joined(separator: separator)
       case .score(let score): Self.digits(score)
       case nil: ""
       }
@@ -141,11 +147,19 @@ public struct PredictionTable: Sendable {
 
   /// What `prediction` says of these scores.
   public func prediction(_ scores: [Float]) -> String {
-    labels == .regression ? scores.first.map(Self.digits) ?? "" : name(argmax(scores))
+    switch labels {
+    case .classes: name(argmax(scores))
+    case .labelSets: holding(scores).joined(separator: separator)
+    case .regression: scores.first.map(Self.digits) ?? ""
+    }
   }
 
-  private func name(_ index: Int) -> String {
-    if case .classes(let names) = labels, names.indices.contains(index) { names[index] } else { String(index) }
+  /// The labels of which these scores say that they hold: those with a probability above one half.
+  public func holding(_ scores: [Float]) -> [String] { Predictions.set(scores).map(name) }
+
+  /// The name of class `index`.
+  public func name(_ index: Int) -> String {
+    labels.names.indices.contains(index) ? labels.names[index] : String(index)
   }
 
   /// Nine significant digits, trailing zeros included.

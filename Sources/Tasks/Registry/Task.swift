@@ -43,6 +43,8 @@ public struct Task: Sendable {
   /// Every metric that an evaluation can report, the main one first, the loss last. Which ones it reports may depend on
   /// the labels.
   public let metrics: [Metric]
+  /// Those that it reports where an example may have several labels.
+  public var setMetrics: [Metric] = []
   /// Which head its labels need.
   public var headKind = HeadKind.sequence
   /// How many texts of `max_seq_length` tokens an example may have.
@@ -119,14 +121,8 @@ public struct Task: Sendable {
 
   /// The metrics that fit `labels`.
   public func metrics(for labels: LabelSpace) -> [Metric] {
-    metrics.filter { $0.needs == .none || $0.needs == (labels == .regression ? .scores : .classes) }
-  }
-
-  /// The objective of texts with `labels`.
-  public func objective(for labels: LabelSpace) -> any Objective {
-    let metrics = metrics(for: labels)
-    return labels == .regression
-      ? Regression(metrics: metrics) : Classification(classes: labels.outputs, metrics: metrics)
+    if case .labelSets = labels { return setMetrics }
+    return metrics.filter { $0.needs == .none || !$0.needs.isDisjoint(with: labels.kind) }
   }
 }
 
@@ -148,7 +144,7 @@ extension Task {
   ) -> Task {
     Task(name, summary: summary, files: files, labels: .fixed(labels), metrics: metrics) { opening in
       let own = labels, labels = try opening.ordered(own)
-      return TaskReader(labels: labels, objective: opening.task.objective(for: labels)) { request in
+      return TaskReader(labels: labels, objective: try opening.objective(for: labels)) { request in
         let examples = try request.paths.flatMap { path in
           try read(path, request.split).map { $0.relabelled(own, as: labels, file: path) }
         }
@@ -197,6 +193,14 @@ public struct TaskOptions: Sendable, Equatable {
   public var labelColumn: Column?
   /// `text-classification`: whether the first line names the columns; `cola` accepts it without effect.
   public var hasHeader = true
+  /// What labels are; nil: as those of the training files tell.
+  public var problemType: ProblemType?
+  /// Several labels in a table: what stands between them.
+  public var labelSeparator: String?
+  /// How much the examples of each class count in training; nil: all alike.
+  public var classWeights: ClassWeights?
+  /// What evaluations report, the main metric first; nil: what is usual for the task.
+  public var metrics: [String]?
   /// The labels in the order of the head's outputs; a whole number in a file is the place of a label in this list.
   public var labelNames: [String]?
   /// `instruct`: the older name of `chatTemplate`, or a text with `{instruction}` and `{input}`.
@@ -259,6 +263,10 @@ public enum TaskOption: String, Sendable, CaseIterable {
   case hasHeader = "has_header"
   case labelNames = "label_names"
   case validationSplit = "validation_split"
+  case problemType = "problem_type"
+  case labelSeparator = "label_separator"
+  case classWeights = "class_weights"
+  case metrics
   case promptTemplate = "prompt_template"
   case chatTemplate = "chat_template"
   case chatTemplateDate = "chat_template_date"
@@ -278,6 +286,10 @@ public enum TaskOption: String, Sendable, CaseIterable {
     case .hasHeader: !options.hasHeader
     case .labelNames: options.labelNames != nil
     case .validationSplit: options.validationSplit != nil
+    case .problemType: options.problemType != nil
+    case .labelSeparator: options.labelSeparator != nil
+    case .classWeights: options.classWeights != nil
+    case .metrics: options.metrics != nil
     case .promptTemplate: options.promptTemplate != nil
     case .chatTemplate: options.chatTemplate != nil
     case .chatTemplateDate: options.chatTemplateDate != nil

@@ -16,9 +16,10 @@ public struct TaskData: Sendable {
 
   /// Checks the options, and finds the labels: those of one's own tables in all training files, unless `knownLabels`,
   /// those of a saved head, are given. A task with labels of its own takes their order from the head. `seed` decides
-  /// which examples `validation_split` holds back.
+  /// which examples `validation_split` holds back; `metrics` are those that the options may name.
   public init(
-    _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil, seed: Int = 42
+    _ task: Task, _ options: TaskOptions, modelDirectory: String? = nil, knownLabels: LabelSpace? = nil, seed: Int = 42,
+    metrics: [Metric] = Metric.all
   ) throws {
     self.task = task
     heldOut = options.validationSplit.map { HeldOut(share: $0, seed: UInt64(truncatingIfNeeded: seed)) }
@@ -30,6 +31,7 @@ public struct TaskData: Sendable {
       (TaskOption.textColumns, "columns"), (.labelColumn, "columns"), (.hasHeader, "columns"),
       (.fileFormat, "a format"),
       (.delimiter, "a format"), (.labelNames, "labels"), (.validationSplit, "files to validate on"),
+      (.problemType, "labels"), (.labelSeparator, "labels"), (.classWeights, "a loss"), (.metrics, "metrics"),
     ] where option.isGiven(options) && !task.options.contains(option) {
       problems.append(.badOption(key: option.rawValue, problem: "task \(task.name) has \(what) of its own"))
     }
@@ -38,7 +40,8 @@ public struct TaskData: Sendable {
     }
     try problems.throwIfAny()
     reader = try task.open(
-      TaskOpening(task: task, options: options, modelDirectory: modelDirectory, knownLabels: knownLabels))
+      TaskOpening(
+        task: task, options: options, modelDirectory: modelDirectory, knownLabels: knownLabels, metrics: metrics))
     self.options = reader.options ?? options
   }
 
@@ -113,6 +116,8 @@ public struct TaskOpening: Sendable {
   public let modelDirectory: String?
   /// The labels of a saved head.
   public let knownLabels: LabelSpace?
+  /// The metrics that the options may name.
+  public let metrics: [Metric]
 
   /// `own`, or the labels of a saved head, if they are the same in another order. Throws where they are not.
   public func ordered(_ own: LabelSpace) throws -> LabelSpace {

@@ -41,7 +41,9 @@ extension [TaskError] {
 }
 
 /// `1 record`, `2 records`.
-func counted(_ count: Int, _ name: String) -> String { count == 1 ? "1 \(name)" : "\(count) \(name)s" }
+func counted(_ count: Int, _ name: String, plural: String? = nil) -> String {
+  count == 1 ? "1 \(name)" : "\(count) \(plural ?? name + "s")"
+}
 
 /// `a.csv`, or `a.csv and 2 more files`.
 func named(_ files: [String]) -> String {

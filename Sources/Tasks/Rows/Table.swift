@@ -214,6 +214,11 @@ public struct Table: Sendable {
     }.throwIfAny()
   }
 
+  /// A table of one record.
+  init(file: String, record: JSONNode) {
+    (self.file, format, header, rows) = (file, .json, nil, [Row(line: record.line, .object(record))])
+  }
+
   /// The 0-based number of `column`; nil where the header lacks the name, or the first row the number, and in JSON.
   func number(of column: Column) -> Int? {
     switch column {

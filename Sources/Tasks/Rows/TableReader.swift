@@ -23,10 +23,14 @@ struct TableReader: Sendable {
   let layout: TableLayout
   /// The labels' names in the order of the numbers that may stand for them, where the config gives them.
   var names: [String]?
+  /// What labels are, where the config says it.
+  var problem: ProblemType?
+  /// What stands between the labels of a cell, where there may be several.
+  var labelSeparator: String?
 
-  func open(_ opening: TaskOpening, labels: LabelSpace) -> TaskReader {
+  func open(_ opening: TaskOpening, labels: LabelSpace) throws -> TaskReader {
     let isPair = layout.texts.count == 2
-    var reader = TaskReader(labels: labels, objective: opening.task.objective(for: labels)) { request in
+    var reader = TaskReader(labels: labels, objective: try opening.objective(for: labels)) { request in
       let files = try request.paths.map { path in
         try tableRows(readFile(path), path, request.split, format: layout.style.format(of: path, otherwise: .tsv))
       }
@@ -54,32 +58,21 @@ struct TableReader: Sendable {
     let rows = try paths.flatMap { path in
       try tableRows(readFile(path), path, .train, format: layout.style.format(of: path, otherwise: .tsv)).rows
     }
-    try Self.requireOneKind(rows)
-    return try .found(in: rows.compactMap { row in row.label.map { ($0.text, row.file, row.line) } })
+    let cells = rows.compactMap(\.label)
+    try cells.requireOneKind()
+    return try .found(in: cells, problem: problem)
   }
 
   private func examples(_ rows: [TableRow], _ labels: LabelSpace, _ split: Split) throws -> [Example] {
-    try Self.requireOneKind(rows)
+    try rows.compactMap(\.label).requireOneKind()
     let reader = LabelReader(labels, names: names)
-    return try rows.mapAll { (row) throws(TaskError) in
-      let label: Label? =
-        if let cell = row.label, split != .test || !reader.isNone(cell.text) {
-          try reader.label(cell.text, file: row.file, line: row.line)
-        } else { nil }
-      return Example(
-        text: row.texts[0], pair: row.texts.dropFirst().first, label: label, file: row.file, line: row.line)
+    let found =
+      try split == .test
+      ? reader.testLabels(rows.map(\.label))
+      : rows.mapAll { (row) throws(TaskError) in if let cell = row.label { try reader.label(cell) } else { nil } }
+    return zip(rows, found).map { row, label in
+      Example(text: row.texts[0], pair: row.texts.dropFirst().first, label: label, file: row.file, line: row.line)
     }
-  }
-
-  /// Throws where a label is a text in one JSON record and a number in another.
-  private static func requireOneKind(_ rows: [TableRow]) throws {
-    guard let first = rows.first(where: { $0.label?.kind != nil }), let kind = first.label?.kind else { return }
-    try rows.compactMap { row -> TaskError? in
-      guard let other = row.label?.kind, other != kind else { return nil }
-      let place = row.file == first.file ? "line \(first.line)" : "\(first.file):\(first.line)"
-      return .badRecord(
-        file: row.file, line: row.line, problem: "the label is \(other.rawValue), but \(kind.rawValue) in \(place)")
-    }.throwIfAny()
   }
 
   /// The texts and label of each row. Throws the errors of rows that are blank or too short, unless they may be left
@@ -100,6 +93,11 @@ struct TableReader: Sendable {
     let label = try (isUnlabelled ? .name("label") : layout.label).map {
       try TableColumn($0, isRequired: split != .test).located(in: table)
     }
+    if problem == .multiLabel, !format.isJSON, labelSeparator == nil, label?.isThere ?? false {
+      throw TaskError.badOption(
+        key: "label_separator",
+        problem: "is needed to find several labels in \(file), which is read as \(format.rawValue)")
+    }
     var rows: [TableRow] = [], problems: [TaskError] = []
     rows.reserveCapacity(table.rows.count)
     for row in table.rows {
@@ -107,7 +105,7 @@ struct TableReader: Sendable {
         if row.isBlank { throw .blankLine(file: file, line: row.line) }
         var found = TableRow(file: file, line: row.line)
         for column in texts { if let text = try column.text(of: row, in: table) { found.texts.append(text) } }
-        found.label = try label?.label(of: row, in: table)
+        found.label = try label?.label(of: row, in: table, problem, separator: labelSeparator)
         rows.append(found)
       } catch {
         problems.append(error)
@@ -127,26 +125,15 @@ private struct TableRow {
   var label: LabelCell?
 }
 
-/// A label as it stands in a file.
-private struct LabelCell {
-  /// As JSON writes it.
-  let text: String
-  /// Of JSON alone; in TSV and CSV everything is text.
-  var kind: Kind?
-
-  enum Kind: String {
-    case text = "a string"
-    case number = "a number"
-    case truth = "true or false"
-  }
-}
-
 /// A column of a table, and where it is.
 struct TableColumn {
   let column: Column
   let isRequired: Bool
   /// Its number in TSV and CSV; nil in JSON, and where the header lacks it.
   private var number: Int?
+
+  /// Whether the table has it.
+  var isThere: Bool { number != nil }
 
   init(_ column: Column, isRequired: Bool = true) { (self.column, self.isRequired) = (column, isRequired) }
 
@@ -173,15 +160,52 @@ struct TableColumn {
     throw .missingField(file: table.file, line: row.line, column: "\(name)", fields: row.fieldCount)
   }
 
-  /// The label in a row. In JSON it may be a number or a truth value too, which is named as JSON writes it.
-  fileprivate func label(of row: Row, in table: Table) throws(TaskError) -> LabelCell? {
+  /// The label in a row. In JSON it may be a number or a truth value too, which is named as JSON writes it; with several
+  /// labels it is a list of those, or in a table a field that `separator` divides.
+  func label(
+    of row: Row, in table: Table, _ problem: ProblemType?, separator: String?
+  ) throws(TaskError) -> LabelCell? {
+    let file = table.file, line = row.line, isSet = problem == .multiLabel
     guard let object = row.object, case .name(let name) = column else {
-      return try text(of: row, in: table).map { LabelCell(text: $0) }
+      guard let text = try text(of: row, in: table) else { return nil }
+      var texts = [text]
+      if isSet, let separator { texts = text.isEmpty ? [] : text.components(exactlySeparatedBy: separator) }
+      for text in texts where isSet && (text.first?.isWhitespace ?? false || text.last?.isWhitespace ?? false) {
+        let problem = "the label \"\(text.clipped)\" begins or ends with a space, which label_separator may lack"
+        throw .badRecord(file: file, line: line, problem: problem)
+      }
+      return LabelCell(texts: texts, file: file, line: line)
     }
-    if let node = object[name], node.number != nil || node.bool != nil {
-      return LabelCell(
-        text: JSONWriter.text(node.value, pretty: false), kind: node.bool == nil ? .number : .truth)
+    func bad(_ problem: String) -> TaskError { .badRecord(file: file, line: line, problem: problem) }
+    guard let node = object[name], !node.isNull else {
+      if isRequired { throw bad("\(name) is missing") }
+      return nil
     }
-    return try table.text(name, of: row, isRequired: isRequired).map { LabelCell(text: $0, kind: .text) }
+    if let nodes = node.array {
+      guard isSet else { throw bad("\(name) is a list, which needs problem_type multi_label_classification") }
+      let values = nodes.compactMap(Self.scalar)
+      guard values.count == nodes.count, Set(values.map(\.kind)).count < 2 else {
+        throw bad("\(name) must be a list of strings or of numbers")
+      }
+      return LabelCell(texts: values.map(\.text), kind: values.first?.kind, file: file, line: line)
+    }
+    if isSet { throw bad("\(name) must be a list of labels, not \(node.kind)") }
+    guard let value = Self.scalar(node) else { throw bad("\(name) must be a string, not \(node.kind)") }
+    return LabelCell(texts: [value.text], kind: value.kind, file: file, line: line)
+  }
+
+  private static func scalar(_ node: JSONNode) -> (text: String, kind: LabelCell.Kind)? {
+    if let text = node.string { return (text, .text) }
+    if node.number == nil, node.bool == nil { return nil }
+    return (JSONWriter.text(node.value, pretty: false), node.bool == nil ? .number : .truth)
+  }
+}
+
+extension String {
+  /// The parts between occurrences of `separator`, compared by code points.
+  fileprivate func components(exactlySeparatedBy separator: String) -> [String] {
+    Array(utf8).split(separator: Array(separator.utf8), omittingEmptySubsequences: false).map {
+      String(decoding: $0, as: UTF8.self)
+    }
   }
 }

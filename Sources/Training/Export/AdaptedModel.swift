@@ -5,6 +5,7 @@ import Foundation
 import Hub
 import Kernels
 import Models
+import Tasks
 
 /// An adapter and its model: what `export` and `merge` read. Needs neither data nor a tokenizer.
 public struct AdaptedModel: Sendable {
@@ -52,7 +53,11 @@ public struct AdaptedModel: Sendable {
   /// What the model is for with this adapter.
   public var task: FoldedCheckpoint.Purpose {
     if let native, native.metadata.taskType == TaskType.classifier(geometry.head) {
-      return .classifier(native.metadata.labels.isEmpty ? .regression : .classes(native.metadata.labels))
+      return switch LabelSpace(native.metadata) {
+      case .classes(let names): .classifier(.classes(names))
+      case .labelSets(let names): .classifier(.labelSets(names))
+      case .regression: .classifier(.regression)
+      }
     }
     let output = HeadParameter.all(config: geometry.config, labels: 1, kind: geometry.head).first(where: \.isOutput)
     if let head = output.flatMap({ adapter.head[$0.name] }) { return .classifier(.unnamed(head.shape.first ?? 0)) }

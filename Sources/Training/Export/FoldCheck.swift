@@ -118,7 +118,7 @@ extension HeadLabels {
   /// Outputs of the head.
   fileprivate var count: Int {
     switch self {
-    case .classes(let names): names.count
+    case .classes(let names), .labelSets(let names): names.count
     case .regression: 1
     case .unnamed(let count): count
     }

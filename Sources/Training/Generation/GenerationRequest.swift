@@ -116,6 +116,8 @@ public struct GenerationRequest: Sendable {
 public enum GenerationError: UserFacingError, Equatable {
   /// A beam search that would have to sample. `file` has at least one of the two.
   case samplingBeams(beams: Int, file: String?)
+  /// Turns for something that continues plain texts.
+  case noTemplate(directory: String)
   /// The model's `max_length` leaves no room after the prompt.
   case promptFillsMaxLength(tokens: Int, limit: Int, file: String)
 
@@ -125,6 +127,9 @@ public enum GenerationError: UserFacingError, Equatable {
     case .samplingBeams(let beams, let file):
       "beam search does not sample: there are num_beams \(beams) and do_sample true"
         + (file.map { " (see \($0))" } ?? "") + "; add --greedy, or --num-beams 1"
+    case .noTemplate(let directory):
+      "\(directory): a run on plain texts knows no turns; --template model takes the model's chat template, chatml, llama-2, "
+        + "llama-3 or a file of Jinja another"
     case .promptFillsMaxLength(let tokens, let limit, let file):
       "the prompt's \(tokens) tokens leave no room for a continuation: max_length is \(limit) in \(file); set "
         + "--max-new-tokens, which counts new tokens alone"

@@ -109,13 +109,30 @@ public struct GenerationRun: Sendable {
     var ids = try format.ids(prompt, encoder)
     if ids.isEmpty { ids = [Int32(defaults.begin ?? model.bosTokenID ?? model.eosTokenID ?? 0)] }
     try model.check(ids: ids, path: path)
+    try requireRoom(ids, options)
+    return ids
+  }
+
+  /// Whether prompts can be conversations.
+  public var knowsTurns: Bool { format.conversation != nil }
+
+  /// The ids of a conversation that the assistant is to go on with. Throws what the template says of it.
+  public func ids(of conversation: Conversation) throws -> [Int32] {
+    guard let ids = try format.conversation?(conversation, encoder) else {
+      throw GenerationError.noTemplate(directory: path)
+    }
+    try model.check(ids: ids, path: path)
+    return ids
+  }
+
+  /// Throws if a prompt leaves no room for a continuation.
+  public func requireRoom(_ ids: [Int32], _ options: GenerationOptions) throws {
     guard ids.count < generator.longestText else {
       throw RunError.promptTooLong(tokens: ids.count, limit: generator.longestText)
     }
     if let limit = options.maxLength, ids.count >= limit {
       throw GenerationError.promptFillsMaxLength(tokens: ids.count, limit: limit, file: defaults.file)
     }
-    return ids
   }
 
   /// Throws on all ranks unless all have the same model, adapter and config. Returns notes on ranks that round otherwise.

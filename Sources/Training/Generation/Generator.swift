@@ -55,13 +55,16 @@ public struct Generator: Sendable {
 
   /// Continues one prompt on the calling thread; `onToken` gets each token as soon as it belongs to the text, and says
   /// whether to go on. The text may have a rest behind them.
+  ///
+  /// With `memory`, a prompt that goes on with what was read and written last is read from there on.
   public func stream(
-    _ prompt: [Int32], number: Int = 0, _ options: GenerationOptions, onToken: (Int32) -> Bool
+    _ prompt: [Int32], number: Int = 0, _ options: GenerationOptions, memory: GenerationMemory? = nil,
+    onToken: (Int32) -> Bool
   ) -> Generation {
     let workspace = Workspace()
     workspace.team = Team(threads: pool.threads)
     return withoutActuallyEscaping(onToken) { onToken in
-      run([prompt], first: number, options, workspace, onToken: onToken)[0]
+      run([prompt], first: number, options, workspace, memory, onToken: onToken)[0]
     }
   }
 
@@ -82,16 +85,20 @@ public struct Generator: Sendable {
   /// Token by token, for all `prompts` at once; the first has the number `first`. `onToken` is for a single one.
   private func run(
     _ prompts: [[Int32]], first: Int, _ options: GenerationOptions, _ workspace: Workspace,
-    onToken: ((_ token: Int32) -> Bool)? = nil
+    _ memory: GenerationMemory? = nil, onToken: ((_ token: Int32) -> Bool)? = nil
   ) -> [Generation] {
     let rules = TokenRules(options: options, ends: ends), sampler = TokenSampler(options: options)
     let stops = stops(options)
-    let session = session(workspace, sequences: prompts.count, options)
+    let seen = memory?.reusable(for: prompts[0])
+    let session = seen?.session ?? session(workspace, sequences: prompts.count, options)
+    memory?.begin(session, seen: seen?.count ?? 0)
     var results = [Generation?](repeating: nil, count: prompts.count)
-    var active = Array(prompts.indices), texts = prompts, fresh = texts, step = 0
+    var active = Array(prompts.indices), texts = prompts, step = 0
+    var fresh = seen.map { [Array(prompts[0].dropFirst($0.count))] } ?? texts
     var stream = onToken.map { TokenRelease(onToken: $0) }
     while !active.isEmpty {
       let logits = session.logits(fresh: fresh, texts: texts)
+      memory?.read(fresh)
       var kept: [Int] = []
       for (place, prompt) in active.enumerated() {
         let length = prompts[prompt].count, limit = options.newTokens(after: length)
@@ -127,7 +134,8 @@ public struct Generator: Sendable {
           kept.append(place)
         }
       }
-      if kept.count < active.count { session.select(kept) }
+      // A sequence that is the only one stays for those who go on with it.
+      if kept.count < active.count, !kept.isEmpty { session.select(kept) }
       active = kept.map { active[$0] }
       texts = kept.map { texts[$0] }
       fresh = texts.map { [$0[$0.count - 1]] }
@@ -152,6 +160,31 @@ private struct TokenRelease {
       isStopped = !onToken(token)
     }
   }
+}
+
+/// What a generator has read and written last, with its keys and values, for a text that goes on with it.
+///
+///     let memory = GenerationMemory()
+///     for prompt in prompts { _ = generator.stream(prompt, options, memory: memory) { _ in true } }
+public final class GenerationMemory {
+  private var session: DecodingSession?
+  private var seen: [Int32] = []
+
+  /// Nothing yet.
+  public init() {}
+
+  /// How many tokens of `prompt` need not be read again; nil if it does not go on with those.
+  func reusable(for prompt: [Int32]) -> (session: DecodingSession, count: Int)? {
+    guard let session, seen.count < prompt.count, prompt.starts(with: seen) else { return nil }
+    return (session, seen.count)
+  }
+
+  fileprivate func begin(_ session: DecodingSession, seen count: Int) {
+    self.session = session
+    seen.removeLast(seen.count - count)
+  }
+
+  fileprivate func read(_ fresh: [[Int32]]) { seen += fresh.first ?? [] }
 }
 
 /// Sequences that grow, with their cache.

@@ -98,6 +98,7 @@ extension EncodedDataset {
       digest.update(item.typeIDs)
       switch item.label {
       case .classIndex(let index): digest.update([1, index])
+      case .classSet(let set): digest.update([3, set.count] + set)
       case .score(let score): digest.update([2, Int(score.bitPattern)])
       case nil: digest.update([0, 0])
       }

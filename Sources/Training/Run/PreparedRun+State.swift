@@ -86,7 +86,8 @@ extension PreparedRun {
       metadata: AdapterMetadata(
         baseModel: modelDirectory, modelType: model.modelType,
         taskType: labels == nil ? TaskType.language : TaskType.classifier(geometry.head),
-        labels: labels?.names ?? [], loraAlpha: adapter.loraAlpha, loraDropout: adapter.loraDropout,
+        labels: labels?.names ?? [], problemType: labels?.problemType, loraAlpha: adapter.loraAlpha,
+        loraDropout: adapter.loraDropout,
         useRSLoRA: adapter.useRSLoRA, targetModules: adapter.targetModules, step: state.step))
   }
 }
@@ -118,7 +119,7 @@ public struct AdapterSource: Sendable {
   }
 
   /// The labels the head was trained for, if known.
-  public var labels: LabelSpace? { native.flatMap { LabelSpace(names: $0.metadata.labels) } }
+  public var labels: LabelSpace? { native.map { LabelSpace($0.metadata) } }
 
   /// The numbers that a run with `table` starts from. An adapter of the same method gives its own tensors.
   func initialise(_ table: SiteTable, scale: Double) throws -> [TensorKey: [Float]] {

@@ -86,7 +86,8 @@ public struct PreparedRun: Sendable {
     }
     func open(_ labels: LabelSpace?) throws -> TaskData {
       try TaskData(
-        kind, config.task, modelDirectory: directory, knownLabels: labels, seed: config.training.seed)
+        kind, config.task, modelDirectory: directory, knownLabels: labels, seed: config.training.seed,
+        metrics: config.catalog.metrics)
     }
     var task = try missing.find { try open(knownLabels) }
     if inputs == .text, kind.isLanguageModelling {
@@ -202,10 +203,15 @@ public struct PreparedRun: Sendable {
   public var scale: Double { config.adapter.placement.scale }
 
   /// The engine that runs the model with adapters scaled by `scale`, and computes gradients on at most `workers` threads.
-  public func engine(scale: Double, workers: Int = .max) throws -> Engine {
-    let training = config.training
+  ///
+  /// The objective is that of training on `items`, where they are given.
+  public func engine(
+    scale: Double, workers: Int = .max, toTrainOn items: [EncodedDataset.Item]? = nil
+  ) throws -> Engine {
+    let training = config.training, objective = try task().objective
     return Engine(
-      try task().objective, model: try network().objectiveModel, sites: geometry.sites, scale: scale,
+      try items.map(objective.fitted) ?? objective, model: try network().objectiveModel, sites: geometry.sites,
+      scale: scale,
       loraDropout: config.adapter.loraDropout, labelSmoothing: training.labelSmoothingFactor, pool: pool,
       precision: training.precision, recomputes: training.gradientCheckpointing,
       shardTokens: training.shardTokens, cluster: cluster, workers: workers)
@@ -222,14 +228,27 @@ public struct PreparedRun: Sendable {
 extension LabelSpace {
   /// These classes in the order of `others`, ignoring case; nil if those are not the same names.
   func inOrder(of others: [String]) -> LabelSpace? {
-    guard case .classes(let names) = self, names.count == others.count else { return nil }
+    guard self != .regression, names.count == others.count else { return nil }
     let byName = Dictionary(names.map { (ExactText($0.lowercased()), $0) }) { first, _ in first }
     let ordered = others.compactMap { byName[ExactText($0.lowercased())] }
-    return Set(ordered.map(ExactText.init)).count == names.count ? .classes(ordered) : nil
+    guard Set(ordered.map(ExactText.init)).count == names.count else { return nil }
+    if case .labelSets = self { return .labelSets(ordered) }
+    return .classes(ordered)
   }
 
-  /// The opposite of `names`.
-  init(names: [String]) { self = names.isEmpty ? .regression : .classes(names) }
+  /// The labels that an adapter's head was trained for.
+  init(_ metadata: AdapterMetadata) {
+    if metadata.problemType == ProblemType.multiLabel.rawValue {
+      self = .labelSets(metadata.labels)
+    } else {
+      self = metadata.labels.isEmpty ? .regression : .classes(metadata.labels)
+    }
+  }
+
+  /// What an adapter's metadata says beside the names.
+  var problemType: String? {
+    if case .labelSets = self { ProblemType.multiLabel.rawValue } else { nil }
+  }
 }
 
 extension PreparedRun {

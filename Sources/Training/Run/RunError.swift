@@ -31,6 +31,8 @@ public enum RunError: UserFacingError, Equatable {
   case nothingToEvaluate(task: String)
   /// The file to be scored has no labels.
   case noLabels(file: String)
+  /// The task's loss has nothing to smooth.
+  case noLabelSmoothing(task: String)
   /// The task has no labels to predict.
   case notAClassification(task: String, verb: String)
   /// The task has no meaning representations.
@@ -81,6 +83,9 @@ public enum RunError: UserFacingError, Equatable {
       "training.eval_strategy: \(task) has no validation file to score; give one, or set eval_strategy to no"
     case .noLabels(let file):
       "\(file): has no labels to score against; --predictions FILE writes the predictions"
+    case .noLabelSmoothing(let task):
+      "training.label_smoothing_factor: is for language models and for texts with one of some classes each; what task "
+        + "\(task) learns here has no smoothing"
     case .notAClassification(let task, let verb):
       "\(verb): task \(task) has no labels to predict; use swift-peft generate to continue texts"
     case .noMeanings(let task): "task \(task) has no meaning representations; only e2e does"
@@ -101,7 +106,8 @@ public enum RunError: UserFacingError, Equatable {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun, .modelElsewhere: .missingInput
     case .noWholeCheckpoint, .configChanged, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
-      .nothingToEvaluate, .noLabels, .headMismatch, .otherTaskType, .notAClassification, .noMeanings, .noLanguageModel,
+      .nothingToEvaluate, .noLabels, .noLabelSmoothing, .headMismatch, .otherTaskType, .notAClassification, .noMeanings,
+      .noLanguageModel,
       .promptTooLong:
       .badInput
     }

@@ -72,7 +72,12 @@ struct TrainingData {
 
   init(_ config: RunConfig, threads: Int, inputs: PreparedRun.Inputs, cluster: Cluster = .alone) throws {
     let run = try PreparedRun(config, threads: threads, inputs: inputs, cluster: cluster)
-    if let task = try? run.task() { try config.training.requireRankingMetric(in: task.metrics) }
+    if let task = try? run.task() {
+      try config.training.requireRankingMetric(in: task.metrics)
+      if config.training.labelSmoothingFactor > 0, !task.objective.smoothsLabels {
+        throw RunError.noLabelSmoothing(task: task.name)
+      }
+    }
     var missing = run.missing, notices = run.notices
 
     let rows = try missing.find { try run.task().load(.train, toTrain: true) }.value
@@ -80,6 +85,10 @@ struct TrainingData {
     trainExamples = train?.items.count ?? rows.flatMap { $0.examples.isEmpty ? nil : $0.examples.count }
     if let train, train.items.isEmpty {
       throw RunError.noExamples(file: try run.task().files(.train).joined(separator: ", "))
+    }
+    if let train, let objective = try? run.task().objective {
+      notices += try objective.fitted(to: train.items).notes
+      if config.training.labelSmoothingFactor > 0 { notices.append(Self.plainLoss) }
     }
     var evaluationSets: [(split: Split, data: EncodedDataset)] = []
     if config.training.evalStrategy != .no {
@@ -101,6 +110,9 @@ struct TrainingData {
     }
     (self.run, self.missing, self.notices) = (run, missing, notices)
   }
+
+  private static let plainLoss =
+    "label smoothing is of training alone; the loss of evaluations has none, unlike HF Trainer's"
 
   /// Where a run begins that no checkpoint continues.
   func freshStart(_ steps: StepPlan, _ notices: inout [String]) throws -> TrainingSnapshot {

@@ -43,7 +43,8 @@ public struct TrainingRun {
     firstStep = begun.state.step
     let limit = try WorkerLimit(run, items: train.items, numbers: begun.state.storageCount)
     trainer = Trainer(
-      state: begun.state, loop: begun.loop, engine: try run.engine(scale: run.scale, workers: limit.workers),
+      state: begun.state, loop: begun.loop,
+      engine: try run.engine(scale: run.scale, workers: limit.workers, toTrainOn: train.items),
       config: config.training,
       train: train, evaluationSets: data.evaluationSets, procedure: begun.procedure, philox: run.philox,
       steps: data.steps)

@@ -167,6 +167,10 @@ extension DataText {
     switch item.label {
     case .classIndex(let index):
       (label, number) = (item.labelName(labels).map { .string($0) } ?? .null, .integer(index))
+    case .classSet(let set):
+      let names = labels?.names ?? []
+      label = .strings(set.map { $0 < names.count ? names[$0] : String($0) })
+      number = .list(set.map { .integer($0) })
     case .score(let score): label = .float(score)
     case nil: break
     }

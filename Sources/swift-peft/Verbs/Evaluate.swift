@@ -124,7 +124,10 @@ struct Evaluate: ParsableCommand {
         try AtomicFile.write(table.text(data.items, scores: report.logits), to: predictions)
       } else if let predictions, reports.isEmpty, cluster.leads {
         let choices = report.logits.map(\.count).max() ?? 0, numbers = data.items.compactMap { $0.choices?.number }
-        let table = scoring.task.labels.map { PredictionTable(labels: $0) } ?? PredictionTable(choices: choices)
+        let table =
+          scoring.task.labels.map {
+            PredictionTable(labels: $0, separator: scoring.task.options.labelSeparator)
+          } ?? PredictionTable(choices: choices)
         let text = table.text(scores: report.logits, labels: labels, numbers: numbers.isEmpty ? nil : numbers)
         try AtomicFile.write(text, to: predictions)
       }

@@ -221,7 +221,7 @@ struct InitialConfig {
   private var labels: String {
     switch data.labels {
     case .regression: "Labels are numbers: a regression"
-    case .classes(let names):
+    case .classes(let names), .labelSets(let names):
       "\(names.count) classes: \(names.prefix(8).joined(separator: ", "))\(names.count > 8 ? ", …" : "")"
     }
   }

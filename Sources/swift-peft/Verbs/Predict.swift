@@ -61,7 +61,8 @@ struct Predict: ParsableCommand {
     let texts = try read(scoring, cluster), data = try scoring.encode(texts)
     data.leftOut.forEach(progress.notice)
     if scoring.task.task.headKind == .tokens { return try tag(texts, data, scoring, cluster) }
-    let table = PredictionTable(labels: texts.answers ?? .regression)
+    let table = PredictionTable(
+      labels: texts.answers ?? .regression, separator: config.task.labelSeparator)
     if !report.json, cluster.leads { try Console.print(table.header) }
     try score(data, scoring) { start, items, scores in
       if cluster.leads { try write(table, start, scores, items.map(\.label)) }
@@ -112,9 +113,11 @@ struct Predict: ParsableCommand {
   private func json(_ table: PredictionTable, _ index: Int, _ known: Label?, _ scores: [Float]) -> String {
     var prediction = JSONValue.string(table.prediction(scores))
     if table.labels == .regression, let score = scores.first { prediction = .float(score) }
+    if case .labelSets = table.labels { prediction = .strings(table.holding(scores)) }
     var label = JSONValue.null
     switch (known, table.labels) {
     case (.classIndex(let index), .classes(let names)): label = .string(names[index])
+    case (.classSet(let set), _): label = .strings(set.map(table.name))
     case (.score(let score), _): label = .float(score)
     default: break
     }

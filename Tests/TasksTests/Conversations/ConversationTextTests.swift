@@ -186,11 +186,23 @@ import Testing
     #expect(try answers(endless, turns) == [" Yes ", " 4"])
   }
 
+  /// A call of a function that the template does not write.
   @Test func whatCannotBeTold() throws {
-    let template = "{% if messages | length < 5 %}{{ raise_exception('too short') }}{% endif %}{{ messages | length }}"
+    var members = JSONObject()
+    members["content"] = JSONNode("")
+    members["tool_calls"] = JSONNode([["name": "f"]])
+    let calling = Conversation([Message(.user, "a"), Message(.assistant, members)])
+    let template = "{% for m in messages %}- {{ m.content }}\n{% endfor %}"
     #expect(
-      message { _ = try answers(template, turns) }
-        == "t.jinja: cannot tell which part of the text is messages[2], what the assistant writes; mark it with "
+      message { _ = try answers(template, calling) }
+        == "t.jinja: cannot tell which part of the text is messages[1], what the assistant writes; mark it with "
         + "{% generation %} … {% endgeneration %}")
+  }
+
+  /// Turns that a template leaves out are not learnt.
+  @Test func turnsThatAreNotThere() throws {
+    let template = "{% for m in messages[-2:] %}[{{ m.content }}]{% endfor %}"
+    #expect(try answers(template, turns) == ["4]"])
+    #expect(try answers("{{ messages | length }}", turns).isEmpty)
   }
 }
