@@ -216,8 +216,12 @@ def logits_and_targets(model, examples, settings):
         attention_mask=padded([[1] * len(e["input_ids"]) for e in examples], 0), **types).logits
     if settings["num_labels"]:
         return logits, torch.tensor([e["label"] for e in examples])
-    return logits[:, :-1].flatten(0, 1), padded(
-        [[-100] * e["answer"] + e["input_ids"][e["answer"]:] for e in examples], -100)[:, 1:].flatten()
+    return logits[:, :-1].flatten(0, 1), padded([labels_of(e) for e in examples], -100)[:, 1:].flatten()
+
+
+def labels_of(example):
+    """The tokens that count, and −100 elsewhere: an example's own, or all from `answer` on."""
+    return example.get("labels") or [-100] * example["answer"] + example["input_ids"][example["answer"]:]
 
 
 def summed_loss(logits, targets, settings):
@@ -226,7 +230,10 @@ def summed_loss(logits, targets, settings):
 
 
 def count(examples, settings):
-    return len(examples) if settings["num_labels"] else sum(len(e["input_ids"]) - e["answer"] for e in examples)
+    """Rows, or predictions that count: nothing predicts a text's first token."""
+    if settings["num_labels"]:
+        return len(examples)
+    return sum(label != -100 for e in examples for label in labels_of(e)[1:])
 
 
 def first_batch(tuned, data, settings):
