@@ -64,7 +64,7 @@ extension Tokenizer {
       while end < text.count, !text[end...].starts(with: bytes) {
         if bytes.first == space {
           bytes.removeFirst()
-        } else if text[end] <= space {
+        } else if text[end] <= space || isDropped(text[end]) {
           end += 1
         } else {
           return nil
@@ -75,6 +75,11 @@ extension Tokenizer {
       end += bytes.count
     }
     return spans
+  }
+
+  /// Whether the vocabulary has no token for a byte, so that texts lose it (some bytes of SmolLM2's).
+  private func isDropped(_ byte: UInt8) -> Bool {
+    parts.decoder.isByteLevel && parts.id(String(ByteLevel.alphabet[Int(byte)])) == nil
   }
 }
 

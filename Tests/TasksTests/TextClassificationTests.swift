@@ -187,6 +187,9 @@ struct TextTask {
     #expect(
       message { _ = try HeldOut(share: 0.5, seed: 1).marks([]) }
         == "task.validation_split: 0.5 of 0 examples leaves none on one side")
+    #expect(
+      message { _ = try HeldOut(share: 0.3, seed: 1).marks([0, 1, 2]) }
+        == "task.validation_split: none of 3 examples can be held back: each class has one, which stays in training")
   }
 
   @Test func bothPartsAreTheWhole() throws {

@@ -33,4 +33,23 @@ import Testing
     #expect(tokenizer.ids(of: "ab c", places: [4, 9]).tokens == [nil, nil])
     #expect(tokenizer.ids(of: "", places: [0]).tokens == [nil])
   }
+
+  /// A byte-level vocabulary without some bytes, as SmolLM2's: texts lose them, and places before and behind are told.
+  @Test func bytesWithoutATokenAreLost() throws {
+    let vocabulary = #"{"a": 0, "b": 1, "<|x|>": 2}"#
+    let added =
+      #"{"id": 2, "content": "<|x|>", "single_word": false, "lstrip": false, "rstrip": false, "#
+      + #""normalized": false, "special": true}"#
+    let byteLevel = #"{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}"#
+    let text = """
+      {"model": {"type": "BPE", "vocab": \(vocabulary), "merges": []}, "added_tokens": [\(added)], \
+      "pre_tokenizer": \(byteLevel), "decoder": \(byteLevel)}
+      """
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("places-\(UUID())")
+    defer { try? FileManager.default.removeItem(at: directory) }
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: directory.appendingPathComponent("tokenizer.json"))
+    let (ids, tokens) = try Tokenizer(modelDirectory: directory.path).ids(of: "aéb<|x|>", places: [0, 1, 2, 3])
+    #expect(ids == [0, 1, 2] && tokens == [0, nil, 1, 2])
+  }
 }

@@ -32,6 +32,7 @@ package enum ConversationFormat: Sendable {
       case .completions: self = .template(try ChatTemplate(.completion, options: jinja))
       case .messages, .shareGPT, .turns:
         guard let usual = try models()?.usual else {
+          try Self.requireTokenizer(modelDirectory)
           throw TaskError.badOption(
             key: "chat_template", problem: "conversations need one, and the model has none of its own; \(Self.known)")
         }
@@ -39,6 +40,7 @@ package enum ConversationFormat: Sendable {
       }
     case "model":
       guard let usual = try models()?.usual else {
+        try Self.requireTokenizer(modelDirectory)
         throw bad(
           "\"model\" needs a chat template among the model's files (chat_template.jinja, or chat_template in "
             + "tokenizer_config.json), and there is none")
@@ -67,6 +69,14 @@ package enum ConversationFormat: Sendable {
         self = .fields(template)
       }
     }
+  }
+
+  /// Throws where a model has no files of a tokenizer at all: they are missing, and its template perhaps with them.
+  private static func requireTokenizer(_ directory: String?) throws {
+    guard let directory else { return }
+    let names = ["tokenizer_config.json", "tokenizer.json", "tokenizer.model", "vocab.json"]
+    if names.contains(where: { FileManager.default.fileExists(atPath: "\(directory)/\($0)") }) { return }
+    throw TaskError.unreadable(file: "\(directory)/\(names[0])", reason: "No such file or directory")
   }
 
   private static let known =

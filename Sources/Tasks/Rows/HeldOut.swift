@@ -29,6 +29,12 @@ struct HeldOut: Sendable, Equatable {
       guard let next = open.max(by: { (lack($0), -$0) < (lack($1), -$1) }) else { break }
       quotas[next, default: 0] += 1
     }
+    if quotas.values.allSatisfy({ $0 == 0 }) {
+      throw TaskError.badOption(
+        key: "validation_split",
+        problem:
+          "none of \(counted(classes.count, "example")) can be held back: each class has one, which stays in training")
+    }
     var marks = classes.map { _ in false }
     for place in Philox(seed: seed).permutation(classes.count, purpose: .holdOut, stream: 0) {
       guard let quota = quotas[classes[place]], quota > 0 else { continue }
