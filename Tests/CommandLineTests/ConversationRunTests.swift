@@ -60,6 +60,35 @@ import Testing
     #expect(scores.status == 0, "\(scores.err)")
   }
 
+  /// A template of one's own stays with the run, wherever its file is then.
+  @Test func aRunKeepsTheTemplateOfAFile() throws {
+    let sandbox = try sandbox()
+    try sandbox.write("own.jinja", sandbox.text("model/chat_template.jinja").replacing("m.role[0]", with: "m.role[1]"))
+    let trained = try sandbox.run("train", "config.json", "--set", "task.chat_template=own.jinja")
+    #expect(trained.status == 0, "\(trained.err)")
+    try FileManager.default.removeItem(atPath: sandbox.place("own.jinja"))
+    let said = try sandbox.run("generate", "run", "--prompt", "say 1", "--json", "--max-new-tokens", "8")
+    #expect(said.status == 0, "\(said.err)")
+    let asked = try sandbox.run(
+      "generate", "model", "--adapter", "run", "--prompt", "<s>s:say 1a:", "--json", "--max-new-tokens", "8")
+    #expect(try said.json()["tokens"] == asked.json()["tokens"], "\(said.out) \(asked.out)")
+  }
+
+  @Test func templatesThatSayNothingAreRefused() throws {
+    let sandbox = try sandbox()
+    try sandbox.write("empty.jinja", "{% if false %}a{% endif %}")
+    for verb in ["chat", "generate"] {
+      let arguments = verb == "chat" ? [] : ["--prompt", "a", "--system", "b"]
+      let outcome = try sandbox.start([verb, "model", "--template", "empty.jinja"] + arguments, input: "hi\n").finish()
+      #expect(
+        outcome.status == 65 && outcome.err.contains("the chat template makes no text of the conversation"),
+        "\(verb): \(outcome.status) \(outcome.err)")
+    }
+    let unknown = try sandbox.run("generate", "model", "--template", "chatlm", "--prompt", "a")
+    #expect(
+      unknown.status == 65 && unknown.err.contains("--template: \"chatlm\" has no {instruction}"), "\(unknown.err)")
+  }
+
   @Test func aStoppedRunGoesOn() throws {
     let sandbox = try sandbox()
     func train(_ arguments: String...) throws -> Outcome {

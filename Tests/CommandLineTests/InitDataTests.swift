@@ -118,7 +118,7 @@ import Testing
     #expect(refused.status == 65 && refused.out.isEmpty)
     #expect(
       refused.err.contains(
-        ", which is for the task \(data.task), but model is a bert model and cannot generate text; "),
+        ", and task \(data.task) needs a model that generates text, but model is a bert model; "),
       "\(refused.err)")
   }
 

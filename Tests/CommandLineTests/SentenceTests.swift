@@ -27,17 +27,18 @@ import Testing
       "--strategies: unknown strategy \"shar-a\", did you mean \"share-a\"? (one of lora, share-a, share-b, share-ab, "
         + "share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none)"
     ),
-    ("generate model --top-k 0", "--top-k must be at least 1, not 0"),
+    ("generate model --top-k=-1", "--top-k must be at least 0, not -1"),
     ("generate model --max-new-tokens 0", "--max-new-tokens must be at least 1, not 0"),
     ("generate model --no-repeat-ngram-size=-1", "--no-repeat-ngram-size must be at least 0, not -1"),
     ("generate model --num-beams 0", "--num-beams must be at least 1, not 0"),
-    ("generate model --temperature 0", "--temperature must be above 0, not 0.0"),
+    ("generate model --temperature=-1", "--temperature must be at least 0, not -1.0"),
     ("generate model --top-p 2", "--top-p must be above 0 and at most 1, not 2.0"),
     ("generate model --repetition-penalty 0", "--repetition-penalty must be above 0, not 0.0"),
     ("generate model --length-penalty nan", "--length-penalty must be a number, not nan"),
     (
       "generate model --num-beams 2 --top-k 3",
-      "--num-beams cannot be combined with --temperature, --top-k and --top-p: beam search does not sample"
+      "--num-beams cannot be combined with --do-sample, --temperature, --top-k, --top-p, --min-p and --typical-p: beam "
+        + "search does not sample"
     ),
     ("eval config.json --loss-only --num-beams 2", "--loss-only generates no texts; remove the generation flags"),
     (
@@ -108,16 +109,24 @@ import Testing
     try sandbox.write("mine.json", "{}")
     try expect(
       sandbox, ["init", "model", "other"],
-      "other: is none of GLUE's data sets as distributed; say which with --task, or give a TSV or CSV file instead",
-      status: 65)
+      "other/train.tsv: no texts with labels, no conversations and no words with tags were found", status: 65)
+    try FileManager.default.createDirectory(atPath: sandbox.place("empty"), withIntermediateDirectories: true)
     try expect(
-      sandbox, ["init", "model", "list.tsv"], "list.tsv: not a TSV or CSV table of texts and labels", status: 65)
+      sandbox, ["init", "model", "empty"],
+      "empty: is none of GLUE's data sets as distributed, and has no file called train.jsonl, train.csv, train.tsv, "
+        + "train.txt or the like; say which with --task, or name the files", status: 65)
+    let decoder =
+      "needs a model that generates text, but model is a bert model; labels are found in a column called label "
+      + "or the like, or with --task text-classification"
+    try expect(
+      sandbox, ["init", "model", "list.tsv"], "list.tsv: texts without labels, and task causal-lm \(decoder)",
+      status: 65)
     try expect(
       sandbox, ["init", "model", "data", "--output", "mine.json"], "mine.json: already exists; --force replaces it",
       status: 73)
     try expect(
       sandbox, ["init", "model", "data", "--task", "causal-lm"],
-      "--task: init writes configs for tasks with labels, and causal-lm has none", status: 65)
+      "data: texts with labels, and task causal-lm \(decoder)", status: 65)
     let names = "lora, share-a, share-b, share-ab, share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none"
     try expect(
       sandbox, ["init", "model", "data", "--strategy", "loora"], "--strategy: must be one of \(names), not loora")

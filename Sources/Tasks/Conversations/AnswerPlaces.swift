@@ -59,9 +59,12 @@ extension ChatTemplate {
     ending: String
   ) throws -> Range<Int>? {
     // A template may refuse a conversation that is cut off: then the other way may still tell.
+    let earlier = try? render(conversation, 0..<turn, special: special).text
     let before = (try? render(conversation, 0..<turn, answering: true, special: special).text.utf8).map(Array.init)
     let after = (try? render(conversation, 0..<(turn + 1), special: special).text.utf8).map(Array.init)
-    let start = before.flatMap { turn > 0 && whole.starts(with: $0) ? $0.count : nil }
+    // What the template makes of the beginning of a turn must go on where the text before it ends.
+    let goesOn = before.map { before in turn > 0 && (earlier.map { before.starts(with: $0.utf8) } ?? true) } ?? false
+    let start = goesOn ? before.flatMap { !$0.isEmpty && whole.starts(with: $0) ? $0.count : nil } : nil
     if let start, let after, whole.starts(with: after), after.count > start,
       let answer = trimmed(start..<after.count, of: whole, ending: ending)
     {

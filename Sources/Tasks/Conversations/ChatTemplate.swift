@@ -39,6 +39,8 @@ package struct ChatTemplate: Sendable {
   let own: Own?
   /// Names it for people.
   package let name: String
+  /// The Jinja of a file of one's own, which a run keeps; nil for others.
+  private(set) var keptSource: String?
   private let jinja: JinjaTemplate
   private let options: JinjaOptions
 
@@ -52,6 +54,13 @@ package struct ChatTemplate: Sendable {
   package init(_ source: String, file: String, options: JinjaOptions = JinjaOptions()) throws {
     (own, name, self.options) = (nil, file, options)
     jinja = try JinjaTemplate(source, name: file)
+  }
+
+  /// The same, to be kept by the run: a file of one's own may be gone when the run is used.
+  func kept(_ source: String) -> ChatTemplate {
+    var template = self
+    template.keptSource = source
+    return template
   }
 
   /// Whether it marks what the assistant writes (`{% generation %}`).

@@ -15,7 +15,7 @@ package enum ConversationFormat: Sendable {
   ///
   /// - `alpaca`, `chatml`, `llama-2`, `llama-3`, `completion`: ours;
   /// - `model`: the model's own chat template; another name: the one of that name among the model's;
-  /// - a path to a file of Jinja, or to a GGUF file, whose template it is;
+  /// - a path to a file of Jinja, or to a GGUF file, whose template it is, or Jinja itself;
   /// - a text with `{instruction}`.
   ///
   /// Where the config says nothing: Alpaca's text for instructions, a prompt and its completion as they are, the model's
@@ -49,18 +49,22 @@ package enum ConversationFormat: Sendable {
     case let text?:
       if let own = ChatTemplate.Own(rawValue: text) {
         self = .template(try ChatTemplate(own, options: jinja))
+      } else if key == "chat_template", TaskOptions.isJinja(text) {
+        self = .template(try ChatTemplate(text, file: "task.chat_template", options: jinja))
       } else if let named = try models()?[text] {
         self = .template(try ChatTemplate(named.text, file: named.file, options: jinja))
       } else if text.lowercased().hasSuffix(".gguf") {
         guard let source = try GGUFTexts(path: text)["tokenizer.chat_template"] else {
           throw bad("\(text) has no tokenizer.chat_template")
         }
-        self = .template(try ChatTemplate(source, file: "\(text): tokenizer.chat_template", options: jinja))
+        self = .template(
+          try ChatTemplate(source, file: "\(text): tokenizer.chat_template", options: jinja).kept(source))
       } else if text.hasSuffix(".jinja") || (!text.contains("{") && FileManager.default.fileExists(atPath: text)) {
         guard let source = String(validating: try readFile(text), as: UTF8.self) else {
           throw TaskError.invalidUTF8(file: text, line: 1)
         }
-        self = .template(try ChatTemplate(source.replacing("\r\n", with: "\n"), file: text, options: jinja))
+        let lines = source.replacing("\r\n", with: "\n")
+        self = .template(try ChatTemplate(lines, file: text, options: jinja).kept(lines))
       } else {
         let template = try PromptTemplate(text, key: key, fields: ["instruction", "input"])
         guard template.uses("instruction") else {
@@ -88,6 +92,9 @@ package enum ConversationFormat: Sendable {
     guard case .template(let template) = self, template.own != .alpaca else { return nil }
     return template.own?.rawValue ?? "model"
   }
+
+  /// The Jinja of a file of one's own.
+  var keptSource: String? { if case .template(let template) = self { template.keptSource } else { nil } }
 
   /// Names it for people.
   var name: String {

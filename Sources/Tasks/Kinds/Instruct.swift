@@ -21,6 +21,8 @@ extension Task {
     let format = try ConversationFormat(options, layout: layout, modelDirectory: opening.modelDirectory)
     // What the data's layout decided is written down, so that the run's adapter is used in the same way later.
     if given == nil { options.chatTemplate = format.configValue }
+    // So is the text of a file, which may be elsewhere then.
+    if let source = format.keptSource { (options.chatTemplate, options.promptTemplate) = (source, nil) }
     let loss = options.assistantOnlyLoss ?? .all, packs = options.packing ?? false
     var reader = TaskReader(labels: nil, objective: LanguageModelling()) { request in
       let files = try request.paths.map {

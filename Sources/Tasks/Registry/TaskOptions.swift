@@ -78,8 +78,13 @@ public struct TaskOptions: Sendable, Equatable {
   /// Forgets what a run's model and data decided, where `given`, the config that it began with, says nothing.
   public mutating func forgetDecisions(givenBy given: TaskOptions) {
     if given.maxSeqLength == nil { maxSeqLength = nil }
-    if given.chatTemplate == nil, given.promptTemplate == nil { chatTemplate = nil }
+    if (given.chatTemplate == nil && given.promptTemplate == nil) || chatTemplate.map(Self.isJinja) == true {
+      (chatTemplate, promptTemplate) = (given.chatTemplate, given.promptTemplate)
+    }
   }
+
+  /// Whether a value of `chat_template` is a template itself, as runs keep those of files.
+  static func isJinja(_ text: String) -> Bool { text.contains("{%") || text.contains("{{") }
 
   /// How many examples of `split` to use.
   public func limit(_ split: Split) -> Int? { split == .train ? maxTrainSamples : maxEvalSamples }

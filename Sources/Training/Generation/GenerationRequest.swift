@@ -118,6 +118,10 @@ public enum GenerationError: UserFacingError, Equatable {
   case samplingBeams(beams: Int, file: String?)
   /// Turns for something that continues plain texts.
   case noTemplate(directory: String)
+  /// A chat template that makes no text of a conversation.
+  case emptyPrompt
+  /// `--template` names nothing that can be used.
+  case badTemplate(problem: String)
   /// The model's `max_length` leaves no room after the prompt.
   case promptFillsMaxLength(tokens: Int, limit: Int, file: String)
 
@@ -130,6 +134,8 @@ public enum GenerationError: UserFacingError, Equatable {
     case .noTemplate(let directory):
       "\(directory): a run on plain texts knows no turns; --template model takes the model's chat template, chatml, llama-2, "
         + "llama-3 or a file of Jinja another"
+    case .emptyPrompt: "the chat template makes no text of the conversation, so that there is nothing to answer"
+    case .badTemplate(let problem): "--template: \(problem)"
     case .promptFillsMaxLength(let tokens, let limit, let file):
       "the prompt's \(tokens) tokens leave no room for a continuation: max_length is \(limit) in \(file); set "
         + "--max-new-tokens, which counts new tokens alone"

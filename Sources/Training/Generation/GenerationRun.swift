@@ -41,7 +41,11 @@ public struct GenerationRun: Sendable {
       (task.promptTemplate, task.maxSeqLength) = (template, 8)
       config.task = task
     }
-    try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster))
+    do {
+      try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster))
+    } catch TaskError.badOption(key: "prompt_template", let problem) where template != nil {
+      throw GenerationError.badTemplate(problem: problem)
+    }
   }
 
   /// Loads the model directory `path`, with the adapter in `adapterDirectory` if given.
@@ -54,7 +58,11 @@ public struct GenerationRun: Sendable {
     var adapter = AdapterConfig()
     adapter.strategy = "none"
     let config = RunConfig(name: "generate", model: path, task: task, adapter: adapter)
-    try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster))
+    do {
+      try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster))
+    } catch TaskError.badOption(key: "prompt_template", let problem) where template != nil {
+      throw GenerationError.badTemplate(problem: problem)
+    }
   }
 
   /// The language model of a run that is scored.
@@ -121,6 +129,7 @@ public struct GenerationRun: Sendable {
     guard let ids = try format.conversation?(conversation, encoder) else {
       throw GenerationError.noTemplate(directory: path)
     }
+    if ids.isEmpty { throw GenerationError.emptyPrompt }
     try model.check(ids: ids, path: path)
     return ids
   }

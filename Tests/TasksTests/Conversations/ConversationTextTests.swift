@@ -199,6 +199,14 @@ import Testing
         + "{% generation %} … {% endgeneration %}")
   }
 
+  /// A template that prints nothing where it is to begin a turn does not make the whole text an answer.
+  @Test func templatesThatPrintNothingToAnswer() throws {
+    let template =
+      "{% if not add_generation_prompt %}{% for m in messages %}{{ m.role[0] }}:{{ m.content }}</s>"
+      + "{% endfor %}{% endif %}"
+    #expect(try answers(template, turns) == ["Yes </s>", "4</s>"])
+  }
+
   /// Turns that a template leaves out are not learnt.
   @Test func turnsThatAreNotThere() throws {
     let template = "{% for m in messages[-2:] %}[{{ m.content }}]{% endfor %}"

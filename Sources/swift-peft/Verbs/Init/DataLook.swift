@@ -106,7 +106,7 @@ extension FileLook {
 enum InitError: UserFacingError, Equatable {
   case unknownData(directory: String)
   case noTable(file: String)
-  case needsDecoder(data: String, what: String, task: String, model: String, type: String, supported: [String])
+  case needsDecoder(data: String, what: String, task: String, model: String, type: String)
   case fileTaken(String)
 
   var description: String {
@@ -115,9 +115,9 @@ enum InitError: UserFacingError, Equatable {
       "\(directory): is none of GLUE's data sets as distributed, and has no file called train.jsonl, train.csv, "
         + "train.tsv, train.txt or the like; say which with --task, or name the files"
     case .noTable(let file): "\(file): no texts with labels, no conversations and no words with tags were found"
-    case .needsDecoder(let data, let what, let task, let model, let type, let supported):
-      "\(data): \(what), which is for the task \(task), but \(model) is a \(type) model and cannot generate text; "
-        + "supported: \(supported.joined(separator: ", "))"
+    case .needsDecoder(let data, let what, let task, let model, let type):
+      "\(data): \(what), and task \(task) needs a model that generates text, but \(model) is a \(type) model; labels are "
+        + "found in a column called label or the like, or with --task text-classification"
     case .fileTaken(let file): "\(file): already exists; --force replaces it"
     }
   }

@@ -52,8 +52,11 @@ struct Init: ParsableCommand {
     help: ArgumentHelp("The file to validate on; repeatable.", valueName: "file"), completion: .file())
   var validationFile: [String] = []
 
-  @Option(help: ArgumentHelp("The sharing strategy.", valueName: "name"))
-  var strategy: String = "aslora"
+  @Option(
+    help: ArgumentHelp(
+      "The sharing strategy (default: aslora, or lora where a run is too short to merge).", valueName: "name")
+  )
+  var strategy: String?
 
   @Option(
     name: .shortAndLong, help: ArgumentHelp("Write to this file (default: stdout).", valueName: "file"),
@@ -65,7 +68,7 @@ struct Init: ParsableCommand {
 
   func validate() throws {
     let names = Catalog.standard.methods.map(\.name)
-    if !names.contains(strategy) {
+    if let strategy, !names.contains(strategy) {
       throw ValidationError("--strategy: must be one of \(names.joined(separator: ", ")), not \(strategy)")
     }
     let tasks = Catalog.standard.tasks.map(\.name)
@@ -84,26 +87,27 @@ struct Init: ParsableCommand {
     } else {
       look = try DataLook(DataFiles(train: data, validation: validationFile), name: task)
     }
-    let name =
-      output.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
-      ?? "\(look.task.name)-\(strategy)"
-    let config = try config(look, name: name)
+    let name = output.map { URL(fileURLWithPath: $0).deletingPathExtension().lastPathComponent }
+    var config = try config(
+      look, name: name ?? "\(look.task.name)-\(strategy ?? "aslora")", strategy: strategy ?? "aslora")
+    if strategy == nil, try !config.hasTimeToMerge {
+      config = try self.config(look, name: name ?? "\(look.task.name)-lora", strategy: "lora")
+    }
     config.data?.leftOut.forEach(Progress(isQuiet: false).notice)
     // Whatever is written must be a config that `train` accepts.
-    _ = try RunConfig.load(text: config.text, file: output ?? "the config", name: name)
+    _ = try RunConfig.load(text: config.text, file: output ?? "the config", name: config.name)
     guard let output else { return try Console.print(config.text) }
     try AtomicFile.write(config.text, to: output)
     Console.note("\(output): written; try: swift-peft data \(output), swift-peft train \(output) --dry-run")
   }
 
   /// The config for what was seen of the data, which is read for it as training will read it.
-  private func config(_ look: DataLook, name: String) throws -> InitialConfig {
+  private func config(_ look: DataLook, name: String, strategy: String) throws -> InitialConfig {
     let directory = try Hub().directory(of: self.model, files: .config)
     let model = try ModelConfig(directory: directory), task = look.task
     if task.isLanguageModelling, !model.architecture.isDecoder {
       throw InitError.needsDecoder(
-        data: data[0], what: look.what, task: task.name, model: self.model, type: model.modelType,
-        supported: Architecture.all.filter(\.isDecoder).map(\.modelType))
+        data: data[0], what: look.what, task: task.name, model: self.model, type: model.modelType)
     }
     var look = look
     look.choose(templateOf: try ChatTemplateFiles(modelDirectory: directory))

@@ -30,6 +30,17 @@ struct InitialConfig {
     return task.dataDir != nil || task.validationFile != nil || task.validationSplit != nil
   }
 
+  /// Whether a method that acts between steps has the steps for it.
+  var hasTimeToMerge: Bool {
+    get throws {
+      let config = try RunConfig.load(text: text, file: "the config", name: name)
+      let method = try AdapterMethod.named(strategy)
+      let table = try config.adapter.placement.table(ModelGeometry(model, head: look.task.headKind), method: method)
+      // A tenth of the examples may be held back.
+      return (try? method.procedure?.begin(config.adapter.methodOptions, table, steps * 9 / 10)) != nil
+    }
+  }
+
   var text: String {
     let summary = AdapterMethod.all.first { $0.name == strategy }?.summary ?? ""
     return """

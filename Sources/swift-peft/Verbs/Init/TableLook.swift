@@ -49,15 +49,11 @@ struct TableLook {
   /// Throws where the file cannot be read, or is no table.
   init(_ file: FileLook) throws {
     let isJSON = file.format?.isJSON == true
-    var table = try file.table(hasHeader: false)
-    if file.format == .csv, table.rows.allSatisfy({ $0.fieldCount == 1 }) {
-      for other in [Character(";"), "\t", "|"] {
-        guard let cut = try? file.table(delimiter: other, hasHeader: false),
-          cut.rows.allSatisfy({ $0.fieldCount == cut.rows[0].fieldCount }), cut.rows[0].fieldCount > 1
-        else { continue }
-        (table, delimiter) = (cut, other)
-        break
-      }
+    let table: Table
+    if let (cut, other) = Self.cut(file) {
+      (table, delimiter) = (cut, other)
+    } else {
+      table = try file.table(hasHeader: false)
     }
     let rows = table.rows.prefix(500)
     if isJSON {
@@ -88,6 +84,19 @@ struct TableLook {
     let labels = cells.map { $0[place] }
     separator = Self.isNamed(.name(first[place])) ? Self.separator(labels) : nil
     problem = separator == nil ? Self.problem(labels) : .multiLabel
+  }
+
+  /// The rows of CSV and what ends their fields, if not a comma: the first that cuts every row into as many fields as the
+  /// first one, and more than one. Nil where none does.
+  private static func cut(_ file: FileLook) -> (table: Table, delimiter: Character?)? {
+    guard file.format == .csv else { return nil }
+    for delimiter in [nil, Character(";"), "\t", "|"] {
+      guard let table = try? file.table(delimiter: delimiter, hasHeader: false),
+        let first = table.rows.first?.fieldCount
+      else { continue }
+      if first > 1, table.rows.allSatisfy({ $0.fieldCount == first }) { return (table, delimiter) }
+    }
+    return nil
   }
 
   /// Lists are several labels; whole numbers that are too many for classes are a regression.
