@@ -87,7 +87,7 @@ extension FieldKind where Value == AssistantLoss {
         switch node.string {
         case "all": return .success(.all)
         case "last": return .success(.last)
-        default: return .expected("\"all\", \"last\" or false")
+        default: return .expected("\"all\", \"last\", true or false")
         }
       },
       write: { $0 == .everyToken ? .bool(false) : .string($0.rawValue) },

@@ -83,7 +83,7 @@ import Testing
     Case("adapter", #""init_from": """#, #"must be non-empty text or null, not """#),
     Case("adapter", #""aslora": []"#, "must be an object, not an empty list"),
     Case("task", #""max_seq_length": 0"#, "must be a whole number of at least 1 or null, not 0"),
-    Case("task", #""assistant_only_loss": "some""#, #"must be "all", "last" or false or null, not "some""#),
+    Case("task", #""assistant_only_loss": "some""#, #"must be "all", "last", true or false or null, not "some""#),
     Case("task", #""train_file": []"#, "must be a path or a list of paths or null, not an empty list"),
     Case(
       "task", #""test_file": ["a", "a"]"#, "must be a path or a list of paths, none of them twice or null, not a list"),

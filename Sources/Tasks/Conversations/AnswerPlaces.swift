@@ -1,4 +1,5 @@
 import Diagnostics
+import Jinja
 
 /// The text of a conversation, and the parts of it that are to be learnt.
 package struct ConversationText: Equatable {
@@ -39,19 +40,53 @@ extension ChatTemplate {
     }
     var targets: [Range<Int>]
     if marksAnswers {
-      // Marked turns of a prompt stand before those of its completion.
-      let marked = whole.marked.sorted { $0.lowerBound < $1.lowerBound }
-      targets = marked.suffix(conversation.promptLength > 0 ? answers.count : marked.count)
-      if loss == .last { targets = targets.suffix(1) }
+      targets = whole.marked.sorted { $0.lowerBound < $1.lowerBound }
+      // Marks of turns that are not learnt stand in the text of the conversation up to those that are.
+      let start = loss == .last ? answers.last ?? 0 : conversation.promptLength
+      if start > 0 {
+        let before = try tried { Array(try render(conversation, 0..<start, special: special).text.utf8) }
+        guard let before, bytes.starts(with: before) || marksOneEach(targets, conversation) else {
+          throw UnclearAnswer(template: name, turn: start)
+        }
+        targets =
+          bytes.starts(with: before)
+          ? targets.filter { $0.lowerBound >= before.count } : targets.suffix(loss == .last ? 1 : answers.count)
+      }
     } else {
       let wanted = loss == .last ? answers.suffix(1) : answers[...]
       targets = try wanted.map { turn in
         let found = try place(of: turn, in: conversation, bytes, special: special, ending: ending)
-        guard let found else { throw UnclearAnswer(template: name, turn: turn) }
+        // A call of a function that the template does not write leaves an answer of nothing but its end.
+        let message = conversation.messages[turn]
+        let isSilent = message.callsTools && (message.text ?? "").isEmpty
+        guard let found, !isSilent || !isEnding(bytes[found], ending) else {
+          throw UnclearAnswer(template: name, turn: turn)
+        }
         return found
       }
     }
     return ConversationText(text: whole.text, targets: targets.filter { !$0.isEmpty })
+  }
+
+  /// Whether the template marks every turn of the assistant's once.
+  private func marksOneEach(_ marks: [Range<Int>], _ conversation: Conversation) -> Bool {
+    marks.count == conversation.messages.count { $0.role == .assistant }
+  }
+
+  private func isEnding(_ text: ArraySlice<UInt8>, _ ending: String) -> Bool {
+    String(decoding: text, as: UTF8.self).trimmed.utf8.elementsEqual(ending.utf8)
+  }
+
+  /// What `body` gives; nil where a template refuses a conversation that is cut off. A template that runs on and on is not
+  /// tried again.
+  private func tried<Value>(_ body: () throws -> Value) throws -> Value? {
+    do {
+      return try body()
+    } catch let error as JinjaError where error.kind == .limit {
+      throw error
+    } catch {
+      return nil
+    }
   }
 
   private func place(
@@ -59,9 +94,11 @@ extension ChatTemplate {
     ending: String
   ) throws -> Range<Int>? {
     // A template may refuse a conversation that is cut off: then the other way may still tell.
-    let earlier = try? render(conversation, 0..<turn, special: special).text
-    let before = (try? render(conversation, 0..<turn, answering: true, special: special).text.utf8).map(Array.init)
-    let after = (try? render(conversation, 0..<(turn + 1), special: special).text.utf8).map(Array.init)
+    let earlier = try tried { try render(conversation, 0..<turn, special: special).text }
+    let before = try tried {
+      Array(try render(conversation, 0..<turn, answering: true, special: special).text.utf8)
+    }
+    let after = try tried { Array(try render(conversation, 0..<(turn + 1), special: special).text.utf8) }
     // What the template makes of the beginning of a turn must go on where the text before it ends.
     let goesOn = before.map { before in turn > 0 && (earlier.map { before.starts(with: $0.utf8) } ?? true) } ?? false
     let start = goesOn ? before.flatMap { !$0.isEmpty && whole.starts(with: $0) ? $0.count : nil } : nil
@@ -77,8 +114,12 @@ extension ChatTemplate {
     let compared = Array(try render(changed, special: special).text.utf8)
     // Some templates leave old turns out: nothing to learn there.
     if whole == compared { return 0..<0 }
-    let first = zip(whole, compared).prefix { $0 == $1 }.count
-    let last = zip(whole.reversed(), compared.reversed()).prefix { $0 == $1 }.count
+    var first = zip(whole, compared).prefix { $0 == $1 }.count
+    var last = zip(whole.reversed(), compared.reversed()).prefix { $0 == $1 }.count
+    // Other characters may begin or end with the same bytes.
+    func isWithin(_ place: Int) -> Bool { place < whole.count && whole[place] & 0xC0 == 0x80 }
+    while first > 0, isWithin(first) { first -= 1 }
+    while last > 0, isWithin(whole.count - last) { last -= 1 }
     guard first + last < whole.count, first + last < compared.count else { return nil }
     let end = whole.count - last, rest = whole[end...]
     let spaces = rest.prefix { [0x20, 0x0A, 0x09, 0x0D].contains($0) }.count

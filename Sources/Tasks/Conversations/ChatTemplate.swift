@@ -78,7 +78,9 @@ package struct ChatTemplate: Sendable {
     _ conversation: Conversation, _ range: Range<Int>? = nil, answering: Bool = false,
     special: [(name: String, text: String)]
   ) throws -> Rendering {
-    if let own, conversation.tools != nil { throw UnknownContent(template: own.rawValue) }
+    if let own, conversation.tools != nil || !conversation.variables.isEmpty {
+      throw UnknownContent(template: own.rawValue)
+    }
     let messages = try conversation.messages[range ?? conversation.messages.indices].map(form)
     var variables: [(String, JinjaValue)] = special.map { ($0.name, .string($0.text)) }
     variables += conversation.variables.map { ($0.name, JinjaValue($0.value)) }
@@ -105,6 +107,8 @@ package struct ChatTemplate: Sendable {
 /// A turn that is not a text, or functions to call, for a template that knows nothing but texts.
 private struct UnknownContent: UserFacingError {
   let template: String
-  var description: String { "the template \(template) takes texts alone: no tools, no calls of them, no images" }
+  var description: String {
+    "the template \(template) takes texts alone: no tools, no calls of them, no images, no chat_template_kwargs"
+  }
   var exitStatus: ExitStatus { .badInput }
 }

@@ -113,7 +113,7 @@ extension JinjaOptions {
       return
     }
     let style = Date.ISO8601FormatStyle().year().month().day()
-    guard let date = try? Date(day, strategy: style) else {
+    guard let date = try? Date(day, strategy: style), date.formatted(style) == day else {
       throw TaskError.badOption(key: "chat_template_date", problem: "must be a day such as 2024-07-26, not \"\(day)\"")
     }
     self.init(now: date)

@@ -34,10 +34,12 @@ struct ConversationReader {
       case .skip(let reason): return .skip(reason)
       }
     case .messages: conversation = Conversation(try turns("messages", row, Self.openAI), line: row.line)
-    case .shareGPT:
-      conversation = Conversation(try turns("conversations", row, Self.shareGPT), line: row.line)
-      try putSystem(from: row, into: &conversation)
+    case .shareGPT: conversation = Conversation(try turns("conversations", row, Self.shareGPT), line: row.line)
     case .completions, .turns: conversation = try completion(row)
+    }
+    if layout != .instructions { try putSystem(from: row, into: &conversation) }
+    if layout == .messages, let other = row.object?["conversations"], !other.isNull {
+      throw bad(row, "has both messages and conversations: which of them counts?", other)
     }
     conversation.tools = try tools(row)
     conversation.variables = try variables(row)
@@ -56,7 +58,7 @@ struct ConversationReader {
     if instruction.trimmed.isEmpty { return .skip("an empty instruction") }
     if output.trimmed.isEmpty { return .skip("an empty output") }
     var messages = system.isEmpty ? [] : [Message(.system, system)]
-    if let history = row.object?["history"], !history.isNull {
+    if let history = value("history", row) {
       guard let pairs = history.array else { throw bad(row, "history must be a list, not \(history.kind)", history) }
       for (number, pair) in pairs.enumerated() {
         guard let texts = pair.array?.map(\.string), texts.count == 2, let question = texts[0], let answer = texts[1]
@@ -137,19 +139,31 @@ struct ConversationReader {
 
   // MARK: - Beside the turns
 
-  /// ShareGPT's records may name the system's words beside the turns.
+  /// What stands under `key` in a record, or as JSON in a cell of a table; nil where nothing does.
+  private func value(_ key: String, _ row: Row) -> JSONNode? {
+    if let object = row.object { return object[key].flatMap { $0.isNull ? nil : $0 } }
+    let place = table.header?.firstIndex { $0.utf8.elementsEqual(key.utf8) }
+    guard let text = place.flatMap(row.field), !text.isEmpty else { return nil }
+    let parsed = try? JSONParser.parse(Array(text.utf8), file: table.file)
+    return JSONNode((parsed?.isNull == true ? nil : parsed?.value) ?? .string(text), line: row.line)
+  }
+
+  /// Records may name the system's words beside the turns.
   func putSystem(from row: Row, into conversation: inout Conversation) throws(TaskError) {
-    guard let node = row.object?["system"], !node.isNull, node.string != "" else { return }
+    var text = row.object?["system"]
+    if row.object == nil { text = try table.text("system", of: row, isRequired: false).map { JSONNode(.string($0)) } }
+    guard let node = text, !node.isNull, node.string != "" else { return }
     guard let system = node.string else { throw bad(row, "system must be a string, not \(node.kind)", node) }
     if conversation.messages.first?.role == .system {
       throw bad(row, "system: the conversation has a turn of the system already", node)
     }
     conversation.messages.insert(Message(.system, system), at: 0)
+    if conversation.promptLength > 0 { conversation.promptLength += 1 }
   }
 
   /// The functions of a record: a list, or its JSON as a text, as tables of columns hold it.
   func tools(_ row: Row) throws(TaskError) -> JSONValue? {
-    guard var node = row.object?["tools"], !node.isNull, node.string != "" else { return nil }
+    guard var node = value("tools", row), node.string != "" else { return nil }
     if let text = node.string {
       guard let parsed = try? JSONParser.parse(Array(text.utf8), file: table.file) else {
         throw bad(row, "tools must be a list, or one as JSON", node)
@@ -163,9 +177,13 @@ struct ConversationReader {
   }
 
   func variables(_ row: Row) throws(TaskError) -> [(name: String, value: JSONValue)] {
-    guard let node = row.object?["chat_template_kwargs"], !node.isNull else { return [] }
+    guard let node = value("chat_template_kwargs", row) else { return [] }
     guard let object = node.object else {
       throw bad(row, "chat_template_kwargs must be an object, not \(node.kind)", node)
+    }
+    let own = ["messages", "tools", "documents", "add_generation_prompt"]
+    if let key = object.keys.first(where: { key in own.contains { $0.utf8.elementsEqual(key.utf8) } }) {
+      throw bad(row, "chat_template_kwargs.\(key): is what the conversation itself gives the template", node)
     }
     return object.keys.compactMap { key in object[key].map { (key, $0.value) } }
   }

@@ -48,9 +48,11 @@ import Testing
     let folder = try Folder(["t.jinja": "{{ strftime_now('%d %b %Y') }}"])
     #expect(try text("\(folder.path)/t.jinja") == "26 Jul 2024")
     #expect(try text("\(folder.path)/t.jinja", day: "2025-01-31") == "31 Jan 2025")
-    #expect(
-      message { _ = try text("chatml", day: "tomorrow") }
-        == "task.chat_template_date: must be a day such as 2024-07-26, not \"tomorrow\"")
+    for day in ["tomorrow", "2024-02-30", "24-1-1", "2024-02-03T10:00"] {
+      #expect(
+        message { _ = try text("chatml", day: day) }
+          == "task.chat_template_date: must be a day such as 2024-07-26, not \"\(day)\"")
+    }
   }
 
   @Test func fields() throws {

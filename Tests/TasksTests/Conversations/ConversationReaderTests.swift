@@ -23,6 +23,24 @@ func conversations(_ lines: String, file: String = "d.jsonl", format: FileFormat
     #expect(second.answers == [1, 3] && second.tools != nil)
   }
 
+  @Test func columnsOfTables() throws {
+    let file = try conversations(
+      "instruction,output,system,history\na,b,s,\"[[\"\"c\"\",\"\"d\"\"]]\"\n", file: "d.csv", format: .csv)
+    #expect(file.conversations[0].messages.map(\.text) == ["s", "c", "d", "a", "b"])
+    let prompts = try conversations("prompt,completion,system\na,b,5\n", file: "d.csv", format: .csv)
+    #expect(
+      prompts.conversations[0].messages.map(\.text) == ["5", "a", "b"] && prompts.conversations[0].answers == [2])
+    #expect(
+      message { _ = try conversations("instruction,output,tools\na,b,x\n", file: "d.csv", format: .csv) }
+        == "d.csv:2: tools must be a list, or one as JSON")
+  }
+
+  @Test func aSystemBesideTheTurns() throws {
+    let file = try conversations(
+      #"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "system": "s"}"#)
+    #expect(file.conversations[0].messages.map(\.role) == [.system, .user, .assistant])
+  }
+
   /// As transformers hands it to templates.
   @Test func reasoning() throws {
     let file = try conversations(
@@ -150,6 +168,14 @@ func conversations(_ lines: String, file: String = "d.jsonl", format: FileFormat
     (
       #"{"messages": [{"role": "user", "content": "a"}], "tools": "x"}"#,
       "d.jsonl:1: tools must be a list, or one as JSON"
+    ),
+    (
+      #"{"messages": [{"role": "user", "content": "a"}], "chat_template_kwargs": {"messages": []}}"#,
+      "d.jsonl:1: chat_template_kwargs.messages: is what the conversation itself gives the template"
+    ),
+    (
+      #"{"messages": [{"role": "user", "content": "a"}], "conversations": []}"#,
+      "d.jsonl:1: has both messages and conversations: which of them counts?"
     ),
     (
       #"{"messages": [{"role": "user", "content": "a"}], "chat_template_kwargs": 1}"#,

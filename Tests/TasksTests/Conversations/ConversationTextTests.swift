@@ -104,7 +104,8 @@ import Testing
     for conversation in [tools, image] {
       #expect(
         message { _ = try text(.chatML, conversation) }
-          == "the template chatml takes texts alone: no tools, no calls of them, no images")
+          == "the template chatml takes texts alone: no tools, no calls of them, no images, no "
+          + "chat_template_kwargs")
     }
     let parts = turn(parts: [["type": "text", "text": "a"], ["type": "text", "text": "b"]])
     #expect(try text(.completion, Conversation([parts])) == "ab")
@@ -155,6 +156,18 @@ import Testing
     #expect(try answers(marked, prompted) == ["4<|end|>"])
   }
 
+  /// Several marks in a turn all belong to it.
+  @Test func severalMarksInATurn() throws {
+    let template =
+      "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}!{% endgeneration %}-{% generation %}"
+      + "{{ m.content }}<|end|>{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}"
+    #expect(try answers(template, turns) == ["!", "Yes <|end|>", "!", "4<|end|>"])
+    #expect(try answers(template, turns, .last) == ["!", "4<|end|>"])
+    var prompted = turns
+    prompted.promptLength = 4
+    #expect(try answers(template, prompted) == ["!", "4<|end|>"])
+  }
+
   /// As Qwen 3's: what was thought is forgotten once others have spoken, and an answer without any gets an empty thought.
   private let forgetful = """
     {% for m in messages %}{{ '<|' + m.role + '|>' }}{% if m.role == 'assistant' %}{% if loop.last %}\
@@ -168,6 +181,15 @@ import Testing
       Message(.user, "a"), Message(.assistant, "<think>x</think>b"), Message(.user, "c"), Message(.assistant, "b"),
     ])
     #expect(try answers(forgetful, thinking) == ["b<|end|>", "<think></think>b<|end|>"])
+  }
+
+  /// Answers that begin or end with bytes of the words that stand in for them.
+  @Test(arguments: ["Москва", "各地", "25°", "\u{F8F3}", "\u{F8C0}", "\u{F0F0}"])
+  func charactersAreNotCut(words: String) throws {
+    let conversation = Conversation([
+      Message(.user, "a"), Message(.assistant, words), Message(.user, "c"), Message(.assistant, words),
+    ])
+    #expect(try answers(forgetful, conversation) == ["\(words)<|end|>", "<think></think>\(words)<|end|>"])
   }
 
   @Test func templatesWithoutAGenerationPrompt() throws {
