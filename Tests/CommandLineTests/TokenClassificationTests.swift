@@ -103,7 +103,9 @@ import Testing
     #expect(
       plan.status == 0 && plan.out.contains("token-classification, 60 training examples, 4 outputs"), "\(plan.err)")
     // No pooler, 4 outputs: as the run counts.
-    let compared = try sandbox.run("compare-params", "config.json", "--format", "json")
+    // A file called config.json would be a model's.
+    try sandbox.write("tags.json", sandbox.text("config.json"))
+    let compared = try sandbox.run("compare-params", "tags.json", "--format", "json")
     let planned = try sandbox.run("train", "config.json", "--dry-run", "--json").json()
     let total = try #require(planned["total_parameters"]?.integer)
     let adapter = try #require(planned["adapter_parameters"]?.integer)
