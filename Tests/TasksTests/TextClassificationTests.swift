@@ -180,6 +180,12 @@ struct TextTask {
     #expect(marks.count { $0 } == held)
   }
 
+  @Test func aColumnThatIsThereTwice() {
+    #expect(
+      message { _ = try TextTask("a.csv", "text,label,label\nx,a,b\ny,b,a\n") { _, _ in } }.hasSuffix(
+        "a.csv:1: the header has the column \"label\" more than once"))
+  }
+
   @Test func somethingMustBeLeft() {
     #expect(
       message { _ = try HeldOut(share: 0.9, seed: 1).marks([0, 0]) }
