@@ -159,6 +159,18 @@ import Tokenizers
     #expect(try data([turns, short], limit: 1).items.count == 1)
   }
 
+  @Test func answersThatTheTemplateLeavesOut() throws {
+    let source = "{% for m in messages[-2:] %}{{ m.content }}<|im_end|>{% endfor %}"
+    let format = ConversationFormat.template(try ChatTemplate(source, file: "t.jinja"))
+    let conversations = try ConversationEncoder(format, loss: .all, encoder: encoder())
+    let data = try EncodedDataset([file([turns])], limit: 9, packs: false, conversations)
+    #expect(data.items.count == 1 && data.items[0].documents[0].targets.count == 1)
+    let last = data.leftOut.last
+    #expect(
+      last
+        == "d.jsonl: the template leaves out or does not mark answers of 1 conversation, which are not learnt (line 1)")
+  }
+
   @Test func packing() throws {
     let some = (1...9).map { count in
       Conversation([

@@ -26,7 +26,7 @@ extension EncodedDataset {
   /// many as need be; where one alone is longer, the conversation is left out. `packs` puts several into a row.
   init(_ files: [ConversationFile], limit: Int, packs: Bool, _ conversations: ConversationEncoder) throws {
     try conversations.requireEnding()
-    typealias Outcome = (item: Item?, isCut: Bool)
+    typealias Outcome = (item: Item?, isCut: Bool, isPartial: Bool)
     let chosen = files.flatMap { file in file.conversations.map { (file: file.file, conversation: $0) } }.prefix(limit)
     let length = conversations.encoder.maxLength
     let encoded = conversations.encoder.pool.map(each: Array(chosen)) { entry -> Result<Outcome, TaskError> in
@@ -34,8 +34,8 @@ extension EncodedDataset {
         var rest = entry.conversation, isCut = false
         while true {
           let item = try conversations.item(rest)
-          if item.ids.count <= length { return .success((item, isCut)) }
-          guard let shorter = rest.withoutOldestExchange else { return .success((nil, false)) }
+          if item.ids.count <= length { return .success((item, isCut, conversations.misses(item, of: rest))) }
+          guard let shorter = rest.withoutOldestExchange else { return .success((nil, false, false)) }
           (rest, isCut) = (shorter, true)
         }
       } catch {
@@ -62,6 +62,9 @@ extension EncodedDataset {
     notes += notices(places { $0.item == nil }) { "left out \(counted($0, "conversation")) of \(most)" }
     notes += notices(places { $0.item?.targetCount == 0 }) {
       "left out \(counted($0, "conversation")) with nothing to learn"
+    }
+    notes += notices(places(\.isPartial)) {
+      "the template leaves out or does not mark answers of \(counted($0, "conversation")), which are not learnt"
     }
     let rows = packs ? Self.packed(items, length: length) : items
     if packs { notes.append("packed \(counted(items.count, "conversation")) into \(counted(rows.count, "row"))") }

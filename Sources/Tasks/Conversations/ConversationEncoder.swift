@@ -76,6 +76,11 @@ struct ConversationEncoder: Sendable {
     }
   }
 
+  /// Whether fewer answers are learnt than `conversation` has.
+  func misses(_ item: EncodedDataset.Item, of conversation: Conversation) -> Bool {
+    loss == .all && (item.documents.first?.targets.count ?? 0) < conversation.answers.count
+  }
+
   /// A conversation with what is to be learnt of it, up to the last token that is.
   func item(_ conversation: Conversation) throws -> EncodedDataset.Item {
     switch format {
