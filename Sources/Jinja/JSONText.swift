@@ -1,4 +1,4 @@
-import Foundation
+import StrictJSON
 
 /// What the filter `tojson` writes: as transformers calls Python's `json.dumps`, which escapes nothing for HTML.
 struct JSONText {
@@ -107,31 +107,19 @@ struct JSONText {
 
   private mutating func quote(_ string: String) throws {
     try renderer.spend(bytes: string.utf8.count)
-    text += "\""
-    // Most texts need no escape.
-    if !isASCII, !string.utf8.contains(where: { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C }) {
-      text += string + "\""
+    let quoted = JSONWriter.quoted(string)
+    if !isASCII {
+      text += quoted
       return
     }
-    for scalar in string.unicodeScalars {
-      switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
-      case "\n": text += "\\n"
-      case "\r": text += "\\r"
-      case "\t": text += "\\t"
-      case "\u{8}": text += "\\b"
-      case "\u{C}": text += "\\f"
-      default:
-        if scalar.value < 0x20 || (isASCII && scalar.value > 0x7E) {
-          for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter {
-            text += "\\u" + PythonText.hex(UInt32(unit), digits: 4)
-          }
-        } else {
-          text.unicodeScalars.append(scalar)
+    for scalar in quoted.unicodeScalars {
+      if scalar.value <= 0x7E {
+        text.unicodeScalars.append(scalar)
+      } else {
+        for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter {
+          text += "\\u" + PythonText.hex(UInt32(unit), digits: 4)
         }
       }
     }
-    text += "\""
   }
 }

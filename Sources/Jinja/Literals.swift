@@ -92,9 +92,9 @@ enum StringLiteral {
       case "r": value.append("\r")
       case "t": value.append("\t")
       case "v": value.append("\u{B}")
-      case "x": value.append(try coded(scalars, &position, digits: 2, "\\xXX"))
-      case "u": value.append(try coded(scalars, &position, digits: 4, "\\uXXXX"))
-      case "U": value.append(try coded(scalars, &position, digits: 8, "\\UXXXXXXXX"))
+      case "x": value.append(try coded(scalars, &position, letter, digits: 2))
+      case "u": value.append(try coded(scalars, &position, letter, digits: 4))
+      case "U": value.append(try coded(scalars, &position, letter, digits: 8))
       case "0"..."7":
         var code = letter.value - 48
         var count = 1
@@ -115,8 +115,10 @@ enum StringLiteral {
   }
 
   private static func coded(
-    _ scalars: [Unicode.Scalar], _ position: inout Int, digits: Int, _ form: String
+    _ scalars: [Unicode.Scalar], _ position: inout Int, _ letter: Unicode.Scalar, digits: Int
   ) throws -> Unicode.Scalar {
+    // As Python writes the form.
+    let form = "\\\(letter)" + String(repeating: "X", count: digits)
     var code: UInt32 = 0
     for _ in 0..<digits {
       guard position < scalars.count, scalars[position].isASCII,
