@@ -1,3 +1,4 @@
+import Diagnostics
 import StrictJSON
 
 /// How the records of a file hold conversations, told by their keys.
@@ -48,7 +49,7 @@ package enum ConversationLayout: Sendable, CaseIterable {
     let found = Self.allCases.first { layout in
       if let node = row.object?[layout.key] { return !node.isNull && (node.array != nil || layout != .turns) }
       guard row.object == nil, layout != .turns else { return false }
-      return table.header?.contains { $0.utf8.elementsEqual(layout.key.utf8) } == true
+      return table.header?.place(of: layout.key) != nil
     }
     guard let found else { return nil }
     self = found

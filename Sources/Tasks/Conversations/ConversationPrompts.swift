@@ -1,9 +1,9 @@
 import StrictJSON
 
 extension PredictionInput {
-  /// Conversations that the assistant is to go on with: one as a JSON list of turns, or several as JSONL or a JSON list of
-  /// records with `messages`, `conversations` (ShareGPT) or `prompt`. What comes by a pipe is told by its first character if
-  /// `format` does not say it.
+  /// Conversations that the assistant is to go on with: one as a JSON list of turns, or several in any layout that
+  /// `instruct` learns from, without the answers that stand beside the questions. What comes by a pipe is told by its first
+  /// character if `format` does not say it.
   ///
   /// Throws where a conversation has no turns or ends with the assistant's turn.
   public func conversations(format: FileFormat?) throws -> [Conversation] {
@@ -11,12 +11,13 @@ extension PredictionInput {
     let told: FileFormat = first == UInt8(ascii: "[") ? .json : .jsonl
     let table: Table
     switch format ?? (isPipe ? told : FileFormat(ending: name) ?? told) {
-    case .jsonl: table = try Table(bytes: bytes, file: name, format: .jsonl)
     case .json:
       if let list = try onlyConversation() { return [try ConversationReader(list).question(list.rows[0])] }
       table = try Table(bytes: bytes, file: name, format: .json)
-    case let other:
-      throw TaskError.badOption(key: "file_format", problem: "conversations are JSON or JSONL, not \(other.rawValue)")
+    case let other where other == .text || other == .conll:
+      throw TaskError.badOption(
+        key: "file_format", problem: "conversations are JSON, JSONL, CSV or TSV, not \(other.rawValue)")
+    case let other: table = try Table(bytes: bytes, file: name, format: other)
     }
     let reader = try ConversationReader(table)
     return try table.rows.mapAll { (row) throws(TaskError) in try reader.question(row) }
@@ -30,34 +31,6 @@ extension PredictionInput {
     var record = JSONObject()
     record[turns.contains { $0["role"] != nil } ? "messages" : "conversations"] = root
     return Table(file: name, record: JSONNode(.object(record), line: root.line))
-  }
-}
-
-extension ConversationReader {
-  /// The turns of a row that the assistant is to go on with.
-  func question(_ row: Row) throws(TaskError) -> Conversation {
-    let found = ConversationLayout(of: row, in: table)
-    guard found == layout else {
-      throw bad(row, "has no \(layout.key), but the file begins with \(layout.title)")
-    }
-    var conversation: Conversation
-    switch layout {
-    case .messages: conversation = Conversation(try turns("messages", row, Self.openAI), line: row.line)
-    case .shareGPT:
-      conversation = Conversation(try turns("conversations", row, Self.shareGPT), line: row.line)
-      try putSystem(from: row, into: &conversation)
-    case .turns: conversation = Conversation(try turns("prompt", row, Self.openAI), line: row.line)
-    case .completions:
-      conversation = Conversation([Message(.user, try table.text("prompt", of: row) ?? "")], line: row.line)
-    case .instructions:
-      throw bad(row, "instructions are no conversations; --file with --column instruction continues them")
-    }
-    conversation.tools = try tools(row)
-    conversation.variables = try variables(row)
-    if conversation.messages.last?.role == .assistant {
-      throw bad(row, "the conversation ends with the assistant's turn, and that is what is to be written")
-    }
-    return conversation
   }
 }
 

@@ -1,4 +1,5 @@
 import Algorithms
+import Diagnostics
 import Metrics
 
 extension Task {
@@ -52,11 +53,11 @@ extension PromptedDataset {
   init(e2e tables: [Table], groups: Bool) throws {
     let files = try tables.map(Self.meanings), rows = files.flatMap(\.values)
     // Bytes: for Swift, strings of other code points may be equal.
-    let sameMeaning = Dictionary(grouping: rows) { Array($0.mr.utf8) }
-    let examples = (groups ? Array(rows.uniqued { Array($0.mr.utf8) }) : rows).map { row in
+    let sameMeaning = Dictionary(grouping: rows) { ExactText($0.mr) }
+    let examples = (groups ? Array(rows.uniqued { ExactText($0.mr) }) : rows).map { row in
       PromptedText(
         prompt: row.prompt, endsPrompt: true, answer: " " + row.ref,
-        references: groups ? sameMeaning[Array(row.mr.utf8), default: []].map(\.ref) : [row.ref], file: row.file,
+        references: groups ? sameMeaning[ExactText(row.mr), default: []].map(\.ref) : [row.ref], file: row.file,
         line: row.line)
     }
     self.init(examples: examples, file: named(tables.map(\.file)), skipped: files.flatMap(\.skipped))

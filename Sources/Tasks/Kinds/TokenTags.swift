@@ -1,3 +1,4 @@
+import Diagnostics
 import Metrics
 
 extension Task {
@@ -68,24 +69,24 @@ private struct TagSource: Sendable {
 /// Tags by name and number, compared by code points.
 struct TagNames: Sendable {
   private let names: [String]
-  private let numbers: [[UInt8]: Int]
+  private let numbers: [ExactText: Int]
   /// The names that numbers in files mean: those that the config lists.
   private let listed: [String]?
 
   /// `names` in the order of the head's outputs.
   init(_ names: [String], listed: [String]?) {
     (self.names, self.listed) = (names, listed)
-    numbers = Dictionary(names.enumerated().map { (Array($1.utf8), $0) }) { first, _ in first }
+    numbers = Dictionary(names.enumerated().map { (ExactText($1), $0) }) { first, _ in first }
   }
 
   /// The names in `files`, sorted by code points.
   static func found(in files: [SentenceFile]) throws -> [String] {
-    var found: [[UInt8]: String] = [:], problems: [TaskError] = []
+    var found: Set<ExactText> = [], problems: [TaskError] = []
     for file in files {
       for sentence in file.sentences {
         for (index, tag) in (sentence.tags ?? []).enumerated() {
           switch tag {
-          case .name(let name): if found[Array(name.utf8)] == nil { found[Array(name.utf8)] = name }
+          case .name(let name): found.insert(ExactText(name))
           case .number(let number):
             problems.append(.tagNumber(file: file.file, line: sentence.line(of: index), number: number))
           }
@@ -93,7 +94,7 @@ struct TagNames: Sendable {
       }
     }
     try problems.throwIfAny()
-    let names = found.values.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+    let names = found.sorted().map(\.text)
     if names.count == 1, let file = files.first { throw TaskError.oneClass(file: file.file, label: names[0]) }
     return names
   }
@@ -114,14 +115,14 @@ struct TagNames: Sendable {
         switch tag {
         case .name(let name):
           usesNumbers = false
-          guard let number = numbers[Array(name.utf8)] else {
+          guard let number = numbers[ExactText(name)] else {
             throw .unknownLabel(file: file.file, line: line, label: name, known: names)
           }
           return number
         case .number(let number):
           usesNumbers = true
           guard let listed else { throw .tagNumber(file: file.file, line: line, number: number) }
-          guard listed.indices.contains(number), let output = numbers[Array(listed[number].utf8)] else {
+          guard listed.indices.contains(number), let output = numbers[ExactText(listed[number])] else {
             throw .unknownLabel(file: file.file, line: line, label: String(number), known: listed)
           }
           return output

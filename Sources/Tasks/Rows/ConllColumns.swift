@@ -1,3 +1,5 @@
+import Diagnostics
+
 extension SentenceReader {
   /// The fields of CoNLL-U, which have no header.
   static let universalFields = ["ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC"]
@@ -100,7 +102,7 @@ private struct ColumnLayout {
       switch column {
       case nil: found = usual
       case .index(let index): found = index
-      case .name(let name): found = names?.firstIndex { $0.unicodeScalars.elementsEqual(name.unicodeScalars) }
+      case .name(let name): found = names?.place(of: name)
       }
       return found.flatMap { fields.indices.contains($0) ? $0 : nil }
     }

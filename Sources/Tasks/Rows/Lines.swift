@@ -58,7 +58,7 @@ func notice(_ what: String, file: String, lines: [Int]) -> String {
 
 /// Notices like that about records at `places`, one for each file; `what` says it of a number of records.
 func notices(_ places: [(file: String, line: Int)], _ what: (Int) -> String) -> [String] {
-  places.chunked { $0.file.utf8.elementsEqual($1.file.utf8) }.map { chunk in
+  places.chunked { ExactText($0.file) == ExactText($1.file) }.map { chunk in
     notice(what(chunk.count), file: chunk.first?.file ?? "", lines: chunk.map(\.line))
   }
 }

@@ -143,7 +143,7 @@ struct TableColumn {
       if case .index = column { throw .numberedColumn(file: table.file, column: column) }
       return found
     }
-    if case .name(let name) = column, (table.header ?? []).count(where: { $0.utf8.elementsEqual(name.utf8) }) > 1 {
+    if case .name(let name) = column, (table.header ?? []).count(where: { ExactText($0) == ExactText(name) }) > 1 {
       throw .badRecord(file: table.file, line: 1, problem: "the header has the column \(column) more than once")
     }
     found.number = table.number(of: column)

@@ -42,7 +42,7 @@ struct PromptFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Answer the conversations of this file: a JSON list of turns, or JSON or JSONL of records with messages; - is stdin.",
+      "Answer the conversations of this file: a JSON list of turns, or records as task instruct reads them; - is stdin.",
       valueName: "file"))
   var messages: String?
 

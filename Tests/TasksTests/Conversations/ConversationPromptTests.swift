@@ -30,6 +30,11 @@ import Testing
     #expect(try texts(#"{"prompt": "a", "completion": "z"}"#) == [["user a"]])
     #expect(try texts(#"{"prompt": [{"role": "user", "content": "a"}]}"#) == [["user a"]])
     #expect(
+      try texts(#"{"instruction": "a", "input": "b", "system": "s", "history": [["c", "d"]]}"#)
+        == [["system s", "user c", "assistant d", "user a\n\nb"]])
+    #expect(try texts("prompt,completion\na,b\n", .csv) == [["user a"]])
+    #expect(try texts(#"{"system": "s", "messages": [{"role": "user", "content": "a"}]}"#) == [["system s", "user a"]])
+    #expect(
       try texts(#"{"system": "s", "conversations": [{"from": "human", "value": "a"}]}"#) == [["system s", "user a"]])
   }
 
@@ -45,10 +50,6 @@ import Testing
     ),
     (#"[{"role": "user"}]"#, "stdin:1: messages[0].content is missing"),
     (
-      #"{"instruction": "a"}"#,
-      "stdin:1: instructions are no conversations; --file with --column instruction continues them"
-    ),
-    (
       #"{"messages": [{"role": "user", "content": "a"}]}"# + "\n{\"text\": \"a\"}",
       "stdin:2: has no messages, but the file begins with conversations (messages)"
     ),
@@ -58,7 +59,8 @@ import Testing
 
   @Test func otherFormatsAreRefused() {
     #expect(
-      message { _ = try texts("a", .csv) } == "task.file_format: conversations are JSON or JSONL, not csv")
+      message { _ = try texts("a", .text) }
+        == "task.file_format: conversations are JSON, JSONL, CSV or TSV, not text")
   }
 
   @Test func theSystemIsPutInFront() throws {
