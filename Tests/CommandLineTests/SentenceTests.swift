@@ -28,6 +28,9 @@ import Testing
         + "share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none)"
     ),
     ("generate model --top-k=-1", "--top-k must be at least 0, not -1"),
+    (
+      "generate model --min-new-tokens 9 --max-new-tokens 5", "--min-new-tokens 9 is above --max-new-tokens 5"
+    ),
     ("generate model --max-new-tokens 0", "--max-new-tokens must be at least 1, not 0"),
     ("generate model --no-repeat-ngram-size=-1", "--no-repeat-ngram-size must be at least 0, not -1"),
     ("generate model --num-beams 0", "--num-beams must be at least 1, not 0"),

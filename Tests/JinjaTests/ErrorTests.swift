@@ -5,18 +5,6 @@ import Testing
 
 /// Every error names template, line and what is wrong.
 struct ErrorTests {
-  private static func error(_ source: String, _ variables: [(String, JinjaValue)] = []) -> JinjaError? {
-    do {
-      let text = try JinjaTemplate(source, name: "models/m/chat_template.jinja").render(variables).text
-      Issue.record("no error but \(text)")
-    } catch let error as JinjaError {
-      return error
-    } catch {
-      Issue.record("another error: \(error)")
-    }
-    return nil
-  }
-
   @Test(arguments: [
     ("a\n{{ s|shout }}", "2: No filter named 'shout'."),
     ("{% if s %}\n{{ s|shout }}{% endif %}", "2: No filter named 'shout' found."),
@@ -51,21 +39,21 @@ struct ErrorTests {
     ("{{ (-8) ** 0.5 }}", "1: a complex number, which templates here do not have"),
   ])
   func namesTemplateAndLine(source: String, message: String) {
-    let error = Self.error(source, [("s", "text"), ("xs", [1])])
-    #expect(error?.description == "models/m/chat_template.jinja:" + message)
+    let error = failure(of: source, [("s", "text"), ("xs", [1])])
+    #expect(error?.description == "t.jinja:" + message)
     #expect(error?.exitStatus == .badInput)
   }
 
   @Test func raisedMessagesAreTold() {
-    let error = Self.error("{% for m in xs %}\n{{ raise_exception('No ' ~ m ~ '!') }}{% endfor %}", [("xs", [7])])
-    #expect(error?.description == "models/m/chat_template.jinja:2: No 7!")
+    let error = failure(of: "{% for m in xs %}\n{{ raise_exception('No ' ~ m ~ '!') }}{% endfor %}", [("xs", [7])])
+    #expect(error?.description == "t.jinja:2: No 7!")
     #expect(error?.kind == .raised)
   }
 
   /// The line is that of the macro, not of its call.
   @Test func theInnermostLineCounts() {
-    #expect(Self.error("{% macro f() %}\n{{ a.b }}\n{% endmacro %}\n\n{{ f() }}")?.line == 2)
-    #expect(Self.error("{{\n1 +\na.b }}")?.line == 3)
+    #expect(failure(of: "{% macro f() %}\n{{ a.b }}\n{% endmacro %}\n\n{{ f() }}")?.line == 2)
+    #expect(failure(of: "{{\n1 +\na.b }}")?.line == 3)
   }
 }
 

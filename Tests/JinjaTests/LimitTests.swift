@@ -4,20 +4,6 @@ import Testing
 
 /// Templates that would run or grow without end: each is an error that names template and line.
 struct LimitTests {
-  private static func error(
-    _ source: String, _ variables: [(String, JinjaValue)] = [], options: JinjaOptions = JinjaOptions()
-  ) -> JinjaError? {
-    do {
-      let text = try JinjaTemplate(source, name: "hostile.jinja").render(variables, options: options).text
-      Issue.record("no error but \(text.prefix(100)): \(source.prefix(100))")
-    } catch let error as JinjaError {
-      return error
-    } catch {
-      Issue.record("another error: \(error)")
-    }
-    return nil
-  }
-
   @Test(arguments: [
     ("{{ 'a' * 10 ** 9 }}", "the template makes a text of more than 67108864 bytes"),
     ("{{ 'ab'.center(10 ** 12) }}", "the template makes a text of more than 67108864 bytes"),
@@ -40,7 +26,7 @@ struct LimitTests {
     ("{% set n = namespace() %}{% set n.n = n %}{{ n }}", "values are nested more than 200 deep in one another"),
   ])
   func isRefused(source: String, message: String) {
-    let error = Self.error(source)
+    let error = failure(of: source)
     #expect(error?.message == message)
     #expect(error?.kind == .limit)
     #expect(error?.exitStatus == .badInput)
@@ -48,8 +34,8 @@ struct LimitTests {
 
   @Test func stepsAreCounted() {
     let source = "\n{% for i in range(99999) %}{% for j in range(99999) %}\n{{ i * j }}{% endfor %}{% endfor %}"
-    let error = Self.error(source, options: JinjaOptions(stepLimit: 10_000))
-    #expect(error?.description == "hostile.jinja:3: the template takes more than 10000 steps")
+    let error = failure(of: source, options: JinjaOptions(stepLimit: 10_000))
+    #expect(error?.description == "t.jinja:3: the template takes more than 10000 steps")
     #expect(error?.kind == .limit)
   }
 
@@ -57,7 +43,7 @@ struct LimitTests {
   @Test(arguments: ["", "{{ n.x }}"])
   func textIsCounted(end: String) {
     let source = "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}\(end){% endfor %}"
-    let error = Self.error(source, options: JinjaOptions(outputLimit: 1000))
+    let error = failure(of: source, options: JinjaOptions(outputLimit: 1000))
     #expect(error?.message == "the template makes a text of more than 1000 bytes")
   }
 
@@ -74,7 +60,7 @@ struct LimitTests {
     "{% for a in range(9999) %}{{ '%s'|format('a' * 9999)|length }}{% endfor %}",
   ])
   func workIsCounted(source: String) {
-    let error = Self.error(source, options: JinjaOptions(stepLimit: 300_000))
+    let error = failure(of: source, options: JinjaOptions(stepLimit: 300_000))
     #expect(error?.message == "the template takes more than 300000 steps")
   }
 
@@ -89,7 +75,7 @@ struct LimitTests {
     "{% set \(String(repeating: "(", count: 5000))a\(String(repeating: ")", count: 5000)) = 1 %}",
   ])
   func nestingIsLimited(source: String) {
-    let error = Self.error(source)
+    let error = failure(of: source)
     #expect(error?.message == "expressions or tags are nested too deep in one another")
     #expect(error?.kind == .limit)
   }

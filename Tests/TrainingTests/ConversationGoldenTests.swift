@@ -80,15 +80,15 @@ import Testing
     let expected = try ConversationGolden.json("\(model)/encodings")
     let prompts = try require(expected["prompts"]?.array).map { $0.numbers.map { Int32($0) } }
     let task = ConversationGolden.task("completions.jsonl")
-    let run = try ConversationGolden.prepared(model, task), encoder = try run.encoder()
-    let conversation = try #require(try run.task().prompts.conversation)
+    let run = try ConversationGolden.prepared(model, task)
+    let conversation = try require(run.task().prompts.encoder(run.encoder()).conversation)
     let file = try ConversationFile(
       Table(path: try require(task.trainFile?.first), style: TableStyle(format: nil, delimiter: nil), otherwise: .json))
     #expect(file.conversations.count == prompts.count)
     for (whole, prompt) in zip(file.conversations, prompts) {
       var asked = whole
       asked.messages = Array(whole.messages.prefix(whole.promptLength))
-      #expect(try conversation(asked, encoder) == prompt)
+      #expect(try conversation(asked) == prompt)
     }
   }
 

@@ -83,9 +83,7 @@ package enum ConversationFormat: Sendable {
     throw TaskError.unreadable(file: "\(directory)/\(names[0])", reason: "No such file or directory")
   }
 
-  private static let known =
-    "known are model (the model's own), \(ChatTemplate.Own.allCases.map(\.rawValue).joined(separator: ", ")), a file of "
-    + "Jinja or GGUF, or a text with {instruction} and {input}"
+  private static let known = "known are \(TaskOptions.templates), or a text with {instruction} and {input}"
 
   /// What a config says to get a template again that the data's layout decided; nil for the usual one.
   var configValue: String? {

@@ -18,7 +18,9 @@ extension Task {
       data.examples = Array(data.examples.prefix(request.limit))
       return data
     }
-    reader.prompts = PromptFormat(ids: { try $1.prompt(meaningPrompt($0) ?? $0, ends: true) })
+    reader.prompts = PromptFormat { encoder in
+      PromptEncoder(ids: { try encoder.prompt(meaningPrompt($0) ?? $0, ends: true) })
+    }
     return reader
   }
 }

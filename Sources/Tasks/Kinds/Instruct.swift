@@ -34,10 +34,12 @@ extension Task {
       }
     }
     reader.options = options
-    reader.prompts = PromptFormat(
-      ids: { try ConversationEncoder(format, loss: loss, encoder: $1).prompt(Conversation([Message(.user, $0)])) },
-      conversation: { try ConversationEncoder(format, loss: loss, encoder: $1).prompt($0) },
-      ends: { try ConversationEncoder(format, loss: loss, encoder: $0).ends })
+    reader.prompts = PromptFormat { encoder in
+      let prompts = try ConversationEncoder(format, loss: loss, encoder: encoder)
+      return PromptEncoder(
+        ids: { try prompts.prompt(Conversation([Message(.user, $0)])) }, conversation: prompts.prompt,
+        ends: prompts.ends)
+    }
     return reader
   }
 }

@@ -229,24 +229,34 @@ public struct SplitData: Sendable {
   }
 }
 
-/// How a text becomes the tokens that a language model continues.
+/// How texts and conversations become the tokens that a language model continues.
 public struct PromptFormat: Sendable {
-  /// The ids of a text's prompt.
-  public let ids: @Sendable (String, TextEncoder) throws -> [Int32]
-  /// The ids of a conversation that the assistant is to go on with; nil where the format knows no turns.
-  public let conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])?
-  /// The tokens that end an answer, beside the model's own end of text.
-  public let ends: @Sendable (TextEncoder) throws -> [Int32]
+  /// What turns prompts into ids with the model's tokenizer.
+  public let encoder: @Sendable (TextEncoder) throws -> PromptEncoder
 
-  /// A format of its parts.
+  /// A format; `encoder` is made once for any number of prompts.
+  public init(_ encoder: @escaping @Sendable (TextEncoder) throws -> PromptEncoder) { self.encoder = encoder }
+
+  /// A text as it is.
+  public static let plain = PromptFormat { encoder in
+    PromptEncoder(ids: { try encoder.prompt($0, ends: false) })
+  }
+}
+
+/// Turns the prompts of a format into ids.
+public struct PromptEncoder: Sendable {
+  /// The ids of a text's prompt.
+  public let ids: @Sendable (String) throws -> [Int32]
+  /// The ids of a conversation that the assistant is to go on with; nil where the format knows no turns.
+  public let conversation: (@Sendable (Conversation) throws -> [Int32])?
+  /// The tokens that end an answer, beside the model's own end of text.
+  public let ends: [Int32]
+
+  /// An encoder of its parts.
   public init(
-    ids: @escaping @Sendable (String, TextEncoder) throws -> [Int32],
-    conversation: (@Sendable (Conversation, TextEncoder) throws -> [Int32])? = nil,
-    ends: @escaping @Sendable (TextEncoder) throws -> [Int32] = { _ in [] }
+    ids: @escaping @Sendable (String) throws -> [Int32],
+    conversation: (@Sendable (Conversation) throws -> [Int32])? = nil, ends: [Int32] = []
   ) {
     (self.ids, self.conversation, self.ends) = (ids, conversation, ends)
   }
-
-  /// A text as it is.
-  public static let plain = PromptFormat(ids: { text, encoder in try encoder.prompt(text, ends: false) })
 }

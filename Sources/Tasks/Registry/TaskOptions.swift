@@ -83,6 +83,11 @@ public struct TaskOptions: Sendable, Equatable {
     }
   }
 
+  /// The values of `chat_template`, for people.
+  public static let templates =
+    "model (its own), another name of the model's, \(ChatTemplate.Own.allCases.map(\.rawValue).joined(separator: ", ")), a "
+    + "file of Jinja or GGUF"
+
   /// Whether a value of `chat_template` is a template itself, as runs keep those of files.
   static func isJinja(_ text: String) -> Bool { text.contains("{%") || text.contains("{{") }
 

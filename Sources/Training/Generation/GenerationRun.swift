@@ -21,8 +21,7 @@ public struct GenerationRun: Sendable {
   public let notices: [String]
   private let model: ModelConfig
   private let path: String
-  private let format: PromptFormat
-  private let encoder: TextEncoder
+  private let prompts: PromptEncoder
   private let scoring: ScoringRun
   let cluster: Cluster
   private let threads: Int
@@ -41,11 +40,7 @@ public struct GenerationRun: Sendable {
       (task.promptTemplate, task.maxSeqLength) = (template, 8)
       config.task = task
     }
-    do {
-      try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster))
-    } catch TaskError.badOption(key: "prompt_template", let problem) where template != nil {
-      throw GenerationError.badTemplate(problem: problem)
-    }
+    try self.init(Self.scoring(config, adapterDirectory, template, threads: threads, cluster))
   }
 
   /// Loads the model directory `path`, with the adapter in `adapterDirectory` if given.
@@ -58,8 +53,15 @@ public struct GenerationRun: Sendable {
     var adapter = AdapterConfig()
     adapter.strategy = "none"
     let config = RunConfig(name: "generate", model: path, task: task, adapter: adapter)
+    try self.init(Self.scoring(config, adapterDirectory, template, threads: threads, cluster))
+  }
+
+  /// The model of `config`, whose template is that of a flag if `template` says so.
+  private static func scoring(
+    _ config: RunConfig, _ adapterDirectory: String?, _ template: String?, threads: Int, _ cluster: Cluster
+  ) throws -> ScoringRun {
     do {
-      try self.init(ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster))
+      return try ScoringRun(config, adapterDirectory: adapterDirectory, threads: threads, cluster: cluster)
     } catch TaskError.badOption(key: "prompt_template", let problem) where template != nil {
       throw GenerationError.badTemplate(problem: problem)
     }
@@ -76,11 +78,11 @@ public struct GenerationRun: Sendable {
     (cluster, threads) = (run.cluster, run.pool.threads)
     path = run.modelDirectory
     model = run.model
-    format = scoring.task.prompts
-    encoder = try run.encoder()
+    let encoder = try run.encoder()
+    prompts = try scoring.task.prompts.encoder(encoder)
     tokenizer = encoder.tokenizer
     defaults = try GenerationDefaults(modelDirectory: path)
-    let ends = try (defaults.ends ?? model.eosTokenIDs) + format.ends(encoder).map(Int.init)
+    let ends = (defaults.ends ?? model.eosTokenIDs) + prompts.ends.map(Int.init)
     guard !ends.isEmpty else { throw TaskError.noEndOfText(directory: config.model) }
     generator = Generator(
       model: loaded, sites: run.geometry.sites, state: scoring.state, scale: scoring.scale, ends: ends,
@@ -114,7 +116,7 @@ public struct GenerationRun: Sendable {
 
   /// The ids of a prompt, put into the run's template if it has one. Throws if it leaves no room for a continuation.
   public func ids(of prompt: String, _ options: GenerationOptions) throws -> [Int32] {
-    var ids = try format.ids(prompt, encoder)
+    var ids = try prompts.ids(prompt)
     if ids.isEmpty { ids = [Int32(defaults.begin ?? model.bosTokenID ?? model.eosTokenID ?? 0)] }
     try model.check(ids: ids, path: path)
     try requireRoom(ids, options)
@@ -122,11 +124,11 @@ public struct GenerationRun: Sendable {
   }
 
   /// Whether prompts can be conversations.
-  public var knowsTurns: Bool { format.conversation != nil }
+  public var knowsTurns: Bool { prompts.conversation != nil }
 
   /// The ids of a conversation that the assistant is to go on with. Throws what the template says of it.
   public func ids(of conversation: Conversation) throws -> [Int32] {
-    guard let ids = try format.conversation?(conversation, encoder) else {
+    guard let ids = try prompts.conversation?(conversation) else {
       throw GenerationError.noTemplate(directory: path)
     }
     if ids.isEmpty { throw GenerationError.emptyPrompt }

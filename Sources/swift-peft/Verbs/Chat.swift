@@ -25,7 +25,7 @@ struct Chat: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Chat template: model (its own), alpaca, chatml, llama-2, llama-3, or a file of Jinja (default: the run's, or model).",
+      "Chat template: \(TaskOptions.templates) (default: the run's, or model).",
       valueName: "name"))
   var template: String?
 

@@ -29,8 +29,8 @@ struct Generate: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Prompt template: alpaca, model (the model's chat template), chatml, llama-2, llama-3, or a text with "
-        + "{instruction} (default: the run's template, or none).", valueName: "name"))
+      "Prompt template: \(TaskOptions.templates), or a text with {instruction} (default: the run's, or none).",
+      valueName: "name"))
   var template: String?
 
   @OptionGroup var flags: GenerationFlags

@@ -58,6 +58,9 @@ struct GenerationFlags: ParsableArguments {
   func validate() throws {
     try check("--max-new-tokens", maxNewTokens, atLeast: 1)
     try check("--min-new-tokens", minNewTokens, atLeast: 0)
+    if let minNewTokens, let maxNewTokens, minNewTokens > maxNewTokens {
+      throw ValidationError("--min-new-tokens \(minNewTokens) is above --max-new-tokens \(maxNewTokens)")
+    }
     try check("--top-k", topK, atLeast: 0)
     try check("--no-repeat-ngram-size", noRepeatNGramSize, atLeast: 0)
     if let temperature, !(temperature >= 0 && temperature.isFinite) {

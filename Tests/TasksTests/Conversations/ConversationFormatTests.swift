@@ -66,7 +66,7 @@ import Testing
     ("instruction}", "} without { (a brace itself is written twice)"),
     (
       "chat-ml",
-      "\"chat-ml\" has no {instruction}, and is no template's name; known are model (the model's own), alpaca, chatml, "
+      "\"chat-ml\" has no {instruction}, and is no template's name; known are model (its own), another name of the model's, alpaca, chatml, "
         + "llama-2, llama-3, completion, a file of Jinja or GGUF, or a text with {instruction} and {input}"
     ),
     (
