@@ -45,12 +45,13 @@ extension ChatTemplate {
       let start = loss == .last ? answers.last ?? 0 : conversation.promptLength
       if start > 0 {
         let before = try tried { Array(try render(conversation, 0..<start, special: special).text.utf8) }
-        guard let before, bytes.starts(with: before) || marksOneEach(targets, conversation) else {
+        if let before, bytes.starts(with: before) {
+          targets = targets.filter { $0.lowerBound >= before.count }
+        } else if marksOneEach(targets, conversation) {
+          targets = targets.suffix(loss == .last ? 1 : answers.count)
+        } else {
           throw UnclearAnswer(template: name, turn: start)
         }
-        targets =
-          bytes.starts(with: before)
-          ? targets.filter { $0.lowerBound >= before.count } : targets.suffix(loss == .last ? 1 : answers.count)
       }
     } else {
       let wanted = loss == .last ? answers.suffix(1) : answers[...]

@@ -168,6 +168,17 @@ import Testing
     #expect(try answers(template, prompted) == ["!", "4<|end|>"])
   }
 
+  /// Where the template takes no conversation that is cut off, one mark a turn tells them apart, several do not.
+  @Test func marksOfTemplatesThatTakeOnlyWholeConversations() throws {
+    let mark = "{% generation %}{{ m.content }}{% endgeneration %}"
+    func template(_ marks: String) -> String {
+      "{% if messages | length < 5 %}{{ raise_exception('too short') }}{% endif %}{% for m in messages %}"
+        + "{% if m.role == 'assistant' %}\(marks){% else %}{{ m.content }}{% endif %}{% endfor %}"
+    }
+    #expect(try answers(template(mark), turns, .last) == ["4"])
+    #expect(message { _ = try answers(template(mark + mark), turns, .last) }.contains("cannot tell which part"))
+  }
+
   /// As Qwen 3's: what was thought is forgotten once others have spoken, and an answer without any gets an empty thought.
   private let forgetful = """
     {% for m in messages %}{{ '<|' + m.role + '|>' }}{% if m.role == 'assistant' %}{% if loop.last %}\
