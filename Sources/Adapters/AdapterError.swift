@@ -8,6 +8,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case rankNotPositive(Int)
   /// r is above the smaller dimension of an adapted map.
   case rankTooLarge(rank: Int, path: String, inFeatures: Int, outFeatures: Int)
+  /// A size of the method that does not fit an adapted map.
+  case misfit(MethodMisfit, path: String)
   /// Sites that would share a tensor need different shapes of it.
   case shapesDiffer(strategy: String, role: TensorRole, module: String, first: String, second: String)
   /// Sites that would share a tensor have different ranks by `rank_pattern`.
@@ -65,6 +67,7 @@ public enum AdapterError: UserFacingError, Equatable {
     case .rankTooLarge(let rank, let path, let inFeatures, let outFeatures):
       let (limit, dimension) = inFeatures <= outFeatures ? (inFeatures, "in_features") : (outFeatures, "out_features")
       return "adapter.r: \(rank) is above the smaller dimension of \(path) (\(dimension) \(limit))"
+    case .misfit(let misfit, let path): return "adapter.\(misfit.key): \(misfit.problem) of \(path)"
     case .shapesDiffer(let strategy, let role, let module, let first, let second):
       let shared = "\(strategy) shares \(role.name) of \(module)"
       return "adapter.strategy: \(shared), but \(first) and \(second) differ in shape"

@@ -18,10 +18,14 @@ public struct SiteTable: Sendable {
   public let rank: Int
   /// The rank of every site.
   public let ranks: [Int]
-  /// The scale of every site; nil for that of the run, alpha / r.
+  /// The scale of every site; nil for that of the run.
   public let scales: [Double?]
+  /// s of the run: alpha / r, unless the method has another one.
+  public let scale: Double
   /// The method.
-  public let method: AdapterMethod
+  public private(set) var method: AdapterMethod
+  /// The adapted maps, as methods see them.
+  public let maps: AdaptedMaps
   /// Module types in order of first appearance.
   public let modules: [String]
   /// The roles of the method's tensors: A and B, or others.
@@ -30,7 +34,7 @@ public struct SiteTable: Sendable {
   public private(set) var tensors: [TensorKey] = []
   /// For every site, the keys of its tensors, in the order of `roles`; nil if the site has none of that role.
   private var keys: [[TensorKey?]]
-  private let specs: [TensorKey: AdapterTensor]
+  private var specs: [TensorKey: AdapterTensor]
   private let positionOfPath: [String: Int]
   /// For every tensor, the position of the first site that uses it.
   private var firstUsers: [TensorKey: Int] = [:]
@@ -38,19 +42,23 @@ public struct SiteTable: Sendable {
   /// The table that a run with `method` starts with.
   ///
   /// `ranks` and `scales`, if given, are those of each site. Throws every violation at once: a rank above the smaller
-  /// dimension of a site unless `ranksAreBounded` is false (PEFT's are not), shapes that cannot be shared.
+  /// dimension of a site unless `ranksAreBounded` is false (PEFT's are not), shapes that cannot be shared, sizes that do
+  /// not fit.
   public init(
-    sites: [Site], method: AdapterMethod, r: Int, ranks: [Int]? = nil, scales: [Double?]? = nil,
+    sites: [Site], method: AdapterMethod, r: Int, scale: Double = 1, ranks: [Int]? = nil, scales: [Double?]? = nil,
     ranksAreBounded: Bool = true
   ) throws {
     let sites = method.hasAdapters ? sites : []
     let ranks = ranks ?? sites.map { _ in r }
     let scales = scales ?? sites.map { _ in nil }
     precondition(ranks.count == sites.count && scales.count == sites.count)
-    let declared = zip(sites, ranks).map { method.tensors($0, $1) }
-    try Self.check(sites, declared, method, ranks, scales, ranksAreBounded)
-    (self.sites, self.ranks, self.scales) = (sites, ranks, scales)
-    self.method = method
+    let maps = AdaptedMaps(sites), isBounded = ranksAreBounded && method.design.ranksAreBounded
+    let misfits = try Self.misfits(sites, ranks, method, maps, ranksAreBounded: isBounded)
+    // Tensors of sizes that do not fit cannot be declared.
+    let declared = misfits.isEmpty ? zip(sites, ranks).map { method.design.tensors($0, $1, maps) } : []
+    try ErrorList.throwIfAny(misfits + Self.clashes(sites, declared, method, ranks, scales))
+    (self.sites, self.ranks, self.scales, self.scale) = (sites, ranks, scales, scale)
+    (self.method, self.maps) = (method, maps)
     rank = r
     modules = Array(sites.map(\.module).uniqued())
     let roles = Array(declared.joined().map(\.key.role).uniqued())
@@ -100,9 +108,46 @@ public struct SiteTable: Sendable {
       .map { key in users(of: key).map { sites[$0].layer }.sorted() }
   }
 
+  /// What a form sees of the site at `position`; `numbers` gives those of a tensor.
+  func tensors(ofSiteAt position: Int, _ weights: BaseWeights?, _ numbers: (TensorKey) -> [Float]) -> SiteTensors {
+    let site = sites[position], keys = keys(ofSiteAt: position)
+    return SiteTensors(
+      site: site, rank: ranks[position], scale: scales[position] ?? scale, maps: maps,
+      values: Dictionary(keys.map { ($0.role, numbers($0)) }) { first, _ in first },
+      baseWeight: weights?.weight(of: site))
+  }
+
+  /// The positions of sites that share a tensor in any of `roles`, directly or through others, in model order.
+  func groups(sharing roles: [TensorRole]) -> [[Int]] {
+    var groups: [(keys: Set<TensorKey>, positions: [Int])] = []
+    for position in sites.indices {
+      var keys = Set(roles.compactMap { key($0, ofSiteAt: position) }), positions: [Int] = []
+      if keys.isEmpty { continue }
+      let joined = groups.indices.filter { !groups[$0].keys.isDisjoint(with: keys) }
+      for index in joined {
+        keys.formUnion(groups[index].keys)
+        positions += groups[index].positions
+      }
+      for index in joined.reversed() { groups.remove(at: index) }
+      groups.append((keys, positions + [position]))
+    }
+    return groups.map(\.positions).sorted { $0[0] < $1[0] }
+  }
+
   /// The number of layers of the module type that is adapted in most layers.
   public var layerCount: Int {
     modules.map { module in Set(sites.filter { $0.module == module }.map(\.layer)).count }.max() ?? 0
+  }
+
+  /// This table for a run of `method`, which declares the same tensors: learning rates are not in files.
+  public func trained(by method: AdapterMethod) -> SiteTable {
+    precondition(method == self.method)
+    var table = self
+    for tensor in zip(sites, ranks).flatMap({ method.design.tensors($0, $1, maps) }) where specs[tensor.key] != nil {
+      table.specs[tensor.key] = tensor
+    }
+    table.method = method
+    return table
   }
 
   // MARK: - Edits
@@ -139,18 +184,29 @@ public struct SiteTable: Sendable {
     tensors = firstUsers.keys.sorted { order($0) < order($1) }
   }
 
-  private static func check(
-    _ sites: [Site], _ declared: [[AdapterTensor]], _ method: AdapterMethod, _ ranks: [Int], _ scales: [Double?],
-    _ ranksAreBounded: Bool
-  ) throws {
+  /// Every rank and size that does not fit its map.
+  private static func misfits(
+    _ sites: [Site], _ ranks: [Int], _ method: AdapterMethod, _ maps: AdaptedMaps, ranksAreBounded: Bool
+  ) throws -> [AdapterError] {
     if let rank = ranks.first(where: { $0 < 1 }) { throw AdapterError.rankNotPositive(rank) }
-    var errors: [AdapterError] = []
-    var first: [TensorKey: (site: Site, shape: [Int], rank: Int)] = [:]
-    for ((site, tensors), r) in zip(zip(sites, declared), ranks) {
+    return zip(sites, ranks).flatMap { site, r -> [AdapterError] in
+      var errors: [AdapterError] = []
       if ranksAreBounded, r > min(site.inFeatures, site.outFeatures) {
         errors.append(
           .rankTooLarge(rank: r, path: site.path, inFeatures: site.inFeatures, outFeatures: site.outFeatures))
       }
+      if let misfit = method.design.misfit(site, r, maps) { errors.append(.misfit(misfit, path: site.path)) }
+      return errors
+    }
+  }
+
+  /// Tensors that cannot be shared.
+  private static func clashes(
+    _ sites: [Site], _ declared: [[AdapterTensor]], _ method: AdapterMethod, _ ranks: [Int], _ scales: [Double?]
+  ) -> [AdapterError] {
+    var errors: [AdapterError] = []
+    var first: [TensorKey: (site: Site, shape: [Int], rank: Int)] = [:]
+    for ((site, tensors), r) in zip(zip(sites, declared), ranks) {
       for tensor in tensors {
         guard let other = first[tensor.key] else {
           first[tensor.key] = (site, tensor.shape, r)
@@ -180,7 +236,7 @@ public struct SiteTable: Sendable {
         break
       }
     }
-    try ErrorList.throwIfAny(errors)
+    return errors
   }
 
   /// The rank of the first site of `module`.
@@ -215,7 +271,7 @@ extension SiteTable: Equatable {
   /// Whether two tables are of the same method and share the same tensors between the same sites.
   public static func == (one: SiteTable, other: SiteTable) -> Bool {
     one.sites == other.sites && one.rank == other.rank && one.ranks == other.ranks && one.scales == other.scales
-      && one.method.name == other.method.name
+      && one.method == other.method
       && one.keys == other.keys
   }
 }

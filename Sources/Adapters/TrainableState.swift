@@ -20,11 +20,14 @@ public struct TrainableState: Sendable {
   private var firstMoments: FloatStorage
   private var secondMoments: FloatStorage
   private var layout: StateLayout
+  /// The base model's, where the method needs them.
+  private let weights: BaseWeights?
 
-  /// A state of zeros, for tensors to be filled in.
-  public init(table: SiteTable, head: [HeadParameter]) {
+  /// A state of zeros, for tensors to be filled in. `weights` are needed where the method says so.
+  public init(table: SiteTable, head: [HeadParameter], weights: BaseWeights? = nil) {
     self.table = table
     self.head = head
+    self.weights = weights
     layout = StateLayout(table, head)
     values = FloatStorage(zeros: layout.storageCount)
     firstMoments = FloatStorage(zeros: layout.trainedCount)
@@ -39,19 +42,25 @@ public struct TrainableState: Sendable {
   public var headReferences: [ParameterReference] { layout.head }
 
   /// Gives the adapter its start: as in PEFT, A is kaiming-uniform with a = √5 and B is zero, so that the first forward
-  /// pass equals the base model's. Each tensor's numbers depend on its name and the seed only.
-  public mutating func initializeAdapter(philox: Philox) {
-    for key in table.tensors {
-      let tensor = table.tensor(key), count = tensor.shape.reduce(1, *)
-      switch tensor.start {
-      case .zeros: continue
-      case .constant(let value): self[key] = [Float](repeating: value, count: count)
-      case .kaimingUniform:
-        let columns = tensor.shape[tensor.shape.count - 1]
-        self[key] = philox.uniform(
-          count, bound: 1 / Float(columns).squareRoot(), stream: table.initialisationKey(key))
-      case .normal(let deviation):
-        self[key] = philox.normal(count, deviation: deviation, stream: table.initialisationKey(key))
+  /// pass equals the base model's. Each tensor's numbers depend on its name and the seed only, and on the base model's
+  /// weights if the method says so. Throws where those have no such start.
+  public mutating func initializeAdapter(philox: Philox) throws {
+    for key in table.tensors where table.tensor(key).start != .zeros {
+      self[key] = table.tensor(key).startValues(philox, stream: table.initialisationKey(key))
+    }
+    guard let start = table.method.design.start else { return }
+    for group in table.groups(sharing: start.roles) {
+      let site = table.sites[group[0]]
+      guard let weight = SiteWeight.mean(group.compactMap { weights?.weight(of: table.sites[$0]) }) else {
+        preconditionFailure("\(site.path): no base weight for its start")
+      }
+      let values = try start.values(
+        WeightStart.Subject(
+          site: site, rank: table.ranks[group[0]], scale: table.scales[group[0]] ?? table.scale, weight: weight,
+          philox: philox, stream: Philox.stream(named: "start \(site.path)")))
+      for (role, values) in values {
+        guard let key = table.key(role, ofSiteAt: group[0]) else { continue }
+        self[key] = values
       }
     }
   }
@@ -97,10 +106,12 @@ public struct TrainableState: Sendable {
     makeProducts(at: Array(table.sites.indices))
   }
 
-  /// Ranges of trained numbers and whether weight decay acts on them: adapters and matrices yes, biases no.
-  public var decayRanges: [(range: Range<Int>, decays: Bool)] {
-    let adapter = layout.trainedAdapterCount
-    return (adapter > 0 ? [(0..<adapter, true)] : []) + zip(head, layout.head).map { ($1.range, $0.decays) }
+  /// Ranges of trained numbers, whether weight decay acts on them (adapters and matrices yes, biases no), and their
+  /// learning rate in units of the run's.
+  public var parameterGroups: [(range: Range<Int>, decays: Bool, rateFactor: Double)] {
+    let vectorRate = table.method.design.vectorRateFactor
+    return layout.adapterRates.map { ($0.range, true, $0.factor) }
+      + zip(head, layout.head).map { ($1.range, $0.decays, $0.shape.count == 1 ? vectorRate : 1) }
   }
 
   /// A trained tensor's AdamW moments; nil for one that is not trained.
@@ -176,6 +187,7 @@ public struct TrainableState: Sendable {
   ///
   /// `gradients` has `storageCount` numbers; afterwards only the trained ones, which come first, may differ from 0.
   public func pullBack(_ gradients: FloatStorage) {
+    defer { if storageCount > parameterCount { gradients.clear(from: parameterCount) } }
     guard let form = table.method.form else { return }
     for position in table.sites.indices {
       guard let product = layout.product(position, table) else { continue }
@@ -189,14 +201,11 @@ public struct TrainableState: Sendable {
         gradients[reference.range] = zip(gradients[reference.range], values).map { $0 + $1 }
       }
     }
-    gradients.clear(from: parameterCount)
   }
 
   /// The tensors of the site at `position`.
   func tensors(ofSiteAt position: Int) -> SiteTensors {
-    SiteTensors(
-      site: table.sites[position], rank: table.ranks[position],
-      values: Dictionary(table.keys(ofSiteAt: position).map { ($0.role, self[$0]) }) { first, _ in first })
+    table.tensors(ofSiteAt: position, weights) { self[$0] }
   }
 
   // MARK: - Edits of the table
@@ -237,7 +246,8 @@ struct StateLayout: Sendable {
   private(set) var head: [ParameterReference] = []
   /// Of a method with a form, by the position of the site.
   private var products: [Product] = []
-  private(set) var trainedAdapterCount = 0
+  /// Learning rates of the adapter's trained numbers, in units of the run's.
+  private(set) var adapterRates: [(range: Range<Int>, factor: Double)] = []
   private(set) var trainedCount = 0
   private(set) var storageCount = 0
 
@@ -247,8 +257,15 @@ struct StateLayout: Sendable {
       let (l, r) = (left.element, right.element)
       return (roles[l.role] ?? 0, l.layer ?? -1, left.offset) < (roles[r.role] ?? 0, r.layer ?? -1, right.offset)
     }.map(\.element)
-    for key in order where table.tensor(key).trains { tensors[key] = place(table.shape(key)) }
-    trainedAdapterCount = storageCount
+    for key in order where table.tensor(key).trains {
+      let reference = place(table.shape(key)), factor = table.tensor(key).rateFactor
+      tensors[key] = reference
+      if let last = adapterRates.last, last.factor == factor {
+        adapterRates[adapterRates.count - 1].range = last.range.lowerBound..<reference.range.upperBound
+      } else {
+        adapterRates.append((reference.range, factor))
+      }
+    }
     self.head = head.map { place($0.shape) }
     trainedCount = storageCount
     for key in order where !table.tensor(key).trains { tensors[key] = place(table.shape(key)) }
@@ -257,8 +274,8 @@ struct StateLayout: Sendable {
 
   /// All A's, then all B's, then the row scales.
   private mutating func makeProducts(_ table: SiteTable, _ form: ProductForm) -> [Product] {
-    let a = zip(table.sites, table.ranks).map { place([form.rank($0, $1), $0.inFeatures]) }
-    let b = zip(table.sites, table.ranks).map { place([$0.outFeatures, form.rank($0, $1)]) }
+    let a = zip(table.sites, table.ranks).map { place([form.rank($0, $1, table.maps), $0.inFeatures]) }
+    let b = zip(table.sites, table.ranks).map { place([$0.outFeatures, form.rank($0, $1, table.maps)]) }
     let rowScales = table.sites.map { form.scalesRows ? place([$0.outFeatures]) : nil }
     return table.sites.indices.map { Product(a: a[$0], b: b[$0], rowScale: rowScales[$0]) }
   }

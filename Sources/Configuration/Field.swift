@@ -47,6 +47,16 @@ struct Field<Section: Sendable>: Sendable {
     self.init(key, member, kind.orNull)
   }
 
+  /// A field that is read and written in its own way.
+  init(
+    _ key: String, below: [SchemaKey], schema: JSONValue,
+    read: @escaping @Sendable (JSONNode, String, inout Section, inout ConfigProblems) -> Void,
+    write: @escaping @Sendable (Section) -> JSONValue
+  ) {
+    (self.key, isRequired, isOmittedIfNull) = (key, false, true)
+    (self.below, self.schema, self.read, self.write) = (below, schema, read, write)
+  }
+
   /// A section within the section; null leaves all of its defaults.
   init<Inner: ConfigSection>(
     _ key: String, section member: any WritableKeyPath<Section, Inner> & Sendable, _ catalog: Catalog,

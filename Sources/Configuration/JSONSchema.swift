@@ -63,7 +63,7 @@ extension RunConfig {
 }
 
 enum FieldDescriptions {
-  static let text = top.merging(task) { $1 }.merging(adapter) { $1 }.merging(training) { $1 }
+  static let text = top.merging(task) { $1 }.merging(adapter) { $1 }.merging(methods) { $1 }.merging(training) { $1 }
 
   private static let top = [
     "name": "What the run is called; default: the config file's name without its extension.",
@@ -136,6 +136,8 @@ enum FieldDescriptions {
     "adapter.layers_pattern": "What stands before a layer's number in paths, for layers_to_transform; null: anything.",
     "adapter.rank_pattern": "Ranks of maps that have another one, by regular expressions for the ends of paths.",
     "adapter.alpha_pattern": "The lora_alpha of maps that have another one, likewise.",
+    "adapter.lora_plus_ratio":
+      "LoRA+: the learning rate of B's and of vectors, in units of learning_rate; null: all train alike.",
     "adapter.init_from": "A native or PEFT adapter directory to start from.",
     "adapter.aslora": "When and how aslora merges; without effect on other strategies.",
     "adapter.aslora.start_step": "No merge up to this step; null: 4.6 % of all steps.",
@@ -145,6 +147,16 @@ enum FieldDescriptions {
     "adapter.aslora.metric": "Distance measure between groups.",
     "adapter.aslora.direction": "Which B the merged group keeps.",
   ]
+
+  /// What methods say of their own options.
+  private static let methods: [String: String] = {
+    var texts: [String: String] = [:]
+    for method in Catalog.standard.methods where !method.declaredOptions.isEmpty {
+      texts["adapter.\(method.name)"] = "Options of \(method.name); only for this strategy."
+      for option in method.declaredOptions { texts["adapter.\(method.name).\(option.key)"] = option.summary }
+    }
+    return texts
+  }()
 
   private static let training = [
     "training.num_train_epochs": "Passes over the training data; may be fractional.",

@@ -30,8 +30,12 @@ public struct AdapterConfig: Sendable, Equatable {
   public var alphaPattern: [ModuleValue<Double>]?
   /// A native or PEFT adapter directory to start from.
   public var initFrom: String?
+  /// LoRA+: the learning rate of B's and vectors, in units of `learning_rate`; nil: all train alike.
+  public var loraPlusRatio: Double?
   /// When and how `aslora` merges; without effect on other strategies.
   public var aslora = ASLoRAOptions()
+  /// The options of other methods, by their names, as far as they are given.
+  public var options: [String: MethodValues] = [:]
 
   /// Every default.
   public init() {}
@@ -46,7 +50,14 @@ public struct AdapterConfig: Sendable, Equatable {
     return placement
   }
 
-  /// The options of methods.
+  /// The method, with its options. Throws if none of `methods` has its name.
+  public func method(among methods: [AdapterMethod]) throws -> AdapterMethod {
+    var method = try AdapterMethod.named(strategy, among: methods).with(options[strategy] ?? MethodValues())
+    if let loraPlusRatio { method = method.withLoRAPlus(ratio: loraPlusRatio) }
+    return method
+  }
+
+  /// The options of procedures.
   public var methodOptions: MethodOptions { MethodOptions(aslora: aslora) }
 }
 
@@ -65,8 +76,9 @@ extension AdapterConfig: ConfigSection {
       Field("rank_pattern", optional: \.rankPattern, .byPattern("a rank", .integer(1...))).omittedIfNull,
       Field("alpha_pattern", optional: \.alphaPattern, .byPattern("an alpha", .number(above: 0))).omittedIfNull,
       Field("init_from", optional: \.initFrom, .text),
+      Field("lora_plus_ratio", optional: \.loraPlusRatio, .number(atLeast: 1)).omittedIfNull,
       Field("aslora", section: \.aslora, catalog),
-    ]
+    ] + catalog.methods.filter { !$0.declaredOptions.isEmpty }.map(Field.init(optionsOf:))
   }
 }
 

@@ -54,12 +54,15 @@ struct StepBenchmark: ParsableCommand {
       path: directory.path, config: config, labels: 2, philox: philox, precision: precision)
     let table = try SiteTable(
       sites: TargetSelection(["query", "value"]).select(from: geometry.sites),
-      method: AdapterMethod.named(strategy), r: 8)
-    var state = TrainableState(table: table, head: HeadParameter.all(config: config, labels: 2))
-    state.initializeAdapter(philox: philox)
+      method: AdapterMethod.named(strategy), r: 8, scale: 2)
+    let weights =
+      try table.method.needsWeights
+      ? BaseWeights(geometry.checkpoint(directory.path), geometry, sites: table.sites, philox: philox) : nil
+    var state = TrainableState(table: table, head: HeadParameter.all(config: config, labels: 2), weights: weights)
+    try state.initializeAdapter(philox: philox)
     let pool = WorkerPool(threads: threads)
     let engine = Engine(
-      Classification(), model: .classifier(classifier.model), sites: geometry.sites, scale: 2, pool: pool,
+      Classification(), model: .classifier(classifier.model), sites: geometry.sites, scale: table.scale, pool: pool,
       precision: precision, recomputes: gradientCheckpointing)
     var training = TrainingConfig()
     training.trainBatchSize = batch

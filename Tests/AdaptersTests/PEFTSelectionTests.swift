@@ -90,7 +90,7 @@ import Testing
       for (position, site) in table.sites.enumerated() {
         let right = try #require(expected["\(geometry.basePrefix).\(site.path)"]?.array)
         #expect(table.ranks[position] == right[0].integer, "case \(number): \(site.path)")
-        #expect((table.scales[position] ?? placement.scale) == right[1].number, "case \(number): \(site.path)")
+        #expect((table.scales[position] ?? table.scale) == right[1].number, "case \(number): \(site.path)")
       }
     }
   }

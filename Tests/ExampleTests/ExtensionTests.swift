@@ -68,7 +68,7 @@ private let toyMethod: AdapterMethod = {
 private let toyTwice = AdapterMethod(
   name: "toy-twice", summary: "LoRA, twice",
   form: ProductForm(
-    rank: { 2 * $1 },
+    rank: { 2 * $0 },
     build: { tensors in
       let rows = tensors[.b].chunks(ofCount: tensors.rank)
       return SiteProduct(
@@ -255,7 +255,7 @@ extension Zip2Sequence {
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     try PEFTExport(stored, geometry: geometry).write(to: directory)
     let read = try PEFTAdapter.read(directory, geometry: geometry).expanded
-    #expect(read.entries == stored.expanded.entries)
+    #expect(try read.entries == stored.expanded.entries)
     #expect(read.entries.allSatisfy { $0.rank == 6 && $0.scale == 2 })
   }
 

@@ -32,7 +32,7 @@ import Testing
     let table = try SiteTable(sites: golden.table.sites, method: strategy, r: 4)
     var state = TrainableState(table: table, head: HeadParameter.all(config: golden.classifier.model.config, labels: 2))
     let philox = Philox(seed: 42)
-    state.initializeAdapter(philox: philox)
+    try state.initializeAdapter(philox: philox)
     for (index, parameter) in state.head.enumerated() {
       state[head: index] = parameter.freshValues(philox: philox, deviation: 0.02)
     }
@@ -193,7 +193,7 @@ import Testing
       let table = try SiteTable(sites: sites, method: AdapterMethod.named(strategy), r: 4)
       var state = TrainableState(
         table: table, head: HeadParameter.all(config: golden.classifier.model.config, labels: 2))
-      state.initializeAdapter(philox: Philox(seed: 9))
+      try state.initializeAdapter(philox: Philox(seed: 9))
       for index in state.head.indices {
         state[head: index] = state.head[index].freshValues(philox: Philox(seed: 9), deviation: 0.02)
       }

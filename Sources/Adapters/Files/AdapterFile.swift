@@ -19,14 +19,15 @@ public enum AdapterFile {
   public static let configName = "adapter_config.json"
   static let format = "swift-peft"
   /// The newest format. Version 1 has A's and B's only; version 2 any tensor that a method declares; version 3 ranks and
-  /// scales of single maps, and an expression as `target_modules`; version 4 heads for any number of labels.
-  static let formatVersion = 4
+  /// scales of single maps, and an expression as `target_modules`; version 4 heads for any number of labels; version 5
+  /// options of methods.
+  static let formatVersion = 5
   static let headPrefix = "head."
 
   /// Writes both files into `directory`, which exists. The config comes last.
   public static func write(_ adapter: StoredAdapter, to directory: String) throws {
     let table = adapter.table
-    var tensors = table.tensors.map { key in
+    var tensors = table.tensors.filter { table.tensor($0).isStored }.map { key in
       SafetensorsTensor(name: table.name(of: key), shape: table.shape(key), adapter.tensors[key] ?? [])
     }
     tensors += adapter.head.map { SafetensorsTensor(name: headPrefix + $0, shape: $1.shape, $1.values) }
@@ -49,6 +50,11 @@ public enum AdapterFile {
     var file = try AdapterTensors(path: "\(directory)/\(tensorsName)")
     var tensors: [TensorKey: [Float]] = [:]
     for key in table.tensors {
+      guard table.tensor(key).isStored else {
+        // Its seed is its own, whatever the run's was.
+        tensors[key] = table.tensor(key).startValues(Philox(seed: 0), stream: table.initialisationKey(key))
+        continue
+      }
       let user = table.firstUser(of: key).map { table.sites[$0].path } ?? ""
       tensors[key] = try file.take(table.name(of: key), user: user, expected: table.shape(key))
     }
@@ -75,7 +81,8 @@ public enum AdapterFile {
     }
     let members: JSONValue = [
       "format": .string(format), "format_version": .integer(version(of: adapter)),
-      "strategy": .string(table.method.name), "r": .integer(table.rank),
+      "strategy": .string(table.method.name),
+      "options": table.method.options.members.isEmpty ? .null : table.method.options.json, "r": .integer(table.rank),
       "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
       "use_rslora": .bool(metadata.useRSLoRA), "target_modules": metadata.targetModules.json,
       "base_model_name_or_path": .string(metadata.baseModel), "model_type": .string(metadata.modelType),
@@ -91,6 +98,7 @@ extension AdapterFile {
   /// The oldest format that can hold it, so that programs of then can read it.
   private static func version(of adapter: StoredAdapter) -> Int {
     let table = adapter.table
+    if !table.method.options.members.isEmpty { return 5 }
     if adapter.metadata.problemType != nil { return 4 }
     if case .expression = adapter.metadata.targetModules { return 3 }
     if table.ranks.contains(where: { $0 != table.rank }) || table.scales.contains(where: { $0 != nil }) { return 3 }
@@ -132,7 +140,8 @@ private struct NativeConfig {
   private let methods: [AdapterMethod]
 
   private static let keys = [
-    "format", "format_version", "strategy", "r", "lora_alpha", "lora_dropout", "use_rslora", "target_modules",
+    "format", "format_version", "strategy", "options", "r", "lora_alpha", "lora_dropout", "use_rslora",
+    "target_modules",
     "base_model_name_or_path", "model_type", "task_type", "labels", "problem_type", "step", "sites",
   ]
 
@@ -158,15 +167,32 @@ private struct NativeConfig {
       loraAlpha: try config.member("lora_alpha").number(),
       loraDropout: try config.member("lora_dropout").number(), useRSLoRA: try config.member("use_rslora").bool(),
       targetModules: try TargetModules(config.member("target_modules")), step: try config.member("step").integer())
-    return (try table(), metadata)
+    return (try table(metadata), metadata)
   }
 
-  private func table() throws -> SiteTable {
+  /// The method, with the options that the file gives.
+  private func method() throws -> AdapterMethod {
     let strategy = try config.member("strategy"), name = try strategy.string()
     guard let method = methods.first(where: { $0.name == name }) else {
       let names = methods.map(\.name).joined(separator: ", ")
       throw strategy.error(.wrongValue(expected: "one of \(names)", found: JSONWriter.quoted(name.clipped)))
     }
+    guard let section = try config.optional("options") else { return method }
+    try section.requireOnly(method.declaredOptions.map(\.key))
+    var values = MethodValues()
+    for option in method.declaredOptions {
+      let field = try section.member(option.key)
+      guard let value = option.value(field.node) else {
+        throw field.error(
+          .wrongValue(expected: option.expected, found: JSONWriter.text(field.node.value, pretty: false)))
+      }
+      values[option.key] = value
+    }
+    return method.with(values)
+  }
+
+  private func table(_ metadata: AdapterMetadata) throws -> SiteTable {
+    let method = try method()
     let entries = try config.member("sites").members().map { (try site($0, $1), $1) }
     var seen: [String: Set<Int>] = [:]
     for (site, entry) in entries where !seen[site.module, default: []].insert(site.layer).inserted {
@@ -174,7 +200,7 @@ private struct NativeConfig {
     }
     let r = try config.member("r").integer()
     var table = try SiteTable(
-      sites: entries.map(\.0), method: method, r: r,
+      sites: entries.map(\.0), method: method, r: r, scale: metadata.scale(method, rank: r),
       ranks: method.hasAdapters ? entries.map { try $0.1.optional("r")?.integer(atLeast: 1) ?? r } : nil,
       scales: method.hasAdapters ? entries.map { try $0.1.optional("scale")?.number() } : nil)
     for (_, entry) in entries {

@@ -51,6 +51,8 @@ public struct AdapterFileError: UserFacingError, Equatable {
 public enum AdapterFormatError: UserFacingError, Equatable {
   /// A map that is more than a LoRA.
   case notPlainLoRA(format: String, path: String)
+  /// A method whose product depends on the base model, without that.
+  case needsWeights(strategy: String)
   /// A family that llama.cpp does not know.
   case otherFamily(String, supported: [String])
   /// A classification head, for which llama.cpp has no place.
@@ -65,6 +67,7 @@ public enum AdapterFormatError: UserFacingError, Equatable {
     switch self {
     case .notPlainLoRA(let format, let path):
       "--format \(format): \(path) scales the rows of its weight, which a plain LoRA cannot hold; use merge"
+    case .needsWeights(let strategy): "the strategy \(strategy) needs the weights of the base model"
     case .otherFamily(let family, let supported):
       "--format gguf: llama.cpp has no names for a \(family) adapter; supported: \(supported.joined(separator: ", "))"
     case .head(let tensor):

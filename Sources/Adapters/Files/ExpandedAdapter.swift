@@ -79,7 +79,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
     let rank = entries.map(\.rank).max() ?? 0
     let scale = entries.map(\.scale).first { $0 != 0 } ?? 0
     let table = try SiteTable(
-      sites: entries.map(\.site), method: .lora, r: rank, ranks: entries.map(\.rank),
+      sites: entries.map(\.site), method: .lora, r: rank, scale: scale, ranks: entries.map(\.rank),
       scales: entries.map { $0.scale == scale ? nil : $0.scale }, ranksAreBounded: false)
     var tensors: [TensorKey: [Float]] = [:]
     for entry in entries {

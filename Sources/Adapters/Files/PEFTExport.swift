@@ -31,20 +31,22 @@ public struct PEFTExport: Sendable {
     self.pooler = pooler
     self.revision = revision
     metadata = adapter.metadata
-    let fused = adapter.expanded.fused(geometry)
+    let fused = try adapter.expanded.fused(geometry)
     try fused.requirePlain(format: "peft")
     if let site = geometry.sites.first, fused.entries.isEmpty {
       let zeros = ExpandedAdapter.Entry(
-        site: site, rank: 1, scale: adapter.metadata.scale(rank: 1),
+        site: site, rank: 1,
+        scale: loraScale(alpha: adapter.metadata.loraAlpha, rank: 1, useRSLoRA: adapter.metadata.useRSLoRA),
         a: [Float](repeating: 0, count: site.inFeatures), b: [Float](repeating: 0, count: site.outFeatures))
       expanded = ExpandedAdapter(entries: [zeros], head: fused.head)
       (rank, loraAlpha) = (1, metadata.loraAlpha)
     } else {
       expanded = fused
-      let first = fused.entries[0], isForm = adapter.table.method.form != nil
-      rank = isForm ? first.rank : adapter.table.rank
+      let first = fused.entries[0], design = adapter.table.method.design
+      let isPlain = design.form == nil && design.scale == .alphaOverRank
+      rank = isPlain ? adapter.table.rank : first.rank
       // PEFT divides by its own r, which may differ from the run's.
-      loraAlpha = isForm ? Self.alpha(of: first, metadata) : metadata.loraAlpha
+      loraAlpha = isPlain ? metadata.loraAlpha : Self.alpha(of: first, metadata)
     }
   }
 

@@ -1,5 +1,5 @@
 /// An adapter as it is on disk: the table of sharing, each distinct tensor once, and the task's head.
-public struct StoredAdapter: Sendable, Equatable {
+public struct StoredAdapter: Sendable {
   /// Which tensors every adapted map uses, ASLoRA's groups as they were.
   public var table: SiteTable
   /// The numbers of each distinct tensor, row-major.
@@ -8,6 +8,8 @@ public struct StoredAdapter: Sendable, Equatable {
   public var head: [String: HeadTensor]
   /// What the config file says beside the sharing.
   public var metadata: AdapterMetadata
+  /// The base model's weights, where the method needs them.
+  public var weights: BaseWeights?
 
   /// An adapter. Every tensor of `table` must be there in its shape.
   public init(
@@ -20,23 +22,33 @@ public struct StoredAdapter: Sendable, Equatable {
   }
 
   /// s in h = W x + s · B A x, of the maps that have none of their own.
-  public var scale: Double { metadata.scale(rank: table.rank) }
+  public var scale: Double { table.scale }
 
-  /// Every adapted map with its own A and B, whatever they share and whatever they are made of.
+  /// Every adapted map with its own A and B, whatever they share and whatever they are made of. Throws if the method needs
+  /// the base model's weights and they are not there.
   public var expanded: ExpandedAdapter {
-    ExpandedAdapter(entries: table.sites.indices.map(entry), head: head)
+    get throws {
+      if table.method.form?.needsWeights == true, weights == nil {
+        throw AdapterFormatError.needsWeights(strategy: table.method.name)
+      }
+      return ExpandedAdapter(entries: table.sites.indices.map(entry), head: head)
+    }
   }
 
   private func entry(_ position: Int) -> ExpandedAdapter.Entry {
-    let site = table.sites[position], rank = table.ranks[position]
-    let values = SiteTensors(
-      site: site, rank: rank,
-      values: Dictionary(table.keys(ofSiteAt: position).map { ($0.role, tensors[$0] ?? []) }) { first, _ in first })
+    let values = table.tensors(ofSiteAt: position, weights) { tensors[$0] ?? [] }
     let product =
-      table.method.form?.build(values) ?? SiteProduct(rank: rank, a: values[.a], b: values[.b])
+      table.method.form?.build(values) ?? SiteProduct(rank: values.rank, a: values[.a], b: values[.b])
     return ExpandedAdapter.Entry(
-      site: site, rank: product.rank, scale: table.scales[position] ?? scale, a: product.a, b: product.b,
+      site: values.site, rank: product.rank, scale: values.scale, a: product.a, b: product.b,
       rowScale: product.rowScale)
+  }
+}
+
+extension StoredAdapter: Equatable {
+  /// Whether two adapters have the same tables, numbers, heads and metadata.
+  public static func == (one: StoredAdapter, other: StoredAdapter) -> Bool {
+    one.table == other.table && one.tensors == other.tensors && one.head == other.head && one.metadata == other.metadata
   }
 }
 
@@ -95,8 +107,8 @@ public struct AdapterMetadata: Sendable, Equatable {
     self.step = step
   }
 
-  /// s = alpha / r, or alpha / √r for rsLoRA.
-  public func scale(rank: Int) -> Double {
-    loraScale(alpha: loraAlpha, rank: rank, useRSLoRA: useRSLoRA)
+  /// s of a map of this rank under `method`.
+  public func scale(_ method: AdapterMethod, rank: Int) -> Double {
+    method.design.scale.value(alpha: loraAlpha, rank: rank, useRSLoRA: useRSLoRA)
   }
 }

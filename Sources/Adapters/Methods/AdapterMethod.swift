@@ -13,8 +13,9 @@ import StrictJSON
 ///       }
 ///     }
 ///
-/// A method with other tensors gives a `form`, which makes A and B of them. Listed in `all`, a method trains, saves,
-/// resumes, folds, exports and shows up in `compare-params`.
+/// A method with other tensors gives a `form`, which makes A and B of them; one with options declares them, and makes its
+/// design of their values. Listed in `all`, a method trains, saves, resumes, folds, exports and shows up in
+/// `compare-params`, in the config's schema and in the documentation's table.
 public struct AdapterMethod: Sendable {
   /// The name in configs: `share-a`.
   public let name: String
@@ -22,25 +23,58 @@ public struct AdapterMethod: Sendable {
   public let summary: String
   /// Whether there are adapters at all; false trains the task's head alone.
   public let hasAdapters: Bool
-  /// The tensors of a site for the rank r of the config.
-  public let tensors: @Sendable (_ site: Site, _ rank: Int) -> [AdapterTensor]
-  /// What is multiplied, made of the tensors; nil if the tensors are A and B themselves.
-  public let form: ProductForm?
-  /// What the method does between two steps; nil for nothing.
-  public let procedure: MethodProcedureKind?
+  /// What the section of its name in the config may give.
+  public let declaredOptions: [MethodOption]
+  /// The values of its options.
+  public let options: MethodValues
+  /// What the values make of the method.
+  public internal(set) var design: MethodDesign
+  private let make: @Sendable (MethodValues) -> MethodDesign
 
-  /// A method.
+  /// A method with options.
+  public init(
+    name: String, summary: String, options: [MethodOption], design: @escaping @Sendable (MethodValues) -> MethodDesign
+  ) {
+    self.init(name, summary, true, options, MethodValues(defaultsOf: options), design)
+  }
+
+  /// A method without options.
   public init(
     name: String, summary: String, hasAdapters: Bool = true, form: ProductForm? = nil,
     procedure: MethodProcedureKind? = nil,
     tensors: @escaping @Sendable (_ site: Site, _ rank: Int) -> [AdapterTensor]
   ) {
-    self.name = name
-    self.summary = summary
-    self.hasAdapters = hasAdapters
-    self.form = form
-    self.procedure = procedure
-    self.tensors = tensors
+    self.init(name, summary, hasAdapters, [], MethodValues()) { _ in
+      MethodDesign(form: form, procedure: procedure) { site, rank, _ in tensors(site, rank) }
+    }
+  }
+
+  private init(
+    _ name: String, _ summary: String, _ hasAdapters: Bool, _ declared: [MethodOption], _ values: MethodValues,
+    _ make: @escaping @Sendable (MethodValues) -> MethodDesign
+  ) {
+    (self.name, self.summary, self.hasAdapters) = (name, summary, hasAdapters)
+    (declaredOptions, options, self.make) = (declared, values, make)
+    design = make(values)
+  }
+
+  /// The method with these values of its options; those that are not given keep their defaults.
+  public func with(_ values: MethodValues) -> AdapterMethod {
+    AdapterMethod(name, summary, hasAdapters, declaredOptions, options.replacing(values), make)
+  }
+
+  /// How A and B are made; nil if the method's tensors are A and B themselves.
+  public var form: ProductForm? { design.form }
+  /// What the method does between two steps; nil for nothing.
+  public var procedure: MethodProcedureKind? { design.procedure }
+  /// Whether a state of the method can only be made where the base model's weights are.
+  public var needsWeights: Bool { design.start != nil || form?.needsWeights == true }
+}
+
+extension AdapterMethod: Equatable {
+  /// Whether two methods declare the same tensors.
+  public static func == (one: AdapterMethod, other: AdapterMethod) -> Bool {
+    one.name == other.name && one.options == other.options
   }
 }
 
@@ -57,142 +91,94 @@ extension AdapterMethod {
   }
 }
 
-/// What a tensor is to a site: A, B, or another one that a method declares.
-public struct TensorRole: Sendable, Hashable {
-  /// The name in `adapter_config.json`: `A`.
-  public let name: String
-  /// What follows the map's path in the tensor file: `lora_A.weight`.
-  public let fileName: String
+/// What a method is for given values of its options.
+public struct MethodDesign: Sendable {
+  /// The tensors of a site for its rank r.
+  public var tensors: @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> [AdapterTensor]
+  /// What is multiplied, made of the tensors; nil if the tensors are A and B themselves.
+  public var form: ProductForm?
+  /// What the method does between two steps; nil for nothing.
+  public var procedure: MethodProcedureKind?
+  /// Numbers that some tensors start with and that follow from the base model's weights; nil for none.
+  public var start: WeightStart?
+  /// s in h = W x + s · B (A x).
+  public var scale: MethodScale
+  /// Whether r may not be above the smaller dimension of a map.
+  public var ranksAreBounded: Bool
+  /// The learning rate of the head's vectors, in units of the run's (LoRA+).
+  var vectorRateFactor = 1.0
+  /// What of the method does not fit a map: a size that does not divide, a bank longer than the tensor.
+  public var misfit: @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> MethodMisfit?
 
-  /// A role of a method's own; its tensors are called `lora_NAME`.
-  public init(_ name: String, fileName: String? = nil) {
-    (self.name, self.fileName) = (name, fileName ?? "lora_\(name)")
-  }
-
-  /// A in R^{r×in}.
-  public static let a = TensorRole("A", fileName: "lora_A.weight")
-  /// B in R^{out×r}.
-  public static let b = TensorRole("B", fileName: "lora_B.weight")
-}
-
-/// Names one distinct tensor of an adapter. Sites that name the same key share the tensor.
-public struct TensorKey: Sendable, Hashable {
-  /// A, B, or another one.
-  public let role: TensorRole
-  /// Module type of the sites that use it.
-  public let module: String
-  /// The layer whose tensor this is; nil if the whole stack shares one.
-  public let layer: Int?
-
-  /// A key.
-  public init(role: TensorRole, module: String, layer: Int?) {
-    self.role = role
-    self.module = module
-    self.layer = layer
-  }
-}
-
-/// A tensor that a method declares for a site.
-public struct AdapterTensor: Sendable, Equatable {
-  /// The numbers it starts with.
-  public enum Start: Sendable, Equatable {
-    case zeros
-    case constant(Float)
-    /// U(−1/√n, 1/√n) with the length n of the last dimension: kaiming-uniform with a = √5, as PEFT draws A.
-    case kaimingUniform
-    /// N(0, deviation²).
-    case normal(deviation: Double)
-  }
-
-  /// Its name; sites that give the same key share the tensor.
-  public let key: TensorKey
-  /// Lengths of one or two dimensions.
-  public let shape: [Int]
-  /// How it starts.
-  public let start: Start
-  /// Whether it is trained.
-  public let trains: Bool
-
-  /// A tensor.
-  public init(_ key: TensorKey, shape: [Int], start: Start, trains: Bool = true) {
-    (self.key, self.shape, self.start, self.trains) = (key, shape, start, trains)
-  }
-
-  /// A [r, in] of a site, shared by the sites of its module that give the same `layer`; nil shares it over the stack.
-  public static func a(_ site: Site, _ rank: Int, layer: Int?, trains: Bool = true) -> AdapterTensor {
-    AdapterTensor(
-      TensorKey(role: .a, module: site.module, layer: layer), shape: [rank, site.inFeatures], start: .kaimingUniform,
-      trains: trains)
-  }
-
-  /// B [out, r] of a site, shared likewise.
-  public static func b(_ site: Site, _ rank: Int, layer: Int?, trains: Bool = true) -> AdapterTensor {
-    AdapterTensor(
-      TensorKey(role: .b, module: site.module, layer: layer), shape: [site.outFeatures, rank], start: .zeros,
-      trains: trains)
-  }
-
-  /// The A of the site alone.
-  public static func a(_ site: Site, _ rank: Int) -> AdapterTensor { a(site, rank, layer: site.layer) }
-  /// The B of the site alone.
-  public static func b(_ site: Site, _ rank: Int) -> AdapterTensor { b(site, rank, layer: site.layer) }
-
-  /// A vector of the site alone.
-  public static func vector(_ role: TensorRole, _ site: Site, count: Int, start: Start) -> AdapterTensor {
-    AdapterTensor(
-      TensorKey(role: role, module: site.module, layer: site.layer), shape: [count], start: start)
-  }
-}
-
-/// What the kernel multiplies at a site: y = g ⊙ (W x + s · B (A x)).
-public struct SiteProduct: Sendable, Equatable {
-  /// R: rows of A, columns of B.
-  public let rank: Int
-  /// A [R, in].
-  public var a: [Float]
-  /// B [out, R].
-  public var b: [Float]
-  /// g [out]; nil stands for ones.
-  public var rowScale: [Float]?
-
-  /// A product.
-  public init(rank: Int, a: [Float], b: [Float], rowScale: [Float]? = nil) {
-    (self.rank, self.a, self.b, self.rowScale) = (rank, a, b, rowScale)
-  }
-}
-
-/// A method's tensors at one site.
-public struct SiteTensors: Sendable {
-  /// The site.
-  public let site: Site
-  /// r of the config.
-  public let rank: Int
-  let values: [TensorRole: [Float]]
-
-  /// The numbers of the tensor with this role, row-major.
-  public subscript(role: TensorRole) -> [Float] { values[role] ?? [] }
-}
-
-/// How a method makes the product of a site of its tensors, once per step, and how gradients go back.
-///
-/// For VeRA, say, `build` gives A = diag(d) A₀ and B = diag(b) B₀, and `pullBack` the gradients of d and b.
-public struct ProductForm: Sendable {
-  /// R of the product, for a site and the config's r.
-  public let rank: @Sendable (_ site: Site, _ rank: Int) -> Int
-  /// Whether there is a row scale g.
-  public let scalesRows: Bool
-  /// The product.
-  public let build: @Sendable (SiteTensors) -> SiteProduct
-  /// The gradients of the trained tensors from those of the product.
-  public let pullBack: @Sendable (_ tensors: SiteTensors, _ gradient: SiteProduct) -> [TensorRole: [Float]]
-
-  /// A form.
+  /// A design.
   public init(
-    rank: @escaping @Sendable (_ site: Site, _ rank: Int) -> Int = { $1 }, scalesRows: Bool = false,
-    build: @escaping @Sendable (SiteTensors) -> SiteProduct,
-    pullBack: @escaping @Sendable (_ tensors: SiteTensors, _ gradient: SiteProduct) -> [TensorRole: [Float]]
+    form: ProductForm? = nil, procedure: MethodProcedureKind? = nil, start: WeightStart? = nil,
+    scale: MethodScale = .alphaOverRank, ranksAreBounded: Bool = true,
+    misfit: @escaping @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> MethodMisfit? = { _, _, _ in nil },
+    tensors: @escaping @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> [AdapterTensor]
   ) {
-    (self.rank, self.scalesRows, self.build, self.pullBack) = (rank, scalesRows, build, pullBack)
+    (self.form, self.procedure, self.start, self.scale) = (form, procedure, start, scale)
+    (self.ranksAreBounded, self.misfit, self.tensors) = (ranksAreBounded, misfit, tensors)
+  }
+}
+
+/// A key of the config, with what is wrong with its value for a map.
+public struct MethodMisfit: Sendable, Equatable {
+  /// The key in the section `adapter`: `r`, `gralora.k`.
+  public let key: String
+  /// What is wrong, without the map's path: `2 does not divide out_features 577`.
+  public let problem: String
+
+  /// A misfit.
+  public init(_ key: String, _ problem: String) { (self.key, self.problem) = (key, problem) }
+}
+
+/// The adapted maps of a model, as methods see them whose tensors reach over several.
+public struct AdaptedMaps: Sendable {
+  /// The maps, in model order.
+  public let sites: [Site]
+  /// The longest input.
+  public let largestIn: Int
+  /// The longest output.
+  public let largestOut: Int
+  private let layers: [String: [Int]]
+  private let positions: [String: Int]
+
+  /// The maps that are adapted.
+  public init(_ sites: [Site]) {
+    self.sites = sites
+    largestIn = sites.map(\.inFeatures).max() ?? 0
+    largestOut = sites.map(\.outFeatures).max() ?? 0
+    layers = Dictionary(grouping: sites, by: \.module).mapValues { $0.map(\.layer).sorted() }
+    positions = Dictionary(zip(sites.map(\.path), sites.indices)) { first, _ in first }
+  }
+
+  /// The place of a map in the order of the model.
+  public func position(of site: Site) -> Int { positions[site.path] ?? 0 }
+
+  /// How many layers have an adapted map of the site's module type.
+  public func layerCount(of site: Site) -> Int { layers[site.module]?.count ?? 0 }
+
+  /// The place of the site's layer among those, from 0.
+  public func layerIndex(of site: Site) -> Int { layers[site.module]?.firstIndex(of: site.layer) ?? 0 }
+}
+
+/// How s follows from alpha and r.
+public enum MethodScale: Sendable, Equatable {
+  /// alpha / r, or alpha / √r for rsLoRA.
+  case alphaOverRank
+  /// The same, of a rank that is r and this many more.
+  case alphaOverRankPlus(Int)
+  /// A number that neither changes.
+  case fixed(Double)
+
+  /// s.
+  public func value(alpha: Double, rank: Int, useRSLoRA: Bool) -> Double {
+    switch self {
+    case .alphaOverRank: loraScale(alpha: alpha, rank: rank, useRSLoRA: useRSLoRA)
+    case .alphaOverRankPlus(let more): loraScale(alpha: alpha, rank: rank + more, useRSLoRA: useRSLoRA)
+    case .fixed(let scale): scale
+    }
   }
 }
 
@@ -200,72 +186,4 @@ public struct ProductForm: Sendable {
 public func loraScale(alpha: Double, rank: Int, useRSLoRA: Bool) -> Double {
   if rank < 1 { return 0 }
   return alpha / (useRSLoRA ? Double(rank).squareRoot() : Double(rank))
-}
-
-/// What a method does between two optimiser steps: ASLoRA merges groups of layers.
-public protocol MethodProcedure: Sendable {
-  /// Runs after every step, the first of which has the number 1. `wasApplied` is false for a step that changed nothing
-  /// because its numbers were not finite. Returns what was merged.
-  mutating func afterStep(_ state: inout TrainableState, wasApplied: Bool) -> [GroupMerge]
-  /// All that it needs to go on from here.
-  var checkpoint: ProcedureCheckpoint { get }
-}
-
-/// The state of a procedure as a checkpoint keeps it.
-public struct ProcedureCheckpoint: Sendable {
-  /// Members of `trainer_state.json`.
-  public var fields: [(key: String, value: JSONValue)]
-  /// Tensors of the shape of the adapter's, by what follows their names in `optimizer.safetensors`.
-  public var tensors: [String: [TensorKey: [Float]]]
-
-  /// A state.
-  public init(fields: [(key: String, value: JSONValue)], tensors: [String: [TensorKey: [Float]]] = [:]) {
-    (self.fields, self.tensors) = (fields, tensors)
-  }
-}
-
-/// A checkpoint that a procedure is restored from.
-public struct StoredProcedure {
-  /// `trainer_state.json`.
-  public let fields: JSONNode
-  /// The tensor of `key` whose name ends with this suffix; nil if there is none.
-  public let tensor: (_ key: TensorKey, _ suffix: String) throws -> [Float]?
-
-  /// A checkpoint.
-  public init(fields: JSONNode, tensor: @escaping (_ key: TensorKey, _ suffix: String) throws -> [Float]?) {
-    (self.fields, self.tensor) = (fields, tensor)
-  }
-}
-
-/// How a method's procedure starts, goes on and ends.
-public struct MethodProcedureKind: Sendable {
-  /// Starts it for a run of `totalSteps`. Throws if the options do not fit the run.
-  public let begin:
-    @Sendable (_ options: MethodOptions, _ table: SiteTable, _ totalSteps: Int) throws -> any MethodProcedure
-  /// Restores it from a checkpoint of a run of `totalSteps`; nil if the checkpoint's fields are not what was written.
-  public let resume:
-    @Sendable (_ stored: StoredProcedure, _ table: SiteTable, _ totalSteps: Int) throws -> (any MethodProcedure)?
-  /// The table at the end of a run. Throws if the options do not fit it.
-  public let finalTable: @Sendable (_ options: MethodOptions, _ table: SiteTable) throws -> SiteTable
-  /// The steps after which the table changes, in a run of `totalSteps`.
-  public let steps: @Sendable (_ options: MethodOptions, _ table: SiteTable, _ totalSteps: Int) throws -> [Int]
-
-  /// A procedure; one that leaves the table alone needs neither `finalTable` nor `steps`.
-  public init(
-    begin: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> any MethodProcedure,
-    resume: @escaping @Sendable (StoredProcedure, SiteTable, Int) throws -> (any MethodProcedure)?,
-    finalTable: @escaping @Sendable (MethodOptions, SiteTable) throws -> SiteTable = { $1 },
-    steps: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> [Int] = { _, _, _ in [] }
-  ) {
-    (self.begin, self.resume, self.finalTable, self.steps) = (begin, resume, finalTable, steps)
-  }
-}
-
-/// The options of methods, as the config's section `adapter` gives them.
-public struct MethodOptions: Sendable, Equatable {
-  /// ASLoRA's.
-  public var aslora: ASLoRAOptions
-
-  /// Every default.
-  public init(aslora: ASLoRAOptions = ASLoRAOptions()) { self.aslora = aslora }
 }

@@ -25,9 +25,6 @@ public struct AdapterPlacement: Sendable, Equatable {
     (self.selection, self.r, self.loraAlpha, self.useRSLoRA) = (selection, r, loraAlpha, useRSLoRA)
   }
 
-  /// s of maps that no pattern names.
-  public var scale: Double { loraScale(alpha: loraAlpha, rank: r, useRSLoRA: useRSLoRA) }
-
   /// The adapted maps of a model. Throws everything that is wrong with the choice at once.
   public func sites(of geometry: ModelGeometry) throws -> [Site] {
     try selection.select(from: geometry.sites, basePrefix: geometry.basePrefix)
@@ -37,7 +34,8 @@ public struct AdapterPlacement: Sendable, Equatable {
   ///
   /// Throws for a target, layer or pattern that names nothing, and for ranks that the method cannot share.
   public func table(_ geometry: ModelGeometry, method: AdapterMethod) throws -> SiteTable {
-    guard method.hasAdapters else { return try SiteTable(sites: [], method: method, r: r) }
+    let rule = method.design.scale, scale = rule.value(alpha: loraAlpha, rank: r, useRSLoRA: useRSLoRA)
+    guard method.hasAdapters else { return try SiteTable(sites: [], method: method, r: r, scale: scale) }
     let sites = try sites(of: geometry)
     let paths = sites.map { "\(geometry.basePrefix).\($0.path)" }
     var errors: [AdapterError] = []
@@ -46,10 +44,11 @@ public struct AdapterPlacement: Sendable, Equatable {
     try ErrorList.throwIfAny(errors)
     let scales = zip(ranks, alphas).map { rank, alpha -> Double? in
       if rank == nil, alpha == nil { return nil }
-      let own = loraScale(alpha: alpha ?? loraAlpha, rank: rank ?? r, useRSLoRA: useRSLoRA)
+      let own = rule.value(alpha: alpha ?? loraAlpha, rank: rank ?? r, useRSLoRA: useRSLoRA)
       return own == scale ? nil : own
     }
-    return try SiteTable(sites: sites, method: method, r: r, ranks: ranks.map { $0 ?? r }, scales: scales)
+    return try SiteTable(
+      sites: sites, method: method, r: r, scale: scale, ranks: ranks.map { $0 ?? r }, scales: scales)
   }
 
   /// For every path the value of the first pattern that matches its end.

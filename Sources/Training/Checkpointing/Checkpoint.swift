@@ -47,9 +47,9 @@ struct Checkpoint: Sendable {
     config = try RunConfig.load(path: "\(path)/\(CheckpointContent.Name.config)", catalog: catalog)
   }
 
-  /// The run as it was, for a model with the maps of `table` and a head of `head`.
-  func snapshot(table: SiteTable, head: [HeadParameter]) throws -> TrainingSnapshot {
-    var state = try state(in: path, table: table, head: head)
+  /// The run as it was, for a model with the maps of `table`, a head of `head`, and `weights` where the method needs them.
+  func snapshot(table: SiteTable, head: [HeadParameter], weights: BaseWeights? = nil) throws -> TrainingSnapshot {
+    var state = try state(in: path, table: table, head: head, weights: weights)
     let optimizer = try SafetensorsFile(path: "\(path)/\(CheckpointContent.Name.optimizer)")
     try restore(&state, from: optimizer)
     state.step = step
@@ -65,7 +65,7 @@ struct Checkpoint: Sendable {
         throw CheckpointDamage(
           path: "\(path)/\(CheckpointManifest.fileName)", problem: "does not list \(place)/\(name)")
       }
-      var bestState = try self.state(in: "\(path)/\(place)", table: table, head: head)
+      var bestState = try self.state(in: "\(path)/\(place)", table: table, head: head, weights: weights)
       bestState.step = try best.member("step").count(upTo: step)
       loop.best = BestState(
         state: bestState, value: try best.member("value").exactNumber(),
@@ -100,13 +100,18 @@ struct Checkpoint: Sendable {
   func history() throws -> HistoryLog { try HistoryLog(file: "\(path)/\(CheckpointContent.Name.history)") }
 
   /// Values and sharing of the adapter in `directory`.
-  private func state(in directory: String, table: SiteTable, head: [HeadParameter]) throws -> TrainableState {
+  private func state(
+    in directory: String, table: SiteTable, head: [HeadParameter], weights: BaseWeights?
+  ) throws -> TrainableState {
     let stored = try AdapterFile.read(directory, sites: table.sites, methods: [table.method])
     let place = "\(directory)/\(AdapterFile.configName)"
     guard stored.table.sites == table.sites, stored.table.rank == table.rank,
       stored.table.ranks == table.ranks, stored.table.scales == table.scales
     else { throw CheckpointDamage(path: place, problem: "is not for the maps that this run adapts") }
-    var state = TrainableState(table: stored.table, head: head)
+    guard stored.table.method == table.method else {
+      throw CheckpointDamage(path: place, problem: "is of other options of \(table.method.name) than this run's")
+    }
+    var state = TrainableState(table: stored.table.trained(by: table.method), head: head, weights: weights)
     for (key, values) in stored.tensors { state[key] = values }
     for (index, parameter) in head.enumerated() {
       guard let tensor = stored.head[parameter.name], tensor.shape == parameter.shape else {

@@ -68,11 +68,12 @@ struct Optimizer: Sendable {
     let limit = config.maxGradNorm
     let scale = limit > 0 ? min(1, limit / (gradientNorm + 1e-6)) : 1
     state.step += 1
-    let step = state.step - state.skippedSteps, ranges = state.decayRanges
+    let step = state.step - state.skippedSteps, groups = state.parameterGroups
     state.update { values, firstMoments, secondMoments in
-      for (range, decays) in ranges {
+      for (range, decays, factor) in groups {
         AdamWStep(
-          learningRate: learningRate, beta1: config.adamBeta1, beta2: config.adamBeta2, epsilon: config.adamEpsilon,
+          learningRate: factor * learningRate, beta1: config.adamBeta1, beta2: config.adamBeta2,
+          epsilon: config.adamEpsilon,
           weightDecay: decays ? config.weightDecay : 0, step: step, gradientScale: scale
         ).apply(
           range: range, values: values, gradients: gradients, firstMoments: firstMoments, secondMoments: secondMoments)

@@ -44,7 +44,9 @@ public struct AdaptedModel: Sendable {
     geometry = ModelGeometry(
       try ModelConfig(directory: directory, architectures: catalog.architectures),
       head: TaskType.head(try AdapterFile.taskType(path)))
-    var source = try AdapterSource.read(path, geometry, methods: catalog.methods)
+    var source = try AdapterSource.read(
+      path, geometry, modelDirectory: directory, methods: catalog.methods,
+      philox: Philox(seed: UInt64(truncatingIfNeeded: seed ?? 0)))
     // Python names a base model without the revision.
     if let base { source.native?.metadata.baseModel = base.name }
     self.source = source

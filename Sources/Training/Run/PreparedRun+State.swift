@@ -1,5 +1,6 @@
 import Adapters
 import Diagnostics
+import Kernels
 import Models
 import Tasks
 
@@ -7,8 +8,8 @@ extension PreparedRun {
   /// A fresh start: the adapter drawn from the seed (or `init_from`), the head as stored or drawn. Adds notes for the user
   /// to `notices`.
   public func freshState(notices: inout [String]) throws -> TrainableState {
-    var state = TrainableState(table: table, head: try head())
-    state.initializeAdapter(philox: philox)
+    var state = TrainableState(table: table, head: try head(), weights: try baseWeights(of: table))
+    try state.initializeAdapter(philox: philox)
     let storedHead = try network().storedHead
     for (index, parameter) in state.head.enumerated() {
       state[head: index] =
@@ -18,11 +19,23 @@ extension PreparedRun {
     return state
   }
 
+  /// The native or PEFT adapter in `directory`, for this run's model.
+  func adapter(in directory: String) throws -> AdapterSource {
+    try AdapterSource.read(
+      directory, geometry, modelDirectory: modelDirectory, methods: config.catalog.methods, philox: philox)
+  }
+
+  /// The base model's weights, if the method of `table` needs them.
+  func baseWeights(of table: SiteTable) throws -> BaseWeights? {
+    guard table.method.needsWeights else { return nil }
+    return try BaseWeights(geometry.checkpoint(modelDirectory), geometry, sites: table.sites, philox: philox)
+  }
+
   /// Takes the tensors of a native or PEFT adapter directory. A head of another shape (another task's) is left out.
   private func initialize(
     _ state: inout TrainableState, from directory: String, _ notices: inout [String]
   ) throws {
-    let source = try AdapterSource.read(directory, geometry, methods: config.catalog.methods)
+    let source = try adapter(in: directory)
     for (key, values) in try source.initialise(state.table, scale: scale) { state[key] = values }
     let scales = zip(state.table.sites, state.table.scales).map { ($0.path, $1 ?? scale) }
     let own = Dictionary(scales) { first, _ in first }
@@ -51,7 +64,7 @@ extension PreparedRun {
   /// The state of an adapter for this run's task: its own sharing and scale count, not those of the config.
   func state(of source: AdapterSource, directory: String) throws -> (state: TrainableState, scale: Double) {
     let (table, tensors, scale) = try source.content()
-    var state = TrainableState(table: table, head: try head())
+    var state = TrainableState(table: table, head: try head(), weights: source.native?.weights)
     for (key, values) in tensors { state[key] = values }
     let taskType = TaskType.classifier(geometry.head)
     if !state.head.isEmpty, let other = source.taskType, TaskType.differ(other, taskType) {
@@ -101,16 +114,22 @@ public struct AdapterSource: Sendable {
   /// PEFT's name for what it was trained for, if it is known.
   public let taskType: String?
 
-  /// Reads a native or an HF PEFT adapter directory for a model. `methods` are those that a native adapter may have.
+  /// Reads a native or an HF PEFT adapter directory for the model in `modelDirectory`, whose weights are read only if the
+  /// method needs them. `methods` are those that a native adapter may have; `philox` draws parts that the model lacks.
   public static func read(
-    _ directory: String, _ geometry: ModelGeometry, methods: [AdapterMethod] = AdapterMethod.all
+    _ directory: String, _ geometry: ModelGeometry, modelDirectory: String,
+    methods: [AdapterMethod] = AdapterMethod.all, philox: Philox = Philox(seed: 0)
   ) throws -> AdapterSource {
     guard try AdapterFile.isNative(directory) else {
       let peft = try PEFTAdapter.read(directory, geometry: geometry)
       return AdapterSource(expanded: peft.expanded, native: nil, taskType: peft.taskType)
     }
-    let stored = try AdapterFile.read(directory, sites: geometry.sites, methods: methods)
-    return AdapterSource(expanded: stored.expanded, native: stored, taskType: stored.metadata.taskType)
+    var stored = try AdapterFile.read(directory, sites: geometry.sites, methods: methods)
+    if stored.table.method.needsWeights {
+      stored.weights = try BaseWeights(
+        geometry.checkpoint(modelDirectory), geometry, sites: stored.table.sites, philox: philox)
+    }
+    return AdapterSource(expanded: try stored.expanded, native: stored, taskType: stored.metadata.taskType)
   }
 
   /// The adapter's sharing, tensors and scale.
@@ -123,7 +142,7 @@ public struct AdapterSource: Sendable {
 
   /// The numbers that a run with `table` starts from. An adapter of the same method gives its own tensors.
   func initialise(_ table: SiteTable, scale: Double) throws -> [TensorKey: [Float]] {
-    guard table.method.form != nil, let native, native.table.method.name == table.method.name else {
+    guard table.method.form != nil, let native, native.table.method == table.method else {
       return try expanded.initialise(table, scale: scale)
     }
     try ErrorList.throwIfAny(expanded.misfits(table))

@@ -67,7 +67,7 @@ public struct PreparedRun: Sendable {
     config.task.maxSeqLength = config.task.maxSeqLength ?? kind.usualLength(model)
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
-    method = try AdapterMethod.named(config.adapter.strategy, among: config.catalog.methods)
+    method = try config.adapter.method(among: config.catalog.methods)
     table = try config.adapter.placement.table(geometry, method: method)
     _ = try method.procedure?.finalTable(config.adapter.methodOptions, table)
     pool = WorkerPool(threads: threads)
@@ -199,8 +199,8 @@ public struct PreparedRun: Sendable {
 
   // MARK: - What runs
 
-  /// s in W x + s · B A x: alpha / r, or alpha / √r, of maps that have none of their own.
-  public var scale: Double { config.adapter.placement.scale }
+  /// s in W x + s · B A x, of maps that have none of their own.
+  public var scale: Double { table.scale }
 
   /// The engine that runs the model with adapters scaled by `scale`, and computes gradients on at most `workers` threads.
   ///

@@ -26,7 +26,7 @@ public struct ScoringRun: Sendable {
     config.adapter.initFrom = nil
     // The head's labels are known once the adapter is read, which needs the model's sizes.
     let source = try adapterDirectory.map {
-      try AdapterSource.read($0, PreparedRun(config, inputs: .none).geometry, methods: config.catalog.methods)
+      try PreparedRun(config, inputs: .none).adapter(in: $0)
     }
     run = try PreparedRun(config, threads: threads, knownLabels: source?.labels, cluster: cluster)
     task = try run.task()

@@ -45,7 +45,8 @@ struct TrainingInputs {
         if cluster.leads {
           notices += try checkpoint.changes(data.run.config, fingerprint: fingerprint, totalSteps: steps.total)
         }
-        return try checkpoint.snapshot(table: data.run.table, head: data.run.head())
+        return try checkpoint.snapshot(
+          table: data.run.table, head: data.run.head(), weights: data.run.baseWeights(of: data.run.table))
       }
     }
     (self.data, self.resumed, self.missing, self.notices) = (data, resumed, missing.list, notices)
@@ -128,8 +129,7 @@ struct TrainingData {
   /// Checks the adapter that the config begins with, where there is nothing to begin.
   func checkInitialAdapter(_ missing: inout MissingInputs) throws {
     guard let directory = run.config.adapter.initFrom else { return }
-    let methods = run.config.catalog.methods
-    let source = try missing.find { try AdapterSource.read(directory, run.geometry, methods: methods) }.value
+    let source = try missing.find { try run.adapter(in: directory) }.value
     _ = try source?.initialise(run.table, scale: run.scale)
   }
 }

@@ -63,7 +63,7 @@ struct Job {
     let table = try SiteTable(sites: golden.table.sites, method: AdapterMethod.named(strategy), r: 4)
     var state = TrainableState(table: table, head: HeadParameter.all(config: golden.classifier.model.config, labels: 2))
     let philox = Philox(seed: 42)
-    state.initializeAdapter(philox: philox)
+    try state.initializeAdapter(philox: philox)
     for (index, parameter) in state.head.enumerated() {
       state[head: index] = parameter.freshValues(philox: philox, deviation: 0.02)
     }

@@ -1,0 +1,123 @@
+import Diagnostics
+import StrictJSON
+
+/// An option of a method: a key of the config's section that is named like the method.
+public struct MethodOption: Sendable {
+  /// What values there are.
+  public enum Kind: Sendable {
+    /// A whole number within bounds.
+    case integer(ClosedRange<Int>)
+    /// A number of at least, or above, a bound.
+    case number(atLeast: Double)
+    case positive
+    /// true or false.
+    case truth
+    /// One of these texts.
+    case choice([String])
+  }
+
+  /// The key.
+  public let key: String
+  /// One sentence for the schema and the documentation.
+  public let summary: String
+  /// What values there are.
+  public let kind: Kind
+  /// The value that stands where none is given; null where the method finds one.
+  public let fallback: JSONValue
+
+  /// An option.
+  public init(_ key: String, _ kind: Kind, default fallback: JSONValue, _ summary: String) {
+    (self.key, self.kind, self.fallback, self.summary) = (key, kind, fallback, summary)
+  }
+
+  /// What a value must be, to complete the sentence "must be …".
+  public var expected: String {
+    let what: String
+    switch kind {
+    case .integer(let range):
+      what =
+        range.upperBound == Self.most
+        ? "a whole number of at least \(range.lowerBound)"
+        : "a whole number from \(range.lowerBound) to \(range.upperBound)"
+    case .number(let least): what = "a number of at least \(JSONWriter.text(plain(least), pretty: false))"
+    case .positive: what = "a number above 0"
+    case .truth: what = "true or false"
+    case .choice(let names): what = "one of \(names.joined(separator: ", "))"
+    }
+    return fallback == .null ? what + " or null" : what
+  }
+
+  /// The largest whole number: products of a few cannot overflow.
+  public static let most = Int(Int32.max)
+
+  /// The value in `node`; nil if it is none of the option's.
+  public func value(_ node: JSONNode) -> JSONValue? {
+    if node.isNull { return fallback }
+    switch kind {
+    case .integer(let range): return node.integer.flatMap { range.contains($0) ? .integer($0) : nil }
+    case .number(let least): return node.number.flatMap { $0 >= least ? plain($0) : nil }
+    case .positive: return node.number.flatMap { $0 > 0 ? plain($0) : nil }
+    case .truth: return node.bool.map { .bool($0) }
+    case .choice(let names): return node.string.flatMap { names.contains($0) ? .string($0) : nil }
+    }
+  }
+
+  /// The values, as a JSON Schema.
+  public var schema: JSONValue {
+    switch kind {
+    case .integer(let range):
+      ["type": "integer", "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound)]
+    case .number(let least): ["type": "number", "minimum": plain(least)]
+    case .positive: ["type": "number", "exclusiveMinimum": 0]
+    case .truth: ["type": "boolean"]
+    case .choice(let names): ["enum": .strings(names)]
+    }
+  }
+}
+
+/// The values of a method's options.
+public struct MethodValues: Sendable, Equatable {
+  /// Each key with its value, in the order of the declaration.
+  public private(set) var members: [(key: String, value: JSONValue)] = []
+
+  /// No values.
+  public init() {}
+
+  /// The defaults.
+  init(defaultsOf options: [MethodOption]) { members = options.map { ($0.key, $0.fallback) } }
+
+  /// The value of `key`; setting one that there is not yet adds it.
+  public subscript(key: String) -> JSONValue? {
+    get { members.first { $0.key == key }?.value }
+    set {
+      guard let newValue else { return members.removeAll { $0.key == key } }
+      if let index = members.firstIndex(where: { $0.key == key }) {
+        members[index].value = newValue
+      } else {
+        members.append((key, newValue))
+      }
+    }
+  }
+
+  /// A whole number; 0 for null.
+  public func integer(_ key: String) -> Int { JSONNode(self[key] ?? .null).integer ?? 0 }
+  /// A number; 0 for null.
+  public func number(_ key: String) -> Double { JSONNode(self[key] ?? .null).number ?? 0 }
+  /// Whether it is true.
+  public func truth(_ key: String) -> Bool { JSONNode(self[key] ?? .null).bool ?? false }
+  /// A text; empty for null.
+  public func text(_ key: String) -> String { JSONNode(self[key] ?? .null).string ?? "" }
+
+  /// These values with those of `other` in their places; keys that only `other` has are left out.
+  func replacing(_ other: MethodValues) -> MethodValues {
+    var values = self
+    for (key, _) in members { values[key] = other[key] ?? self[key] }
+    return values
+  }
+
+  /// The values as an object.
+  public var json: JSONValue { .members(members.map { ($0.key, $0.value) }) }
+
+  /// Whether two have the same keys and values in the same order.
+  public static func == (one: MethodValues, other: MethodValues) -> Bool { one.json == other.json }
+}

@@ -1,0 +1,36 @@
+import Kernels
+import Models
+
+/// Numbers that tensors start with and that follow from the weights of their maps: factors of W, norms of its rows.
+public struct WeightStart: Sendable {
+  /// The tensors that it fills.
+  public let roles: [TensorRole]
+  /// Whether maps that share one of them start from the mean of their weights; otherwise sharing them is refused.
+  public let takesMean: Bool
+  /// The numbers for a weight. Throws where the weight has none.
+  public let values: @Sendable (_ subject: Subject) throws -> [TensorRole: [Float]]
+
+  /// What the numbers are made of.
+  public struct Subject: Sendable {
+    /// The first of the maps that share them.
+    public let site: Site
+    /// Its rank.
+    public let rank: Int
+    /// Its s.
+    public let scale: Double
+    /// Its weight, or the mean of all of them.
+    public let weight: SiteWeight
+    /// The run's generator.
+    public let philox: Philox
+    /// A stream of its own.
+    public let stream: UInt64
+  }
+
+  /// A start.
+  public init(
+    of roles: [TensorRole], takesMean: Bool = false,
+    values: @escaping @Sendable (_ subject: Subject) throws -> [TensorRole: [Float]]
+  ) {
+    (self.roles, self.takesMean, self.values) = (roles, takesMean, values)
+  }
+}
