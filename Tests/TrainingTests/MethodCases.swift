@@ -1,0 +1,97 @@
+import Adapters
+import Configuration
+import Foundation
+import Kernels
+import Tasks
+import Testing
+
+@testable import Training
+
+/// A way to adapt the tiny model: members of the config's section `adapter`.
+struct MethodCase: Sendable, CustomTestStringConvertible {
+  let name: String
+  let adapter: String
+
+  /// Every method of the command line, with sizes that fit a model of 32 hidden numbers, and some of their variants.
+  static let all: [MethodCase] =
+    AdapterMethod.all.filter(\.hasAdapters).map { method in
+      MethodCase(method.name, #""strategy": "\#(method.name)", \#(sizes[method.name] ?? #""r": 4"#)"#)
+    } + variants
+
+  /// For methods whose defaults are too large for the tiny model, or that do nothing in a few steps.
+  private static let sizes = [
+    "aslora": #""r": 4, "aslora": {"start_step": 1, "merge_interval": 2, "num_merges": 1}"#
+  ]
+
+  private static let variants = [
+    MethodCase("lora with lora_plus_ratio", #""strategy": "lora", "r": 4, "lora_plus_ratio": 4"#),
+    MethodCase("rank_pattern", #""strategy": "lora", "r": 4, "rank_pattern": {"value": 2}"#),
+  ]
+
+  private init(_ name: String, _ adapter: String) { (self.name, self.adapter) = (name, adapter) }
+
+  var testDescription: String { name }
+}
+
+/// A directory with rows to train on, and runs of one case.
+final class MethodScratch {
+  let path: String
+  let subject: MethodCase
+
+  init(_ subject: MethodCase) throws {
+    self.subject = subject
+    path = NSTemporaryDirectory() + "swift-peft-method-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let words = ["film", "story", "plot", "actor", "scene", "song"]
+    var rows = "text\tlabel\n"
+    for index in 0..<18 {
+      rows += "a \(index % 2 == 0 ? "fine" : "dull") \(words[index % 6]) of the \(words[index / 3])\t\(index % 2)\n"
+    }
+    for name in ["train.tsv", "dev.tsv"] { try Data(rows.utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)")) }
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func config(_ output: String = "run") throws -> RunConfig {
+    let model = GoldenRun.directory.appendingPathComponent("bert-tiny").path
+    return try RunConfig.load(
+      text: """
+        {"model": "\(model)",
+         "task": {"name": "text-classification", "train_file": "\(path)/train.tsv",
+           "validation_file": "\(path)/dev.tsv", "text_columns": ["text"], "label_column": "label", "max_seq_length": 32},
+         "adapter": {\(subject.adapter), "lora_alpha": 8, "target_modules": ["query", "value", "output.dense"]},
+         "training": {"max_steps": 6, "train_batch_size": 6, "learning_rate": 1e-2, "save_steps": 0,
+           "eval_strategy": "no", "logging_steps": 1},
+         "output_dir": "\(path)/\(output)", "database": "\(path)/runs.sqlite"}
+        """)
+  }
+
+  /// Trains to the end, or until after step `stop`; returns the run.
+  @discardableResult func train(
+    _ output: String = "run", threads: Int = 1, start: RunStart = .fresh, stop: Int = .max
+  ) throws -> TrainingRun {
+    var run = try TrainingRun(config(output), threads: threads, start: start)
+    var steps = run.firstStep
+    _ = try run.execute(shouldStop: { steps >= stop }) { if case .step = $0 { steps += 1 } }
+    return run
+  }
+
+  /// The bytes of the adapter in `output`.
+  func adapter(_ output: String = "run") -> Data? {
+    FileManager.default.contents(atPath: "\(path)/\(output)/adapter_model.safetensors")
+  }
+}
+
+extension TrainableState {
+  /// A copy whose trained tensors are `size` away from what they were, so that none is zero.
+  func moved(by size: Double, seed: UInt64) -> TrainableState {
+    var state = self
+    let philox = Philox(seed: seed)
+    for key in table.tensors where table.tensor(key).trains {
+      let noise = philox.normal(
+        table.tensor(key).count, deviation: size, stream: Philox.stream(named: table.name(of: key)))
+      state[key] = zip(self[key], noise).map { $0 + $1 }
+    }
+    return state
+  }
+}

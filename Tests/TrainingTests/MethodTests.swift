@@ -1,0 +1,125 @@
+import Adapters
+import Checkpoints
+import Foundation
+import Kernels
+import Models
+import Tasks
+import Testing
+
+@testable import Training
+
+/// What must hold for every method, on a tiny BERT with three kinds of maps: square ones, a wide and a narrow one.
+@Suite struct MethodTests {
+  /// Methods whose first forward pass equals the base model's only up to rounding, or not at all (zoo.md, section 1).
+  private static let startElsewhere: Set<String> = []
+
+  @Test(arguments: MethodCase.all) func startsAtTheBaseModel(subject: MethodCase) throws {
+    let scratch = try MethodScratch(subject), run = try TrainingRun(scratch.config(), threads: 1, start: .fresh)
+    let state = run.trainer.state, items = try run.run.load(.train).items
+    let engine = try run.run.engine(scale: run.run.scale)
+    var bare = TrainableState(table: try SiteTable(sites: [], method: .headOnly, r: 4), head: state.head)
+    for index in state.head.indices { bare[head: index] = state[head: index] }
+    let ours = engine.evaluate(items, state: state).logits.joined()
+    let base = engine.evaluate(items, state: bare).logits.joined()
+    if !Self.startElsewhere.contains(subject.name) {
+      #expect(Array(ours) == Array(base))
+    } else {
+      #expect(zip(ours, base).allSatisfy { abs($0 - $1) < 1e-4 })
+    }
+    // Another seed draws other numbers, or the method draws none.
+    #expect(run.trainer.state.isFinite)
+  }
+
+  /// Along the gradient and along a random direction, in every trained tensor, the loss changes as the gradient says.
+  @Test(arguments: MethodCase.all) func gradientsAreThoseOfTheLoss(subject: MethodCase) throws {
+    let scratch = try MethodScratch(subject), run = try TrainingRun(scratch.config(), threads: 1, start: .fresh)
+    let state = run.trainer.state.moved(by: 0.2, seed: 3), items = try run.run.load(.train).items
+    let engine = try run.run.engine(scale: run.run.scale)
+    let gradients = FloatStorage(zeros: state.storageCount)
+    _ = engine.gradients(of: items, state: state, dropout: nil, into: gradients)
+    state.pullBack(gradients)
+    #expect(gradients[state.parameterCount..<state.storageCount].allSatisfy { $0 == 0 })
+    for key in state.table.tensors where state.table.tensor(key).trains {
+      let name = state.table.name(of: key), reference = try #require(state.reference(key))
+      let gradient = gradients[reference.range].map(Double.init)
+      let size = gradient.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      let random = Philox(seed: 5).normal(gradient.count, deviation: 1, stream: Philox.stream(named: name))
+      for direction in [gradient, random.map(Double.init)] {
+        let length = direction.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        guard length > 0 else { continue }
+        let unit = direction.map { $0 / length }
+        let expected = zip(gradient, unit).reduce(0) { $0 + $1.0 * $1.1 }
+        let measured = slope(of: state, key, along: unit, items, engine)
+        #expect(abs(measured - expected) < 0.02 * size + 2e-4, "\(name): \(measured), not \(expected) of \(size)")
+      }
+      #expect(size > 0, "\(name) has no gradient")
+    }
+  }
+
+  /// (L(θ + ε d) − L(θ − ε d)) / 2ε.
+  private func slope(
+    of state: TrainableState, _ key: TensorKey, along unit: [Double], _ items: [EncodedDataset.Item], _ engine: Engine
+  ) -> Double {
+    let step = 4e-3
+    func loss(_ sign: Double) -> Double {
+      var moved = state
+      moved[key] = zip(state[key], unit).map { Float(Double($0) + sign * step * $1) }
+      let gradients = FloatStorage(zeros: moved.storageCount)
+      return engine.gradients(of: items, state: moved, dropout: nil, into: gradients).meanLoss
+    }
+    return (loss(1) - loss(-1)) / (2 * step)
+  }
+
+  @Test(arguments: MethodCase.all) func resumesAtEveryStepWithTheSameBytes(subject: MethodCase) throws {
+    let scratch = try MethodScratch(subject)
+    let whole = try scratch.train("whole", threads: 2)
+    #expect(whole.trainer.state.step == 6)
+    let bytes = try #require(scratch.adapter("whole"))
+    for stop in 1..<6 {
+      try scratch.train("run-\(stop)", stop: stop)
+      let rest = try scratch.train("run-\(stop)", threads: 3, start: .resume)
+      #expect(rest.firstStep == stop)
+      #expect(scratch.adapter("run-\(stop)") == bytes, "stopped after step \(stop)")
+    }
+  }
+
+  @Test(arguments: MethodCase.all) func filesHoldTheMethod(subject: MethodCase) throws {
+    let scratch = try MethodScratch(subject), run = try scratch.train()
+    let state = run.trainer.state, config = try scratch.config()
+    let source = try run.run.adapter(in: config.outputDir), native = try #require(source.native)
+    #expect(native.table == state.table)
+    #expect(native.table.tensors.map { native.tensors[$0] } == state.table.tensors.map { state[$0] })
+    let stored = state.table.tensors.map(state.table.tensor).filter(\.isStored)
+    let names = try SafetensorsFile(path: "\(config.outputDir)/adapter_model.safetensors").names
+    #expect(names.count == stored.count + state.head.count)
+
+    let scoring = try ScoringRun(config, adapterDirectory: config.outputDir, threads: 1)
+    let items = try run.run.load(.train).items, engine = try run.run.engine(scale: run.run.scale)
+    let ours = engine.evaluate(items, state: state).logits
+    #expect(scoring.logits(items) == ours)
+
+    // As plain LoRA, each map with its own A and B.
+    if source.expanded.entries.allSatisfy({ $0.rowScale == nil }) {
+      let uniform = try source.expanded.uniform()
+      var plain = TrainableState(table: uniform.table, head: state.head)
+      for (key, values) in uniform.tensors { plain[key] = values }
+      for index in state.head.indices { plain[head: index] = state[head: index] }
+      let theirs = try run.run.engine(scale: uniform.scale).evaluate(items, state: plain).logits
+      #expect(zip(ours.joined(), theirs.joined()).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+  }
+
+  @Test(arguments: MethodCase.all) func foldsAndExports(subject: MethodCase) throws {
+    let scratch = try MethodScratch(subject), run = try scratch.train(), config = try scratch.config()
+    let model = try AdaptedModel(run: RunDirectory(config.outputDir), config: config)
+    let fold = try FoldRun(model)
+    try fold.write(to: "\(scratch.path)/folded", overwrite: false)
+    let difference = try #require(try fold.difference(at: "\(scratch.path)/folded"))
+    #expect(difference.largestLogit > 0.01 && difference.largest < 1e-5 * difference.largestLogit, "\(difference)")
+
+    guard model.adapter.entries.allSatisfy({ $0.rowScale == nil }) else { return }
+    _ = try ExportRun(model, format: .peft).write(to: "\(scratch.path)/peft", overwrite: false)
+    let read = try run.run.adapter(in: "\(scratch.path)/peft").expanded
+    #expect(read.entries == model.adapter.fused(run.run.geometry).entries)
+  }
+}
