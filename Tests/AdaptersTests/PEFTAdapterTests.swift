@@ -39,10 +39,10 @@ import Testing
     ]
     #expect(try AdapterFile.isNative(Self.golden) == false)
     let adapter = try read()
-    #expect(adapter.expanded.entries.map(\.site.path) == expected.map(\.path))
+    #expect(try adapter.expanded.entries.map(\.site.path) == expected.map(\.path))
     #expect(Set(adapter.targetModules?.names ?? []) == ["query", "value"])
-    #expect(adapter.expanded.head.mapValues(\.shape) == ["classifier.weight": [3, 8], "classifier.bias": [3]])
-    for (entry, expected) in zip(adapter.expanded.entries, expected) {
+    #expect(try adapter.expanded.head.mapValues(\.shape) == ["classifier.weight": [3, 8], "classifier.bias": [3]])
+    for (entry, expected) in zip(try adapter.expanded.entries, expected) {
       #expect((entry.rank, entry.scale) == (expected.rank, expected.scale))
       let update = product(b: entry.b, a: entry.a, rank: entry.rank, scale: entry.scale)
       #expect(abs(update.reduce(0, +) - expected.sum) < 1e-4)
@@ -50,7 +50,7 @@ import Testing
     }
     let uniform = try adapter.expanded.uniform()
     #expect(uniform.table.rank == 4 && uniform.scale == 4)
-    for (position, entry) in adapter.expanded.entries.enumerated() {
+    for (position, entry) in try adapter.expanded.entries.enumerated() {
       let padded = product(
         b: uniform.tensors[uniform.table.key(.b, ofSiteAt: position)!] ?? [],
         a: uniform.tensors[uniform.table.key(.a, ofSiteAt: position)!] ?? [], rank: uniform.table.ranks[position],
@@ -62,7 +62,7 @@ import Testing
   @Test func differingLayersCannotStartSharing() throws {
     let adapter = try read()
     let query = ExpandedAdapter(
-      entries: adapter.expanded.entries.filter { $0.site.module == "attention.self.query" }, head: [:])
+      entries: try adapter.expanded.entries.filter { $0.site.module == "attention.self.query" }, head: [:])
     let table = try SiteTable(sites: query.entries.map(\.site), method: .shareA, r: 2)
     #expect(
       throws: AdapterError.valuesDiffer(
@@ -72,10 +72,16 @@ import Testing
     #expect(try query.initialise(lora, scale: 4)[lora.key(.b, ofSiteAt: 1)!] == query.entries[1].b)
   }
 
+  @Test func otherTypesAreRefusedByName() throws {
+    let directory = try copy()
+    try directory.replace("\"LORA\"", with: "\"LOHA\"", in: "adapter_config.json")
+    let error = try #require(#expect(throws: JSONFieldError.self) { try read(directory.path) })
+    #expect(error.description.contains(": peft_type: \"LOHA\" is not supported, only LORA"), "\(error)")
+  }
+
   @Test(arguments: [
     ("\"use_dora\": false", "\"use_dora\": true", "use_dora: true"),
     ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias: \"all\""),
-    ("\"LORA\"", "\"LOHA\"", "peft_type: \"LOHA\""),
     ("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"", "init_lora_weights: \"pissa\""),
     ("\"use_bdlora\": null", "\"from_the_future\": {\"x\": 1}", "from_the_future: {\"x\":1}"),
     (

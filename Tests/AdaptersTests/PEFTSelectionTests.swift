@@ -36,7 +36,7 @@ import Testing
       let geometry = try geometry(example.member("family").string())
       let directory = try TemporaryDirectory(), file = "\(directory.path)/adapter_config.json"
       try AtomicFile.write(JSONWriter.text(example.member("config").node.value, pretty: true), to: file)
-      let config = try PEFTConfig(file: file)
+      let config = try PEFTConfig(file: file, methods: [])
       let paths = geometry.sites.filter { $0.slice == nil }.map { "\(geometry.basePrefix).\($0.path)" }
       let expected = try example.member("chosen").object()
       #expect(paths.filter(config.chooses) == paths.filter { expected[$0] != nil }, "case \(number)")

@@ -5,17 +5,26 @@ import Foundation
 import Models
 import StrictJSON
 
-/// Reads the LoRA adapters of Hugging Face PEFT: `adapter_config.json` and `adapter_model.safetensors`.
+/// Reads the adapters of Hugging Face PEFT: `adapter_config.json` and `adapter_model.safetensors`, of LoRA and of the
+/// methods with a `PEFTForm`.
 ///
 ///     let adapter = try PEFTAdapter.read("their-adapter", geometry: geometry)
 ///     let start = try adapter.expanded.initialise(table)
 ///
 /// Tensors are called `base_model.model.` + path + `.lora_A.weight`, the path with or without the prefix of the base
-/// model; the head comes from `modules_to_save` without `lora_` in its names. Whatever is left over is an error, and so is a
+/// model; the head comes from `modules_to_save` without the method's names. Whatever is left over is an error, and so is a
 /// map that the config chooses and the file lacks, or the other way round: PEFT would leave it out with a warning.
-public struct PEFTAdapter: Sendable, Equatable {
-  /// A, B and scale of every adapted map, and the head.
-  public let expanded: ExpandedAdapter
+public struct PEFTAdapter: Sendable {
+  /// What the file holds of the adapted maps.
+  public enum Content: Sendable {
+    /// A, B and scale of each.
+    case lora(ExpandedAdapter)
+    /// The tensors of another method.
+    case method(StoredAdapter)
+  }
+
+  /// What the file holds.
+  public let content: Content
   /// The config's `base_model_name_or_path`, if any.
   public let baseModel: String?
   /// The config's `target_modules`, if any.
@@ -23,53 +32,69 @@ public struct PEFTAdapter: Sendable, Equatable {
   /// The config's `task_type`, if any.
   public let taskType: String?
 
-  private static let tensorPrefix = "base_model.model."
+  /// A, B and scale of every adapted map, and the head. Throws if the method needs the base model's weights.
+  public var expanded: ExpandedAdapter {
+    get throws {
+      switch content {
+      case .lora(let expanded): expanded
+      case .method(let stored): try stored.expanded
+      }
+    }
+  }
 
-  /// The adapter in `directory`, for a model of this geometry.
-  public static func read(_ directory: String, geometry: ModelGeometry) throws -> PEFTAdapter {
-    let config = try PEFTConfig(file: "\(directory)/\(AdapterFile.configName)")
-    let headModules = geometry.headModules, prefix = geometry.basePrefix + ".", suffix = ".lora_A.weight"
+  /// The adapter in `directory`, for a model of this geometry. `methods` are those that it may be of, beside LoRA.
+  public static func read(
+    _ directory: String, geometry: ModelGeometry, methods: [AdapterMethod] = AdapterMethod.all
+  ) throws -> PEFTAdapter {
+    let config = try PEFTConfig(file: "\(directory)/\(AdapterFile.configName)", methods: methods)
     // A module that is trained whole, say lm_head, would be ignored.
-    try config.requireSavedModules(headModules)
+    try config.requireSavedModules(geometry.headModules)
     try requireSafetensors(directory)
     var file = try AdapterTensors(path: "\(directory)/\(AdapterFile.tensorsName)")
-    let known = Dictionary(geometry.sites.map { ($0.path, $0) }) { first, _ in first }
-    var entries: [String: ExpandedAdapter.Entry] = [:]
-    var head: [String: HeadTensor] = [:]
-    var hasPrefix = false
-    for name in file.names where name.hasPrefix(tensorPrefix) {
-      let path = String(name.dropFirst(tensorPrefix.count))
-      if path.hasSuffix(suffix) {
-        let module = String(path.dropLast(suffix.count))
-        hasPrefix = hasPrefix || module.hasPrefix(prefix)
-        let bare = module.hasPrefix(prefix) ? String(module.dropFirst(prefix.count)) : module
-        guard let site = known[bare] else {
-          throw file.failure(.unknownModule(module, nearest: nearestName(to: bare, among: known.keys.sorted())))
-        }
-        guard config.chooses(module) else { throw file.failure(.notChosen(module, config: AdapterFile.configName)) }
-        entries[bare] = try entry(site, peftPath: module, config: config, file: &file)
-      } else if let tensor = headTensor(path, headModules) {
-        head[tensor] = try file.takeHead(name)
-      }
+    let modules = try AdaptedModules(&file, geometry, config)
+    let content: Content
+    if let method = config.method, let form = method.design.peft {
+      content = .method(try stored(method, form, modules, config, geometry, &file))
+    } else {
+      let entries = try modules.found.map { try entry($0.site, peftPath: $0.path, config: config, file: &file) }
+      content = .lora(ExpandedAdapter(entries: entries, head: modules.head))
     }
     try file.requireAllTaken()
-    let optional = Set(geometry.parts.filter(\.isOptional).map(\.path))
-    for site in geometry.sites where site.slice == nil && entries[site.path] == nil && !optional.contains(site.path) {
-      let module = (hasPrefix ? prefix : "") + site.path
-      if config.choosesByName(module) {
-        throw file.failure(.missingTensor("\(tensorPrefix)\(module)\(suffix)", user: AdapterFile.configName))
-      }
-    }
+    try modules.requireWhole(geometry, config, file)
     return PEFTAdapter(
-      expanded: ExpandedAdapter(entries: geometry.sites.compactMap { entries[$0.path] }, head: head),
-      baseModel: config.baseModel, targetModules: config.targetModules, taskType: config.taskType)
+      content: content, baseModel: config.baseModel, targetModules: config.targetModules, taskType: config.taskType)
+  }
+
+  /// The tensors of a method that PEFT has too.
+  private static func stored(
+    _ method: AdapterMethod, _ form: PEFTForm, _ modules: AdaptedModules, _ config: PEFTConfig,
+    _ geometry: ModelGeometry, _ file: inout AdapterTensors
+  ) throws -> StoredAdapter {
+    let rank = config.reading?.rank ?? 1, alpha = config.reading?.alpha ?? 1
+    let scale = method.design.scale.value(alpha: alpha, rank: rank, useRSLoRA: false)
+    let table = try SiteTable(
+      sites: modules.found.map(\.site), method: method, r: rank, scale: scale, ranksAreBounded: false)
+    var tensors: [TensorKey: [Float]] = [:]
+    for key in table.tensors {
+      guard let position = table.firstUser(of: key), let tensor = form.tensor(key.role) else { continue }
+      let site = table.sites[position]
+      tensors[key] = try file.take(
+        tensor.fileName(modules.found[position].path), user: site.path,
+        expected: tensor.shape?(site, rank, method.options, table.maps) ?? table.shape(key))
+    }
+    return StoredAdapter(
+      table: table, tensors: tensors, head: modules.head,
+      metadata: AdapterMetadata(
+        baseModel: config.baseModel ?? "", modelType: geometry.config.modelType, taskType: config.taskType ?? "",
+        labels: [], loraAlpha: alpha,
+        targetModules: config.targetModules ?? .suffixes(modules.found.map(\.site.path))))
   }
 
   private static func entry(
     _ site: Site, peftPath: String, config: PEFTConfig, file: inout AdapterTensors
   ) throws -> ExpandedAdapter.Entry {
     let rank = try config.rank(of: peftPath)
-    let a = "\(tensorPrefix)\(peftPath).lora_A.weight", b = "\(tensorPrefix)\(peftPath).lora_B.weight"
+    let name = PEFTForm.modulePrefix + peftPath, a = name + ".lora_A.weight", b = name + ".lora_B.weight"
     return ExpandedAdapter.Entry(
       site: site, rank: rank,
       scale: loraScale(alpha: try config.alpha(of: peftPath), rank: rank, useRSLoRA: config.useRSLoRA),
@@ -82,6 +107,54 @@ public struct PEFTAdapter: Sendable, Equatable {
     let pickle = "\(directory)/adapter_model.bin", files = FileManager.default
     if !files.fileExists(atPath: "\(directory)/\(AdapterFile.tensorsName)"), files.fileExists(atPath: pickle) {
       throw AdapterFileError(file: pickle, problem: .pickle)
+    }
+  }
+}
+
+/// The modules that a file has tensors of, in the order of the model, and the head.
+private struct AdaptedModules {
+  /// Each map with its path as tensors are named.
+  private(set) var found: [(site: Site, path: String)] = []
+  private(set) var head: [String: HeadTensor] = [:]
+  /// The end of a tensor's name that every adapted module has.
+  private let suffix: String
+  private var hasPrefix = false
+
+  /// Takes the head's tensors out of `file`. Throws for tensors of modules that the model or the config does not have.
+  init(_ file: inout AdapterTensors, _ geometry: ModelGeometry, _ config: PEFTConfig) throws {
+    let ends = config.method?.design.peft?.tensors.filter { !$0.isOfModel }.map { ".\($0.name)" }
+    suffix = ends?.first ?? ".lora_A.weight"
+    let prefix = geometry.basePrefix + "."
+    let known = Dictionary(geometry.sites.map { ($0.path, $0) }) { first, _ in first }
+    var paths: [String: String] = [:]
+    for name in file.names where name.hasPrefix(PEFTForm.modulePrefix) {
+      let path = String(name.dropFirst(PEFTForm.modulePrefix.count))
+      if path.hasSuffix(suffix) {
+        let module = String(path.dropLast(suffix.count))
+        hasPrefix = hasPrefix || module.hasPrefix(prefix)
+        let bare = module.hasPrefix(prefix) ? String(module.dropFirst(prefix.count)) : module
+        guard let site = known[bare] else {
+          throw file.failure(.unknownModule(module, nearest: nearestName(to: bare, among: known.keys.sorted())))
+        }
+        guard config.chooses(module) else { throw file.failure(.notChosen(module, config: AdapterFile.configName)) }
+        paths[site.path] = module
+      } else if !(ends ?? [".lora_B.weight"]).contains(where: path.hasSuffix),
+        let tensor = Self.headTensor(path, geometry.headModules)
+      {
+        head[tensor] = try file.takeHead(name)
+      }
+    }
+    found = geometry.sites.compactMap { site in paths[site.path].map { (site, $0) } }
+  }
+
+  /// Throws if the file lacks a map that the config names.
+  func requireWhole(_ geometry: ModelGeometry, _ config: PEFTConfig, _ file: AdapterTensors) throws {
+    let optional = Set(geometry.parts.filter(\.isOptional).map(\.path)), paths = Set(found.map(\.site.path))
+    for site in geometry.sites where site.slice == nil && !paths.contains(site.path) && !optional.contains(site.path) {
+      let module = (hasPrefix ? geometry.basePrefix + "." : "") + site.path
+      if config.choosesByName(module) {
+        throw file.failure(.missingTensor("\(PEFTForm.modulePrefix)\(module)\(suffix)", user: AdapterFile.configName))
+      }
     }
   }
 

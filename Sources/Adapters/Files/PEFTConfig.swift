@@ -2,40 +2,54 @@ import Algorithms
 import Diagnostics
 import StrictJSON
 
-/// The `adapter_config.json` of PEFT, reduced to plain LoRA: whatever would change what the adapter computes is refused
-/// by name.
+/// The `adapter_config.json` of PEFT, reduced to plain LoRA and the methods with a `PEFTForm`: whatever would change what the
+/// adapter computes is refused by name.
 struct PEFTConfig {
+  /// The method, as the config has it; nil for LoRA.
+  let method: AdapterMethod?
+  /// Its r and alpha.
+  let reading: PEFTForm.Reading?
   let baseModel: String?
   let targetModules: TargetModules?
   let taskType: String?
   let useRSLoRA: Bool
   private let config: JSONField
-  private let rank: JSONField
-  private let alpha: JSONField
+  private let rank: JSONField?
+  private let alpha: JSONField?
   private let rule: ModuleRule
   private let saved: [String]
   private let ranks: [(pattern: ModulePattern, value: JSONField)]
   private let alphas: [(pattern: ModulePattern, value: JSONField)]
 
-  /// Fields that are read here, or that say nothing about the tensors in the file. `fan_in_fan_out` is about the base
-  /// weight's layout: A and B are [r, in] and [out, r] for GPT-2 too.
-  private static let harmless: Set<String> = [
-    "peft_type", "r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "fan_in_fan_out", "target_modules",
-    "modules_to_save", "base_model_name_or_path", "lora_dropout", "inference_mode", "task_type", "revision",
-    "peft_version", "auto_mapping", "exclude_modules", "eva_config", "loftq_config", "megatron_core",
-    "qalora_group_size", "runtime_config", "ensure_weight_tying", "bias", "init_lora_weights", "layers_to_transform",
+  /// Fields of every type that are read here, or that say nothing about the tensors in the file. `fan_in_fan_out` is about
+  /// the base weight's layout: A and B are [r, in] and [out, r] for GPT-2 too.
+  private static let common: Set<String> = [
+    "peft_type", "r", "fan_in_fan_out", "target_modules", "modules_to_save", "base_model_name_or_path",
+    "inference_mode",
+    "task_type", "revision", "peft_version", "auto_mapping", "exclude_modules", "bias", "layers_to_transform",
     "layers_pattern",
   ]
+  /// The same of LoRA.
+  private static let lora: Set<String> = [
+    "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "lora_dropout", "eva_config", "loftq_config",
+    "megatron_core", "qalora_group_size", "runtime_config", "ensure_weight_tying", "init_lora_weights",
+  ]
 
-  init(file: String) throws {
+  /// `methods` are those that the file may hold.
+  init(file: String, methods: [AdapterMethod]) throws {
     config = try JSONField(file: file)
     guard let type = try config.optional("peft_type") else {
       throw config.error("not an adapter of PEFT (peft_type is missing)")
     }
-    if type.node.string != "LORA" { throw type.unsupported }
-    for (key, field) in try config.members() where !Self.harmless.contains(key) && !field.node.isNeutral {
+    let found = methods.first { $0.design.peft.map { $0.type == type.node.string } ?? false }
+    if found == nil, type.node.string != "LORA" { throw type.unsupported(methods) }
+    let own = found?.design.peft.map { Set($0.keys) } ?? Self.lora
+    for (key, field) in try config.members()
+    where !Self.common.contains(key) && !own.contains(key) && !field.node.isNeutral {
       throw field.unsupported
     }
+    reading = try found?.design.peft?.read(config)
+    method = found?.with(reading?.options ?? MethodValues())
     if let bias = try config.optional("bias"), bias.node.string != "none" { throw bias.unsupported }
     // The others (pissa, olora, loftq, corda, …) change the base weights, which the file does not hold.
     if let start = try config.optional("init_lora_weights"), start.node.bool == nil,
@@ -43,8 +57,8 @@ struct PEFTConfig {
     {
       throw start.unsupported
     }
-    rank = try config.member("r")
-    alpha = try config.member("lora_alpha")
+    rank = found == nil ? try config.member("r") : nil
+    alpha = found == nil ? try config.member("lora_alpha") : nil
     useRSLoRA = try config.optional("use_rslora")?.bool() ?? false
     baseModel = try config.optional("base_model_name_or_path")?.node.string
     let targets = try config.optional("target_modules")
@@ -74,10 +88,14 @@ struct PEFTConfig {
   func choosesByName(_ path: String) -> Bool { targetModules != nil && chooses(path) }
 
   /// r of the module with this path.
-  func rank(of path: String) throws -> Int { try (Self.value(ranks, path) ?? rank).integer(atLeast: 1) }
+  func rank(of path: String) throws -> Int {
+    try reading?.rank ?? (Self.value(ranks, path) ?? rank)?.integer(atLeast: 1) ?? 1
+  }
 
   /// alpha of the module with this path.
-  func alpha(of path: String) throws -> Double { try (Self.value(alphas, path) ?? alpha).number() }
+  func alpha(of path: String) throws -> Double {
+    try reading?.alpha ?? (Self.value(alphas, path) ?? alpha)?.number() ?? 1
+  }
 
   private static func rule(_ config: JSONField, _ targets: TargetModules?) throws -> ModuleRule {
     let layers = try config.optional("layers_to_transform"), pattern = try config.optional("layers_pattern")
@@ -121,6 +139,12 @@ struct PEFTConfig {
 extension JSONField {
   fileprivate func refused(_ error: ModulePattern.Refused) -> JSONFieldError {
     self.error("\(JSONWriter.quoted(error.pattern.clipped)) is not a regular expression: \(error.reason)")
+  }
+
+  /// A type of adapter that is neither LoRA nor one of `methods`.
+  fileprivate func unsupported(_ methods: [AdapterMethod]) -> JSONFieldError {
+    let types = (["LORA"] + methods.compactMap(\.design.peft?.type)).joined(separator: ", ")
+    return error("\(JSONWriter.text(node.value, pretty: false)) is not supported, only \(types)")
   }
 
   fileprivate var unsupported: JSONFieldError {

@@ -3,7 +3,8 @@ import Checkpoints
 import Models
 import StrictJSON
 
-/// Writes any of our adapters as an ordinary LoRA adapter of Hugging Face PEFT, each map with its own A and B.
+/// Writes any of our adapters as an adapter of Hugging Face PEFT: of its own method, where PEFT has that too and no map is a
+/// slice of one, otherwise as an ordinary LoRA, each map with its own A and B.
 ///
 ///     try PEFTExport(adapter, geometry: geometry).write(to: "exported")
 ///
@@ -13,6 +14,8 @@ import StrictJSON
 public struct PEFTExport: Sendable {
   private let geometry: ModelGeometry
   private let metadata: AdapterMetadata
+  /// What is written in its method's own form; nil for LoRA.
+  private let own: (adapter: StoredAdapter, form: PEFTForm)?
   private let rank: Int
   private let loraAlpha: Double
   private let pooler: [String: HeadTensor]
@@ -23,16 +26,19 @@ public struct PEFTExport: Sendable {
   /// The export of `adapter`, whose maps are those of `geometry` (`SiteTable.requireFit`).
   ///
   /// `pooler` are the tensors of a pooler that the base model lacks, by their paths: transformers would draw another
-  /// one. `revision` is that of a base model on the Hub.
+  /// one. `revision` is that of a base model on the Hub. `asLoRA` writes a LoRA whatever the method.
   public init(
-    _ adapter: StoredAdapter, geometry: ModelGeometry, pooler: [String: HeadTensor] = [:], revision: String? = nil
+    _ adapter: StoredAdapter, geometry: ModelGeometry, pooler: [String: HeadTensor] = [:], revision: String? = nil,
+    asLoRA: Bool = false
   ) throws {
     self.geometry = geometry
     self.pooler = pooler
     self.revision = revision
     metadata = adapter.metadata
+    let hasSlices = adapter.table.sites.contains { $0.slice != nil }
+    own = asLoRA || hasSlices ? nil : adapter.table.method.design.peft.map { (adapter, $0) }
     let fused = try adapter.expanded.fused(geometry)
-    try fused.requirePlain(format: "peft")
+    if own == nil { try fused.requirePlain(format: "peft") }
     if let site = geometry.sites.first, fused.entries.isEmpty {
       let zeros = ExpandedAdapter.Entry(
         site: site, rank: 1,
@@ -59,15 +65,36 @@ public struct PEFTExport: Sendable {
       SafetensorsTensor(
         name: "base_model.model.\(geometry.basePrefix).\(name)", shape: tensor.shape, tensor.values)
     }
-    for entry in expanded.entries {
+    for entry in own == nil ? expanded.entries : [] {
       let name = "base_model.model.\(geometry.basePrefix).\(entry.site.path)"
       tensors.append(
         SafetensorsTensor(name: name + ".lora_A.weight", shape: [entry.rank, entry.site.inFeatures], entry.a))
       tensors.append(
         SafetensorsTensor(name: name + ".lora_B.weight", shape: [entry.site.outFeatures, entry.rank], entry.b))
     }
+    tensors += ownTensors
     try SafetensorsWriter.write(tensors, metadata: ["format": "pt"], to: "\(directory)/\(AdapterFile.tensorsName)")
     try AtomicFile.write(JSONWriter.text(config, pretty: true), to: "\(directory)/\(AdapterFile.configName)")
+  }
+
+  /// `peft_type` of what is written.
+  public var peftType: String { own?.form.type ?? "LORA" }
+
+  /// The tensors of the method's own form.
+  private var ownTensors: [SafetensorsTensor] {
+    guard let own else { return [] }
+    let table = own.adapter.table
+    return table.sites.indices.flatMap { position -> [SafetensorsTensor] in
+      let site = table.sites[position]
+      return table.keys(ofSiteAt: position).compactMap { key in
+        guard table.tensor(key).isStored, let tensor = own.form.tensor(key.role),
+          !tensor.isOfModel || table.firstUser(of: key) == position
+        else { return nil }
+        let shape = tensor.shape?(site, table.ranks[position], table.method.options, table.maps) ?? table.shape(key)
+        return SafetensorsTensor(
+          name: tensor.fileName("\(geometry.basePrefix).\(site.path)"), shape: shape, own.adapter.tensors[key] ?? [])
+      }
+    }
   }
 
   private var config: JSONValue {
@@ -77,6 +104,21 @@ public struct PEFTExport: Sendable {
     }
     let saved = Array(expanded.head.keys) + pooler.keys
     let head = Set(saved.compactMap { $0.split(separator: ".").first.map(String.init) }).sorted()
+    let common: [(String, JSONValue)] = [
+      ("peft_type", .string(peftType)), ("task_type", .string(metadata.taskType)),
+      ("base_model_name_or_path", .string(metadata.baseModel)),
+      ("revision", revision.map { .string($0) } ?? .null), ("target_modules", .strings(targetModules)),
+      ("modules_to_save", head.isEmpty ? .null : .strings(head)), ("bias", "none"), ("inference_mode", true),
+      ("fan_in_fan_out", .bool(geometry.parts.contains { $0.map?.isTransposed == true })),
+    ]
+    if let own {
+      let table = own.adapter.table
+      return .members(
+        common
+          + own.form.config(
+            PEFTForm.Subject(
+              rank: table.rank, metadata: metadata, options: table.method.options, maps: table.maps)))
+    }
     return [
       "peft_type": "LORA", "task_type": .string(metadata.taskType),
       "base_model_name_or_path": .string(metadata.baseModel),

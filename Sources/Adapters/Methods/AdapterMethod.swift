@@ -103,6 +103,8 @@ public struct MethodDesign: Sendable {
   public var start: WeightStart?
   /// s in h = W x + s · B (A x).
   public var scale: MethodScale
+  /// How PEFT's files hold the method; nil if PEFT does not have it.
+  public var peft: PEFTForm?
   /// Whether r may not be above the smaller dimension of a map.
   public var ranksAreBounded: Bool
   /// The learning rate of the head's vectors, in units of the run's (LoRA+).
@@ -113,12 +115,12 @@ public struct MethodDesign: Sendable {
   /// A design.
   public init(
     form: ProductForm? = nil, procedure: MethodProcedureKind? = nil, start: WeightStart? = nil,
-    scale: MethodScale = .alphaOverRank, ranksAreBounded: Bool = true,
+    scale: MethodScale = .alphaOverRank, peft: PEFTForm? = nil, ranksAreBounded: Bool = true,
     misfit: @escaping @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> MethodMisfit? = { _, _, _ in nil },
     tensors: @escaping @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> [AdapterTensor]
   ) {
     (self.form, self.procedure, self.start, self.scale) = (form, procedure, start, scale)
-    (self.ranksAreBounded, self.misfit, self.tensors) = (ranksAreBounded, misfit, tensors)
+    (self.peft, self.ranksAreBounded, self.misfit, self.tensors) = (peft, ranksAreBounded, misfit, tensors)
   }
 }
 

@@ -7,8 +7,10 @@ import Foundation
 public struct ExportRun: Sendable {
   /// The formats.
   public enum Format: String, Sendable, CaseIterable {
-    /// An adapter directory of Hugging Face PEFT.
+    /// An adapter directory of Hugging Face PEFT: of the run's method, if PEFT has it, otherwise a LoRA.
     case peft
+    /// The same, always a LoRA.
+    case peftLoRA = "peft-lora"
     /// A LoRA file of llama.cpp.
     case gguf
   }
@@ -31,7 +33,7 @@ public struct ExportRun: Sendable {
     case .gguf:
       peft = nil
       gguf = try GGUFAdapter(model.adapter, geometry: model.geometry)
-    case .peft:
+    case .peft, .peftLoRA:
       guard let native = model.native else { throw ExportError.isPEFT(directory: model.adapterDirectory) }
       // A missing checkpoint only matters where it could lack a part.
       let optional = model.geometry.parts.filter(\.isOptional)
@@ -43,7 +45,11 @@ public struct ExportRun: Sendable {
         notices.append("\(model.directory) has no pooler; the one that the run drew from its seed is included")
       }
       if native.table.sites.isEmpty { notices.append("nothing is adapted; PEFT gets a LoRA of zeros with the head") }
-      peft = try PEFTExport(native, geometry: model.geometry, pooler: pooler, revision: model.revision)
+      peft = try PEFTExport(
+        native, geometry: model.geometry, pooler: pooler, revision: model.revision, asLoRA: format == .peftLoRA)
+      if let type = peft?.peftType, type != "LORA" {
+        notices.append("written as PEFT's own \(type); --format peft-lora writes a LoRA of the same product")
+      }
       gguf = nil
     }
     self.notices = notices

@@ -36,7 +36,7 @@ extension FoldRun {
     }
     let head = labels.map { HeadParameter.all(config: model.geometry.config, labels: $0, kind: kind) } ?? []
     let (table, tensors, scale) = try model.source.content()
-    var state = TrainableState(table: table, head: head, weights: model.source.native?.weights)
+    var state = TrainableState(table: table, head: head, weights: model.source.weights)
     for (key, values) in tensors { state[key] = values }
     for (index, parameter) in head.enumerated() {
       state[head: index] = model.adapter.head[parameter.name]?.values ?? []

@@ -64,7 +64,7 @@ extension PreparedRun {
   /// The state of an adapter for this run's task: its own sharing and scale count, not those of the config.
   func state(of source: AdapterSource, directory: String) throws -> (state: TrainableState, scale: Double) {
     let (table, tensors, scale) = try source.content()
-    var state = TrainableState(table: table, head: try head(), weights: source.native?.weights)
+    var state = TrainableState(table: table, head: try head(), weights: source.weights)
     for (key, values) in tensors { state[key] = values }
     let taskType = TaskType.classifier(geometry.head)
     if !state.head.isEmpty, let other = source.taskType, TaskType.differ(other, taskType) {
@@ -111,6 +111,8 @@ public struct AdapterSource: Sendable {
   public let expanded: ExpandedAdapter
   /// A native adapter's own form, with its sharing; nil for PEFT's.
   public internal(set) var native: StoredAdapter?
+  /// The tensors of the method, where the files hold them: of a native adapter, or of a method that PEFT has too.
+  private let form: StoredAdapter?
   /// PEFT's name for what it was trained for, if it is known.
   public let taskType: String?
 
@@ -120,39 +122,52 @@ public struct AdapterSource: Sendable {
     _ directory: String, _ geometry: ModelGeometry, modelDirectory: String,
     methods: [AdapterMethod] = AdapterMethod.all, philox: Philox = Philox(seed: 0)
   ) throws -> AdapterSource {
-    guard try AdapterFile.isNative(directory) else {
-      let peft = try PEFTAdapter.read(directory, geometry: geometry)
-      return AdapterSource(expanded: peft.expanded, native: nil, taskType: peft.taskType)
-    }
-    var stored = try AdapterFile.read(directory, sites: geometry.sites, methods: methods)
-    if stored.table.method.needsWeights {
+    func withWeights(_ stored: StoredAdapter) throws -> StoredAdapter {
+      guard stored.table.method.needsWeights else { return stored }
+      var stored = stored
       stored.weights = try BaseWeights(
         geometry.checkpoint(modelDirectory), geometry, sites: stored.table.sites, philox: philox)
+      return stored
     }
-    return AdapterSource(expanded: try stored.expanded, native: stored, taskType: stored.metadata.taskType)
+    guard try AdapterFile.isNative(directory) else {
+      let peft = try PEFTAdapter.read(directory, geometry: geometry, methods: methods)
+      switch peft.content {
+      case .lora(let expanded):
+        return AdapterSource(expanded: expanded, native: nil, form: nil, taskType: peft.taskType)
+      case .method(let stored):
+        let form = try withWeights(stored)
+        return AdapterSource(expanded: try form.expanded, native: nil, form: form, taskType: peft.taskType)
+      }
+    }
+    let stored = try withWeights(AdapterFile.read(directory, sites: geometry.sites, methods: methods))
+    return AdapterSource(
+      expanded: try stored.expanded, native: stored, form: stored, taskType: stored.metadata.taskType)
   }
 
   /// The adapter's sharing, tensors and scale.
   func content() throws -> (table: SiteTable, tensors: [TensorKey: [Float]], scale: Double) {
-    try native.map { ($0.table, $0.tensors, $0.scale) } ?? expanded.uniform()
+    try form.map { ($0.table, $0.tensors, $0.scale) } ?? expanded.uniform()
   }
+
+  /// The base model's weights, where the method needs them.
+  var weights: BaseWeights? { form?.weights }
 
   /// The labels the head was trained for, if known.
   public var labels: LabelSpace? { native.map { LabelSpace($0.metadata) } }
 
   /// The numbers that a run with `table` starts from. An adapter of the same method gives its own tensors.
   func initialise(_ table: SiteTable, scale: Double) throws -> [TensorKey: [Float]] {
-    guard table.method.form != nil, let native, native.table.method == table.method else {
+    guard table.method.form != nil, let form, form.table.method == table.method else {
       return try expanded.initialise(table, scale: scale)
     }
     try ErrorList.throwIfAny(expanded.misfits(table))
-    if let site = table.sites.first, native.table.rank != table.rank {
-      throw AdapterError.rankDiffers(path: site.path, adapter: native.table.rank, config: table.rank)
+    if let site = table.sites.first, form.table.rank != table.rank {
+      throw AdapterError.rankDiffers(path: site.path, adapter: form.table.rank, config: table.rank)
     }
     // What a form makes of its tensors need not be in proportion to them.
-    if native.scale != scale {
-      throw AdapterError.scaleDiffers(adapter: native.scale, config: scale, method: table.method.name)
+    if form.scale != scale {
+      throw AdapterError.scaleDiffers(adapter: form.scale, config: scale, method: table.method.name)
     }
-    return native.tensors
+    return form.tensors
   }
 }

@@ -3,15 +3,16 @@ import Configuration
 import StrictJSON
 import Training
 
-/// `swift-peft export RUN_DIR --format peft|gguf --output DIR`.
+/// `swift-peft export RUN_DIR --format peft|peft-lora|gguf --output DIR`.
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Convert an adapter to another program's format.",
     discussion: """
       EXAMPLE: swift-peft export runs/quickstart-aslora --format peft --output peft
 
-      peft: a directory for PeftModel.from_pretrained, with an ordinary LoRA for each adapted matrix of each layer, \
-      whatever the run shared. gguf: for LLaMA models, a LoRA file for llama.cpp (--lora); --output may also name a file.
+      peft: a directory for PeftModel.from_pretrained. Methods that PEFT has too (VeRA, say) are written as such, others \
+      as an ordinary LoRA for each adapted matrix of each layer, whatever the run shared. peft-lora: always an ordinary \
+      LoRA of the same product. gguf: for LLaMA models, a LoRA file for llama.cpp (--lora); --output may also name a file.
 
       The output is never left incomplete. The base model's weights are not changed.
       """)

@@ -1,0 +1,90 @@
+import Models
+import StrictJSON
+
+/// How PEFT's files hold a method that PEFT has too: the type, keys of the config, names and shapes of tensors.
+///
+/// A method with a form is read from PEFT's files and written to them as what it is; others, and those whose maps are
+/// slices, become plain LoRA.
+public struct PEFTForm: Sendable {
+  /// `peft_type`: `VERA`.
+  public let type: String
+  /// Keys of `adapter_config.json` beside those that all types have. Others must be null, false or empty.
+  public let keys: [String]
+  /// The values of those keys.
+  public let config: @Sendable (_ subject: Subject) -> [(String, JSONValue)]
+  /// r, alpha and the options that a config gives.
+  public let read: @Sendable (_ config: JSONField) throws -> Reading
+  /// The method's tensors in the file.
+  public let tensors: [Tensor]
+
+  /// An adapter that is written.
+  public struct Subject: Sendable {
+    /// r.
+    public let rank: Int
+    /// alpha, dropout and the like.
+    public let metadata: AdapterMetadata
+    /// The method's options.
+    public let options: MethodValues
+    /// The adapted maps.
+    public let maps: AdaptedMaps
+  }
+
+  /// What a config says of the method.
+  public struct Reading: Sendable {
+    /// r.
+    public let rank: Int
+    /// alpha; 1 for a method without.
+    public let alpha: Double
+    /// The method's options.
+    public let options: MethodValues
+
+    /// A reading.
+    public init(rank: Int, alpha: Double = 1, options: MethodValues = MethodValues()) {
+      (self.rank, self.alpha, self.options) = (rank, alpha, options)
+    }
+  }
+
+  /// A tensor of the method. Its numbers have the same order in both files.
+  public struct Tensor: Sendable {
+    /// Its role here.
+    public let role: TensorRole
+    /// Its name there: behind the module's path, or behind `base_model.` if it is one for the whole model.
+    public let name: String
+    /// Whether there is one for the whole model.
+    public let isOfModel: Bool
+    /// Its shape there; nil if it is the same.
+    public let shape: (@Sendable (_ site: Site, _ rank: Int, _ options: MethodValues, _ maps: AdaptedMaps) -> [Int])?
+
+    /// A tensor.
+    public init(
+      _ role: TensorRole, _ name: String, isOfModel: Bool = false,
+      shape: (@Sendable (_ site: Site, _ rank: Int, _ options: MethodValues, _ maps: AdaptedMaps) -> [Int])? = nil
+    ) {
+      (self.role, self.name, self.isOfModel, self.shape) = (role, name, isOfModel, shape)
+    }
+  }
+
+  /// A form.
+  public init(
+    type: String, keys: [String], tensors: [Tensor],
+    config: @escaping @Sendable (_ subject: Subject) -> [(String, JSONValue)],
+    read: @escaping @Sendable (_ config: JSONField) throws -> Reading
+  ) {
+    (self.type, self.keys, self.tensors, self.config, self.read) = (type, keys, tensors, config, read)
+  }
+
+  /// The tensor of this role.
+  func tensor(_ role: TensorRole) -> Tensor? { tensors.first { $0.role == role } }
+}
+
+extension PEFTForm.Tensor {
+  /// The name in the file for a map at `path`, prefix included.
+  func fileName(_ path: String) -> String {
+    isOfModel ? "base_model.\(name)" : "\(PEFTForm.modulePrefix)\(path).\(name)"
+  }
+}
+
+extension PEFTForm {
+  /// What stands before the path of a module.
+  static let modulePrefix = "base_model.model."
+}
