@@ -146,7 +146,8 @@ let package = Package(
     tests("RunStoreTests", ["RunStore", "Metrics", "Diagnostics", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("ReportsTests", ["Reports", "RunStore", "Metrics", "StrictJSON", "Diagnostics"]),
     tests(
-      "AdaptersTests", ["StrictJSON", "Adapters", "Models", "Checkpoints", "Kernels", "Diagnostics"], golden: true),
+      "AdaptersTests", ["StrictJSON", "Adapters", "Autograd", "Models", "Checkpoints", "Kernels", "Diagnostics"],
+      golden: true),
     tests(
       "TrainingTests",
       [

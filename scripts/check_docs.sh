@@ -105,7 +105,10 @@ diff "$work/verbs" "$work/table" >"$work/difference" ||
   path != "" && depth == at && line == "\"default\": [" { list = "default"; items = ""; next }
   path != "" && depth == at && line ~ /^"default": / { standard = substr(line, length("\"default\": ") + 1) }
   END { flush() }' |
-  grep -vE '^(sweep|\$schema|task@|adapter@|training@|adapter\.aslora@)' >"$work/schema"
+  grep -vE '^(sweep|\$schema)' |
+  # Sections have no rows: their keys do.
+  awk -F@ '{ lines[NR] = $0; paths[NR] = $1; parent = $1; while (sub(/\.[^.]*$/, "", parent)) isSection[parent] = 1 }
+    END { for (i = 1; i <= NR; i++) if (!(paths[i] in isSection)) print lines[i] }' >"$work/schema"
 [ "$(wc -l <"$work/schema")" -ge 50 ] || problem 'the keys of the schema could not be read'
 while IFS=@ read -r path standard values; do
   row=$(grep -F "| \`$path\` |" docs/configuration.md || true)
@@ -121,7 +124,7 @@ while IFS=@ read -r path standard values; do
 done <"$work/schema"
 while read -r path; do
   grep -q "^$path@" "$work/schema" || problem "docs/configuration.md: there is no key $path"
-done < <(sed -n '/^## Keys/,/^## Sweeps/p' docs/configuration.md | sed -nE 's/^\| `([a-z0-9_.]+)` \|.*/\1/p')
+done < <(sed -n '/^## Keys/,/^## Sweeps/p' docs/configuration.md | sed -nE 's/^\| `([a-z0-9_.-]+)` \|.*/\1/p')
 
 # The methods and the tasks have rows or names where they are explained.
 names() { awk -F@ -v path="$1" '$1 == path { print $3 }' "$work/schema"; }

@@ -10,6 +10,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case rankTooLarge(rank: Int, path: String, inFeatures: Int, outFeatures: Int)
   /// A size of the method that does not fit an adapted map.
   case misfit(MethodMisfit, path: String)
+  /// A value of an option that the run cannot have.
+  case option(String, problem: String)
   /// Sites that would share a tensor need different shapes of it.
   case shapesDiffer(strategy: String, role: TensorRole, module: String, first: String, second: String)
   /// Sites that would share a tensor have different ranks by `rank_pattern`.
@@ -68,6 +70,7 @@ public enum AdapterError: UserFacingError, Equatable {
       let (limit, dimension) = inFeatures <= outFeatures ? (inFeatures, "in_features") : (outFeatures, "out_features")
       return "adapter.r: \(rank) is above the smaller dimension of \(path) (\(dimension) \(limit))"
     case .misfit(let misfit, let path): return "adapter.\(misfit.key): \(misfit.problem) of \(path)"
+    case .option(let key, let problem): return "adapter.\(key): \(problem)"
     case .shapesDiffer(let strategy, let role, let module, let first, let second):
       let shared = "\(strategy) shares \(role.name) of \(module)"
       return "adapter.strategy: \(shared), but \(first) and \(second) differ in shape"
@@ -126,7 +129,7 @@ public enum AdapterError: UserFacingError, Equatable {
         cannot take it over: give the run the adapter's lora_alpha and use_rslora
         """
     case .notPlain(let path, let method):
-      return "adapter.init_from: the adapter scales the rows of \(path), which \(method) cannot do"
+      return "adapter.init_from: the adapter changes \(path) by more than A and B, which \(method) cannot do"
     case .missingSites(let paths):
       return "adapter.init_from: the adapter lacks \(paths.firstThree), listed in target_modules"
     case .unusedSites(let paths):

@@ -19,8 +19,16 @@ public struct ParameterComparison: Sendable, Equatable {
     /// Of LoRA's adapter parameters.
     public let percentOfLoRA: Double
 
-    /// Bytes of the adapter's tensors on disk, each once, in float32.
-    public var adapterBytes: Int { 4 * adapterParameters }
+    /// Bytes of the adapter's tensors on disk, each once, in float32: those that are not trained too, if files hold them.
+    public let adapterBytes: Int
+  }
+
+  /// A strategy that the model cannot have.
+  public struct Omission: Sendable, Equatable {
+    /// The strategy's name.
+    public let strategy: String
+    /// Why not.
+    public let reason: String
   }
 
   /// Directory or Hub id of the model.
@@ -37,30 +45,41 @@ public struct ParameterComparison: Sendable, Equatable {
   public let numMerges: Int
   /// One row for every strategy asked for.
   public let rows: [Row]
+  /// Strategies that were not asked for by name, and whose sizes do not fit the model.
+  public let omissions: [Omission]
 
-  /// Compares `methods` on the maps that `placement` chooses.
+  /// Compares `methods` on the maps that `placement` chooses, or with nil all of `known` that fit.
   ///
   /// `labels` is the number of outputs of the head, nil for the model's own (none for decoders). `numMerges` is
   /// ASLoRA's, nil for its default. Throws what the trainer would: targets that match nothing, ranks too large, more
   /// merges than layers − 1.
   public init(
     model: String, geometry: ModelGeometry, placement: AdapterPlacement, labels: Int? = nil,
-    numMerges: Int? = nil, methods: [AdapterMethod] = AdapterMethod.all
+    numMerges: Int? = nil, methods: [AdapterMethod]? = nil, known: [AdapterMethod] = AdapterMethod.all
   ) throws {
     let lora = try placement.table(geometry, method: .lora)
     let merges = numMerges ?? ASLoRAPlan.defaultNumMerges(layers: lora.layerCount)
     try ASLoRAPlan.check(numMerges: merges, layers: lora.layerCount)
     let options = MethodOptions(aslora: ASLoRAOptions(numMerges: merges))
     let head = geometry.headParameters(labels: labels)
-    rows = try methods.map { method in
-      let start = try placement.table(geometry, method: method)
-      let count = try method.procedure?.finalTable(options, start).parameterCount ?? start.parameterCount
-      return Row(
-        strategy: method.name, adapterParameters: count,
-        adapterParametersBeforeMerging: method.procedure == nil ? nil : start.parameterCount,
-        trainableParameters: count + head,
-        percentOfLoRA: 100 * Double(count) / Double(lora.parameterCount))
+    var rows: [Row] = [], omissions: [Omission] = []
+    for method in methods ?? known {
+      let start: SiteTable
+      do { start = try placement.table(geometry, method: method) } catch {
+        if methods != nil { throw error }
+        let lines = "\(error)".split(separator: "\n")
+        omissions.append(Omission(strategy: method.name, reason: lines.first.map(String.init) ?? ""))
+        continue
+      }
+      let end = try method.procedure?.finalTable(options, start) ?? start, count = end.parameterCount
+      rows.append(
+        Row(
+          strategy: method.name, adapterParameters: count,
+          adapterParametersBeforeMerging: method.procedure?.mergesLayers == true ? start.parameterCount : nil,
+          trainableParameters: count + head,
+          percentOfLoRA: 100 * Double(count) / Double(lora.parameterCount), adapterBytes: 4 * end.storedCount))
     }
+    (self.rows, self.omissions) = (rows, omissions)
     self.model = model
     modelType = geometry.config.modelType
     totalParameters = geometry.totalParameters(labels: labels)
@@ -135,12 +154,16 @@ extension ParameterComparison {
       + targetModules.names.joined(separator: ", ")
   }
 
-  private var note: String? {
-    guard let before = rows.lazy.compactMap(\.adapterParametersBeforeMerging).first else { return nil }
-    return "aslora: after \(numMerges) merges of each module type; \(before.grouped) before"
+  private var notes: [String] {
+    let merging = rows.lazy.compactMap(\.adapterParametersBeforeMerging).first.map { before in
+      "aslora: after \(numMerges) merges of each module type; \(before.grouped) before"
+    }
+    return [merging].compactMap(\.self) + omissions.map { "\($0.strategy): left out; \($0.reason)" }
   }
 
-  private func page(_ body: String) -> String { "\(summary)\n\n\(body)" + (note.map { "\n\($0)\n" } ?? "") }
+  private func page(_ body: String) -> String {
+    "\(summary)\n\n\(body)" + (notes.isEmpty ? "" : "\n" + notes.map { $0 + "\n" }.joined())
+  }
 }
 
 /// 54.2.

@@ -100,6 +100,9 @@ public struct SiteTable: Sendable {
     tensors.map(tensor).filter(\.trains).reduce(0) { $0 + $1.shape.reduce(1, *) }
   }
 
+  /// Numbers of all distinct tensors that files hold.
+  public var storedCount: Int { tensors.map(tensor).filter(\.isStored).reduce(0) { $0 + $1.count } }
+
   /// The groups of layers of `module` that share a B, each ascending, ordered by the layer that names their B.
   ///
   /// A B that the method shares over the whole stack makes a single group.
@@ -225,7 +228,7 @@ public struct SiteTable: Sendable {
         }
       }
     }
-    if method.procedure != nil {
+    if method.procedure?.mergesLayers == true {
       let settings = zip(sites, zip(ranks, scales))
       for (site, setting) in settings {
         guard let (first, other) = settings.first(where: { $0.0.module == site.module }),

@@ -15,6 +15,8 @@ public struct TrainableState: Sendable {
   public var step = 0
   /// Steps that changed nothing because their numbers were not finite.
   public var skippedSteps = 0
+  /// Steps that AdamW had done when a procedure let it begin anew.
+  public var stepsBeforeRestart = 0
   /// All numbers, in the order of `layout`.
   public private(set) var values: FloatStorage
   private var firstMoments: FloatStorage
@@ -48,6 +50,18 @@ public struct TrainableState: Sendable {
     for key in table.tensors where table.tensor(key).start != .zeros {
       self[key] = table.tensor(key).startValues(philox, stream: table.initialisationKey(key))
     }
+    try startFromWeights(philox)
+  }
+
+  /// Gives the trained tensors the numbers again that `initializeAdapter` gave them, for a method without a start from
+  /// weights.
+  mutating func restartAdapter(philox: Philox) {
+    for key in table.tensors where table.tensor(key).trains {
+      self[key] = table.tensor(key).startValues(philox, stream: table.initialisationKey(key))
+    }
+  }
+
+  private mutating func startFromWeights(_ philox: Philox) throws {
     guard let start = table.method.design.start else { return }
     for group in table.groups(sharing: start.roles) {
       let site = table.sites[group[0]]
@@ -127,6 +141,16 @@ public struct TrainableState: Sendable {
     (firstMoments[reference.range], secondMoments[reference.range])
   }
 
+  /// AdamW's steps so far, with which it corrects the bias of its moments.
+  public var optimizerSteps: Int { step - skippedSteps - stepsBeforeRestart }
+
+  /// Lets AdamW begin anew.
+  mutating func restartOptimizer() {
+    firstMoments = FloatStorage(zeros: layout.trainedCount)
+    secondMoments = FloatStorage(zeros: layout.trainedCount)
+    stepsBeforeRestart = step - skippedSteps
+  }
+
   /// Puts back what `moments` gave.
   public mutating func restoreMoments(_ key: TensorKey, first: [Float], second: [Float]) {
     guard let reference = layout.tensors[key] else { preconditionFailure("\(key) is not in the table") }
@@ -159,16 +183,44 @@ public struct TrainableState: Sendable {
 
   /// The adapter of every map of `sites` (a model's whole geometry), for the model's forward code. `scale` is that of
   /// the sites which have none of their own.
-  public func adapters(sites: [Site], scale: Double, dropout: Double) -> [LowRankAdapter?] {
+  /// `probe` asks for gradients of weights.
+  public func adapters(
+    sites: [Site], scale: Double, dropout: Double, probe: WeightProbe? = nil
+  ) -> [LowRankAdapter?] {
     sites.enumerated().map { index, site in
       guard let position = table.position(ofPath: site.path), let product = layout.product(position, table) else {
         return nil
       }
       return LowRankAdapter(
-        a: product.a, b: product.b, rowScale: product.rowScale, scale: Float(table.scales[position] ?? scale),
-        dropout: Float(dropout),
-        dropoutSite: DropoutPlace.adapter(site: index))
+        a: product.a, b: product.b, rowScale: product.rowScale, sparse: sparse(position, product),
+        weightGradient: probe?.places[position], scale: Float(table.scales[position] ?? scale),
+        dropout: Float(dropout), dropoutSite: DropoutPlace.adapter(site: index))
     }
+  }
+
+  /// S of the site at `position`; nil where it is zero.
+  private func sparse(_ position: Int, _ product: StateLayout.Product) -> SparseReference? {
+    guard let values = product.sparse, let form = table.method.form?.sparse else { return nil }
+    do throws(SparseForm.BadPlaces) {
+      return try form.places(tensors(ofSiteAt: position)).map { SparseReference(places: $0, values: values) }
+    } catch {
+      // What files say has been checked where they were read.
+      preconditionFailure("\(table.sites[position].path): the places of its sparse matrix \(error.problem)")
+    }
+  }
+
+  /// Places for the gradients of the weights of all adapted maps, behind those of this state, in parts of not many more
+  /// than `limit` numbers.
+  public func weightProbes(limit: Int) -> [WeightProbe] {
+    var probes: [WeightProbe] = []
+    for (position, site) in table.sites.enumerated() {
+      let count = site.outFeatures * site.inFeatures
+      if probes.last.map({ $0.count - storageCount + count > limit }) ?? true {
+        probes.append(WeightProbe(count: storageCount))
+      }
+      probes[probes.count - 1].add(site, at: position)
+    }
+    return probes
   }
 
   /// Makes the products of the sites at `positions` from their tensors, if the method has a form.
@@ -180,6 +232,7 @@ public struct TrainableState: Sendable {
       values[product.a.range] = made.a
       values[product.b.range] = made.b
       if let reference = product.rowScale, let rowScale = made.rowScale { values[reference.range] = rowScale }
+      if let reference = product.sparse { values[reference.range] = made.sparse }
     }
   }
 
@@ -193,7 +246,8 @@ public struct TrainableState: Sendable {
       guard let product = layout.product(position, table) else { continue }
       let gradient = SiteProduct(
         rank: product.a.rows, a: gradients[product.a.range], b: gradients[product.b.range],
-        rowScale: product.rowScale.map { gradients[$0.range] })
+        rowScale: product.rowScale.map { gradients[$0.range] }, sparse: product.sparse.map { gradients[$0.range] } ?? []
+      )
       for (role, values) in form.pullBack(tensors(ofSiteAt: position), gradient) {
         guard let key = table.key(role, ofSiteAt: position), table.tensor(key).trains,
           let reference = layout.tensors[key]
@@ -229,6 +283,21 @@ public struct TrainableState: Sendable {
   }
 }
 
+/// Places for the gradients of some maps' weights, behind those of a state.
+public struct WeightProbe: Sendable {
+  /// The place of the gradient [out, in] of a map, by its position in the table.
+  public private(set) var places: [Int: ParameterReference] = [:]
+  /// Numbers of a storage that has them all.
+  public private(set) var count: Int
+
+  init(count: Int) { self.count = count }
+
+  mutating func add(_ site: Site, at position: Int) {
+    places[position] = ParameterReference(offset: count, rows: site.outFeatures, columns: site.inFeatures)
+    count += site.outFeatures * site.inFeatures
+  }
+}
+
 /// Where the numbers of a state lie in its flat storages: trained tensors, the head, tensors that are not trained, and
 /// what a method's form makes of them.
 ///
@@ -239,7 +308,8 @@ struct StateLayout: Sendable {
   struct Product: Sendable {
     let a: ParameterReference
     let b: ParameterReference
-    let rowScale: ParameterReference?
+    var rowScale: ParameterReference?
+    var sparse: ParameterReference?
   }
 
   private(set) var tensors: [TensorKey: ParameterReference] = [:]
@@ -272,12 +342,16 @@ struct StateLayout: Sendable {
     if let form = table.method.form { products = makeProducts(table, form) }
   }
 
-  /// All A's, then all B's, then the row scales.
+  /// All A's, then all B's, then the row scales and the sparse numbers.
   private mutating func makeProducts(_ table: SiteTable, _ form: ProductForm) -> [Product] {
     let a = zip(table.sites, table.ranks).map { place([form.rank($0, $1, table.maps), $0.inFeatures]) }
     let b = zip(table.sites, table.ranks).map { place([$0.outFeatures, form.rank($0, $1, table.maps)]) }
     let rowScales = table.sites.map { form.scalesRows ? place([$0.outFeatures]) : nil }
-    return table.sites.indices.map { Product(a: a[$0], b: b[$0], rowScale: rowScales[$0]) }
+    return table.sites.indices.map { position in
+      let sparse = form.sparse?.count(table.sites[position], table.ranks[position], table.maps) ?? 0
+      return Product(
+        a: a[position], b: b[position], rowScale: rowScales[position], sparse: sparse > 0 ? place([sparse]) : nil)
+    }
   }
 
   private mutating func place(_ shape: [Int]) -> ParameterReference {
@@ -292,6 +366,6 @@ struct StateLayout: Sendable {
     guard let a = table.key(.a, ofSiteAt: position).flatMap({ tensors[$0] }),
       let b = table.key(.b, ofSiteAt: position).flatMap({ tensors[$0] })
     else { return nil }
-    return Product(a: a, b: b, rowScale: nil)
+    return Product(a: a, b: b)
   }
 }

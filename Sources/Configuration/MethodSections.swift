@@ -5,7 +5,10 @@ extension Field<AdapterConfig> {
   /// The section with the options of `method`, called like it. Configs are written with it if it is the run's method.
   init(optionsOf method: AdapterMethod) {
     let options = method.declaredOptions, name = method.name
-    let properties = options.map { ($0.key, $0.fallback == .null ? $0.schema.orNull : $0.schema) }
+    let properties = options.map { option in
+      let schema = option.fallback == .null ? option.schema.orNull : option.schema
+      return (option.key, schema.adding("default", option.fallback))
+    }
     let schema: JSONValue = [
       "type": "object", "properties": .members(properties), "additionalProperties": false,
     ]

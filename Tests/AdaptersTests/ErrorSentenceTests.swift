@@ -78,7 +78,7 @@ import Testing
   static let export: [(AdapterFormatError, String)] = [
     (
       .notPlainLoRA(format: "peft", path: "layer.0.query"),
-      "--format peft: layer.0.query scales the rows of its weight, which a plain LoRA cannot hold; use merge"
+      "--format peft: layer.0.query changes its weight by more than a low rank (a scale of its rows, sparse numbers), which a plain LoRA cannot hold; use merge"
     ),
     (
       .otherFamily("bert", supported: ["llama"]),

@@ -13,9 +13,8 @@ import Testing
       try AdapterMethod.named("share_a")
     }
     #expect(
-      AdapterError.unknownStrategy("share_a", known: AdapterMethod.all.map(\.name)).description == """
-        adapter.strategy: unknown strategy "share_a", did you mean "share-a"? (one of lora, share-a, share-b, \
-        share-ab, share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none)
+      AdapterError.unknownStrategy("share_a", known: ["lora", "share-a", "none"]).description == """
+        adapter.strategy: unknown strategy "share_a", did you mean "share-a"? (one of lora, share-a, none)
         """)
   }
 
@@ -55,7 +54,7 @@ import Testing
   @Test func oneLayerMakesAllStrategiesEqual() throws {
     let sites = queryValue(layers: 1, hidden: 8)
     let lora = try SiteTable(sites: sites, method: .lora, r: 4)
-    for strategy in AdapterMethod.all where strategy.hasAdapters {
+    for strategy in AdapterMethod.all where strategy.hasAdapters && strategy.form == nil {
       let table = try SiteTable(sites: sites, method: strategy, r: 4)
       #expect(table.tensors.map(table.shape) == lora.tensors.map(lora.shape))
       #expect(table.tensors.map(table.initialisationKey) == lora.tensors.map(lora.initialisationKey))

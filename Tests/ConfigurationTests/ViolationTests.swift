@@ -1,3 +1,4 @@
+import Adapters
 import Configuration
 import Diagnostics
 import Testing
@@ -57,7 +58,7 @@ import Testing
     Case("adapter", #""use_rslora": 1"#, "must be true or false, not 1"),
     Case(
       "adapter", #""strategy": "share_a""#,
-      "must be one of lora, share-a, share-b, share-ab, share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none "
+      "must be one of \(AdapterMethod.all.map(\.name).joined(separator: ", ")) "
         + "(did you mean share-a?), not \"share_a\""),
     Case(
       "adapter", #""target_modules": []"#,

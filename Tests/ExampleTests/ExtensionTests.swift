@@ -88,7 +88,7 @@ private let toyTwice = AdapterMethod(
 private struct StepCounter: MethodProcedure {
   var steps = 0
 
-  mutating func afterStep(_ state: inout TrainableState, wasApplied: Bool) -> [GroupMerge] {
+  mutating func afterStep(_ state: inout TrainableState, wasApplied: Bool) -> [ProcedureEvent] {
     steps += 1
     return []
   }
@@ -238,7 +238,8 @@ extension Zip2Sequence {
     (next.adapter.r, next.adapter.strategy) = (3, "lora")
     let plain = #expect(throws: AdapterError.self) { try TrainingRun(next, threads: 1, start: .fresh) }
     #expect(
-      plain?.description == "adapter.init_from: the adapter scales the rows of blocks.0.q, which lora cannot do")
+      plain?.description
+        == "adapter.init_from: the adapter changes blocks.0.q by more than A and B, which lora cannot do")
   }
 
   /// PEFT divides alpha by the rank that it reads, which is not the run's r.

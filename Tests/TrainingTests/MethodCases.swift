@@ -20,7 +20,8 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
 
   /// For methods whose defaults are too large for the tiny model, or that do nothing in a few steps.
   private static let sizes = [
-    "aslora": #""r": 4, "aslora": {"start_step": 1, "merge_interval": 2, "num_merges": 1}"#
+    "aslora": #""r": 4, "aslora": {"start_step": 1, "merge_interval": 2, "num_merges": 1}"#,
+    "rosa": #""r": 4, "rosa": {"d": 0.05, "warmup_steps": 2}"#,
   ]
 
   private static let variants = [

@@ -32,7 +32,8 @@ import Testing
 
   /// Along the gradient and along a random direction, in every trained tensor, the loss changes as the gradient says.
   @Test(arguments: MethodCase.all) func gradientsAreThoseOfTheLoss(subject: MethodCase) throws {
-    let scratch = try MethodScratch(subject), run = try TrainingRun(scratch.config(), threads: 1, start: .fresh)
+    // After some steps, so that what a procedure does is done.
+    let scratch = try MethodScratch(subject), run = try scratch.train()
     let state = run.trainer.state.moved(by: 0.2, seed: 3), items = try run.run.load(.train).items
     let engine = try run.run.engine(scale: run.run.scale)
     let gradients = FloatStorage(zeros: state.storageCount)
@@ -99,7 +100,7 @@ import Testing
     #expect(scoring.logits(items) == ours)
 
     // As plain LoRA, each map with its own A and B.
-    if source.expanded.entries.allSatisfy({ $0.rowScale == nil }) {
+    if source.expanded.entries.allSatisfy({ $0.isPlain }) {
       let uniform = try source.expanded.uniform()
       var plain = TrainableState(table: uniform.table, head: state.head)
       for (key, values) in uniform.tensors { plain[key] = values }
@@ -117,7 +118,7 @@ import Testing
     let difference = try #require(try fold.difference(at: "\(scratch.path)/folded"))
     #expect(difference.largestLogit > 0.01 && difference.largest < 1e-5 * difference.largestLogit, "\(difference)")
 
-    guard model.adapter.entries.allSatisfy({ $0.rowScale == nil }) else { return }
+    guard model.adapter.entries.allSatisfy({ $0.isPlain }) else { return }
     _ = try ExportRun(model, format: .peft).write(to: "\(scratch.path)/peft", overwrite: false)
     let read = try run.run.adapter(in: "\(scratch.path)/peft").expanded
     #expect(read.entries == model.adapter.fused(run.run.geometry).entries)

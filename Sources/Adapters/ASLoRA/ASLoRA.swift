@@ -7,6 +7,7 @@ extension AdapterMethod {
   public static let aslora = AdapterMethod(
     name: "aslora", summary: "one A per module type, B's merged across layers while training (ASLoRA)",
     procedure: MethodProcedureKind(
+      mergesLayers: true,
       begin: { options, table, totalSteps in
         ASLoRAMerging(try ASLoRAPlan(options.aslora, totalSteps: totalSteps, layers: table.layerCount))
       },
@@ -152,7 +153,7 @@ struct ASLoRAMerging: MethodProcedure {
 
   init(_ plan: ASLoRAPlan) { self.plan = plan }
 
-  mutating func afterStep(_ state: inout TrainableState, wasApplied: Bool) -> [GroupMerge] {
+  mutating func afterStep(_ state: inout TrainableState, wasApplied: Bool) -> [ProcedureEvent] {
     let current = state
     if wasApplied { means.update(current.table) { current[$0] } }
     guard plan.isMergeStep(state.step) else { return [] }
@@ -169,7 +170,7 @@ struct ASLoRAMerging: MethodProcedure {
       merges.append(merge)
     }
     if !merges.isEmpty { state.tie(merges.map { ($0.lower, $0.upper) }) }
-    return merges
+    return merges.map(ProcedureEvent.merged)
   }
 
   // MARK: - Checkpoints

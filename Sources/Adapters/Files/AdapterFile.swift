@@ -63,6 +63,13 @@ public enum AdapterFile {
       head[String(name.dropFirst(headPrefix.count))] = try file.takeHead(name)
     }
     try file.requireAllTaken()
+    for position in table.sites.indices {
+      do throws(SparseForm.BadPlaces) {
+        _ = try table.method.form?.sparse?.places(table.tensors(ofSiteAt: position, nil) { tensors[$0] ?? [] })
+      } catch {
+        throw file.failure(.badPlaces(path: table.sites[position].path, error.problem))
+      }
+    }
     return StoredAdapter(table: table, tensors: tensors, head: head, metadata: metadata)
   }
 
@@ -206,7 +213,7 @@ private struct NativeConfig {
     for (_, entry) in entries {
       try entry.requireOnly(["layer", "module", "slice_of", "first_row", "r", "scale"] + table.roles.map(\.name))
     }
-    if method.procedure != nil { try tie(&table, as: entries) }
+    if method.procedure?.mergesLayers == true { try tie(&table, as: entries) }
     for (position, (_, entry)) in entries.enumerated() where method.hasAdapters {
       for key in table.keys(ofSiteAt: position) {
         try entry.require(key.role.name, table.name(of: key)) { try $0.string() }

@@ -13,6 +13,8 @@ public struct AdapterFileError: UserFacingError, Equatable {
     case unusedTensor(String)
     case wrongShape(tensor: String, shape: [Int], expected: [Int])
     case notFinite(String)
+    /// Tensors that should say where a sparse matrix has its numbers, and do not.
+    case badPlaces(path: String, String)
     /// Tensors that this machine's memory cannot hold.
     case tooLarge(bytes: Int, limit: Int)
     /// Tensors of a map that the config does not choose; PEFT would leave them out.
@@ -34,6 +36,7 @@ public struct AdapterFileError: UserFacingError, Equatable {
     case .unusedTensor(let tensor): "tensor \"\(tensor)\" matches no adapted module"
     case .wrongShape(let tensor, let shape, let expected):
       "tensor \"\(tensor)\" has the shape \(shape), expected \(expected)"
+    case .badPlaces(let path, let problem): "the places of the sparse matrix of \(path) \(problem)"
     case .notFinite(let tensor): "tensor \"\(tensor)\" holds NaN or infinite numbers"
     case .tooLarge(let bytes, let limit): "\(bytes) bytes of tensors; this machine can hold \(limit)"
     case .notChosen(let path, let config):
@@ -66,7 +69,8 @@ public enum AdapterFormatError: UserFacingError, Equatable {
   public var description: String {
     switch self {
     case .notPlainLoRA(let format, let path):
-      "--format \(format): \(path) scales the rows of its weight, which a plain LoRA cannot hold; use merge"
+      "--format \(format): \(path) changes its weight by more than a low rank (a scale of its rows, sparse numbers), which a plain LoRA cannot "
+        + "hold; use merge"
     case .needsWeights(let strategy): "the strategy \(strategy) needs the weights of the base model"
     case .otherFamily(let family, let supported):
       "--format gguf: llama.cpp has no names for a \(family) adapter; supported: \(supported.joined(separator: ", "))"

@@ -1,3 +1,4 @@
+import Autograd
 import Diagnostics
 import Models
 
@@ -17,6 +18,11 @@ public struct ExpandedAdapter: Sendable, Equatable {
     public let b: [Float]
     /// g, [out]; nil stands for ones, as in plain LoRA.
     public internal(set) var rowScale: [Float]?
+    /// S; nil stands for zero.
+    public internal(set) var sparse: SparseMatrix?
+
+    /// Whether it is a LoRA and nothing else.
+    public var isPlain: Bool { rowScale == nil && sparse == nil }
   }
 
   /// The adapted maps, in model order.
@@ -31,7 +37,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
   /// numbers here. All violations are thrown at once.
   public func initialise(_ table: SiteTable, scale: Double) throws -> [TensorKey: [Float]] {
     if table.method.form != nil { throw AdapterError.otherMethod(config: table.method.name) }
-    if let entry = entries.first(where: { $0.rowScale != nil }) {
+    if let entry = entries.first(where: { !$0.isPlain }) {
       throw AdapterError.notPlain(path: entry.site.path, config: table.method.name)
     }
     var errors = misfits(table)
@@ -73,7 +79,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
 
   /// The same function as plain LoRA, each map with its own rank and scale, for evaluation and merging.
   public func uniform() throws -> (table: SiteTable, tensors: [TensorKey: [Float]], scale: Double) {
-    if let entry = entries.first(where: { $0.rowScale != nil }) {
+    if let entry = entries.first(where: { !$0.isPlain }) {
       throw AdapterError.notPlain(path: entry.site.path, config: AdapterMethod.lora.name)
     }
     let rank = entries.map(\.rank).max() ?? 0
@@ -93,7 +99,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
 extension ExpandedAdapter {
   /// Throws if an entry is more than A and B.
   func requirePlain(format: String) throws {
-    if let entry = entries.first(where: { $0.rowScale != nil }) {
+    if let entry = entries.first(where: { !$0.isPlain }) {
       throw AdapterFormatError.notPlainLoRA(format: format, path: entry.site.path)
     }
   }
@@ -118,8 +124,9 @@ extension ExpandedAdapter {
     let rank = slices.reduce(0) { $0 + $1.rank }
     var b = [Float](repeating: 0, count: site.outFeatures * rank)
     var rowScale = slices.contains { $0.rowScale != nil } ? [Float](repeating: 1, count: site.outFeatures) : nil
-    var column = 0
+    var column = 0, sparse = SparseMatrix()
     for entry in slices {
+      if let own = entry.sparse { sparse.append(own, fromRow: entry.site.slice?.firstRow ?? 0) }
       let values = entry.b(scaledFor: scale)
       for row in 0..<entry.site.outFeatures {
         let whole = row + (entry.site.slice?.firstRow ?? 0), start = whole * rank + column
@@ -128,7 +135,9 @@ extension ExpandedAdapter {
       }
       column += entry.rank
     }
-    return Entry(site: site, rank: rank, scale: scale, a: slices.flatMap(\.a), b: b, rowScale: rowScale)
+    return Entry(
+      site: site, rank: rank, scale: scale, a: slices.flatMap(\.a), b: b, rowScale: rowScale,
+      sparse: sparse.values.isEmpty ? nil : sparse)
   }
 }
 
@@ -138,5 +147,28 @@ extension ExpandedAdapter.Entry {
     if scale == other { return b }
     let ratio = other == 0 ? 0 : Float(scale / other)
     return b.map { $0 * ratio }
+  }
+}
+
+/// S [out, in]: numbers and their places.
+public struct SparseMatrix: Sendable, Equatable {
+  /// Where the numbers are.
+  public private(set) var places = SparsePlaces(rows: [], columns: [])
+  /// The numbers, in the order of the places.
+  public private(set) var values: [Float] = []
+
+  /// A matrix of zeros.
+  init() {}
+
+  init(places: SparsePlaces, values: [Float]) {
+    precondition(places.count == values.count)
+    (self.places, self.values) = (places, values)
+  }
+
+  /// Puts `other` below row `row`.
+  mutating func append(_ other: SparseMatrix, fromRow row: Int) {
+    places = SparsePlaces(
+      rows: places.rows + other.places.rows.map { $0 + Int32(row) }, columns: places.columns + other.places.columns)
+    values += other.values
   }
 }

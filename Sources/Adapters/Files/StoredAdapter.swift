@@ -31,17 +31,19 @@ public struct StoredAdapter: Sendable {
       if table.method.form?.needsWeights == true, weights == nil {
         throw AdapterFormatError.needsWeights(strategy: table.method.name)
       }
-      return ExpandedAdapter(entries: table.sites.indices.map(entry), head: head)
+      return ExpandedAdapter(entries: try table.sites.indices.map(entry), head: head)
     }
   }
 
-  private func entry(_ position: Int) -> ExpandedAdapter.Entry {
+  /// Throws where the tensors do not say where sparse numbers are.
+  private func entry(_ position: Int) throws -> ExpandedAdapter.Entry {
     let values = table.tensors(ofSiteAt: position, weights) { tensors[$0] ?? [] }
     let product =
       table.method.form?.build(values) ?? SiteProduct(rank: values.rank, a: values[.a], b: values[.b])
     return ExpandedAdapter.Entry(
       site: values.site, rank: product.rank, scale: values.scale, a: product.a, b: product.b,
-      rowScale: product.rowScale)
+      rowScale: product.rowScale,
+      sparse: try table.method.form?.sparse?.places(values).map { SparseMatrix(places: $0, values: product.sparse) })
   }
 }
 

@@ -107,13 +107,18 @@ struct FoldPlan {
 }
 
 extension ExpandedAdapter.Entry {
-  /// g ⊙ (W + s · B A) of a small weight in memory.
+  /// g ⊙ (W + s · B A + S) of a small weight in memory.
   func folded(into weight: HeadTensor) -> HeadTensor {
     let columns = site.inFeatures
+    var own = [Int: Double]()
+    for (index, value) in (sparse?.values ?? []).enumerated() {
+      let row = Int(sparse?.places.rows[index] ?? 0), column = Int(sparse?.places.columns[index] ?? 0)
+      own[row * columns + column, default: 0] += Double(value)
+    }
     let values = weight.values.enumerated().map { index, value in
       let (row, column) = (index / columns, index % columns)
       let product = (0..<rank).reduce(0.0) { $0 + Double(b[row * rank + $1]) * Double(a[$1 * columns + column]) }
-      return Float((Double(value) + scale * product) * Double(rowScale?[row] ?? 1))
+      return Float((Double(value) + scale * product + (own[index] ?? 0)) * Double(rowScale?[row] ?? 1))
     }
     return HeadTensor(shape: weight.shape, values: values)
   }

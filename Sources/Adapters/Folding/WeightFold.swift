@@ -2,7 +2,7 @@ import Checkpoints
 import Diagnostics
 import Kernels
 
-/// W' = g ⊙ (W + s · B A) for one stored weight, block by block: computed in float32, rounded once to the weight's own type.
+/// W' = g ⊙ (W + s · B A + S) for one stored weight, block by block: computed in float32, rounded once to the weight's own type.
 struct WeightFold: Sendable {
   let file: SafetensorsFile
   /// The weight's name in `file`.
@@ -44,6 +44,7 @@ struct WeightFold: Sendable {
             add(rows: start, count, left, right, to: MatrixView(base, stride: columns), columns)
           }
         }
+        addSparse(from: start, count, base, columns)
         scaleRows(from: start, count, base, columns)
       }
       let numbers = sums[0..<(count * columns)]
@@ -71,6 +72,16 @@ struct WeightFold: Sendable {
       multiply(
         count, columns, rank, alpha: scale, MatrixView(left + start * rank, stride: rank),
         MatrixView(right, stride: entry.site.inFeatures), beta: 1, block)
+    }
+  }
+
+  /// Adds the numbers of S that lie in the block.
+  private func addSparse(from start: Int, _ count: Int, _ block: UnsafeMutablePointer<Float>, _ columns: Int) {
+    guard let sparse = entry.sparse else { return }
+    for (index, value) in sparse.values.enumerated() {
+      let out = Int(sparse.places.rows[index]), input = Int(sparse.places.columns[index])
+      let (row, column) = isTransposed ? (input - start, out) : (out - start, input)
+      if (0..<count).contains(row) { block[row * columns + column] += value }
     }
   }
 

@@ -10,6 +10,8 @@ public struct MethodOption: Sendable {
     /// A number of at least, or above, a bound.
     case number(atLeast: Double)
     case positive
+    /// A number above 0 and below 1.
+    case share
     /// true or false.
     case truth
     /// One of these texts.
@@ -41,6 +43,7 @@ public struct MethodOption: Sendable {
         : "a whole number from \(range.lowerBound) to \(range.upperBound)"
     case .number(let least): what = "a number of at least \(JSONWriter.text(plain(least), pretty: false))"
     case .positive: what = "a number above 0"
+    case .share: what = "a number above 0 and below 1"
     case .truth: what = "true or false"
     case .choice(let names): what = "one of \(names.joined(separator: ", "))"
     }
@@ -57,6 +60,7 @@ public struct MethodOption: Sendable {
     case .integer(let range): return node.integer.flatMap { range.contains($0) ? .integer($0) : nil }
     case .number(let least): return node.number.flatMap { $0 >= least ? plain($0) : nil }
     case .positive: return node.number.flatMap { $0 > 0 ? plain($0) : nil }
+    case .share: return node.number.flatMap { $0 > 0 && $0 < 1 ? plain($0) : nil }
     case .truth: return node.bool.map { .bool($0) }
     case .choice(let names): return node.string.flatMap { names.contains($0) ? .string($0) : nil }
     }
@@ -69,6 +73,7 @@ public struct MethodOption: Sendable {
       ["type": "integer", "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound)]
     case .number(let least): ["type": "number", "minimum": plain(least)]
     case .positive: ["type": "number", "exclusiveMinimum": 0]
+    case .share: ["type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1]
     case .truth: ["type": "boolean"]
     case .choice(let names): ["enum": .strings(names)]
     }

@@ -1,12 +1,31 @@
 import StrictJSON
 
-/// What a method does between two optimiser steps: ASLoRA merges groups of layers.
+/// What a method does between two optimiser steps: ASLoRA merges groups of layers, RoSA chooses places.
 public protocol MethodProcedure: Sendable {
+  /// Whether it wants the gradients of the adapted maps' weights on the batch of `step`, which has just been done.
+  func wantsWeightGradients(after step: Int) -> Bool
+  /// Takes the gradient [out, in] of the weight of the map at `position` in the table.
+  mutating func take(weightGradient: [Float], ofSiteAt position: Int, _ state: TrainableState)
   /// Runs after every step, the first of which has the number 1. `wasApplied` is false for a step that changed nothing
-  /// because its numbers were not finite. Returns what was merged.
-  mutating func afterStep(_ state: inout TrainableState, wasApplied: Bool) -> [GroupMerge]
+  /// because its numbers were not finite. Returns what it did.
+  mutating func afterStep(_ state: inout TrainableState, wasApplied: Bool) -> [ProcedureEvent]
   /// All that it needs to go on from here.
   var checkpoint: ProcedureCheckpoint { get }
+}
+
+extension MethodProcedure {
+  /// Most want none.
+  public func wantsWeightGradients(after step: Int) -> Bool { false }
+  /// Nothing is taken.
+  public mutating func take(weightGradient: [Float], ofSiteAt position: Int, _ state: TrainableState) {}
+}
+
+/// What a procedure did.
+public enum ProcedureEvent: Sendable, Equatable {
+  /// Two groups of layers share a B from now on.
+  case merged(GroupMerge)
+  /// Something else, in a sentence.
+  case note(String)
 }
 
 /// The state of a procedure as a checkpoint keeps it.
@@ -37,6 +56,8 @@ public struct StoredProcedure {
 
 /// How a method's procedure starts, goes on and ends.
 public struct MethodProcedureKind: Sendable {
+  /// Whether it ties layers that begin apart, so that these must have equal ranks and scales.
+  public let mergesLayers: Bool
   /// Starts it for a run of `totalSteps`. Throws if the options do not fit the run.
   public let begin:
     @Sendable (_ options: MethodOptions, _ table: SiteTable, _ totalSteps: Int) throws -> any MethodProcedure
@@ -50,12 +71,14 @@ public struct MethodProcedureKind: Sendable {
 
   /// A procedure; one that leaves the table alone needs neither `finalTable` nor `steps`.
   public init(
+    mergesLayers: Bool = false,
     begin: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> any MethodProcedure,
     resume: @escaping @Sendable (StoredProcedure, SiteTable, Int) throws -> (any MethodProcedure)?,
     finalTable: @escaping @Sendable (MethodOptions, SiteTable) throws -> SiteTable = { $1 },
     steps: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> [Int] = { _, _, _ in [] }
   ) {
     (self.begin, self.resume, self.finalTable, self.steps) = (begin, resume, finalTable, steps)
+    self.mergesLayers = mergesLayers
   }
 }
 
@@ -63,6 +86,8 @@ public struct MethodProcedureKind: Sendable {
 public struct MethodOptions: Sendable, Equatable {
   /// ASLoRA's.
   public var aslora: ASLoRAOptions
+  /// The run's seed, for procedures that draw.
+  public var seed: UInt64 = 0
 
   /// Every default.
   public init(aslora: ASLoRAOptions = ASLoRAOptions()) { self.aslora = aslora }

@@ -1,6 +1,7 @@
+import Autograd
 import Models
 
-/// What the kernel multiplies at a site: y = g ⊙ (W x + s · B (A x)).
+/// What the kernel multiplies at a site: y = g ⊙ (W x + s · B (A x) + S x).
 public struct SiteProduct: Sendable, Equatable {
   /// R: rows of A, columns of B.
   public let rank: Int
@@ -10,10 +11,12 @@ public struct SiteProduct: Sendable, Equatable {
   public var b: [Float]
   /// g [out]; nil stands for ones.
   public var rowScale: [Float]?
+  /// The numbers of S, in the order of its places; empty for S = 0.
+  public var sparse: [Float]
 
   /// A product.
-  public init(rank: Int, a: [Float], b: [Float], rowScale: [Float]? = nil) {
-    (self.rank, self.a, self.b, self.rowScale) = (rank, a, b, rowScale)
+  public init(rank: Int, a: [Float], b: [Float], rowScale: [Float]? = nil, sparse: [Float] = []) {
+    (self.rank, self.a, self.b, self.rowScale, self.sparse) = (rank, a, b, rowScale, sparse)
   }
 }
 
@@ -40,6 +43,28 @@ public struct SiteTensors: Sendable {
   }
 }
 
+/// The sparse term of a method's products.
+public struct SparseForm: Sendable {
+  /// How many numbers S has at a site; 0 for a site without one.
+  public let count: @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> Int
+  /// Their places; nil as long as S is zero. Throws what is wrong with the tensors that say where they are.
+  public let places: @Sendable (SiteTensors) throws(BadPlaces) -> SparsePlaces?
+
+  /// Tensors that do not say where the numbers are.
+  public struct BadPlaces: Error {
+    /// What is wrong with them.
+    public let problem: String
+  }
+
+  /// A term.
+  public init(
+    count: @escaping @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> Int,
+    places: @escaping @Sendable (SiteTensors) throws(BadPlaces) -> SparsePlaces?
+  ) {
+    (self.count, self.places) = (count, places)
+  }
+}
+
 /// How a method makes the product of a site of its tensors, once per step, and how gradients go back.
 ///
 /// For VeRA, say, `build` gives A = diag(d) A₀ and B = diag(b) B₀, and `pullBack` the gradients of d and b.
@@ -50,6 +75,8 @@ public struct ProductForm: Sendable {
   public let scalesRows: Bool
   /// Whether the product depends on the base model's weights.
   public let needsWeights: Bool
+  /// S; nil for none.
+  public let sparse: SparseForm?
   /// The product.
   public let build: @Sendable (SiteTensors) -> SiteProduct
   /// The gradients of the trained tensors from those of the product.
@@ -58,22 +85,23 @@ public struct ProductForm: Sendable {
   /// A form.
   public init(
     rank: @escaping @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> Int, scalesRows: Bool = false,
-    needsWeights: Bool = false,
+    needsWeights: Bool = false, sparse: SparseForm? = nil,
     build: @escaping @Sendable (SiteTensors) -> SiteProduct,
     pullBack: @escaping @Sendable (_ tensors: SiteTensors, _ gradient: SiteProduct) -> [TensorRole: [Float]]
   ) {
-    (self.rank, self.scalesRows, self.needsWeights) = (rank, scalesRows, needsWeights)
+    (self.rank, self.scalesRows, self.needsWeights, self.sparse) = (rank, scalesRows, needsWeights, sparse)
     (self.build, self.pullBack) = (build, pullBack)
   }
 
   /// A form whose R follows from r alone.
   public init(
     rank: @escaping @Sendable (_ rank: Int) -> Int = { $0 }, scalesRows: Bool = false, needsWeights: Bool = false,
+    sparse: SparseForm? = nil,
     build: @escaping @Sendable (SiteTensors) -> SiteProduct,
     pullBack: @escaping @Sendable (_ tensors: SiteTensors, _ gradient: SiteProduct) -> [TensorRole: [Float]]
   ) {
     self.init(
-      rank: { _, r, _ in rank(r) }, scalesRows: scalesRows, needsWeights: needsWeights, build: build,
+      rank: { _, r, _ in rank(r) }, scalesRows: scalesRows, needsWeights: needsWeights, sparse: sparse, build: build,
       pullBack: pullBack)
   }
 }

@@ -18,8 +18,8 @@ public struct FrozenLinear: Sendable {
   }
 }
 
-/// A low-rank adapter of one linear map: g ⊙ (W x + scale · B (A · dropout(x))) (Hu et al., arXiv 2106.09685,
-/// section 4.1, where g is ones).
+/// A low-rank adapter of one linear map: g ⊙ (W x + scale · B (A · dropout(x)) + S x) (Hu et al., arXiv 2106.09685,
+/// section 4.1, where g is ones and S zero).
 public struct LowRankAdapter: Sendable {
   /// A [r, in].
   public let a: ParameterReference
@@ -27,6 +27,10 @@ public struct LowRankAdapter: Sendable {
   public let b: ParameterReference
   /// g [out]; nil stands for ones.
   public let rowScale: ParameterReference?
+  /// S; nil stands for zero.
+  public let sparse: SparseReference?
+  /// Where the gradient of W [out, in] is added; nil if nobody asks for it.
+  public let weightGradient: ParameterReference?
   /// alpha / r, or alpha / √r.
   public let scale: Float
   /// The dropout probability on A's input.
@@ -36,12 +40,14 @@ public struct LowRankAdapter: Sendable {
 
   /// An adapter.
   public init(
-    a: ParameterReference, b: ParameterReference, rowScale: ParameterReference? = nil, scale: Float, dropout: Float,
-    dropoutSite: Int
+    a: ParameterReference, b: ParameterReference, rowScale: ParameterReference? = nil, sparse: SparseReference? = nil,
+    weightGradient: ParameterReference? = nil, scale: Float, dropout: Float, dropoutSite: Int
   ) {
     self.a = a
     self.b = b
     self.rowScale = rowScale
+    self.sparse = sparse
+    self.weightGradient = weightGradient
     self.scale = scale
     self.dropout = dropout
     self.dropoutSite = dropoutSite
@@ -51,7 +57,9 @@ public struct LowRankAdapter: Sendable {
 extension LowRankAdapter {
   /// The same adapter whose dropout has another number in the model.
   public func dropping(at site: Int) -> LowRankAdapter {
-    LowRankAdapter(a: a, b: b, rowScale: rowScale, scale: scale, dropout: dropout, dropoutSite: site)
+    LowRankAdapter(
+      a: a, b: b, rowScale: rowScale, sparse: sparse, weightGradient: weightGradient, scale: scale, dropout: dropout,
+      dropoutSite: site)
   }
 }
 
@@ -73,7 +81,7 @@ public struct AdaptedLinear {
 }
 
 extension Tape {
-  /// y_i = g_i ∘ (x W_iᵀ + s_i (x A_iᵀ) B_iᵀ) + b_i for several maps of one x [N, in] → [N, out_i], in the tape's
+  /// y_i = g_i ∘ (x W_iᵀ + s_i (x A_iᵀ) B_iᵀ + x S_iᵀ) + b_i for several maps of one x [N, in] → [N, out_i], in the tape's
   /// precision.
   ///
   /// Without dropout, A's that are adjacent in memory are multiplied as one matrix, and an A that several maps share only
@@ -81,6 +89,7 @@ extension Tape {
   /// adapter's, so that bfloat16 rounds the large sum once.
   public func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     zip(maps, linear(x, unscaled: maps)).map { map, y in
+      if let sparse = map.adapter?.sparse { addSparse(sparse, x, to: y) }
       guard let rowScale = map.adapter?.rowScale else { return y }
       return scaledColumns(y, rowScale, bias: map.addsBias ? map.linear.bias : nil)
     }
@@ -128,9 +137,18 @@ extension Tape {
     if !stacks.isEmpty {
       record { [unowned self] in
         for (stack, h) in zip(stacks, hidden) { lowRankBackward(source, slots, stack, h) }
+        for (map, slot) in zip(maps, slots) { addWeightGradient(map, source, slot) }
       }
     }
     return outputs
+  }
+
+  /// dW += dyᵀ x, where it is asked for.
+  private func addWeightGradient(_ map: AdaptedLinear, _ x: ProductSource, _ output: GradientSlot) {
+    guard let place = map.adapter?.weightGradient, let gradients, let dy = output.operand else { return }
+    workspace.products.multiply(
+      place.rows, place.columns, x.layout.paddedRows, dy.transposed, x.operand,
+      into: Operand(gradients.base + place.offset, stride: place.columns), accumulate: true)
   }
 
   /// `linear` for one map.

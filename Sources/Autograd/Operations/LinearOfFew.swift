@@ -32,6 +32,7 @@ extension Tape {
       rank)
     ck_scale(update.base, adapter.scale, y.count)
     ck_add(y.base, update.base, y.count)
+    if let sparse = adapter.sparse { addSparse(sparse, x, to: y) }
   }
 }
 

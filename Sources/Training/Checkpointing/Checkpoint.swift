@@ -54,6 +54,7 @@ struct Checkpoint: Sendable {
     try restore(&state, from: optimizer)
     state.step = step
     state.skippedSteps = try trainer.member("skipped_steps").count(upTo: step)
+    state.stepsBeforeRestart = try trainer.optional("steps_before_restart")?.count(upTo: step - state.skippedSteps) ?? 0
 
     var loop = LoopState()
     loop.window = try LogWindow(trainer.member("log_window"))

@@ -59,8 +59,10 @@ struct CheckpointContent: Sendable {
       ("step", .integer(state.step)), ("total_steps", .integer(snapshot.totalSteps)),
       ("skipped_steps", .integer(state.skippedSteps)),
     ]
+    let restart: [(String, JSONValue)] =
+      state.stepsBeforeRestart > 0 ? [("steps_before_restart", .integer(state.stepsBeforeRestart))] : []
     return .members(
-      members + (snapshot.procedure?.checkpoint.fields.map { ($0.key, $0.value) } ?? []) + [
+      members + restart + (snapshot.procedure?.checkpoint.fields.map { ($0.key, $0.value) } ?? []) + [
         ("log_window", loop.window.json), ("reports", .list(loop.reports.map(\.storedForm))), ("best", best ?? .null),
         ("evaluations_without_gain", .integer(loop.evaluationsWithoutGain)),
         ("stopped_early", .bool(loop.stoppedEarly)), ("evaluation_is_pending", .bool(loop.evaluationIsPending)),

@@ -43,13 +43,15 @@ public struct Engine: Sendable {
   }
 
   /// Sets `gradients` to the gradient of the mean loss of `items`: the shards of this rank are computed here, and the
-  /// sum over all of them is the same everywhere.
+  /// sum over all of them is the same everywhere. `probe` asks for those of weights, for which `gradients` has room.
+  @discardableResult
   public func gradients(
-    of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?, into gradients: FloatStorage
+    of items: [EncodedDataset.Item], state: TrainableState, dropout: DropoutSource?, probe: WeightProbe? = nil,
+    into gradients: FloatStorage
   ) -> BatchResult {
     let batch = trainingBatch(items), plan = ShardPlan(lengths: batch.lengths, shardTokens: shardTokens)
     let tree = ShardTree(shards: plan.shards.count), span = tree.spans(ranks: cluster.size)[cluster.rank]
-    let results = compute(batch, plan, span, of: tree, state: state, dropout: dropout) { nodes in
+    let results = compute(batch, plan, span, of: tree, state: state, dropout: dropout, probe: probe) { nodes in
       cluster.sum(nodes, over: tree, into: gradients)
     }
     return batch.result(plan.gather(cluster.gather(results), order: tree.order))
@@ -68,10 +70,11 @@ public struct Engine: Sendable {
   /// Takes the shards in `span` of the tree's order forward and backward; `use` gets the sums of their gradients.
   private func compute(
     _ batch: any ObjectiveBatch, _ plan: ShardPlan, _ span: Range<Int>, of tree: ShardTree, state: TrainableState,
-    dropout: DropoutSource?, use: ([ShardTree.Node: FloatStorage]) -> Void
+    dropout: DropoutSource?, probe: WeightProbe? = nil, use: ([ShardTree.Node: FloatStorage]) -> Void
   ) -> [[UnitResult]] {
-    let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout)
-    return pool.mapGradients(span, of: tree, count: state.storageCount, atMost: workers) { shard, workspace, storage in
+    let adapters = state.adapters(sites: sites, scale: scale, dropout: loraDropout, probe: probe)
+    return pool.mapGradients(span, of: tree, count: probe?.count ?? state.storageCount, atMost: workers) {
+      shard, workspace, storage in
       let tape = Tape(
         workspace: workspace, parameters: state.values, gradients: storage, dropout: dropout, precision: precision)
       let context = ForwardContext(

@@ -68,7 +68,7 @@ struct Optimizer: Sendable {
     let limit = config.maxGradNorm
     let scale = limit > 0 ? min(1, limit / (gradientNorm + 1e-6)) : 1
     state.step += 1
-    let step = state.step - state.skippedSteps, groups = state.parameterGroups
+    let step = state.optimizerSteps, groups = state.parameterGroups
     state.update { values, firstMoments, secondMoments in
       for (range, decays, factor) in groups {
         AdamWStep(

@@ -83,7 +83,7 @@ public struct Trainer: Sendable {
         try skip(error, onEvent)
         wasApplied = false
       }
-      for merge in procedure?.afterStep(&state, wasApplied: wasApplied) ?? [] { try onEvent(.merged(merge)) }
+      for event in runProcedure(order, wasApplied: wasApplied) { try onEvent(event) }
       if gradients.count != state.storageCount { gradients = FloatStorage(zeros: state.storageCount) }
       if state.step % config.loggingSteps == 0 || isFinished, let line = loop.window.take() { try onEvent(.log(line)) }
       if isEvaluationDue || isFinished, !evaluationSets.isEmpty { try evaluate(shouldStop, onEvent) }
@@ -140,6 +140,33 @@ public struct Trainer: Sendable {
       step: state.step, epoch: epoch, loss: loss, learningRate: rate, gradientNorm: norm,
       tokens: items.map(\.ids.count).reduce(0, +), examples: items.count, seconds: (clock.now - started).inSeconds)
   }
+
+  /// What the method does after the step that is done.
+  private mutating func runProcedure(_ order: [Int], wasApplied: Bool) -> [TrainingEvent] {
+    if procedure?.wantsWeightGradients(after: state.step) == true { giveWeightGradients(order) }
+    return (procedure?.afterStep(&state, wasApplied: wasApplied) ?? []).map { event in
+      switch event {
+      case .merged(let merge): .merged(merge)
+      case .note(let text): .notice(text)
+      }
+    }
+  }
+
+  /// Gives the procedure the gradients of the weights on the batch of the step that is done, some maps at a time, so that
+  /// memory stays bounded.
+  private mutating func giveWeightGradients(_ order: [Int]) {
+    let items = steps.batch(step: state.step - 1, order: order).map { train.items[$0] }
+    for probe in state.weightProbes(limit: Self.weightsAtOnce) {
+      let gradients = FloatStorage(zeros: probe.count)
+      engine.gradients(of: items, state: state, dropout: nil, probe: probe, into: gradients)
+      for (position, place) in probe.places.sorted(by: { $0.key < $1.key }) {
+        procedure?.take(weightGradient: gradients[place.range], ofSiteAt: position, state)
+      }
+    }
+  }
+
+  /// Numbers of weights' gradients that are computed together: 128 MB.
+  private static let weightsAtOnce = 1 << 25
 
   private var epoch: Double { Double(state.step) / Double(steps.perEpoch) }
 

@@ -75,7 +75,7 @@ extension DryRun {
       ("total parameters", count(parameters.total)),
       ("steps", "\(count(totalSteps)), \(count(stepsPerEpoch)) per epoch, \(count(warmupSteps)) of warm-up"),
     ]
-    if run.method.procedure != nil {
+    if run.method.procedure?.mergesLayers == true {
       entries.append(("merges after steps", mergeSteps?.map(String.init).joined(separator: " ") ?? "unknown"))
     }
     entries.append(

@@ -66,7 +66,8 @@ struct CompareParams: ParsableCommand {
       model: subject.name, geometry: ModelGeometry(subject.model, head: subject.head),
       placement: placement,
       labels: subject.labels, numMerges: numMerges ?? subject.numMerges,
-      methods: try strategies?.names.map { try AdapterMethod.named($0) } ?? AdapterMethod.all)
+      methods: try strategies?.names.map { try AdapterMethod.named($0, among: subject.methods) }, known: subject.methods
+    )
     try Console.print(comparison.text(format))
   }
 }
@@ -79,6 +80,8 @@ private struct ComparisonSubject {
   let labels: Int?
   let head: HeadKind
   let numMerges: Int?
+  /// Every method, that of the config with its options.
+  let methods: [AdapterMethod]
 
   /// `source` is a run config, a run's directory, a model's directory or its config.json.
   init(_ source: String, overrides: [String]) throws {
@@ -105,6 +108,7 @@ private struct ComparisonSubject {
     labels = nil
     head = .sequence
     numMerges = nil
+    methods = AdapterMethod.all
   }
 
   private init(_ config: RunConfig) throws {
@@ -112,6 +116,8 @@ private struct ComparisonSubject {
     model = try Self.model(config.model)
     placement = config.adapter.placement
     numMerges = config.adapter.aslora.numMerges
+    let own = try config.adapter.method(among: config.catalog.methods)
+    methods = config.catalog.methods.map { $0.name == own.name ? own : $0 }
     labels = try Self.labels(config)
     head = try config.knownTask().headKind
     if head == .tokens, model.architecture.tokenHead == nil {
