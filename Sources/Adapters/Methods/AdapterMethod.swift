@@ -81,7 +81,7 @@ extension AdapterMethod: Equatable {
 extension AdapterMethod {
   /// Every method, in the order of tables and help texts.
   public static let all: [AdapterMethod] = [
-    .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .rosa, .headOnly,
+    .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .loraXS, .rosa, .headOnly,
   ]
 
   /// The method that configs call `name`.
