@@ -257,6 +257,20 @@ public struct TrainableState: Sendable {
     }
   }
 
+  /// Adds the gradients of what the method adds to the loss for its tensors alone, and returns that.
+  public func regularise(_ gradients: FloatStorage) -> Double {
+    guard let regulariser = table.method.design.regulariser else { return 0 }
+    var loss = 0.0
+    for key in table.tensors {
+      guard let reference = layout.tensors[key], let penalty = regulariser.penalty(table.tensor(key), self[key]) else {
+        continue
+      }
+      loss += penalty.loss
+      gradients[reference.range] = zip(gradients[reference.range], penalty.gradient).map { $0 + $1 }
+    }
+    return loss
+  }
+
   /// The tensors of the site at `position`.
   func tensors(ofSiteAt position: Int) -> SiteTensors {
     table.tensors(ofSiteAt: position, weights) { self[$0] }

@@ -57,6 +57,21 @@ struct Field<Section: Sendable>: Sendable {
     (self.below, self.schema, self.read, self.write) = (below, schema, read, write)
   }
 
+  /// A section that is there only if it is given.
+  init<Inner: ConfigSection>(
+    _ key: String, optionalSection member: any WritableKeyPath<Section, Inner?> & Sendable, from defaults: Inner,
+    _ catalog: Catalog
+  ) {
+    self.init(
+      key, below: Inner.schema, schema: Inner.objectSchema(catalog).orNull,
+      read: { node, path, section, problems in
+        if node.isNull { return }
+        var inner = defaults
+        inner.read(node, path: path, catalog, problems: &problems)
+        section[keyPath: member] = inner
+      }, write: { $0[keyPath: member]?.json ?? .null })
+  }
+
   /// A section within the section; null leaves all of its defaults.
   init<Inner: ConfigSection>(
     _ key: String, section member: any WritableKeyPath<Section, Inner> & Sendable, _ catalog: Catalog,
@@ -154,7 +169,10 @@ func joined(_ path: String, _ key: String) -> String { path.isEmpty ? key : "\(p
 /// ", did you mean …?" with the nearest sibling, or the whole path where the key belongs to another section.
 func suggestion(for key: String, in siblings: [SchemaKey], at path: String) -> String {
   let elsewhere = allPaths(of: RunConfig.schema).filter { $0 == key || $0.hasSuffix("." + key) }
-  if let moved = elsewhere.first { return ", did you mean \(moved)?" }
+  // Of several, the one that is not an option of a method.
+  if let moved = elsewhere.min(by: { $0.count { $0 == "." } < $1.count { $0 == "." } }) {
+    return ", did you mean \(moved)?"
+  }
   let near = familiarNames[key] ?? nearestName(to: key, among: siblings.map(\.key))
   return near.map { ", did you mean \($0)?" } ?? ", known are \(siblings.map(\.key).joined(separator: ", "))"
 }

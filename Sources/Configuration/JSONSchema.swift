@@ -138,6 +138,10 @@ enum FieldDescriptions {
     "adapter.alpha_pattern": "The lora_alpha of maps that have another one, likewise.",
     "adapter.lora_plus_ratio":
       "LoRA+: the learning rate of B's and of vectors, in units of learning_rate; null: all train alike.",
+    "adapter.clora": "CLoRA: a penalty that keeps the update out of random directions; null: none.",
+    "adapter.clora.lambda": "The penalty's weight.",
+    "adapter.clora.k": "How many directions there are, of inputs and of outputs each.",
+    "adapter.clora.seed": "The seed of the directions.",
     "adapter.init_from": "A native or PEFT adapter directory to start from.",
     "adapter.aslora": "When and how aslora merges; without effect on other strategies.",
     "adapter.aslora.start_step": "No merge up to this step; null: 4.6 % of all steps.",

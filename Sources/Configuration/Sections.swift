@@ -32,6 +32,8 @@ public struct AdapterConfig: Sendable, Equatable {
   public var initFrom: String?
   /// LoRA+: the learning rate of B's and vectors, in units of `learning_rate`; nil: all train alike.
   public var loraPlusRatio: Double?
+  /// CLoRA's penalty, if the run has it.
+  public var clora: CLoRAOptions?
   /// When and how `aslora` merges; without effect on other strategies.
   public var aslora = ASLoRAOptions()
   /// The options of other methods, by their names, as far as they are given.
@@ -54,6 +56,7 @@ public struct AdapterConfig: Sendable, Equatable {
   public func method(among methods: [AdapterMethod]) throws -> AdapterMethod {
     var method = try AdapterMethod.named(strategy, among: methods).with(options[strategy] ?? MethodValues())
     if let loraPlusRatio { method = method.withLoRAPlus(ratio: loraPlusRatio) }
+    if let clora { method = method.withCLoRA(clora) }
     return method
   }
 
@@ -77,8 +80,19 @@ extension AdapterConfig: ConfigSection {
       Field("alpha_pattern", optional: \.alphaPattern, .byPattern("an alpha", .number(above: 0))).omittedIfNull,
       Field("init_from", optional: \.initFrom, .text),
       Field("lora_plus_ratio", optional: \.loraPlusRatio, .number(atLeast: 1)).omittedIfNull,
+      Field("clora", optionalSection: \.clora, from: CLoRAOptions(), catalog),
       Field("aslora", section: \.aslora, catalog),
     ] + catalog.methods.filter { !$0.declaredOptions.isEmpty }.map(Field.init(optionsOf:))
+  }
+}
+
+extension CLoRAOptions: ConfigSection {
+  static func fields(_ catalog: Catalog) -> [Field<CLoRAOptions>] {
+    [
+      Field("lambda", \.lambda, .number(above: 0)),
+      Field("k", \.k, .integer(1...)),
+      Field("seed", \.seed, .integer(0..., limit: .max)),
+    ]
   }
 }
 

@@ -26,6 +26,8 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
 
   private static let variants = [
     MethodCase("lora with lora_plus_ratio", #""strategy": "lora", "r": 4, "lora_plus_ratio": 4"#),
+    MethodCase("share-a with clora", #""strategy": "share-a", "r": 4, "clora": {"lambda": 0.1, "k": 8}"#),
+    MethodCase("lora-fa with share_a", #""strategy": "lora-fa", "r": 4, "lora-fa": {"share_a": true}"#),
     MethodCase("rank_pattern", #""strategy": "lora", "r": 4, "rank_pattern": {"value": 2}"#),
   ]
 

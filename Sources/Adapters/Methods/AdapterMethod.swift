@@ -81,7 +81,7 @@ extension AdapterMethod: Equatable {
 extension AdapterMethod {
   /// Every method, in the order of tables and help texts.
   public static let all: [AdapterMethod] = [
-    .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .loraXS, .rosa, .headOnly,
+    .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .loraXS, .rosa, .loraFA, .headOnly,
   ]
 
   /// The method that configs call `name`.
@@ -107,6 +107,8 @@ public struct MethodDesign: Sendable {
   public var peft: PEFTForm?
   /// Whether r may not be above the smaller dimension of a map.
   public var ranksAreBounded: Bool
+  /// What is added to the loss for the tensors alone; nil for nothing.
+  var regulariser: Regulariser?
   /// The learning rate of the head's vectors, in units of the run's (LoRA+).
   var vectorRateFactor = 1.0
   /// What of the method does not fit a map: a size that does not divide, a bank longer than the tensor.

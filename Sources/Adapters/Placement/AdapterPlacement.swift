@@ -47,8 +47,13 @@ public struct AdapterPlacement: Sendable, Equatable {
       let own = rule.value(alpha: alpha ?? loraAlpha, rank: rank ?? r, useRSLoRA: useRSLoRA)
       return own == scale ? nil : own
     }
-    return try SiteTable(
+    let table = try SiteTable(
       sites: sites, method: method, r: r, scale: scale, ranks: ranks.map { $0 ?? r }, scales: scales)
+    let isRegularised = table.tensors.contains { table.tensor($0).trains && ($0.role == .a || $0.role == .b) }
+    if method.design.regulariser != nil, !isRegularised {
+      throw AdapterError.option("clora", problem: "\(method.name) trains neither an A nor a B")
+    }
+    return table
   }
 
   /// For every path the value of the first pattern that matches its end.

@@ -120,7 +120,7 @@ public struct Trainer: Sendable {
     let dropout = DropoutSource(philox: philox, step: state.step)
     let result = engine.gradients(of: items, state: state, dropout: dropout, into: gradients)
     state.pullBack(gradients)
-    let loss = result.meanLoss
+    let loss = result.meanLoss + state.regularise(gradients)
     let norm = gradients.norm
     guard loss.isFinite, norm.isFinite else {
       // Rank 0 looks for it alone, which takes longer than a step.

@@ -1,0 +1,53 @@
+import Kernels
+import Models
+import Testing
+
+@testable import Adapters
+
+@Suite struct CLoRATests {
+  private let method: AdapterMethod = {
+    var options = CLoRAOptions()
+    (options.lambda, options.k) = (0.3, 5)
+    return AdapterMethod.lora.withCLoRA(options)
+  }()
+
+  /// λ ‖A P‖² and λ ‖Bᵀ P‖², and their slopes.
+  @Test(arguments: [TensorRole.a, .b]) func penaltyAndGradient(role: TensorRole) throws {
+    let regulariser = try #require(method.design.regulariser), philox = Philox(seed: 2)
+    let tensor = AdapterTensor(
+      TensorKey(role: role, module: "m", layer: 0), shape: role == .a ? [3, 8] : [8, 3], start: .zeros)
+    let values = philox.normal(24, deviation: 1, stream: 1)
+    let (loss, gradient) = try #require(regulariser.penalty(tensor, values))
+    #expect(loss > 0 && gradient.count == 24)
+    for index in [0, 7, 23] {
+      var above = values, below = values
+      above[index] += 0.01
+      below[index] -= 0.01
+      let up = try #require(regulariser.penalty(tensor, above)).loss
+      let down = try #require(regulariser.penalty(tensor, below)).loss
+      #expect(abs((up - down) / 0.02 - Double(gradient[index])) < 1e-3)
+    }
+    // Quadratic: twice the tensor, four times the penalty.
+    let doubled = try #require(regulariser.penalty(tensor, values.map { 2 * $0 })).loss
+    #expect(abs(doubled - 4 * loss) < 1e-4 * loss)
+  }
+
+  @Test func otherTensorsHaveNone() throws {
+    let regulariser = try #require(method.design.regulariser)
+    let vector = AdapterTensor(TensorKey(role: TensorRole("d"), module: "m", layer: 0), shape: [4], start: .zeros)
+    #expect(regulariser.penalty(vector, [1, 2, 3, 4]) == nil)
+    let site = queryValue(layers: 1, hidden: 4)[0]
+    #expect(regulariser.penalty(.a(site, 2, layer: nil, trains: false), [Float](repeating: 1, count: 8)) == nil)
+  }
+
+  @Test func methodsWithoutAAndBAreRefused() throws {
+    let geometry = try Configs.geometry(Configs.miniLM)
+    let placement = AdapterPlacement(TargetSelection(["query"]), r: 4, loraAlpha: 16)
+    let bare = AdapterMethod(name: "vectors", summary: "") { site, _ in
+      [.vector(TensorRole("d"), site, count: 4, start: .zeros)]
+    }
+    #expect(throws: AdapterError.option("clora", problem: "vectors trains neither an A nor a B")) {
+      try placement.table(geometry, method: bare.withCLoRA(CLoRAOptions()))
+    }
+  }
+}
