@@ -1,4 +1,5 @@
 import Diagnostics
+import Kernels
 
 /// What can be wrong with the adapter section of a config.
 public enum AdapterError: UserFacingError, Equatable {
@@ -56,6 +57,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case missingSites([String])
   /// The run would ignore these maps of the adapter of `init_from`.
   case unusedSites([String])
+  /// A weight that has no singular values or QR factors, from which the method starts.
+  case noFactors(path: String, DecompositionError)
   /// Maps share a tensor under this method, but their numbers in `init_from` differ.
   case valuesDiffer(strategy: String, role: TensorRole, module: String, firstLayer: Int, otherLayers: [Int])
 
@@ -134,6 +137,9 @@ public enum AdapterError: UserFacingError, Equatable {
       return "adapter.init_from: the adapter lacks \(paths.firstThree), listed in target_modules"
     case .unusedSites(let paths):
       return "adapter.init_from: the adapter has \(paths.firstThree), which target_modules leaves out"
+    case .noFactors(let path, .notFinite):
+      return "\(path): the weight holds NaN or infinite numbers, so it cannot be decomposed"
+    case .noFactors(let path, .noConvergence): return "\(path): the decomposition of the weight did not converge"
     case .valuesDiffer(let strategy, let role, let module, let first, let others):
       return """
         adapter.init_from: lora_\(role.name) of \(module) differs between layer \(first) and \

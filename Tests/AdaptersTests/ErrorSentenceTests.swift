@@ -56,6 +56,14 @@ import Testing
     ),
     (.unusedSites(["a"]), "adapter.init_from: the adapter has a, which target_modules leaves out"),
     (
+      .noFactors(path: "layer.0.query", .notFinite),
+      "layer.0.query: the weight holds NaN or infinite numbers, so it cannot be decomposed"
+    ),
+    (
+      .noFactors(path: "layer.0.query", .noConvergence),
+      "layer.0.query: the decomposition of the weight did not converge"
+    ),
+    (
       .valuesDiffer(strategy: "share-a", role: .a, module: "query", firstLayer: 0, otherLayers: [1]),
       "adapter.init_from: lora_A of query differs between layer 0 and layer 1, but share-a shares it"
     ),

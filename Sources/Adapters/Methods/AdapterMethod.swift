@@ -81,9 +81,8 @@ extension AdapterMethod: Equatable {
 extension AdapterMethod {
   /// Every method, in the order of tables and help texts.
   public static let all: [AdapterMethod] = [
-    .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .rosa, .loraFA, .vera, .tiedLoRA,
-    .rasa, .gralora, .miss, .mos,
-    .uniLoRA, .headOnly,
+    .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .vera, .tiedLoRA, .loraXS, .rasa,
+    .gralora, .rosa, .miss, .mos, .uniLoRA, .loraFA, .headOnly,
   ]
 
   /// The method that configs call `name`.

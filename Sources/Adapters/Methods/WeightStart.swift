@@ -34,3 +34,28 @@ public struct WeightStart: Sendable {
     (self.roles, self.takesMean, self.values) = (roles, takesMean, values)
   }
 }
+
+extension WeightStart.Subject {
+  /// The largest singular values of the weight with their vectors: exact ones, or with `iterations` those of a randomised
+  /// decomposition, with `excess` random directions more than values.
+  func factors(of count: Int, excess: Int = 0, iterations: Int? = nil) throws -> SingularFactors {
+    try decomposed {
+      let (rows, columns) = (weight.outFeatures, weight.inFeatures)
+      guard let iterations else {
+        return try Decompositions.singular(weight.floats(), rows: rows, columns: columns, count: count)
+      }
+      return try Decompositions.approximateSingular(
+        weight.floats(), rows: rows, columns: columns, count: count, excess: excess, iterations: iterations,
+        philox: philox, stream: stream)
+    }
+  }
+
+  /// The result of `decompose`. Throws what the user can read where the weight has no factors.
+  func decomposed<Factors>(_ decompose: () throws -> Factors) throws -> Factors {
+    do {
+      return try decompose()
+    } catch let error as DecompositionError {
+      throw AdapterError.noFactors(path: site.path, error)
+    }
+  }
+}
