@@ -47,7 +47,8 @@ public struct SiteTable: Sendable {
   /// dimension of a site unless `ranksAreBounded` is false (PEFT's are not), shapes that cannot be shared, sizes that do
   /// not fit.
   public init(
-    sites: [Site], method: AdapterMethod, r: Int, scale: Double = 1, alpha: Double = 1, ranks: [Int]? = nil, scales: [Double?]? = nil,
+    sites: [Site], method: AdapterMethod, r: Int, scale: Double = 1, alpha: Double = 1, ranks: [Int]? = nil,
+    scales: [Double?]? = nil,
     ranksAreBounded: Bool = true
   ) throws {
     let sites = method.hasAdapters ? sites : []
