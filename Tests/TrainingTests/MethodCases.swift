@@ -28,6 +28,20 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase("lora with lora_plus_ratio", #""strategy": "lora", "r": 4, "lora_plus_ratio": 4"#),
     MethodCase("share-a with clora", #""strategy": "share-a", "r": 4, "clora": {"lambda": 0.1, "k": 8}"#),
     MethodCase("lora-fa with share_a", #""strategy": "lora-fa", "r": 4, "lora-fa": {"share_a": true}"#),
+    MethodCase("lora with use_dora", #""strategy": "lora", "r": 4, "use_dora": true"#),
+    MethodCase(
+      "aslora with use_dora", #""strategy": "aslora", "use_dora": true, \#(sizes["aslora"] ?? "")"#),
+    MethodCase("lora-xs with use_dora", #""strategy": "lora-xs", "r": 4, "use_dora": true"#),
+    MethodCase("lora with pissa", #""strategy": "lora", "r": 4, "init_lora_weights": "pissa""#),
+    MethodCase(
+      "share-a with pissa and use_dora",
+      #""strategy": "share-a", "r": 4, "init_lora_weights": "pissa_niter_4", "init_from_mean": true, "use_dora": true"#),
+    MethodCase(
+      "aslora with olora",
+      #""strategy": "aslora", "init_lora_weights": "olora", "init_from_mean": true, "#
+        + (sizes["aslora"] ?? "")),
+    MethodCase("lora with orthogonal", #""strategy": "lora", "r": 4, "init_lora_weights": "orthogonal""#),
+    MethodCase("lora with mica", #""strategy": "lora", "r": 4, "init_lora_weights": "mica""#),
     MethodCase("rank_pattern", #""strategy": "lora", "r": 4, "rank_pattern": {"value": 2}"#),
   ]
 
@@ -96,5 +110,22 @@ extension TrainableState {
       state[key] = zip(self[key], noise).map { $0 + $1 }
     }
     return state
+  }
+}
+
+extension TrainableState {
+  /// Gives DoRA's magnitudes the numbers with which the products are scaled as in `other`: the norms, which moved with A and
+  /// B, count as constants in gradients.
+  mutating func holdRowScales(of other: TrainableState) {
+    let sites = table.sites
+    func scales(_ state: TrainableState) -> [[Float]] {
+      state.adapters(sites: sites, scale: 1, dropout: 0).map { $0?.rowScale.map { state.values[$0.range] } ?? [] }
+    }
+    guard let role = table.roles.first(where: { $0.name == "M" }) else { return }
+    let (held, own) = (scales(other), scales(self))
+    for position in sites.indices {
+      guard let key = table.key(role, ofSiteAt: position) else { continue }
+      self[key] = zip(self[key], zip(held[position], own[position])).map { $0 * $1.0 / $1.1 }
+    }
   }
 }
