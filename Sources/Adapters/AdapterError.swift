@@ -59,6 +59,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case unusedSites([String])
   /// A weight that has no singular values or QR factors, from which the method starts.
   case noFactors(path: String, DecompositionError)
+  /// Maps share a tensor that starts from the weight of one.
+  case sharedStart(method: String, role: TensorRole, module: String, maps: Int)
   /// Maps share a tensor under this method, but their numbers in `init_from` differ.
   case valuesDiffer(strategy: String, role: TensorRole, module: String, firstLayer: Int, otherLayers: [Int])
 
@@ -140,6 +142,11 @@ public enum AdapterError: UserFacingError, Equatable {
     case .noFactors(let path, .notFinite):
       return "\(path): the weight holds NaN or infinite numbers, so it cannot be decomposed"
     case .noFactors(let path, .noConvergence): return "\(path): the decomposition of the weight did not converge"
+    case .sharedStart(let method, let role, let module, let maps):
+      return """
+        adapter.init_lora_weights: \(method) starts \(role.name) from one weight, but \(maps) maps of \(module) share it; \
+        init_from_mean: true takes the mean of their weights
+        """
     case .valuesDiffer(let strategy, let role, let module, let first, let others):
       return """
         adapter.init_from: lora_\(role.name) of \(module) differs between layer \(first) and \

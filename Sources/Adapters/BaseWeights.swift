@@ -1,6 +1,7 @@
 import Checkpoints
 import Kernels
 import Models
+import Synchronization
 
 /// The frozen weights of a model's linear maps, for methods that start from them or measure them.
 ///
@@ -43,6 +44,7 @@ public struct SiteWeight: Sendable {
   /// Whether `tensor` is [in, ≥ out].
   private let isTransposed: Bool
   private let firstRow: Int
+  private let squares = RowSquares()
 
   /// The part of `tensor` that is the weight of `site`.
   init(_ tensor: FrozenTensor, _ site: Site, isTransposed: Bool) {
@@ -85,11 +87,13 @@ public struct SiteWeight: Sendable {
     return product
   }
 
-  /// ‖W_i‖² of every row i.
+  /// ‖W_i‖² of every row i, added up once.
   public func rowSquares() -> [Float] {
-    var squares: [Float] = []
-    forEachBlock { squares += Dense.rowDots($1, $1, rows: $0) }
-    return squares
+    squares.value {
+      var squares: [Float] = []
+      forEachBlock { squares += Dense.rowDots($1, $1, rows: $0) }
+      return squares
+    }
   }
 
   /// Calls `use` with blocks of rows, in order.
@@ -104,6 +108,20 @@ public struct SiteWeight: Sendable {
     for start in stride(from: 0, to: outFeatures, by: block) {
       let count = min(block, outFeatures - start)
       use(count, tensor.rows((firstRow + start)..<(firstRow + start + count)).floats())
+    }
+  }
+}
+
+/// What a weight and its copies keep once it has been computed.
+private final class RowSquares: Sendable {
+  private let kept = Mutex<[Float]?>(nil)
+
+  func value(_ compute: () -> [Float]) -> [Float] {
+    kept.withLock { kept in
+      if let kept { return kept }
+      let value = compute()
+      kept = value
+      return value
     }
   }
 }

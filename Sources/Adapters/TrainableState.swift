@@ -51,6 +51,12 @@ public struct TrainableState: Sendable {
       self[key] = table.tensor(key).startValues(philox, stream: table.initialisationKey(key), alpha: table.alpha)
     }
     try startFromWeights(philox)
+    guard let last = table.method.design.lastStart else { return }
+    for position in table.sites.indices {
+      for (role, values) in last(tensors(ofSiteAt: position)) {
+        if let key = table.key(role, ofSiteAt: position) { self[key] = values }
+      }
+    }
   }
 
   /// Gives the trained tensors the numbers again that `initializeAdapter` gave them, for a method without a start from
@@ -73,8 +79,7 @@ public struct TrainableState: Sendable {
           site: site, rank: table.ranks[group[0]], scale: table.scales[group[0]] ?? table.scale, weight: weight,
           philox: philox, stream: Philox.stream(named: "start \(site.path)")))
       for (role, values) in values {
-        guard let key = table.key(role, ofSiteAt: group[0]) else { continue }
-        self[key] = values
+        for key in Set(group.compactMap { table.key(role, ofSiteAt: $0) }) { self[key] = values }
       }
     }
   }

@@ -138,6 +138,10 @@ enum FieldDescriptions {
     "adapter.alpha_pattern": "The lora_alpha of maps that have another one, likewise.",
     "adapter.lora_plus_ratio":
       "LoRA+: the learning rate of B's and of vectors, in units of learning_rate; null: all train alike.",
+    "adapter.use_dora": "DoRA: a trained magnitude for every output of every adapted map; null: no.",
+    "adapter.init_lora_weights":
+      "What A and B start with, as in PEFT: gaussian, pissa, pissa_niter_K, olora, orthogonal, mica; null or true: LoRA's.",
+    "adapter.init_from_mean": "Whether maps that share a tensor start from the mean of their weights; null: no.",
     "adapter.clora": "CLoRA: a penalty that keeps the update out of random directions; null: none.",
     "adapter.clora.lambda": "The penalty's weight.",
     "adapter.clora.k": "How many directions there are, of inputs and of outputs each.",

@@ -52,3 +52,61 @@ extension ConfigRule {
     }
   }
 }
+
+extension ConfigRule {
+  /// What is put on a method that does not take it.
+  static let additions = [
+    ConfigRule(path: "adapter.use_dora", others: ["adapter.strategy"]) { config in
+      config.adapter.useDoRA == true ? config.takers(\.takesDoRA) : nil
+    },
+    ConfigRule(path: "adapter.init_lora_weights", others: ["adapter.strategy"]) { config in
+      guard let start = config.adapter.initLoRAWeights, start != .standard else { return nil }
+      return config.takers(\.takesStarts) ?? config.problem(of: start)
+    },
+    ConfigRule(path: "adapter.init_from_mean", others: ["adapter.init_lora_weights"]) { config in
+      guard config.adapter.initFromMean == true else { return nil }
+      let start = config.adapter.initLoRAWeights ?? .standard
+      return start.comesFromWeights ? nil : "needs init_lora_weights pissa, pissa_niter_K, olora or mica"
+    },
+  ]
+}
+
+extension RunConfig {
+  /// What is wrong if the run's strategy does not take something; names those that do.
+  fileprivate func takers(_ takes: (AdapterMethod) -> Bool) -> String? {
+    guard let method = catalog.methods.first(where: { $0.name == adapter.strategy }), !takes(method) else { return nil }
+    let names = catalog.methods.filter(takes).map(\.name).joined(separator: ", ")
+    return "strategy \(adapter.strategy) does not take it, only \(names)"
+  }
+
+  /// What is wrong with a start for a run that takes starts.
+  fileprivate func problem(of start: AdapterStart) -> String? {
+    let method = catalog.methods.first { $0.name == adapter.strategy }
+    if start == .mica, method?.procedure != nil {
+      return "\(adapter.strategy) changes B while it trains, which \"mica\" freezes"
+    }
+    if adapter.initFrom != nil, !start.comesFromWeights {
+      return "goes without init_from, which gives A and B their numbers"
+    }
+    return nil
+  }
+}
+
+extension FieldKind where Value == AdapterStart {
+  /// true, or PEFT's name of another start.
+  static var start: Self {
+    let names = AdapterStart.names.map { "\"\($0)\"" }.joined(separator: ", ")
+    let fixed = AdapterStart.names.filter { AdapterStart(name: $0) != nil }
+    return Self(
+      read: { node in
+        if node.bool == true { return .success(.standard) }
+        return node.string.flatMap(AdapterStart.init).map { .success($0) } ?? .expected("true, \(names)")
+      },
+      write: { $0 == .standard ? true : .string($0.name) },
+      schema: [
+        "anyOf": [
+          ["const": true], ["enum": .strings(fixed)], ["type": "string", "pattern": "^pissa_niter_[0-9]+$"],
+        ]
+      ])
+  }
+}

@@ -32,6 +32,12 @@ public struct AdapterConfig: Sendable, Equatable {
   public var initFrom: String?
   /// LoRA+: the learning rate of B's and vectors, in units of `learning_rate`; nil: all train alike.
   public var loraPlusRatio: Double?
+  /// DoRA's magnitudes on the method's products.
+  public var useDoRA: Bool?
+  /// What A and B start with; nil for LoRA's own.
+  public var initLoRAWeights: AdapterStart?
+  /// Whether maps that share a tensor start from the mean of their weights.
+  public var initFromMean: Bool?
   /// CLoRA's penalty, if the run has it.
   public var clora: CLoRAOptions?
   /// When and how `aslora` merges; without effect on other strategies.
@@ -55,9 +61,18 @@ public struct AdapterConfig: Sendable, Equatable {
   /// The method, with its options. Throws if none of `methods` has its name.
   public func method(among methods: [AdapterMethod]) throws -> AdapterMethod {
     var method = try AdapterMethod.named(strategy, among: methods).with(options[strategy] ?? MethodValues())
+      .with(additions)
     if let loraPlusRatio { method = method.withLoRAPlus(ratio: loraPlusRatio) }
     if let clora { method = method.withCLoRA(clora) }
     return method
+  }
+
+  /// What changes the method's tensors.
+  var additions: MethodAdditions {
+    var additions = MethodAdditions()
+    (additions.usesDoRA, additions.startsFromMean) = (useDoRA ?? false, initFromMean ?? false)
+    additions.start = initLoRAWeights ?? .standard
+    return additions
   }
 
   /// The options of procedures.
@@ -80,6 +95,9 @@ extension AdapterConfig: ConfigSection {
       Field("alpha_pattern", optional: \.alphaPattern, .byPattern("an alpha", .number(above: 0))).omittedIfNull,
       Field("init_from", optional: \.initFrom, .text),
       Field("lora_plus_ratio", optional: \.loraPlusRatio, .number(atLeast: 1)).omittedIfNull,
+      Field("use_dora", optional: \.useDoRA, .truth).omittedIfNull,
+      Field("init_lora_weights", optional: \.initLoRAWeights, .start).omittedIfNull,
+      Field("init_from_mean", optional: \.initFromMean, .truth).omittedIfNull,
       Field("clora", optionalSection: \.clora, from: CLoRAOptions(), catalog),
       Field("aslora", section: \.aslora, catalog),
     ] + catalog.methods.filter { !$0.declaredOptions.isEmpty }.map(Field.init(optionsOf:))

@@ -68,6 +68,12 @@ public enum Dense {
     }
   }
 
+  /// x_i / y_i; 0 where y_i is 0.
+  public static func quotients(_ x: [Float], _ y: [Float]) -> [Float] {
+    precondition(x.count == y.count)
+    return x.indices.map { y[$0] == 0 ? 0 : x[$0] / y[$0] }
+  }
+
   /// Σ_i M[i, j] N[i, j] for every column j.
   public static func columnDots(_ m: [Float], _ n: [Float], columns: Int) -> [Float] {
     precondition(m.count == n.count)

@@ -115,8 +115,8 @@ final class TemporaryDirectory {
     ("\"step\": 0", "\"stop\": 0", "20: stop: unknown key, did you mean \"step\"?"),
     ("\"format\": \"swift-peft\"", "\"peft_type\": \"LORA\"", "1: not a native adapter of swift-peft"),
     (
-      "\"format_version\": 1", "\"format_version\": 6",
-      "3: format_version: written by a newer program; this one reads up to version 5"
+      "\"format_version\": 1", "\"format_version\": 7",
+      "3: format_version: written by a newer program; this one reads up to version 6"
     ),
     (
       "layer.1.attention.self.query.lora_B", "layer.9.attention.self.query.lora_B",

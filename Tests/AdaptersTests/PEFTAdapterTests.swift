@@ -80,7 +80,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("\"use_dora\": false", "\"use_dora\": true", "use_dora: true"),
+    ("\"use_qalora\": false", "\"use_qalora\": true", "use_qalora: true"),
     ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias: \"all\""),
     ("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"", "init_lora_weights: \"pissa\""),
     ("\"use_bdlora\": null", "\"from_the_future\": {\"x\": 1}", "from_the_future: {\"x\":1}"),

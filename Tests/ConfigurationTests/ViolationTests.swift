@@ -81,6 +81,30 @@ import Testing
     Case(
       "adapter", #""target_modules": ["q", "q"]"#,
       #"must be a list of module names, "all-linear" or a regular expression, none of them twice, not a list"#),
+    Case("adapter", #""use_dora": 1"#, "must be true or false or null, not 1"),
+    Case(
+      "adapter", #""use_dora": true, "strategy": "none""#,
+      "strategy none does not take it, only "
+        + AdapterMethod.all.filter(\.takesDoRA).map(\.name).joined(separator: ", ")),
+    Case(
+      "adapter", #""init_lora_weights": "PiSSA""#,
+      #"must be true, "gaussian", "pissa", "pissa_niter_K", "olora", "orthogonal", "mica" or null, not "PiSSA""#),
+    Case(
+      "adapter", #""init_lora_weights": false"#,
+      #"must be true, "gaussian", "pissa", "pissa_niter_K", "olora", "orthogonal", "mica" or null, not false"#),
+    Case(
+      "adapter", #""init_lora_weights": "olora", "strategy": "lora-xs""#,
+      "strategy lora-xs does not take it, only lora, share-a, share-b, share-ab, share-a-qkv, share-b-qkv, share-ab-qkv, "
+        + "aslora"),
+    Case(
+      "adapter", #""init_lora_weights": "mica", "strategy": "aslora""#,
+      #"aslora changes B while it trains, which "mica" freezes"#),
+    Case(
+      "adapter", #""init_lora_weights": "gaussian", "init_from": "a""#,
+      "goes without init_from, which gives A and B their numbers"),
+    Case(
+      "adapter", #""init_from_mean": true, "init_lora_weights": "gaussian""#,
+      "needs init_lora_weights pissa, pissa_niter_K, olora or mica"),
     Case("adapter", #""init_from": """#, #"must be non-empty text or null, not """#),
     Case("adapter", #""aslora": []"#, "must be an object, not an empty list"),
     Case("task", #""max_seq_length": 0"#, "must be a whole number of at least 1 or null, not 0"),

@@ -34,6 +34,20 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
       "vera without its projection", #""strategy": "vera", "r": 6, "vera": {"save_projection": false}"#),
     MethodCase(
       "gralora with hybrid_r", #""strategy": "gralora", "r": 4, "gralora": {"k": 4, "hybrid_r": 2}"#),
+    MethodCase("lora with use_dora", #""strategy": "lora", "r": 4, "use_dora": true"#),
+    MethodCase(
+      "aslora with use_dora", #""strategy": "aslora", "use_dora": true, \#(sizes["aslora"] ?? "")"#),
+    MethodCase("lora-xs with use_dora", #""strategy": "lora-xs", "r": 4, "use_dora": true"#),
+    MethodCase("lora with pissa", #""strategy": "lora", "r": 4, "init_lora_weights": "pissa""#),
+    MethodCase(
+      "share-a with pissa and use_dora",
+      #""strategy": "share-a", "r": 4, "init_lora_weights": "pissa_niter_4", "init_from_mean": true, "use_dora": true"#),
+    MethodCase(
+      "aslora with olora",
+      #""strategy": "aslora", "init_lora_weights": "olora", "init_from_mean": true, "#
+        + (sizes["aslora"] ?? "")),
+    MethodCase("lora with orthogonal", #""strategy": "lora", "r": 4, "init_lora_weights": "orthogonal""#),
+    MethodCase("lora with mica", #""strategy": "lora", "r": 4, "init_lora_weights": "mica""#),
     MethodCase("rank_pattern", #""strategy": "lora", "r": 4, "rank_pattern": {"value": 2}"#),
   ]
 
@@ -102,5 +116,22 @@ extension TrainableState {
       state[key] = zip(self[key], noise).map { $0 + $1 }
     }
     return state
+  }
+}
+
+extension TrainableState {
+  /// Gives DoRA's magnitudes the numbers with which the products are scaled as in `other`: the norms, which moved with A and
+  /// B, count as constants in gradients.
+  mutating func holdRowScales(of other: TrainableState) {
+    let sites = table.sites
+    func scales(_ state: TrainableState) -> [[Float]] {
+      state.adapters(sites: sites, scale: 1, dropout: 0).map { $0?.rowScale.map { state.values[$0.range] } ?? [] }
+    }
+    guard let role = table.roles.first(where: { $0.name == "M" }) else { return }
+    let (held, own) = (scales(other), scales(self))
+    for position in sites.indices {
+      guard let key = table.key(role, ofSiteAt: position) else { continue }
+      self[key] = zip(self[key], zip(held[position], own[position])).map { $0 * $1.0 / $1.1 }
+    }
   }
 }

@@ -20,8 +20,8 @@ public enum AdapterFile {
   static let format = "swift-peft"
   /// The newest format. Version 1 has A's and B's only; version 2 any tensor that a method declares; version 3 ranks and
   /// scales of single maps, and an expression as `target_modules`; version 4 heads for any number of labels; version 5
-  /// options of methods.
-  static let formatVersion = 5
+  /// options of methods; version 6 what is put on methods: DoRA, starts from the base model's weights.
+  static let formatVersion = 6
   static let headPrefix = "head."
 
   /// Writes both files into `directory`, which exists. The config comes last.
@@ -90,7 +90,11 @@ public enum AdapterFile {
     let members: JSONValue = [
       "format": .string(format), "format_version": .integer(version(of: adapter)),
       "strategy": .string(table.method.name),
-      "options": table.method.options.members.isEmpty ? .null : table.method.options.json, "r": .integer(table.rank),
+      "options": table.method.options.members.isEmpty ? .null : table.method.options.json,
+      "use_dora": table.method.additions.usesDoRA ? true : .null,
+      "init_lora_weights": table.method.additions.start == .standard
+        ? .null : .string(table.method.additions.start.name),
+      "init_from_mean": table.method.additions.startsFromMean ? true : .null, "r": .integer(table.rank),
       "lora_alpha": plain(metadata.loraAlpha), "lora_dropout": plain(metadata.loraDropout),
       "use_rslora": .bool(metadata.useRSLoRA), "target_modules": metadata.targetModules.json,
       "base_model_name_or_path": .string(metadata.baseModel), "model_type": .string(metadata.modelType),
@@ -106,6 +110,7 @@ extension AdapterFile {
   /// The oldest format that can hold it, so that programs of then can read it.
   private static func version(of adapter: StoredAdapter) -> Int {
     let table = adapter.table
+    if table.method.additions != MethodAdditions() { return 6 }
     if !table.method.options.members.isEmpty { return 5 }
     if adapter.metadata.problemType != nil { return 4 }
     if case .expression = adapter.metadata.targetModules { return 3 }
@@ -148,7 +153,8 @@ private struct NativeConfig {
   private let methods: [AdapterMethod]
 
   private static let keys = [
-    "format", "format_version", "strategy", "options", "r", "lora_alpha", "lora_dropout", "use_rslora",
+    "format", "format_version", "strategy", "options", "use_dora", "init_lora_weights", "init_from_mean", "r",
+    "lora_alpha", "lora_dropout", "use_rslora",
     "target_modules",
     "base_model_name_or_path", "model_type", "task_type", "labels", "problem_type", "step", "sites",
   ]
@@ -181,11 +187,13 @@ private struct NativeConfig {
   /// The method, with the options that the file gives.
   private func method() throws -> AdapterMethod {
     let strategy = try config.member("strategy"), name = try strategy.string()
-    guard let method = methods.first(where: { $0.name == name }) else {
+    guard let named = methods.first(where: { $0.name == name }) else {
       let names = methods.map(\.name).joined(separator: ", ")
       throw strategy.error(.wrongValue(expected: "one of \(names)", found: JSONWriter.quoted(name.clipped)))
     }
-    guard let section = try config.optional("options") else { return method }
+    // Without what a run has put on it: the file says what it has.
+    let method = named.with(named.options), additions = try additions(method)
+    guard let section = try config.optional("options") else { return method.with(additions) }
     try section.requireOnly(method.declaredOptions.map(\.key))
     var values = MethodValues()
     for option in method.declaredOptions {
@@ -196,7 +204,24 @@ private struct NativeConfig {
       }
       values[option.key] = value
     }
-    return method.with(values)
+    return method.with(values).with(additions)
+  }
+
+  /// What is put on `method`, which must take it.
+  private func additions(_ method: AdapterMethod) throws -> MethodAdditions {
+    var additions = MethodAdditions()
+    if let field = try config.optional("use_dora"), try field.bool() {
+      guard method.takesDoRA else { throw field.error("strategy \(method.name) does not take it") }
+      additions.usesDoRA = true
+    }
+    if let field = try config.optional("init_lora_weights") {
+      guard let start = AdapterStart(name: try field.string()), method.takesStarts else {
+        throw field.error("strategy \(method.name) does not take it")
+      }
+      additions.start = start
+    }
+    additions.startsFromMean = try config.optional("init_from_mean")?.bool() ?? false
+    return additions
   }
 
   private func table(_ metadata: AdapterMetadata) throws -> SiteTable {

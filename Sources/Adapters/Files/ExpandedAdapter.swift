@@ -20,6 +20,8 @@ public struct ExpandedAdapter: Sendable, Equatable {
     public internal(set) var rowScale: [Float]?
     /// S; nil stands for zero.
     public internal(set) var sparse: SparseMatrix?
+    /// m of DoRA, [out], of which g is made; nil without.
+    public internal(set) var magnitude: [Float]?
 
     /// Whether it is a LoRA and nothing else.
     public var isPlain: Bool { rowScale == nil && sparse == nil }
@@ -36,7 +38,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
   /// The adapted maps and the ranks must be those of `table`, and maps that share a tensor in it must have equal
   /// numbers here. All violations are thrown at once.
   public func initialise(_ table: SiteTable, scale: Double) throws -> [TensorKey: [Float]] {
-    if table.method.form != nil { throw AdapterError.otherMethod(config: table.method.name) }
+    if table.method.form != nil { throw AdapterError.otherMethod(config: table.method.title) }
     if let entry = entries.first(where: { !$0.isPlain }) {
       throw AdapterError.notPlain(path: entry.site.path, config: table.method.name)
     }
@@ -77,15 +79,18 @@ public struct ExpandedAdapter: Sendable, Equatable {
     return (missing.isEmpty ? [] : [.missingSites(missing)]) + (unused.isEmpty ? [] : [.unusedSites(unused)])
   }
 
-  /// The same function as plain LoRA, each map with its own rank and scale, for evaluation and merging.
-  public func uniform() throws -> (table: SiteTable, tensors: [TensorKey: [Float]], scale: Double) {
+  /// The same function as plain LoRA, each map with its own rank and scale, for evaluation and merging; or the A's and B's
+  /// of another `method` that has them for every map.
+  public func uniform(_ method: AdapterMethod = .lora) throws -> (
+    table: SiteTable, tensors: [TensorKey: [Float]], scale: Double
+  ) {
     if let entry = entries.first(where: { !$0.isPlain }) {
       throw AdapterError.notPlain(path: entry.site.path, config: AdapterMethod.lora.name)
     }
     let rank = entries.map(\.rank).max() ?? 0
     let scale = entries.map(\.scale).first { $0 != 0 } ?? 0
     let table = try SiteTable(
-      sites: entries.map(\.site), method: .lora, r: rank, scale: scale, ranks: entries.map(\.rank),
+      sites: entries.map(\.site), method: method, r: rank, scale: scale, ranks: entries.map(\.rank),
       scales: entries.map { $0.scale == scale ? nil : $0.scale }, ranksAreBounded: false)
     var tensors: [TensorKey: [Float]] = [:]
     for entry in entries {

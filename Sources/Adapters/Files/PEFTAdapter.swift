@@ -57,7 +57,10 @@ public struct PEFTAdapter: Sendable {
       content = .method(try stored(method, form, modules, config, geometry, &file))
     } else {
       let entries = try modules.found.map { try entry($0.site, peftPath: $0.path, config: config, file: &file) }
-      content = .lora(ExpandedAdapter(entries: entries, head: modules.head))
+      content =
+        config.usesDoRA
+        ? .method(try dora(entries, modules, config, geometry, &file))
+        : .lora(ExpandedAdapter(entries: entries, head: modules.head))
     }
     try file.requireAllTaken()
     try modules.requireWhole(geometry, config, file)
@@ -87,6 +90,32 @@ public struct PEFTAdapter: Sendable {
       metadata: AdapterMetadata(
         baseModel: config.baseModel ?? "", modelType: geometry.config.modelType, taskType: config.taskType ?? "",
         labels: [], loraAlpha: alpha,
+        targetModules: config.targetModules ?? .suffixes(modules.found.map(\.site.path))))
+  }
+
+  /// A LoRA with magnitudes, which needs the base model's weights.
+  private static func dora(
+    _ entries: [ExpandedAdapter.Entry], _ modules: AdaptedModules, _ config: PEFTConfig, _ geometry: ModelGeometry,
+    _ file: inout AdapterTensors
+  ) throws -> StoredAdapter {
+    var additions = MethodAdditions()
+    additions.usesDoRA = true
+    let lora = ExpandedAdapter(entries: entries, head: modules.head)
+    let (plain, values, scale) = try lora.uniform(AdapterMethod.lora.with(additions))
+    var tensors = values
+    for (position, path) in modules.found.map(\.path).enumerated() {
+      guard let key = plain.key(.magnitude, ofSiteAt: position) else { continue }
+      tensors[key] = try file.take(
+        "\(PEFTForm.modulePrefix)\(path).\(TensorRole.magnitude.fileName)", user: plain.sites[position].path,
+        expected: plain.shape(key))
+    }
+    // What gives the scale of the whole at its rank.
+    let alpha = scale / loraScale(alpha: 1, rank: max(1, plain.rank), useRSLoRA: config.useRSLoRA)
+    return StoredAdapter(
+      table: plain, tensors: tensors, head: modules.head,
+      metadata: AdapterMetadata(
+        baseModel: config.baseModel ?? "", modelType: geometry.config.modelType, taskType: config.taskType ?? "",
+        labels: [], loraAlpha: alpha, useRSLoRA: config.useRSLoRA,
         targetModules: config.targetModules ?? .suffixes(modules.found.map(\.site.path))))
   }
 

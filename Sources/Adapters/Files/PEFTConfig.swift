@@ -13,6 +13,8 @@ struct PEFTConfig {
   let targetModules: TargetModules?
   let taskType: String?
   let useRSLoRA: Bool
+  /// Whether a LoRA has magnitudes.
+  let usesDoRA: Bool
   private let config: JSONField
   private let rank: JSONField?
   private let alpha: JSONField?
@@ -32,7 +34,7 @@ struct PEFTConfig {
   /// The same of LoRA.
   private static let lora: Set<String> = [
     "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora", "lora_dropout", "eva_config", "loftq_config",
-    "megatron_core", "qalora_group_size", "runtime_config", "ensure_weight_tying", "init_lora_weights",
+    "megatron_core", "qalora_group_size", "runtime_config", "ensure_weight_tying", "init_lora_weights", "use_dora",
   ]
 
   /// `methods` are those that the file may hold.
@@ -60,6 +62,7 @@ struct PEFTConfig {
     rank = found == nil ? try config.member("r") : nil
     alpha = found == nil ? try config.member("lora_alpha") : nil
     useRSLoRA = try config.optional("use_rslora")?.bool() ?? false
+    usesDoRA = found == nil ? try config.optional("use_dora")?.bool() ?? false : false
     baseModel = try config.optional("base_model_name_or_path")?.node.string
     let targets = try config.optional("target_modules")
     targetModules = try targets.map(TargetModules.init)

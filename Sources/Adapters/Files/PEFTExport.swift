@@ -16,6 +16,8 @@ public struct PEFTExport: Sendable {
   private let metadata: AdapterMetadata
   /// What is written in its method's own form; nil for LoRA.
   private let own: (adapter: StoredAdapter, form: PEFTForm)?
+  /// Whether the LoRA has DoRA's magnitudes.
+  private let usesDoRA: Bool
   private let rank: Int
   private let loraAlpha: Double
   private let pooler: [String: HeadTensor]
@@ -38,7 +40,9 @@ public struct PEFTExport: Sendable {
     let hasSlices = adapter.table.sites.contains { $0.slice != nil }
     own = asLoRA || hasSlices ? nil : adapter.table.method.design.peft.map { (adapter, $0) }
     let fused = try adapter.expanded.fused(geometry)
-    if own == nil { try fused.requirePlain(format: "peft") }
+    let isDoRA = !asLoRA && !fused.entries.isEmpty && fused.entries.allSatisfy { $0.magnitude != nil }
+    if own == nil, !isDoRA { try fused.requirePlain(format: "peft") }
+    usesDoRA = own == nil && isDoRA
     if let site = geometry.sites.first, fused.entries.isEmpty {
       let zeros = ExpandedAdapter.Entry(
         site: site, rank: 1,
@@ -71,6 +75,11 @@ public struct PEFTExport: Sendable {
         SafetensorsTensor(name: name + ".lora_A.weight", shape: [entry.rank, entry.site.inFeatures], entry.a))
       tensors.append(
         SafetensorsTensor(name: name + ".lora_B.weight", shape: [entry.site.outFeatures, entry.rank], entry.b))
+      if usesDoRA, let magnitude = entry.magnitude {
+        tensors.append(
+          SafetensorsTensor(
+            name: "\(name).\(TensorRole.magnitude.fileName)", shape: [entry.site.outFeatures], magnitude))
+      }
     }
     tensors += ownTensors
     try SafetensorsWriter.write(tensors, metadata: ["format": "pt"], to: "\(directory)/\(AdapterFile.tensorsName)")
@@ -119,7 +128,7 @@ public struct PEFTExport: Sendable {
             PEFTForm.Subject(
               rank: table.rank, metadata: metadata, options: table.method.options, maps: table.maps)))
     }
-    return [
+    let lora: JSONValue = [
       "peft_type": "LORA", "task_type": .string(metadata.taskType),
       "base_model_name_or_path": .string(metadata.baseModel),
       "revision": revision.map { .string($0) } ?? .null, "r": .integer(rank),
@@ -132,6 +141,9 @@ public struct PEFTExport: Sendable {
       "modules_to_save": head.isEmpty ? .null : .strings(head), "bias": "none", "init_lora_weights": true,
       "inference_mode": true,
     ]
+    guard usesDoRA, case .object(var object) = lora else { return lora }
+    object["use_dora"] = JSONNode(true)
+    return .object(object)
   }
 
   /// The alpha that gives the entry its scale at its rank.

@@ -29,7 +29,7 @@ public struct StoredAdapter: Sendable {
   public var expanded: ExpandedAdapter {
     get throws {
       if table.method.form?.needsWeights == true, weights == nil {
-        throw AdapterFormatError.needsWeights(strategy: table.method.name)
+        throw AdapterFormatError.needsWeights(strategy: table.method.title)
       }
       return ExpandedAdapter(entries: try table.sites.indices.map(entry), head: head)
     }
@@ -43,7 +43,8 @@ public struct StoredAdapter: Sendable {
     return ExpandedAdapter.Entry(
       site: values.site, rank: product.rank, scale: values.scale, a: product.a, b: product.b,
       rowScale: product.rowScale,
-      sparse: try table.method.form?.sparse?.places(values).map { SparseMatrix(places: $0, values: product.sparse) })
+      sparse: try table.method.form?.sparse?.places(values).map { SparseMatrix(places: $0, values: product.sparse) },
+      magnitude: table.method.additions.usesDoRA ? values[.magnitude] : nil)
   }
 }
 

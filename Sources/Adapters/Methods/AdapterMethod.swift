@@ -29,6 +29,8 @@ public struct AdapterMethod: Sendable {
   public let options: MethodValues
   /// What the values make of the method.
   public internal(set) var design: MethodDesign
+  /// What a config adds.
+  public internal(set) var additions = MethodAdditions()
   private let make: @Sendable (MethodValues) -> MethodDesign
 
   /// A method with options.
@@ -74,7 +76,7 @@ public struct AdapterMethod: Sendable {
 extension AdapterMethod: Equatable {
   /// Whether two methods declare the same tensors.
   public static func == (one: AdapterMethod, other: AdapterMethod) -> Bool {
-    one.name == other.name && one.options == other.options
+    one.name == other.name && one.options == other.options && one.additions.declaresTheSame(as: other.additions)
   }
 }
 
@@ -102,6 +104,8 @@ public struct MethodDesign: Sendable {
   public var procedure: MethodProcedureKind?
   /// Numbers that some tensors start with and that follow from the base model's weights; nil for none.
   public var start: WeightStart?
+  /// Numbers of a map's tensors that follow from those that the others start with, and from its weight; nil for none.
+  var lastStart: (@Sendable (_ tensors: SiteTensors) -> [TensorRole: [Float]])?
   /// s in h = W x + s · B (A x).
   public var scale: MethodScale
   /// How PEFT's files hold the method; nil if PEFT does not have it.

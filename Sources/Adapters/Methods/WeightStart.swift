@@ -38,15 +38,22 @@ public struct WeightStart: Sendable {
 extension WeightStart.Subject {
   /// The largest singular values of the weight with their vectors: exact ones, or with `iterations` those of a randomised
   /// decomposition, with `excess` random directions more than values.
-  func factors(of count: Int, excess: Int = 0, iterations: Int? = nil) throws -> SingularFactors {
+  func factors(of count: Int? = nil, excess: Int = 0, iterations: Int? = nil) throws -> SingularFactors {
     try decomposed {
       let (rows, columns) = (weight.outFeatures, weight.inFeatures)
-      guard let iterations else {
+      guard let iterations, let count else {
         return try Decompositions.singular(weight.floats(), rows: rows, columns: columns, count: count)
       }
       return try Decompositions.approximateSingular(
         weight.floats(), rows: rows, columns: columns, count: count, excess: excess, iterations: iterations,
         philox: philox, stream: stream)
+    }
+  }
+
+  /// Q and R of the weight.
+  func orthogonalFactors() throws -> (q: [Float], r: [Float]) {
+    try decomposed {
+      try Decompositions.orthogonal(weight.floats(), rows: weight.outFeatures, columns: weight.inFeatures)
     }
   }
 

@@ -59,6 +59,9 @@ public struct AdapterPlacement: Sendable, Equatable {
     if method.design.regulariser != nil, !isRegularised {
       throw AdapterError.option("clora", problem: "\(method.name) trains neither an A nor a B")
     }
+    if let start = method.design.start, !start.takesMean {
+      try ErrorList.throwIfAny(table.sharing(start.roles.filter { $0 == .a || $0 == .b }, method.title))
+    }
     return table
   }
 
@@ -78,5 +81,16 @@ public struct AdapterPlacement: Sendable, Equatable {
       }
     }
     return values
+  }
+}
+
+extension SiteTable {
+  /// The tensors in `roles` that several maps share, which cannot start from the weight of each.
+  fileprivate func sharing(_ roles: [TensorRole], _ title: String) -> [AdapterError] {
+    tensors.filter { roles.contains($0.role) }.compactMap { key in
+      let users = users(of: key)
+      guard users.count > 1 else { return nil }
+      return .sharedStart(method: title, role: key.role, module: key.module, maps: users.count)
+    }
   }
 }

@@ -157,6 +157,10 @@ public struct AdapterSource: Sendable {
 
   /// The numbers that a run with `table` starts from. An adapter of the same method gives its own tensors.
   func initialise(_ table: SiteTable, scale: Double) throws -> [TensorKey: [Float]] {
+    // The B that mica freezes must be one that it chose.
+    if table.method.additions.start == .mica, form?.table.method != table.method {
+      throw AdapterError.otherMethod(config: table.method.title)
+    }
     guard table.method.form != nil, let form, form.table.method == table.method else {
       return try expanded.initialise(table, scale: scale)
     }
@@ -166,7 +170,7 @@ public struct AdapterSource: Sendable {
     }
     // What a form makes of its tensors need not be in proportion to them.
     if form.scale != scale {
-      throw AdapterError.scaleDiffers(adapter: form.scale, config: scale, method: table.method.name)
+      throw AdapterError.scaleDiffers(adapter: form.scale, config: scale, method: table.method.title)
     }
     return form.tensors
   }

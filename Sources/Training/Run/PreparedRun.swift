@@ -254,7 +254,16 @@ extension LabelSpace {
 extension PreparedRun {
   /// Notes for the user about what has been read of the model and its tokenizer.
   public var notices: [String] {
-    ((try? network().notices) ?? []) + rotaryNotices + wordNotices + ((try? tokenizer().notes) ?? [])
+    ((try? network().notices) ?? []) + rotaryNotices + wordNotices + magnitudeNotices + ((try? tokenizer().notes) ?? [])
+  }
+
+  /// A note where PEFT computes something else.
+  private var magnitudeNotices: [String] {
+    guard config.adapter.useDoRA == true, config.adapter.loraDropout > 0 else { return [] }
+    return [
+      "adapter.use_dora with lora_dropout: dropout acts on the inputs of A, as without use_dora; PEFT also drops inputs of "
+        + "the frozen weight, in the part of its product by which the magnitudes differ from its norms"
+    ]
   }
 
   /// A note where words look to the model as if nothing stood before them.
