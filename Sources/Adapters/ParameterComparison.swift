@@ -35,29 +35,32 @@ public struct ParameterComparison: Sendable, Equatable {
   public let targetModules: TargetModules
   /// Merges per module type that ASLoRA's row assumes.
   public let numMerges: Int
+  /// Whether they are done before the first step.
+  public let mergesAtStart: Bool
   /// One row for every strategy asked for.
   public let rows: [Row]
 
   /// Compares `methods` on the maps that `placement` chooses.
   ///
-  /// `labels` is the number of outputs of the head, nil for the model's own (none for decoders). `numMerges` is
-  /// ASLoRA's, nil for its default. Throws what the trainer would: targets that match nothing, ranks too large, more
+  /// `labels` is the number of outputs of the head, nil for the model's own (none for decoders). `numMerges` and
+  /// `merging` are ASLoRA's, nil for the defaults. Throws what the trainer would: targets that match nothing, ranks too large, more
   /// merges than layers − 1.
   public init(
     model: String, geometry: ModelGeometry, placement: AdapterPlacement, labels: Int? = nil,
-    numMerges: Int? = nil, methods: [AdapterMethod] = AdapterMethod.all
+    numMerges: Int? = nil, merging: ASLoRAOptions.Merging? = nil, methods: [AdapterMethod] = AdapterMethod.all
   ) throws {
     let lora = try placement.table(geometry, method: .lora)
     let merges = numMerges ?? ASLoRAPlan.defaultNumMerges(layers: lora.layerCount)
     try ASLoRAPlan.check(numMerges: merges, layers: lora.layerCount)
-    let options = MethodOptions(aslora: ASLoRAOptions(numMerges: merges))
+    let options = MethodOptions(aslora: ASLoRAOptions(numMerges: merges, merging: merging))
     let head = geometry.headParameters(labels: labels)
     rows = try methods.map { method in
-      let start = try placement.table(geometry, method: method)
+      let plain = try placement.table(geometry, method: method)
+      let start = try method.procedure?.startTable(options, plain) ?? plain
       let count = try method.procedure?.finalTable(options, start).parameterCount ?? start.parameterCount
       return Row(
         strategy: method.name, adapterParameters: count,
-        adapterParametersBeforeMerging: method.procedure == nil ? nil : start.parameterCount,
+        adapterParametersBeforeMerging: method.procedure == nil ? nil : plain.parameterCount,
         trainableParameters: count + head,
         percentOfLoRA: 100 * Double(count) / Double(lora.parameterCount))
     }
@@ -67,6 +70,7 @@ public struct ParameterComparison: Sendable, Equatable {
     rank = placement.r
     targetModules = placement.selection.targets
     self.numMerges = merges
+    mergesAtStart = options.aslora.isStatic
   }
 }
 
@@ -137,7 +141,8 @@ extension ParameterComparison {
 
   private var note: String? {
     guard let before = rows.lazy.compactMap(\.adapterParametersBeforeMerging).first else { return nil }
-    return "aslora: after \(numMerges) merges of each module type; \(before.grouped) before"
+    let merges = mergesAtStart ? "merges of each module type before the first step" : "merges of each module type"
+    return "aslora: after \(numMerges) \(merges); \(before.grouped) before"
   }
 
   private func page(_ body: String) -> String { "\(summary)\n\n\(body)" + (note.map { "\n\($0)\n" } ?? "") }

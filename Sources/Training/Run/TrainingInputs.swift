@@ -119,7 +119,8 @@ struct TrainingData {
 
   /// Where a run begins that no checkpoint continues.
   func freshStart(_ steps: StepPlan, _ notices: inout [String]) throws -> TrainingSnapshot {
-    let options = run.config.adapter.methodOptions
+    var options = run.config.adapter.methodOptions
+    options.seed = run.philox.seed
     return TrainingSnapshot(
       state: try run.freshState(notices: &notices), loop: LoopState(), totalSteps: steps.total,
       procedure: try run.method.procedure?.begin(options, run.table, steps.total))

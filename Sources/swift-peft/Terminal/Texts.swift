@@ -75,7 +75,10 @@ extension DryRun {
       ("total parameters", count(parameters.total)),
       ("steps", "\(count(totalSteps)), \(count(stepsPerEpoch)) per epoch, \(count(warmupSteps)) of warm-up"),
     ]
-    if run.method.procedure != nil {
+    let groups = run.table.modules.prefix(1).flatMap { run.table.groups(module: $0) }
+    if run.method.procedure != nil, adapter.aslora.isStatic {
+      entries.append(("layers that share a B", groups.map { $0.map(String.init).joined(separator: "+") }.joined(separator: " | ")))
+    } else if run.method.procedure != nil {
       entries.append(("merges after steps", mergeSteps?.map(String.init).joined(separator: " ") ?? "unknown"))
     }
     entries.append(

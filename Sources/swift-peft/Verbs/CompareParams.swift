@@ -65,7 +65,7 @@ struct CompareParams: ParsableCommand {
     let comparison = try ParameterComparison(
       model: subject.name, geometry: ModelGeometry(subject.model, head: subject.head),
       placement: placement,
-      labels: subject.labels, numMerges: numMerges ?? subject.numMerges,
+      labels: subject.labels, numMerges: numMerges ?? subject.numMerges, merging: subject.merging,
       methods: try strategies?.names.map { try AdapterMethod.named($0) } ?? AdapterMethod.all)
     try Console.print(comparison.text(format))
   }
@@ -79,6 +79,7 @@ private struct ComparisonSubject {
   let labels: Int?
   let head: HeadKind
   let numMerges: Int?
+  let merging: ASLoRAOptions.Merging?
 
   /// `source` is a run config, a run's directory, a model's directory or its config.json.
   init(_ source: String, overrides: [String]) throws {
@@ -105,6 +106,7 @@ private struct ComparisonSubject {
     labels = nil
     head = .sequence
     numMerges = nil
+    merging = nil
   }
 
   private init(_ config: RunConfig) throws {
@@ -112,6 +114,7 @@ private struct ComparisonSubject {
     model = try Self.model(config.model)
     placement = config.adapter.placement
     numMerges = config.adapter.aslora.numMerges
+    merging = config.adapter.aslora.merging
     labels = try Self.labels(config)
     head = try config.knownTask().headKind
     if head == .tokens, model.architecture.tokenHead == nil {
