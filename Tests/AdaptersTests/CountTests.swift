@@ -36,10 +36,11 @@ import Testing
       [[28, 4096], [4096, 28], [128, 4096], [4096, 128], [28], [128]]),
     count("rasa", ["k": 1], Shapes.robertaBase, 8, 295_368, [[7, 768], [768, 7], [12, 768], [768, 12], [7], [12]]),
     count("gralora", [:], Shapes.llama32, 32, 9_175_040, [[3072, 32], [64, 1536]]),
+    count("vb-lora", [:], Shapes.llama32, 4, 1_212_416, [[256, 256], [48, 256], [48, 256]]),
     count("miss", [:], Shapes.llama32, 64, 7_340_032, [[64, 3072]]),
     count("mos", ["equivalent_rank": 2], Shapes.llama2All, 8, 4_997_120, [[256, 1024], [256, 1024], [32], [32]]),
     count("mos", ["equivalent_rank": 8], Shapes.llama2All, 8, 19_988_480, [[1024, 1024], [1024, 1024], [32], [32]]),
-    count("uni-lora", [:], Shapes.robertaBase, 4, 256, [[256], [4, 768], [768, 4]]),
+    count("uni-lora", [:], Shapes.robertaBase, 4, 256, [[256], [4, 768], [4, 768], [768, 4], [768, 4]]),
   ]
 
   private static func count(

@@ -22,6 +22,7 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
   private static let sizes = [
     "aslora": #""r": 4, "aslora": {"start_step": 1, "merge_interval": 2, "num_merges": 1}"#,
     "vera": #""r": 6"#, "rasa": #""r": 4, "rasa": {"k": 1}"#,
+    "vb-lora": #""r": 2, "vb-lora": {"num_vectors": 6, "vector_length": 8}"#,
     "mos": #""r": 4, "mos": {"chunks": 4}"#, "uni-lora": #""r": 2, "uni-lora": {"theta_d_length": 200}"#,
     "rosa": #""r": 4, "rosa": {"d": 0.05, "warmup_steps": 2}"#,
   ]

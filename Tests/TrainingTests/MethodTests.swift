@@ -15,7 +15,7 @@ import Testing
     "lora-xs", "lora-xs with use_dora", "lora with pissa", "share-a with pissa and use_dora", "aslora with olora",
     "lora with orthogonal",
   ]
-  private static let startsElsewhere: Set<String> = ["uni-lora"]
+  private static let startsElsewhere: Set<String> = ["uni-lora", "vb-lora"]
 
   @Test(arguments: MethodCase.all) func startsAtTheBaseModel(subject: MethodCase) throws {
     let scratch = try MethodScratch(subject), run = try TrainingRun(scratch.config(), threads: 1, start: .fresh)

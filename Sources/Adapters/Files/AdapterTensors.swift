@@ -44,8 +44,18 @@ struct AdapterTensors {
     AdapterFileError(file: file.path, problem: problem)
   }
 
+  /// Indices, as Uni-LoRA's files in PEFT have them. Throws for one that a float cannot hold.
+  private func wholeNumbers(_ name: String) throws -> [Float] {
+    let bytes = try file.bytes(of: name)
+    return try stride(from: 0, to: bytes.count, by: 8).map { start in
+      let bits = (0..<8).reduce(UInt64(0)) { $0 | UInt64(bytes[start + $1]) << (8 * $1) }
+      guard let number = Float(exactly: Int64(bitPattern: bits)) else { throw failure(.notFinite(name)) }
+      return number
+    }
+  }
+
   private mutating func take(_ name: String) throws -> [Float] {
-    let values = try file.tensor(name).floats()
+    let values = try file.info(name)?.dtype == .int64 ? wholeNumbers(name) : file.tensor(name).floats()
     guard values.allSatisfy(\.isFinite) else { throw failure(.notFinite(name)) }
     untaken.remove(name)
     return values

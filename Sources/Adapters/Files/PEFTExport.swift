@@ -38,7 +38,8 @@ public struct PEFTExport: Sendable {
     self.revision = revision
     metadata = adapter.metadata
     let hasSlices = adapter.table.sites.contains { $0.slice != nil }
-    own = asLoRA || hasSlices ? nil : adapter.table.method.design.peft.map { (adapter, $0) }
+    let form = adapter.table.method.design.peft
+    own = asLoRA || hasSlices || form?.config == nil ? nil : form.map { (adapter, $0) }
     let fused = try adapter.expanded.fused(geometry)
     let isDoRA = !asLoRA && !fused.entries.isEmpty && fused.entries.allSatisfy { $0.magnitude != nil }
     if own == nil, !isDoRA { try fused.requirePlain(format: "peft") }
@@ -120,11 +121,11 @@ public struct PEFTExport: Sendable {
       ("modules_to_save", head.isEmpty ? .null : .strings(head)), ("bias", "none"), ("inference_mode", true),
       ("fan_in_fan_out", .bool(geometry.parts.contains { $0.map?.isTransposed == true })),
     ]
-    if let own {
+    if let own, let config = own.form.config {
       let table = own.adapter.table
       return .members(
         common
-          + own.form.config(
+          + config(
             PEFTForm.Subject(
               rank: table.rank, metadata: metadata, options: table.method.options, maps: table.maps)))
     }

@@ -10,8 +10,8 @@ public struct PEFTForm: Sendable {
   public let type: String
   /// Keys of `adapter_config.json` beside those that all types have. Others must be null, false or empty.
   public let keys: [String]
-  /// The values of those keys.
-  public let config: @Sendable (_ subject: Subject) -> [(String, JSONValue)]
+  /// The values of those keys; nil for a form that is only read.
+  public let config: (@Sendable (_ subject: Subject) -> [(String, JSONValue)])?
   /// r, alpha and the options that a config gives.
   public let read: @Sendable (_ config: JSONField) throws -> Reading
   /// The method's tensors in the file.
@@ -67,7 +67,7 @@ public struct PEFTForm: Sendable {
   /// A form.
   public init(
     type: String, keys: [String], tensors: [Tensor],
-    config: @escaping @Sendable (_ subject: Subject) -> [(String, JSONValue)],
+    config: (@Sendable (_ subject: Subject) -> [(String, JSONValue)])?,
     read: @escaping @Sendable (_ config: JSONField) throws -> Reading
   ) {
     (self.type, self.keys, self.tensors, self.config, self.read) = (type, keys, tensors, config, read)

@@ -84,7 +84,7 @@ extension AdapterMethod {
   /// Every method, in the order of tables and help texts.
   public static let all: [AdapterMethod] = [
     .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .vera, .tiedLoRA, .loraXS, .rasa,
-    .gralora, .rosa, .miss, .mos, .uniLoRA, .loraFA, .headOnly,
+    .gralora, .rosa, .vbLoRA, .miss, .mos, .uniLoRA, .loraFA, .headOnly,
   ]
 
   /// The method that configs call `name`.

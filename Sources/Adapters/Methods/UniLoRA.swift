@@ -1,5 +1,6 @@
 import Kernels
 import Models
+import StrictJSON
 import Synchronization
 
 extension AdapterMethod {
@@ -7,19 +8,23 @@ extension AdapterMethod {
   /// one of θ's, divided by the root of how many numbers share it; which one is a random choice, fixed by `proj_seed`, that
   /// uses each number of θ equally often. There is no alpha.
   ///
-  /// The choice is ours, not numpy's as in PEFT, and files do not hold it.
+  /// The choice is ours, not numpy's as in PEFT, and files hold it only with `save_indices`. PEFT's files are read if they hold
+  /// theirs.
   public static let uniLoRA = AdapterMethod(
     name: "uni-lora", summary: "one trained vector for the model, whose numbers make up every A and B (Uni-LoRA)",
     options: [
       MethodOption(
         "theta_d_length", .integer(1...(1 << 24)), default: 256, "d: how many numbers are trained in the whole model."),
       MethodOption("proj_seed", .integer(0...MethodOption.most), default: 42, "Draws which number of θ stands where."),
+      MethodOption(
+        "save_indices", .truth, default: false,
+        "Whether files hold which number stands where; without, it is drawn again from the seed."),
       MethodOption("init_theta_d_bound", .positive, default: 0.02, "θ starts between minus this and this."),
     ]
   ) { options in
     let count = options.integer("theta_d_length"), map = BalancedMap(count)
     return MethodDesign(
-      form: form, scale: .fixed(1),
+      form: form, scale: .fixed(1), peft: peft,
       misfit: { _, _, maps in
         UniLoRA.numbers(maps) >= count
           ? nil
@@ -28,40 +33,81 @@ extension AdapterMethod {
       }
     ) { site, rank, maps in
       let first = UniLoRA.firstNumber(of: site, maps)
-      func indices(_ role: TensorRole, _ shape: [Int], from first: Int) -> AdapterTensor {
+      func frozen(_ role: TensorRole, _ shape: [Int], _ start: DrawnStart) -> AdapterTensor {
         AdapterTensor(
-          TensorKey(role: role, module: site.module, layer: site.layer), shape: shape,
-          start: .drawn(map.part(first..<(first + shape[0] * shape[1]), of: UniLoRA.numbers(maps))), trains: false,
-          seed: options.integer("proj_seed"), isStored: false)
+          TensorKey(role: role, module: site.module, layer: site.layer), shape: shape, start: .drawn(start),
+          trains: false,
+          seed: options.integer("proj_seed"), isStored: options.truth("save_indices"))
+      }
+      func pair(_ roles: UniLoRA.Roles, _ shape: [Int], from first: Int) -> [AdapterTensor] {
+        let range = first..<(first + shape[0] * shape[1]), all = UniLoRA.numbers(maps)
+        return [
+          frozen(roles.indices, shape, map.part(range, of: all)),
+          frozen(roles.scales, shape, map.scales(range, of: all)),
+        ]
       }
       return [
         AdapterTensor(
-          .ofAllModules(UniLoRA.theta), shape: [count], start: .uniform(bound: options.number("init_theta_d_bound"))),
-        indices(UniLoRA.indicesA, [rank, site.inFeatures], from: first),
-        indices(UniLoRA.indicesB, [site.outFeatures, rank], from: first + rank * site.inFeatures),
-      ]
+          .ofAllModules(UniLoRA.theta), shape: [count], start: .uniform(bound: options.number("init_theta_d_bound")))
+      ] + pair(UniLoRA.a, [rank, site.inFeatures], from: first)
+        + pair(UniLoRA.b, [site.outFeatures, rank], from: first + rank * site.inFeatures)
     }
   }
 
   private static let form = ProductForm(
     build: { tensors in
-      let scaled = UniLoRA.scaled(tensors[UniLoRA.theta], tensors.maps)
-      return SiteProduct(
-        rank: tensors.rank, a: Dense.rows(tensors[UniLoRA.indicesA], of: scaled, columns: 1),
-        b: Dense.rows(tensors[UniLoRA.indicesB], of: scaled, columns: 1))
+      let theta = tensors[UniLoRA.theta]
+      func numbers(_ roles: UniLoRA.Roles) -> [Float] {
+        Dense.products(Dense.rows(tensors[roles.indices], of: theta, columns: 1), tensors[roles.scales])
+      }
+      return SiteProduct(rank: tensors.rank, a: numbers(UniLoRA.a), b: numbers(UniLoRA.b))
     },
     pullBack: { tensors, gradient in
       let count = tensors[UniLoRA.theta].count
-      let indices = tensors[UniLoRA.indicesA] + tensors[UniLoRA.indicesB]
-      let sums = Dense.sumsOfRows(indices, of: gradient.a + gradient.b, columns: 1, count: count)
-      return [UniLoRA.theta: UniLoRA.scaled(sums, tensors.maps)]
+      func slopes(_ roles: UniLoRA.Roles, _ gradient: [Float]) -> [Float] {
+        Dense.sumsOfRows(
+          tensors[roles.indices], of: Dense.products(gradient, tensors[roles.scales]), columns: 1, count: count)
+      }
+      return [UniLoRA.theta: Dense.sums(slopes(UniLoRA.a, gradient.a), slopes(UniLoRA.b, gradient.b))]
+    })
+
+  /// PEFT's files are read, and written as LoRA: their indices are whole numbers, which our files do not have.
+  private static let peft = PEFTForm(
+    type: "UNILORA",
+    keys: ["proj_seed", "theta_d_length", "unilora_dropout", "save_indices", "init_theta_d_bound", "init_weights"],
+    tensors: [
+      PEFTForm.Tensor(UniLoRA.a.indices, "unilora_indices_A"), PEFTForm.Tensor(UniLoRA.a.scales, "unilora_scales_A"),
+      PEFTForm.Tensor(UniLoRA.b.indices, "unilora_indices_B"), PEFTForm.Tensor(UniLoRA.b.scales, "unilora_scales_B"),
+      PEFTForm.Tensor(UniLoRA.theta, "unilora_theta_d", isOfModel: true),
+    ],
+    config: nil,
+    read: { config in
+      guard let saved = try config.optional("save_indices"), try saved.bool() else {
+        throw config.error(
+          "the file lacks the indices, which PEFT draws from numpy's generator; save it with save_indices")
+      }
+      var options = MethodValues()
+      options["theta_d_length"] = .integer(try config.member("theta_d_length").integer(in: 1...(1 << 24)))
+      options["proj_seed"] = .integer(try config.optional("proj_seed")?.integer(atLeast: 0) ?? 42)
+      options["save_indices"] = true
+      return PEFTForm.Reading(rank: try config.member("r").integer(atLeast: 1), options: options)
     })
 }
 
 private enum UniLoRA {
   static let theta = TensorRole("theta", fileName: "unilora_theta_d")
-  static let indicesA = TensorRole("A_indices")
-  static let indicesB = TensorRole("B_indices")
+  static let a = Roles("A")
+  static let b = Roles("B")
+
+  /// Which number of θ stands at each place of A or B, and what it is multiplied by.
+  struct Roles: Sendable {
+    let indices: TensorRole
+    let scales: TensorRole
+
+    init(_ factor: String) {
+      (indices, scales) = (TensorRole("\(factor)_indices"), TensorRole("\(factor)_scales"))
+    }
+  }
 
   /// D: numbers of all A and B.
   static func numbers(_ maps: AdaptedMaps) -> Int {
@@ -74,13 +120,6 @@ private enum UniLoRA {
       $0 + $1.1 * ($1.0.inFeatures + $1.0.outFeatures)
     }
   }
-
-  /// Each number divided by the root of how often it is used: ⌈D / d⌉ times for the first D mod d, else ⌊D / d⌋ times.
-  static func scaled(_ theta: [Float], _ maps: AdaptedMaps) -> [Float] {
-    let all = numbers(maps), few = all / theta.count, more = all % theta.count
-    let rare = 1 / Float(few).squareRoot(), frequent = 1 / Float(few + 1).squareRoot()
-    return theta.enumerated().map { $1 * ($0 < more ? frequent : rare) }
-  }
 }
 
 /// Sends numbers 0 … D − 1 to 0 … d − 1, each equally often up to one, in random order.
@@ -90,18 +129,30 @@ private final class BalancedMap: Sendable {
 
   init(_ count: Int) { self.count = count }
 
-  /// Where the numbers in `range` of `all` go. Their order is drawn once for all parts of one seed.
+  /// Where the numbers in `range` of `all` go.
   func part(_ range: Range<Int>, of all: Int) -> DrawnStart {
     DrawnStart("uni-lora \(range) of \(all) to \(count)") { [self] philox, _ in
-      drawn.withLock { drawn in
-        if let known = drawn, known.seed == philox.seed, known.targets.count == all {
-          return Array(known.targets[range])
-        }
-        let order = philox.permutation(all, purpose: .initialization, stream: Philox.stream(named: "uni-lora"))
-        let targets = order.map { Float($0 % count) }
-        drawn = (philox.seed, targets)
-        return Array(targets[range])
-      }
+      Array(targets(all, philox)[range])
+    }
+  }
+
+  /// 1 over the root of how many numbers go where those in `range` do: ⌈D / d⌉ for the first D mod d targets, else ⌊D / d⌋.
+  func scales(_ range: Range<Int>, of all: Int) -> DrawnStart {
+    DrawnStart("uni-lora scales \(range) of \(all) to \(count)") { [self] philox, _ in
+      let few = all / count, more = Float(all % count)
+      let rare = 1 / Float(few).squareRoot(), frequent = 1 / Float(few + 1).squareRoot()
+      return targets(all, philox)[range].map { $0 < more ? frequent : rare }
+    }
+  }
+
+  /// Their order is drawn once for all parts of one seed.
+  private func targets(_ all: Int, _ philox: Philox) -> [Float] {
+    drawn.withLock { drawn in
+      if let known = drawn, known.seed == philox.seed, known.targets.count == all { return known.targets }
+      let order = philox.permutation(all, purpose: .initialization, stream: Philox.stream(named: "uni-lora"))
+      let targets = order.map { Float($0 % count) }
+      drawn = (philox.seed, targets)
+      return targets
     }
   }
 }
