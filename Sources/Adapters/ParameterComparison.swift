@@ -43,6 +43,8 @@ public struct ParameterComparison: Sendable, Equatable {
   public let targetModules: TargetModules
   /// Merges per module type that ASLoRA's row assumes.
   public let numMerges: Int
+  /// Whether they are done before the first step.
+  public let mergesAtStart: Bool
   /// One row for every strategy asked for.
   public let rows: [Row]
   /// Strategies that were not asked for by name, and whose sizes do not fit the model.
@@ -50,32 +52,34 @@ public struct ParameterComparison: Sendable, Equatable {
 
   /// Compares `methods` on the maps that `placement` chooses, or with nil all of `known` that fit.
   ///
-  /// `labels` is the number of outputs of the head, nil for the model's own (none for decoders). `numMerges` is
-  /// ASLoRA's, nil for its default. Throws what the trainer would: targets that match nothing, ranks too large, more
+  /// `labels` is the number of outputs of the head, nil for the model's own (none for decoders). `numMerges` and
+  /// `merging` are ASLoRA's, nil for the defaults. Throws what the trainer would: targets that match nothing, ranks too large, more
   /// merges than layers − 1.
   public init(
     model: String, geometry: ModelGeometry, placement: AdapterPlacement, labels: Int? = nil,
-    numMerges: Int? = nil, methods: [AdapterMethod]? = nil, known: [AdapterMethod] = AdapterMethod.all
+    numMerges: Int? = nil, merging: ASLoRAOptions.Merging? = nil, methods: [AdapterMethod]? = nil,
+    known: [AdapterMethod] = AdapterMethod.all
   ) throws {
     let lora = try placement.table(geometry, method: .lora)
     let merges = numMerges ?? ASLoRAPlan.defaultNumMerges(layers: lora.layerCount)
     try ASLoRAPlan.check(numMerges: merges, layers: lora.layerCount)
-    let options = MethodOptions(aslora: ASLoRAOptions(numMerges: merges))
+    let options = MethodOptions(aslora: ASLoRAOptions(numMerges: merges, merging: merging))
     let head = geometry.headParameters(labels: labels)
     var rows: [Row] = [], omissions: [Omission] = []
     for method in methods ?? known {
-      let start: SiteTable
-      do { start = try placement.table(geometry, method: method) } catch {
+      let plain: SiteTable
+      do { plain = try placement.table(geometry, method: method) } catch {
         if methods != nil { throw error }
         let lines = "\(error)".split(separator: "\n")
         omissions.append(Omission(strategy: method.name, reason: lines.first.map(String.init) ?? ""))
         continue
       }
+      let start = try method.procedure?.startTable(options, plain) ?? plain
       let end = try method.procedure?.finalTable(options, start) ?? start, count = end.parameterCount
       rows.append(
         Row(
           strategy: method.name, adapterParameters: count,
-          adapterParametersBeforeMerging: method.procedure?.mergesLayers == true ? start.parameterCount : nil,
+          adapterParametersBeforeMerging: method.procedure?.mergesLayers == true ? plain.parameterCount : nil,
           trainableParameters: count + head,
           percentOfLoRA: 100 * Double(count) / Double(lora.parameterCount), adapterBytes: 4 * end.storedCount))
     }
@@ -86,6 +90,7 @@ public struct ParameterComparison: Sendable, Equatable {
     rank = placement.r
     targetModules = placement.selection.targets
     self.numMerges = merges
+    mergesAtStart = options.aslora.isStatic
   }
 }
 
@@ -155,8 +160,9 @@ extension ParameterComparison {
   }
 
   private var notes: [String] {
+    let merges = mergesAtStart ? "merges of each module type before the first step" : "merges of each module type"
     let merging = rows.lazy.compactMap(\.adapterParametersBeforeMerging).first.map { before in
-      "aslora: after \(numMerges) merges of each module type; \(before.grouped) before"
+      "aslora: after \(numMerges) \(merges); \(before.grouped) before"
     }
     return [merging].compactMap(\.self) + omissions.map { "\($0.strategy): left out; \($0.reason)" }
   }

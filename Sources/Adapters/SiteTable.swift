@@ -22,6 +22,8 @@ public struct SiteTable: Sendable {
   public let scales: [Double?]
   /// s of the run: alpha / r, unless the method has another one.
   public let scale: Double
+  /// alpha of the run.
+  public let alpha: Double
   /// The method.
   public private(set) var method: AdapterMethod
   /// The adapted maps, as methods see them.
@@ -45,19 +47,20 @@ public struct SiteTable: Sendable {
   /// dimension of a site unless `ranksAreBounded` is false (PEFT's are not), shapes that cannot be shared, sizes that do
   /// not fit.
   public init(
-    sites: [Site], method: AdapterMethod, r: Int, scale: Double = 1, ranks: [Int]? = nil, scales: [Double?]? = nil,
+    sites: [Site], method: AdapterMethod, r: Int, scale: Double = 1, alpha: Double = 1, ranks: [Int]? = nil,
+    scales: [Double?]? = nil,
     ranksAreBounded: Bool = true
   ) throws {
     let sites = method.hasAdapters ? sites : []
     let ranks = ranks ?? sites.map { _ in r }
     let scales = scales ?? sites.map { _ in nil }
     precondition(ranks.count == sites.count && scales.count == sites.count)
-    let maps = AdaptedMaps(sites), isBounded = ranksAreBounded && method.design.ranksAreBounded
+    let maps = AdaptedMaps(sites, ranks: ranks), isBounded = ranksAreBounded && method.design.ranksAreBounded
     let misfits = try Self.misfits(sites, ranks, method, maps, ranksAreBounded: isBounded)
     // Tensors of sizes that do not fit cannot be declared.
     let declared = misfits.isEmpty ? zip(sites, ranks).map { method.design.tensors($0, $1, maps) } : []
     try ErrorList.throwIfAny(misfits + Self.clashes(sites, declared, method, ranks, scales))
-    (self.sites, self.ranks, self.scales, self.scale) = (sites, ranks, scales, scale)
+    (self.sites, self.ranks, self.scales, self.scale, self.alpha) = (sites, ranks, scales, scale, alpha)
     (self.method, self.maps) = (method, maps)
     rank = r
     modules = Array(sites.map(\.module).uniqued())

@@ -48,7 +48,7 @@ public struct TrainableState: Sendable {
   /// weights if the method says so. Throws where those have no such start.
   public mutating func initializeAdapter(philox: Philox) throws {
     for key in table.tensors where table.tensor(key).start != .zeros {
-      self[key] = table.tensor(key).startValues(philox, stream: table.initialisationKey(key))
+      self[key] = table.tensor(key).startValues(philox, stream: table.initialisationKey(key), alpha: table.alpha)
     }
     try startFromWeights(philox)
     guard let last = table.method.design.lastStart else { return }
@@ -63,7 +63,7 @@ public struct TrainableState: Sendable {
   /// weights.
   mutating func restartAdapter(philox: Philox) {
     for key in table.tensors where table.tensor(key).trains {
-      self[key] = table.tensor(key).startValues(philox, stream: table.initialisationKey(key))
+      self[key] = table.tensor(key).startValues(philox, stream: table.initialisationKey(key), alpha: table.alpha)
     }
   }
 

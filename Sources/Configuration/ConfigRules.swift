@@ -1,3 +1,4 @@
+import Adapters
 import Tasks
 
 /// A rule on how several values go together.
@@ -8,7 +9,7 @@ struct ConfigRule: Sendable {
   let others: [String]
   let problem: @Sendable (RunConfig) -> String?
 
-  static let all = files + options + columns + adapter + methods + additions + selection
+  static let all = files + options + columns + adapter + merging + methods + additions + selection
 
   private static let files = [
     forTask("task.data_dir", with: "task.train_file") { task, config in
@@ -94,6 +95,23 @@ struct ConfigRule: Sendable {
       config.adapter.layersPattern != nil && config.adapter.layersToTransform == nil ? "needs layers_to_transform" : nil
     },
   ]
+
+  /// What merges go by, beside groups that are fixed before the first step. A run's own config gives every key that has
+  /// no null, so that only another value than the default is a contradiction.
+  private static let merging = [
+    withoutMerges("start_step") { $0.startStep != nil },
+    withoutMerges("merge_interval") { $0.mergeInterval != nil },
+    withoutMerges("candidates") { $0.candidates != ASLoRAOptions().candidates },
+    withoutMerges("metric") { $0.metric != ASLoRAOptions().metric },
+    withoutMerges("direction") { $0.direction != ASLoRAOptions().direction },
+  ]
+
+  private static func withoutMerges(_ key: String, isGiven: @escaping @Sendable (ASLoRAOptions) -> Bool) -> ConfigRule {
+    ConfigRule(path: "adapter.aslora.\(key)", others: ["adapter.aslora.merging"]) { config in
+      config.adapter.aslora.isStatic && isGiven(config.adapter.aslora)
+        ? "goes without merging at_start, which merges nothing while training" : nil
+    }
+  }
 
   private static let selection = [
     ConfigRule(path: "training.eval_steps", others: ["training.eval_strategy"]) { config in

@@ -154,6 +154,8 @@ enum FieldDescriptions {
     "adapter.aslora.candidates": "Which pairs of groups can be merged.",
     "adapter.aslora.metric": "Distance measure between groups.",
     "adapter.aslora.direction": "Which B the merged group keeps.",
+    "adapter.aslora.merging":
+      "When groups come to be; at_start fixes groups of neighbours before the first step. null: while_training.",
   ]
 
   /// What methods say of their own options.

@@ -123,6 +123,7 @@ extension ASLoRAOptions: ConfigSection {
       Field("candidates", \.candidates, .choice),
       Field("metric", \.metric, .choice),
       Field("direction", \.direction, .choice),
+      Field("merging", optional: \.merging, .choice).omittedIfNull,
     ]
   }
 }

@@ -141,3 +141,30 @@ public enum Dense {
     return result
   }
 }
+
+extension Dense {
+  /// Rows of M [any, columns], in the order of their numbers `indices`, one below the other.
+  public static func rows(_ indices: [Float], of matrix: [Float], columns: Int) -> [Float] {
+    var gathered: [Float] = []
+    gathered.reserveCapacity(indices.count * columns)
+    for index in indices {
+      let start = Int(index) * columns
+      gathered += matrix[start..<(start + columns)]
+    }
+    return gathered
+  }
+
+  /// A matrix of `count` rows of `columns` numbers, zero but for the sums of the rows of M that `indices` sends to each.
+  public static func sumsOfRows(_ indices: [Float], of matrix: [Float], columns: Int, count: Int) -> [Float] {
+    var sums = [Float](repeating: 0, count: count * columns)
+    sums.withUnsafeMutableBufferPointer { sums in
+      matrix.withUnsafeBufferPointer { matrix in
+        for (row, index) in indices.enumerated() {
+          let start = Int(index) * columns
+          for column in 0..<columns { sums[start + column] += matrix[row * columns + column] }
+        }
+      }
+    }
+    return sums
+  }
+}

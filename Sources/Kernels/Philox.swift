@@ -9,6 +9,8 @@ public enum RandomPurpose: Sendable, Equatable {
   case sampling
   /// Which examples are held back to validate on.
   case holdOut
+  /// Which groups of layers are merged.
+  case merging
   /// Dropout at `site`, as the model's forward code numbers them.
   case dropout(site: Int)
 
@@ -18,6 +20,7 @@ public enum RandomPurpose: Sendable, Equatable {
     case .shuffle: 2
     case .sampling: 3
     case .holdOut: 4
+    case .merging: 5
     case .dropout(let site): 0x100 + UInt32(truncatingIfNeeded: site)
     }
   }

@@ -44,7 +44,7 @@ import Testing
   private func tensors(a: [Float], b: [Float], m: [Float], weight: [Float]) -> SiteTensors {
     let site = stack(layers: 1, [("mlp", 6, 5)])[0]
     return SiteTensors(
-      site: site, rank: 2, scale: 0.5, maps: AdaptedMaps([site]), values: [.a: a, .b: b, .magnitude: m],
+      site: site, rank: 2, scale: 0.5, maps: AdaptedMaps([site], ranks: [1]), values: [.a: a, .b: b, .magnitude: m],
       baseWeight: SiteWeight(weight, outFeatures: 5, inFeatures: 6))
   }
 

@@ -22,7 +22,7 @@ import Testing
     let site = queryValue(layers: 1, hidden: 6)[0], philox = Philox(seed: 4)
     let a = philox.normal(18, deviation: 1, stream: 1), db = philox.normal(18, deviation: 1, stream: 2)
     let tensors = SiteTensors(
-      site: site, rank: 3, scale: 0.5, maps: AdaptedMaps([site]), values: [.a: a], baseWeight: nil)
+      site: site, rank: 3, scale: 0.5, maps: AdaptedMaps([site], ranks: [1]), values: [.a: a], baseWeight: nil)
     let form = try #require(AdapterMethod.loraFA.form)
     let made = form.pullBack(tensors, SiteProduct(rank: 3, a: [], b: db))
     #expect(Set(made.keys) == [.b])

@@ -58,7 +58,8 @@ import Testing
     let site = stack(layers: 1, [("mlp", 3, 2)])[0]
     let b: [Float] = [1, 2, 3, 4], r: [Float] = [5, 6, 7, 8], a: [Float] = [1, 2, 3, 4, 5, 6]
     let tensors = SiteTensors(
-      site: site, rank: 2, scale: 1, maps: AdaptedMaps([site]), values: [.a: a, .b: b, Self.inner: r], baseWeight: nil)
+      site: site, rank: 2, scale: 1, maps: AdaptedMaps([site], ranks: [2]), values: [.a: a, .b: b, Self.inner: r],
+      baseWeight: nil)
     let product = form.build(tensors)
     #expect(product == SiteProduct(rank: 2, a: a, b: [19, 22, 43, 50]))
     // d(Σ G ⊙ B R)/dR = Bᵀ G.

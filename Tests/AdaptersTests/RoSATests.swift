@@ -50,7 +50,7 @@ import Testing
   func placesThatCannotBeAreNamed(starts: [Float], columns: [Float], problem: String) throws {
     let site = queryValue(layers: 1, hidden: 4)[0]
     let tensors = SiteTensors(
-      site: site, rank: 1, scale: 1, maps: AdaptedMaps([site]),
+      site: site, rank: 1, scale: 1, maps: AdaptedMaps([site], ranks: [1]),
       values: [RoSA.starts: starts, RoSA.columns: columns], baseWeight: nil)
     let error = #expect(throws: SparseForm.BadPlaces.self) { try RoSA.places(tensors) }
     #expect(error?.problem == problem)
@@ -61,7 +61,7 @@ import Testing
     func places(_ starts: [Float], _ columns: [Float]) throws -> SparsePlaces? {
       try RoSA.places(
         SiteTensors(
-          site: site, rank: 1, scale: 1, maps: AdaptedMaps([site]),
+          site: site, rank: 1, scale: 1, maps: AdaptedMaps([site], ranks: [1]),
           values: [RoSA.starts: starts, RoSA.columns: columns], baseWeight: nil))
     }
     #expect(try places([0, 1, 1, 3, 3], [3, 0, 2]) == SparsePlaces(rows: [0, 2, 2], columns: [3, 0, 2]))

@@ -163,7 +163,10 @@ import Testing
     (#""merge_interval": 0"#, "merge_interval: must be a whole number of at least 1 or null, not 0"),
     (#""num_merges": "x""#, #"num_merges: must be a whole number of at least 0 or null, not "x""#),
     (#""candidates": "adjacnt""#, #"candidates: must be one of adjacent, all (did you mean adjacent?), not "adjacnt""#),
-    (#""metric": "l1""#, #"metric: must be one of l2, effective, cosine (did you mean l2?), not "l1""#),
+    (
+      #""metric": "l1""#,
+      #"metric: must be one of l2, effective, effective_scaled, cosine, random (did you mean l2?), not "l1""#
+    ),
     (#""direction": null"#, "direction: must be one of lower_uses_upper, average, not null"),
   ])
   func asloraFieldsHaveRanges(field: String, problem: String) {

@@ -21,6 +21,8 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
   /// For methods whose defaults are too large for the tiny model, or that do nothing in a few steps.
   private static let sizes = [
     "aslora": #""r": 4, "aslora": {"start_step": 1, "merge_interval": 2, "num_merges": 1}"#,
+    "vera": #""r": 6"#, "rasa": #""r": 4, "rasa": {"k": 1}"#,
+    "mos": #""r": 4, "mos": {"chunks": 4}"#, "uni-lora": #""r": 2, "uni-lora": {"theta_d_length": 200}"#,
     "rosa": #""r": 4, "rosa": {"d": 0.05, "warmup_steps": 2}"#,
   ]
 
@@ -28,6 +30,10 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase("lora with lora_plus_ratio", #""strategy": "lora", "r": 4, "lora_plus_ratio": 4"#),
     MethodCase("share-a with clora", #""strategy": "share-a", "r": 4, "clora": {"lambda": 0.1, "k": 8}"#),
     MethodCase("lora-fa with share_a", #""strategy": "lora-fa", "r": 4, "lora-fa": {"share_a": true}"#),
+    MethodCase(
+      "vera without its projection", #""strategy": "vera", "r": 6, "vera": {"save_projection": false}"#),
+    MethodCase(
+      "gralora with hybrid_r", #""strategy": "gralora", "r": 4, "gralora": {"k": 4, "hybrid_r": 2}"#),
     MethodCase("lora with use_dora", #""strategy": "lora", "r": 4, "use_dora": true"#),
     MethodCase(
       "aslora with use_dora", #""strategy": "aslora", "use_dora": true, \#(sizes["aslora"] ?? "")"#),

@@ -1,4 +1,5 @@
 import Diagnostics
+import Kernels
 import StrictJSON
 
 extension AdapterMethod {
@@ -9,71 +10,32 @@ extension AdapterMethod {
     procedure: MethodProcedureKind(
       mergesLayers: true,
       begin: { options, table, totalSteps in
-        ASLoRAMerging(try ASLoRAPlan(options.aslora, totalSteps: totalSteps, layers: table.layerCount))
+        if options.aslora.isStatic { return try StaticGroups(options.aslora, layers: table.layerCount) }
+        return ASLoRAMerging(
+          try ASLoRAPlan(options.aslora, totalSteps: totalSteps, layers: table.layerCount),
+          philox: Philox(seed: options.seed))
       },
-      resume: { stored, table, totalSteps in try ASLoRAMerging(stored, table, totalSteps: totalSteps) },
+      resume: { stored, table, totalSteps in
+        if let groups = StaticGroups(stored) { return groups }
+        return try ASLoRAMerging(stored, table, totalSteps: totalSteps)
+      },
+      startTable: { options, table in
+        guard options.aslora.isStatic else { return table }
+        return table.grouped(
+          leaving: table.layerCount - (try StaticGroups(options.aslora, layers: table.layerCount)).numMerges)
+      },
       finalTable: { options, table in
+        if options.aslora.isStatic { return table }
         let merges = options.aslora.numMerges ?? ASLoRAPlan.defaultNumMerges(layers: table.layerCount)
         try ASLoRAPlan.check(numMerges: merges, layers: table.layerCount)
         return table.merged(times: merges)
       },
       steps: { options, table, totalSteps in
-        try ASLoRAPlan(options.aslora, totalSteps: totalSteps, layers: table.layerCount).mergeSteps
+        if options.aslora.isStatic { return [] }
+        return try ASLoRAPlan(options.aslora, totalSteps: totalSteps, layers: table.layerCount).mergeSteps
       })
   ) { site, rank in
     [.a(site, rank, layer: nil), .b(site, rank)]
-  }
-}
-
-/// When and how ASLoRA merges. Where a number is nil, it follows from the run's length.
-public struct ASLoRAOptions: Sendable, Equatable {
-  /// Which pairs of groups may be merged.
-  public enum Candidates: String, Sendable, CaseIterable {
-    /// Neighbours only, so that every group is a run of layers.
-    case adjacent
-    /// Any two.
-    case all
-  }
-
-  /// What makes two groups similar. The smallest distance wins.
-  public enum Metric: String, Sendable, CaseIterable {
-    /// ‖B̄ᵢ − B̄ⱼ‖_F, neither centred nor normalised.
-    case l2
-    /// ‖(B̄ᵢ − B̄ⱼ) A‖_F, which does not depend on A's basis.
-    case effective
-    /// 1 − cos(B̄ᵢ, B̄ⱼ); 1 if one of the two is zero, 0 if both are.
-    case cosine
-  }
-
-  /// What the two groups use after a merge.
-  public enum Direction: String, Sendable, CaseIterable {
-    /// The upper layers' B, unchanged.
-    case lowerUsesUpper = "lower_uses_upper"
-    /// The mean of both B's. The moments are the upper's; the running mean is the mean of both.
-    case average
-  }
-
-  /// No merge up to this step; the first is at `start_step + merge_interval`.
-  public var startStep: Int?
-  /// Steps between two merges.
-  public var mergeInterval: Int?
-  /// Merges per module type in the whole run.
-  public var numMerges: Int?
-  /// Which pairs of groups can be merged.
-  public var candidates = Candidates.adjacent
-  /// How the distance of two groups is measured.
-  public var metric = Metric.l2
-  /// Which B the merged group uses.
-  public var direction = Direction.lowerUsesUpper
-
-  /// Options; what is not given has its default.
-  public init(
-    startStep: Int? = nil, mergeInterval: Int? = nil, numMerges: Int? = nil,
-    candidates: Candidates = .adjacent, metric: Metric = .l2,
-    direction: Direction = .lowerUsesUpper
-  ) {
-    (self.startStep, self.mergeInterval, self.numMerges) = (startStep, mergeInterval, numMerges)
-    (self.candidates, self.metric, self.direction) = (candidates, metric, direction)
   }
 }
 
@@ -149,9 +111,11 @@ struct ASLoRAPlan: Sendable {
 /// ASLoRA between two steps: the running mean of every B, and the merges that are due.
 struct ASLoRAMerging: MethodProcedure {
   let plan: ASLoRAPlan
+  /// What the metric `random` draws from.
+  let philox: Philox
   private(set) var means = RunningMeans()
 
-  init(_ plan: ASLoRAPlan) { self.plan = plan }
+  init(_ plan: ASLoRAPlan, philox: Philox) { (self.plan, self.philox) = (plan, philox) }
 
   mutating func afterStep(_ state: inout TrainableState, wasApplied: Bool) -> [ProcedureEvent] {
     let current = state
@@ -161,7 +125,8 @@ struct ASLoRAMerging: MethodProcedure {
     for module in current.table.modules {
       guard
         let merge = plan.nextMerge(
-          module: module, step: state.step, table: current.table, means: means, a: { current[$0] })
+          module: module, step: state.step, table: current.table, means: means, philox: philox,
+          a: { current[$0] })
       else { continue }
       if plan.options.direction == .average {
         state[merge.upper] = zip(current[merge.lower], current[merge.upper]).map { ($0 + $1) / 2 }
@@ -179,7 +144,8 @@ struct ASLoRAMerging: MethodProcedure {
 
   var checkpoint: ProcedureCheckpoint {
     ProcedureCheckpoint(
-      fields: [("means_step", .integer(means.step)), ("aslora", plan.json)], tensors: [Self.meanSuffix: means.values])
+      fields: [("means_step", .integer(means.step)), ("aslora", plan.json(seed: philox.seed))],
+      tensors: [Self.meanSuffix: means.values])
   }
 
   init?(_ stored: StoredProcedure, _ table: SiteTable, totalSteps: Int) throws {
@@ -187,6 +153,9 @@ struct ASLoRAMerging: MethodProcedure {
       let options = stored.fields["aslora"].flatMap(ASLoRAOptions.init)
     else { return nil }
     plan = try ASLoRAPlan(options, totalSteps: totalSteps, layers: table.layerCount)
+    let seed = stored.fields["aslora"]?[ASLoRAPlan.seedKey]?.integer
+    if options.metric == .random, seed == nil { return nil }
+    philox = Philox(seed: UInt64(bitPattern: Int64(seed ?? 0)))
     var values: [TensorKey: [Float]] = [:]
     for key in table.tensors where key.role == .b { values[key] = try stored.tensor(key, Self.meanSuffix) }
     means = RunningMeans(step: step, values: values)
@@ -194,17 +163,22 @@ struct ASLoRAMerging: MethodProcedure {
 }
 
 extension ASLoRAPlan {
-  fileprivate var json: JSONValue {
-    [
-      "start_step": .integer(startStep), "merge_interval": .integer(mergeInterval), "num_merges": .integer(numMerges),
-      "candidates": .string(options.candidates.rawValue), "metric": .string(options.metric.rawValue),
-      "direction": .string(options.direction.rawValue),
+  fileprivate static let seedKey = "seed"
+
+  /// With the seed where the plan draws from it.
+  fileprivate func json(seed: UInt64) -> JSONValue {
+    let members: [(String, JSONValue)] = [
+      ("start_step", .integer(startStep)), ("merge_interval", .integer(mergeInterval)),
+      ("num_merges", .integer(numMerges)), ("candidates", .string(options.candidates.rawValue)),
+      ("metric", .string(options.metric.rawValue)), ("direction", .string(options.direction.rawValue)),
     ]
+    let ofSeed = (Self.seedKey, JSONValue.integer(Int(Int64(bitPattern: seed))))
+    return .members(members + (options.metric == .random ? [ofSeed] : []))
   }
 }
 
 extension ASLoRAOptions {
-  /// What `ASLoRAPlan.json` wrote; nil if it is something else.
+  /// What `ASLoRAPlan.json(seed:)` wrote; nil if it is something else.
   fileprivate init?(_ json: JSONNode) {
     guard let start = json["start_step"]?.integer, let interval = json["merge_interval"]?.integer,
       let merges = json["num_merges"]?.integer,

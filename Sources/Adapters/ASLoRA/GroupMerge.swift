@@ -1,3 +1,5 @@
+import Kernels
+
 /// One merge of two groups of layers. A group goes by its highest layer, which names its B.
 public struct GroupMerge: Sendable, Equatable {
   /// The optimiser step after which the groups merge.
@@ -32,17 +34,18 @@ public struct GroupMerge: Sendable, Equatable {
 extension ASLoRAPlan {
   /// The merge that is due for `module` after `step`, or nil if one group is left.
   ///
-  /// The pair of candidate groups with the smallest distance; among equals the first, lower group before upper. `a`
-  /// gives the present numbers of an A; it is asked by the `effective` metric only.
+  /// The pair of candidate groups with the smallest distance; among equals the first, lower group before upper. With
+  /// the metric `random` any pair, drawn from `philox` by step and module. `a` gives the present numbers of an A, which
+  /// the `effective` metrics need.
   func nextMerge(
-    module: String, step: Int, table: SiteTable, means: RunningMeans, a: (TensorKey) -> [Float]
+    module: String, step: Int, table: SiteTable, means: RunningMeans, philox: Philox, a: (TensorKey) -> [Float]
   ) -> GroupMerge? {
     let keys = table.tensors.filter { $0.role == .b && $0.module == module }
     guard keys.count > 1 else { return nil }
     let measure = GroupDistance(metric: options.metric, rank: table.rank(ofModule: module)) {
       table.tensors.first { $0.role == .a && $0.module == module }.map(a) ?? []
     }
-    var best: GroupMerge?
+    var candidates: [GroupMerge] = []
     for lower in 0..<(keys.count - 1) {
       let last = options.candidates == .all ? keys.count - 1 : lower + 1
       for upper in (lower + 1)...last {
@@ -50,13 +53,24 @@ extension ASLoRAPlan {
           let first = means.values[keys[lower]], let second = means.values[keys[upper]]
         else { continue }
         let distance = measure.distance(first, second)
-        if distance < best?.distance ?? .infinity {
-          best = GroupMerge(
-            step: step, module: module, lowerLayer: i, upperLayer: j, distance: distance, groupsLeft: keys.count - 1)
-        }
+        candidates.append(
+          GroupMerge(
+            step: step, module: module, lowerLayer: i, upperLayer: j, distance: distance, groupsLeft: keys.count - 1))
       }
     }
-    return best
+    if options.metric == .random {
+      return candidates.isEmpty ? nil : candidates[philox.mergedPair(of: candidates.count, module: module, step: step)]
+    }
+    return candidates.filter { $0.distance < .infinity }.min { $0.distance < $1.distance }
+  }
+}
+
+extension Philox {
+  /// One of `count` pairs, for a module after a step: a function of the seed and of these, as all random numbers are.
+  fileprivate func mergedPair(of count: Int, module: String, step: Int) -> Int {
+    let words = words(2, purpose: .merging, stream: Self.stream(named: "\(module) \(step)"))
+    // The high half of a 128-bit product is uniform to 2^-64 without rejection.
+    return Int((UInt64(words[0]) << 32 | UInt64(words[1])).multipliedFullWidth(by: UInt64(count)).high)
   }
 }
 
@@ -64,14 +78,14 @@ extension ASLoRAPlan {
 private struct GroupDistance {
   private let metric: ASLoRAOptions.Metric
   private let rank: Int
-  /// A Aᵀ, [r, r]; empty unless the metric is `effective`.
+  /// A Aᵀ, [r, r]; empty unless the metric is one of the `effective` ones.
   private let gram: [Double]
 
-  /// `a` gives A, [r, in]; only the `effective` metric asks for it.
+  /// `a` gives A, [r, in]; only the `effective` metrics ask for it.
   init(metric: ASLoRAOptions.Metric, rank: Int, a: () -> [Float]) {
     self.metric = metric
     self.rank = rank
-    let numbers = metric == .effective ? a() : [], columns = numbers.count / rank
+    let numbers = [.effective, .effectiveScaled].contains(metric) ? a() : [], columns = numbers.count / rank
     func row(_ index: Int) -> ArraySlice<Float> { numbers[(index * columns)..<((index + 1) * columns)] }
     gram = columns == 0 ? [] : (0..<rank).flatMap { i in (0..<rank).map { Self.dot(row(i), row($0)) } }
   }
@@ -79,12 +93,16 @@ private struct GroupDistance {
   /// The distance of two matrices, [out, r].
   func distance(_ first: [Float], _ second: [Float]) -> Double {
     switch metric {
-    case .l2:
+    case .l2, .random:
       return zip(first, second).reduce(0) { sum, pair in
         let difference = Double(pair.0) - Double(pair.1)
         return sum + difference * difference
       }.squareRoot()
     case .effective: return effective(first, second)
+    case .effectiveScaled:
+      let zero = [Float](repeating: 0, count: first.count)
+      let norms = effective(first, zero) + effective(second, zero)
+      return norms == 0 ? 0 : effective(first, second) / norms
     case .cosine:
       let squares = (Self.dot(first, first), Self.dot(second, second))
       if squares.0 == 0 || squares.1 == 0 { return squares.0 == squares.1 ? 0 : 1 }

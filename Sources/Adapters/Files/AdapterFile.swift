@@ -52,7 +52,8 @@ public enum AdapterFile {
     for key in table.tensors {
       guard table.tensor(key).isStored else {
         // Its seed is its own, whatever the run's was.
-        tensors[key] = table.tensor(key).startValues(Philox(seed: 0), stream: table.initialisationKey(key))
+        tensors[key] = table.tensor(key).startValues(
+          Philox(seed: 0), stream: table.initialisationKey(key), alpha: table.alpha)
         continue
       }
       let user = table.firstUser(of: key).map { table.sites[$0].path } ?? ""
@@ -233,6 +234,7 @@ private struct NativeConfig {
     let r = try config.member("r").integer()
     var table = try SiteTable(
       sites: entries.map(\.0), method: method, r: r, scale: metadata.scale(method, rank: r),
+      alpha: metadata.loraAlpha,
       ranks: method.hasAdapters ? entries.map { try $0.1.optional("r")?.integer(atLeast: 1) ?? r } : nil,
       scales: method.hasAdapters ? entries.map { try $0.1.optional("scale")?.number() } : nil)
     for (_, entry) in entries {

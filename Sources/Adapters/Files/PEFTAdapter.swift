@@ -76,7 +76,7 @@ public struct PEFTAdapter: Sendable {
     let rank = config.reading?.rank ?? 1, alpha = config.reading?.alpha ?? 1
     let scale = method.design.scale.value(alpha: alpha, rank: rank, useRSLoRA: false)
     let table = try SiteTable(
-      sites: modules.found.map(\.site), method: method, r: rank, scale: scale, ranksAreBounded: false)
+      sites: modules.found.map(\.site), method: method, r: rank, scale: scale, alpha: alpha, ranksAreBounded: false)
     var tensors: [TensorKey: [Float]] = [:]
     for key in table.tensors {
       guard let position = table.firstUser(of: key), let tensor = form.tensor(key.role) else { continue }

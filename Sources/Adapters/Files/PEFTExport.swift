@@ -96,7 +96,7 @@ public struct PEFTExport: Sendable {
     return table.sites.indices.flatMap { position -> [SafetensorsTensor] in
       let site = table.sites[position]
       return table.keys(ofSiteAt: position).compactMap { key in
-        guard table.tensor(key).isStored, let tensor = own.form.tensor(key.role),
+        guard let tensor = own.form.tensor(key.role),
           !tensor.isOfModel || table.firstUser(of: key) == position
         else { return nil }
         let shape = tensor.shape?(site, table.ranks[position], table.method.options, table.maps) ?? table.shape(key)

@@ -83,7 +83,8 @@ extension AdapterMethod: Equatable {
 extension AdapterMethod {
   /// Every method, in the order of tables and help texts.
   public static let all: [AdapterMethod] = [
-    .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .loraXS, .rosa, .loraFA, .headOnly,
+    .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .vera, .tiedLoRA, .loraXS, .rasa,
+    .gralora, .rosa, .miss, .mos, .uniLoRA, .loraFA, .headOnly,
   ]
 
   /// The method that configs call `name`.
@@ -145,6 +146,8 @@ public struct MethodMisfit: Sendable, Equatable {
 public struct AdaptedMaps: Sendable {
   /// The maps, in model order.
   public let sites: [Site]
+  /// Their ranks.
+  public let ranks: [Int]
   /// The longest input.
   public let largestIn: Int
   /// The longest output.
@@ -153,8 +156,8 @@ public struct AdaptedMaps: Sendable {
   private let positions: [String: Int]
 
   /// The maps that are adapted.
-  public init(_ sites: [Site]) {
-    self.sites = sites
+  public init(_ sites: [Site], ranks: [Int]) {
+    (self.sites, self.ranks) = (sites, ranks)
     largestIn = sites.map(\.inFeatures).max() ?? 0
     largestOut = sites.map(\.outFeatures).max() ?? 0
     layers = Dictionary(grouping: sites, by: \.module).mapValues { $0.map(\.layer).sorted() }
@@ -177,14 +180,28 @@ public enum MethodScale: Sendable, Equatable {
   case alphaOverRank
   /// The same, of a rank that is r and this many more.
   case alphaOverRankPlus(Int)
-  /// A number that neither changes.
+  /// alpha, which the method divides itself.
+  case alpha
+  /// 1; alpha decides how tensors start (`AdapterTensor.Start.alpha`).
+  case inTensors
+  /// A number that neither changes: the method has no alpha.
   case fixed(Double)
+
+  /// Whether s is alpha over something that rsLoRA takes the root of.
+  var dividesAlpha: Bool {
+    switch self {
+    case .alphaOverRank, .alphaOverRankPlus: true
+    case .alpha, .inTensors, .fixed: false
+    }
+  }
 
   /// s.
   public func value(alpha: Double, rank: Int, useRSLoRA: Bool) -> Double {
     switch self {
     case .alphaOverRank: loraScale(alpha: alpha, rank: rank, useRSLoRA: useRSLoRA)
     case .alphaOverRankPlus(let more): loraScale(alpha: alpha, rank: rank + more, useRSLoRA: useRSLoRA)
+    case .alpha: alpha
+    case .inTensors: 1
     case .fixed(let scale): scale
     }
   }

@@ -53,6 +53,8 @@ public struct AdapterTensor: Sendable, Equatable {
     case uniform(bound: Double)
     /// N(0, deviation²).
     case normal(deviation: Double)
+    /// alpha over a number.
+    case alpha(over: Double)
     /// Numbers of a rule's own.
     case drawn(DrawnStart)
   }
@@ -111,11 +113,12 @@ public struct AdapterTensor: Sendable, Equatable {
   }
 
   /// The numbers it starts with, drawn from `stream` of its own seed or of `philox`.
-  func startValues(_ philox: Philox, stream: UInt64) -> [Float] {
+  func startValues(_ philox: Philox, stream: UInt64, alpha: Double) -> [Float] {
     let source = seed.map { Philox(seed: UInt64(truncatingIfNeeded: $0)) } ?? philox
     switch start {
     case .zeros: return [Float](repeating: 0, count: count)
     case .constant(let value): return [Float](repeating: value, count: count)
+    case .alpha(let divisor): return [Float](repeating: Float(alpha / divisor), count: count)
     case .kaimingUniform:
       return source.uniform(count, bound: 1 / Float(shape[shape.count - 1]).squareRoot(), stream: stream)
     case .uniform(let bound): return source.uniform(count, bound: Float(bound), stream: stream)

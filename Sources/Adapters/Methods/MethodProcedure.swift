@@ -64,21 +64,24 @@ public struct MethodProcedureKind: Sendable {
   /// Restores it from a checkpoint of a run of `totalSteps`; nil if the checkpoint's fields are not what was written.
   public let resume:
     @Sendable (_ stored: StoredProcedure, _ table: SiteTable, _ totalSteps: Int) throws -> (any MethodProcedure)?
-  /// The table at the end of a run. Throws if the options do not fit it.
+  /// The table that a run starts with: the method's, or with tensors tied by options.
+  public let startTable: @Sendable (_ options: MethodOptions, _ table: SiteTable) throws -> SiteTable
+  /// The table at the end of a run, from that of its start. Throws if the options do not fit it.
   public let finalTable: @Sendable (_ options: MethodOptions, _ table: SiteTable) throws -> SiteTable
   /// The steps after which the table changes, in a run of `totalSteps`.
   public let steps: @Sendable (_ options: MethodOptions, _ table: SiteTable, _ totalSteps: Int) throws -> [Int]
 
-  /// A procedure; one that leaves the table alone needs neither `finalTable` nor `steps`.
+  /// A procedure; one that leaves the table alone needs none of the tables nor `steps`.
   public init(
     mergesLayers: Bool = false,
     begin: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> any MethodProcedure,
     resume: @escaping @Sendable (StoredProcedure, SiteTable, Int) throws -> (any MethodProcedure)?,
+    startTable: @escaping @Sendable (MethodOptions, SiteTable) throws -> SiteTable = { $1 },
     finalTable: @escaping @Sendable (MethodOptions, SiteTable) throws -> SiteTable = { $1 },
     steps: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> [Int] = { _, _, _ in [] }
   ) {
     (self.begin, self.resume, self.finalTable, self.steps) = (begin, resume, finalTable, steps)
-    self.mergesLayers = mergesLayers
+    (self.mergesLayers, self.startTable) = (mergesLayers, startTable)
   }
 }
 

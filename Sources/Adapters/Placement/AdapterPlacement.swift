@@ -36,6 +36,12 @@ public struct AdapterPlacement: Sendable, Equatable {
   public func table(_ geometry: ModelGeometry, method: AdapterMethod) throws -> SiteTable {
     let rule = method.design.scale, scale = rule.value(alpha: loraAlpha, rank: r, useRSLoRA: useRSLoRA)
     guard method.hasAdapters else { return try SiteTable(sites: [], method: method, r: r, scale: scale) }
+    if !rule.dividesAlpha, useRSLoRA {
+      throw AdapterError.option("use_rslora", problem: "\(method.name) has no lora_alpha / r")
+    }
+    if !rule.dividesAlpha, !alphaPattern.isEmpty {
+      throw AdapterError.option("alpha_pattern", problem: "\(method.name) has no lora_alpha / r")
+    }
     let sites = try sites(of: geometry)
     let paths = sites.map { "\(geometry.basePrefix).\($0.path)" }
     var errors: [AdapterError] = []
@@ -48,7 +54,7 @@ public struct AdapterPlacement: Sendable, Equatable {
       return own == scale ? nil : own
     }
     let table = try SiteTable(
-      sites: sites, method: method, r: r, scale: scale, ranks: ranks.map { $0 ?? r }, scales: scales)
+      sites: sites, method: method, r: r, scale: scale, alpha: loraAlpha, ranks: ranks.map { $0 ?? r }, scales: scales)
     let isRegularised = table.tensors.contains { table.tensor($0).trains && ($0.role == .a || $0.role == .b) }
     if method.design.regulariser != nil, !isRegularised {
       throw AdapterError.option("clora", problem: "\(method.name) trains neither an A nor a B")

@@ -68,7 +68,8 @@ public struct PreparedRun: Sendable {
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
     method = try config.adapter.method(among: config.catalog.methods)
-    table = try config.adapter.placement.table(geometry, method: method)
+    let plain = try config.adapter.placement.table(geometry, method: method)
+    table = try method.procedure?.startTable(config.adapter.methodOptions, plain) ?? plain
     _ = try method.procedure?.finalTable(config.adapter.methodOptions, table)
     pool = WorkerPool(threads: threads)
     philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))

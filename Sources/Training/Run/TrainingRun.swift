@@ -137,6 +137,8 @@ public struct TrainingRun {
     _ onEvent: (TrainingEvent) throws -> Void
   ) throws -> Trainer.Outcome {
     let run = run, config = run.config.jsonText(), fingerprint = fingerprint, labels = labels
+    // Groups that the run starts with are merges of step 0 in its records.
+    if resumed?.checkpoint == nil { run.table.mergesBeforeTraining.forEach(recorder.record) }
     return try trainer.run(shouldStop: shouldStop) { event in
       try saver.check()
       switch event {

@@ -75,7 +75,11 @@ extension DryRun {
       ("total parameters", count(parameters.total)),
       ("steps", "\(count(totalSteps)), \(count(stepsPerEpoch)) per epoch, \(count(warmupSteps)) of warm-up"),
     ]
-    if run.method.procedure?.mergesLayers == true {
+    let groups = run.table.modules.prefix(1).flatMap { run.table.groups(module: $0) }
+    if run.method.procedure?.mergesLayers == true, adapter.aslora.isStatic {
+      let texts = groups.map { $0.map(String.init).joined(separator: "+") }
+      entries.append(("layers that share a B", texts.joined(separator: " | ")))
+    } else if run.method.procedure?.mergesLayers == true {
       entries.append(("merges after steps", mergeSteps?.map(String.init).joined(separator: " ") ?? "unknown"))
     }
     entries.append(

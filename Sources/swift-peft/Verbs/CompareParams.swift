@@ -65,7 +65,7 @@ struct CompareParams: ParsableCommand {
     let comparison = try ParameterComparison(
       model: subject.name, geometry: ModelGeometry(subject.model, head: subject.head),
       placement: placement,
-      labels: subject.labels, numMerges: numMerges ?? subject.numMerges,
+      labels: subject.labels, numMerges: numMerges ?? subject.numMerges, merging: subject.merging,
       methods: try strategies?.names.map { try AdapterMethod.named($0, among: subject.methods) }, known: subject.methods
     )
     try Console.print(comparison.text(format))
@@ -82,6 +82,7 @@ private struct ComparisonSubject {
   let numMerges: Int?
   /// Every method, that of the config with its options.
   let methods: [AdapterMethod]
+  let merging: ASLoRAOptions.Merging?
 
   /// `source` is a run config, a run's directory, a model's directory or its config.json.
   init(_ source: String, overrides: [String]) throws {
@@ -109,6 +110,7 @@ private struct ComparisonSubject {
     head = .sequence
     numMerges = nil
     methods = AdapterMethod.all
+    merging = nil
   }
 
   private init(_ config: RunConfig) throws {
@@ -118,6 +120,7 @@ private struct ComparisonSubject {
     numMerges = config.adapter.aslora.numMerges
     let own = try config.adapter.method(among: config.catalog.methods)
     methods = config.catalog.methods.map { $0.name == own.name ? own : $0 }
+    merging = config.adapter.aslora.merging
     labels = try Self.labels(config)
     head = try config.knownTask().headKind
     if head == .tokens, model.architecture.tokenHead == nil {
