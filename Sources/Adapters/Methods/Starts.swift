@@ -147,8 +147,9 @@ extension WeightStart.Subject {
     if weight.elementType != .float32, start.tensors == .difference {
       return "PEFT rounded the rest of the weight to the checkpoint's \(weight.elementType.rawValue)"
     }
-    // Single precision moves vectors by its error over the distance of their values.
-    let least: Float = 1e-4
+    // PEFT's single precision moves vectors by its error over the distance of their values: at 0.6 % the product is 4e-5
+    // off (measured), at this 0.1 % about 2e-4, as much as bfloat16 rounds.
+    let least: Float = 1e-3
     switch start {
     case .pissa:
       let values = try factors(of: rank + 1).values
