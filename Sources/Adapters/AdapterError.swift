@@ -59,6 +59,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case unusedSites([String])
   /// A weight that has no singular values or QR factors, from which the method starts.
   case noFactors(path: String, DecompositionError)
+  /// A weight of which it is not known what PEFT took out of it.
+  case unknownChange(path: String, reason: String)
   /// Maps share a tensor that starts from the weight of one.
   case sharedStart(method: String, role: TensorRole, module: String, maps: Int)
   /// Maps share a tensor under this method, but their numbers in `init_from` differ.
@@ -142,6 +144,10 @@ public enum AdapterError: UserFacingError, Equatable {
     case .noFactors(let path, .notFinite):
       return "\(path): the weight holds NaN or infinite numbers, so it cannot be decomposed"
     case .noFactors(let path, .noConvergence): return "\(path): the decomposition of the weight did not converge"
+    case .unknownChange(let path, let reason):
+      return """
+        \(path): what PEFT took out of the weight, which the adapter's file does not hold, is not known: \(reason)
+        """
     case .sharedStart(let method, let role, let module, let maps):
       return """
         adapter.init_lora_weights: \(method) starts \(role.name) from one weight, but \(maps) maps of \(module) share it; \

@@ -42,7 +42,7 @@ public struct SiteWeight: Sendable {
   public let inFeatures: Int
   private let tensor: FrozenTensor
   /// Whether `tensor` is [in, ≥ out].
-  private let isTransposed: Bool
+  let isTransposed: Bool
   private let firstRow: Int
   private let squares = RowSquares()
 
@@ -51,6 +51,9 @@ public struct SiteWeight: Sendable {
     (self.tensor, self.isTransposed) = (tensor, isTransposed)
     (outFeatures, inFeatures, firstRow) = (site.outFeatures, site.inFeatures, site.slice?.firstRow ?? 0)
   }
+
+  /// How the checkpoint stores it.
+  var elementType: ElementType { tensor.elementType }
 
   /// W itself.
   public init(_ values: [Float], outFeatures: Int, inFeatures: Int) {

@@ -70,15 +70,7 @@ public struct TrainableState: Sendable {
   private mutating func startFromWeights(_ philox: Philox) throws {
     guard let start = table.method.design.start else { return }
     for group in table.groups(sharing: start.roles) {
-      let site = table.sites[group[0]]
-      guard let weight = SiteWeight.mean(group.compactMap { weights?.weight(of: table.sites[$0]) }) else {
-        preconditionFailure("\(site.path): no base weight for its start")
-      }
-      let values = try start.values(
-        WeightStart.Subject(
-          site: site, rank: table.ranks[group[0]], scale: table.scales[group[0]] ?? table.scale, weight: weight,
-          philox: philox, stream: Philox.stream(named: "start \(site.path)")))
-      for (role, values) in values {
+      for (role, values) in try start.values(table.startSubject(group, weights, philox)) {
         for key in Set(group.compactMap { table.key(role, ofSiteAt: $0) }) { self[key] = values }
       }
     }
@@ -253,7 +245,9 @@ public struct TrainableState: Sendable {
         rank: product.a.rows, a: gradients[product.a.range], b: gradients[product.b.range],
         rowScale: product.rowScale.map { gradients[$0.range] }, sparse: product.sparse.map { gradients[$0.range] } ?? []
       )
-      for (role, values) in form.pullBack(tensors(ofSiteAt: position), gradient) {
+      var tensors = tensors(ofSiteAt: position)
+      tensors.rowScale = product.rowScale.map { values[$0.range] }
+      for (role, values) in form.pullBack(tensors, gradient) {
         guard let key = table.key(role, ofSiteAt: position), table.tensor(key).trains,
           let reference = layout.tensors[key]
         else { continue }

@@ -68,6 +68,12 @@ public enum Dense {
     }
   }
 
+  /// x_i y_i.
+  public static func products(_ x: [Float], _ y: [Float]) -> [Float] {
+    precondition(x.count == y.count)
+    return x.indices.map { x[$0] * y[$0] }
+  }
+
   /// x_i / y_i; 0 where y_i is 0.
   public static func quotients(_ x: [Float], _ y: [Float]) -> [Float] {
     precondition(x.count == y.count)

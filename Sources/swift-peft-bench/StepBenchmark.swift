@@ -39,6 +39,7 @@ struct StepBenchmark: ParsableCommand {
   @Option(help: "Tokens per sequence, or their upper limit.") var length = 128
   @Option(help: "A file with one sequence length per line, used in order.") var lengths: String?
   @Option(help: "How A and B are shared.") var strategy = "lora"
+  @Flag(help: "Magnitudes on the products (DoRA).") var useDora = false
   @Option(help: "float32 or bfloat16.") var precision = Precision.float32
   @Flag(help: "Recompute activations in the backward pass.") var gradientCheckpointing = false
   @Option(help: "Steps to time, after two to warm up.") var steps = 8
@@ -52,9 +53,11 @@ struct StepBenchmark: ParsableCommand {
     let philox = Philox(seed: 1)
     let classifier = try LoadedClassifier(
       path: directory.path, config: config, labels: 2, philox: philox, precision: precision)
+    var additions = MethodAdditions()
+    additions.usesDoRA = useDora
     let table = try SiteTable(
       sites: TargetSelection(["query", "value"]).select(from: geometry.sites),
-      method: AdapterMethod.named(strategy), r: 8, scale: 2)
+      method: AdapterMethod.named(strategy).with(additions), r: 8, scale: 2)
     let weights =
       try table.method.needsWeights
       ? BaseWeights(geometry.checkpoint(directory.path), geometry, sites: table.sites, philox: philox) : nil

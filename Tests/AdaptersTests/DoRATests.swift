@@ -70,8 +70,13 @@ import Testing
     let gradient = SiteProduct(rank: 2, a: random(12, 5), b: random(10, 6), rowScale: random(5, 7))
     let pulled = form.pullBack(site, gradient)
     #expect(pulled[.a] == gradient.a && pulled[.b] == gradient.b)
-    let own = try #require(pulled[.magnitude]), outer = try #require(gradient.rowScale)
-    for row in 0..<5 { #expect(abs(Double(own[row]) * norms[row] - Double(outer[row])) < 1e-5) }
+    var made = site
+    made.rowScale = scale
+    let outer = try #require(gradient.rowScale)
+    for own in [pulled[.magnitude], form.pullBack(made, gradient)[.magnitude]] {
+      let own = try #require(own)
+      for row in 0..<5 { #expect(abs(Double(own[row]) * norms[row] - Double(outer[row])) < 1e-5) }
+    }
   }
 
   /// A row of zeros has no direction: it stays zero, where PEFT divides zero by zero.

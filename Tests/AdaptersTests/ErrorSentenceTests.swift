@@ -56,6 +56,10 @@ import Testing
     ),
     (.unusedSites(["a"]), "adapter.init_from: the adapter has a, which target_modules leaves out"),
     (
+      .unknownChange(path: "layer.0.query", reason: "its first 8 columns are not independent"),
+      "layer.0.query: what PEFT took out of the weight, which the adapter's file does not hold, is not known: its first 8 columns are not independent"
+    ),
+    (
       .noFactors(path: "layer.0.query", .notFinite),
       "layer.0.query: the weight holds NaN or infinite numbers, so it cannot be decomposed"
     ),

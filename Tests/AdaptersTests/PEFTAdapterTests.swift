@@ -82,7 +82,7 @@ import Testing
   @Test(arguments: [
     ("\"use_qalora\": false", "\"use_qalora\": true", "use_qalora: true"),
     ("\"bias\": \"none\"", "\"bias\": \"all\"", "bias: \"all\""),
-    ("\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"", "init_lora_weights: \"pissa\""),
+    ("\"init_lora_weights\": true", "\"init_lora_weights\": \"loftq\"", "init_lora_weights: \"loftq\""),
     ("\"use_bdlora\": null", "\"from_the_future\": {\"x\": 1}", "from_the_future: {\"x\":1}"),
     (
       "\"modules_to_save\": [", "\"modules_to_save\": [\"lm_head\",",
@@ -102,6 +102,11 @@ import Testing
   @Test(arguments: [
     ("\"layers_pattern\": null", "\"layers_pattern\": \"layer\"", "layers_pattern: needs layers_to_transform"),
     ("\"r\": 2", "\"r\": 0", "r: must be at least 1, not 0"),
+    (
+      "\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa_niter_4\"",
+      "init_lora_weights: what PEFT took out of the base model's weights depends on random numbers of that run; convert the "
+        + "adapter in Python: save_pretrained with path_initial_model_for_weight_conversion"
+    ),
     ("\"peft_type\": \"LORA\",", "", "not an adapter of PEFT (peft_type is missing)"),
   ])
   func wrongMembersAreNamed(old: String, new: String, message: String) throws {

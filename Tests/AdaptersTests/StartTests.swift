@@ -197,6 +197,58 @@ import Testing
     #expect(try !method("pissa").takesStarts)
   }
 
+  /// An adapter of PEFT's lacks what was taken out of W, which is recomputed where that has one answer.
+  @Test func peftFilesGetWhatTheyLack() throws {
+    func stored(_ name: String, _ weights: [Float], as type: ElementType = .float32) throws -> StoredAdapter {
+      let table = try SiteTable(sites: [sites[0]], method: method(name), r: 2, scale: 0.5)
+      let tensors = table.tensors.filter { $0.role == .a || $0.role == .b }
+      var adapter = StoredAdapter(
+        table: table,
+        tensors: Dictionary(
+          uniqueKeysWithValues: tensors.map { ($0, [Float](repeating: 1, count: table.tensor($0).count)) }),
+        head: [:],
+        metadata: AdapterMetadata(
+          baseModel: "m", modelType: "bert", taskType: "", labels: [], loraAlpha: 1, targetModules: .suffixes(["mlp"])))
+      #expect(throws: AdapterFormatError.self) { try adapter.expanded }
+      var tensor = FrozenTensor(weights, shape: [5, 6])
+      if type == .bfloat16 { tensor = tensor.inBFloat16() }
+      adapter.weights = BaseWeights([sites[0].path: SiteWeight(tensor, sites[0], isTransposed: false)])
+      try adapter.restoreStart()
+      return adapter
+    }
+    for name in ["pissa", "olora"] {
+      let state = try state(method(name)), key = { TensorKey(role: $0, module: "mlp", layer: 0) }
+      let adapter = try stored(name, weight(0))
+      for role in [AdapterMethod.firstA, AdapterMethod.firstB] {
+        #expect(adapter.tensors[key(role)] == state[key(role)])
+      }
+      #expect(adapter.tensors[key(.a)] == [Float](repeating: 1, count: 12))
+      #expect(try adapter.expanded.entries[0].rank == 4)
+    }
+    func refusal(_ name: String, _ weights: [Float], as type: ElementType = .float32) -> String {
+      do { return "\(try stored(name, weights, as: type))" } catch { return "\(error)" }
+    }
+    let start =
+      "encoder.layer.0.mlp: what PEFT took out of the weight, which the adapter's file does not hold, is not known: "
+    // Singular values 3, 2, 2 and 0.
+    var equal = [Float](repeating: 0, count: 30)
+    (equal[0], equal[7], equal[14]) = (3, 2, 2)
+    #expect(
+      refusal("pissa", equal) == start + "its singular values 2 and 3 are too close to tell their vectors apart")
+    // Columns 0 and 1 are the same.
+    var dependent = weight(0)
+    for row in 0..<5 { dependent[6 * row + 1] = dependent[6 * row] }
+    #expect(refusal("olora", dependent) == start + "its first 2 columns are not independent")
+    #expect(
+      refusal("pissa", weight(0), as: .bfloat16)
+        == start + "PEFT rounded the rest of the weight to the checkpoint's BF16")
+    let conv = SiteWeight(FrozenTensor(weight(0), shape: [6, 5]), sites[0], isTransposed: true)
+    let subject = WeightStart.Subject(
+      site: sites[0], rank: 2, scale: 1, weight: conv, philox: Philox(seed: 0), stream: 0)
+    #expect(try subject.ambiguity(of: .olora) == "PEFT decomposes the transpose of maps that are stored so")
+    #expect(try subject.ambiguity(of: .pissa(iterations: nil)) == nil)
+  }
+
   @Test func nativeFilesSayIt() throws {
     let state = try state(method("pissa_niter_3", .shareA, fromMean: true))
     let directory = try TemporaryDirectory()

@@ -101,3 +101,9 @@ func largestDifference(_ ours: [Double], _ expected: [Double]) -> Double {
   guard ours.count == expected.count, !expected.isEmpty else { return .infinity }
   return zip(ours, expected).map { abs($0 - $1) }.max() ?? .infinity
 }
+
+/// The largest difference, in units of the largest expected number.
+func relativeDifference(_ ours: [Float], _ expected: [Float]) -> Double {
+  let largest = expected.map { Double(abs($0)) }.max() ?? 0
+  return largestDifference(ours, expected.map(Double.init)) / max(largest, 1e-6)
+}

@@ -94,10 +94,4 @@ import Testing
     let result = golden.engine().evaluate(Array(golden.data.items.prefix(8)), state: try golden.state())
     #expect(largestDifference(result.logits.flatMap { $0 }, expected) < 1e-4)
   }
-
-  /// The largest difference over the largest expected number.
-  private func relativeDifference(_ ours: [Float], _ expected: [Float]) -> Double {
-    let largest = expected.map { Double(abs($0)) }.max() ?? 0
-    return largestDifference(ours, expected.map(Double.init)) / max(largest, 1e-6)
-  }
 }

@@ -52,7 +52,7 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase("rank_pattern", #""strategy": "lora", "r": 4, "rank_pattern": {"value": 2}"#),
   ]
 
-  private init(_ name: String, _ adapter: String) { (self.name, self.adapter) = (name, adapter) }
+  init(_ name: String, _ adapter: String) { (self.name, self.adapter) = (name, adapter) }
 
   var testDescription: String { name }
 }

@@ -58,8 +58,8 @@ public struct PEFTAdapter: Sendable {
     } else {
       let entries = try modules.found.map { try entry($0.site, peftPath: $0.path, config: config, file: &file) }
       content =
-        config.usesDoRA
-        ? .method(try dora(entries, modules, config, geometry, &file))
+        config.usesDoRA || config.start != nil
+        ? .method(try variant(entries, modules, config, geometry, &file))
         : .lora(ExpandedAdapter(entries: entries, head: modules.head))
     }
     try file.requireAllTaken()
@@ -93,13 +93,13 @@ public struct PEFTAdapter: Sendable {
         targetModules: config.targetModules ?? .suffixes(modules.found.map(\.site.path))))
   }
 
-  /// A LoRA with magnitudes, which needs the base model's weights.
-  private static func dora(
+  /// A LoRA with magnitudes, or one of changed weights: `StoredAdapter.restoreStart` adds what the file lacks then.
+  private static func variant(
     _ entries: [ExpandedAdapter.Entry], _ modules: AdaptedModules, _ config: PEFTConfig, _ geometry: ModelGeometry,
     _ file: inout AdapterTensors
   ) throws -> StoredAdapter {
     var additions = MethodAdditions()
-    additions.usesDoRA = true
+    (additions.usesDoRA, additions.start) = (config.usesDoRA, config.start ?? .standard)
     let lora = ExpandedAdapter(entries: entries, head: modules.head)
     let (plain, values, scale) = try lora.uniform(AdapterMethod.lora.with(additions))
     var tensors = values

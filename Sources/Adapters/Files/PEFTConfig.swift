@@ -13,6 +13,8 @@ struct PEFTConfig {
   let targetModules: TargetModules?
   let taskType: String?
   let useRSLoRA: Bool
+  /// What PEFT took out of the base model's weights, if anything.
+  let start: AdapterStart?
   /// Whether a LoRA has magnitudes.
   let usesDoRA: Bool
   private let config: JSONField
@@ -53,12 +55,7 @@ struct PEFTConfig {
     reading = try found?.design.peft?.read(config)
     method = found?.with(reading?.options ?? MethodValues())
     if let bias = try config.optional("bias"), bias.node.string != "none" { throw bias.unsupported }
-    // The others (pissa, olora, loftq, corda, …) change the base weights, which the file does not hold.
-    if let start = try config.optional("init_lora_weights"), start.node.bool == nil,
-      !["gaussian", "eva", "orthogonal"].contains(start.node.string)
-    {
-      throw start.unsupported
-    }
+    start = try Self.start(config)
     rank = found == nil ? try config.member("r") : nil
     alpha = found == nil ? try config.member("lora_alpha") : nil
     useRSLoRA = try config.optional("use_rslora")?.bool() ?? false
@@ -71,6 +68,22 @@ struct PEFTConfig {
     ranks = try Self.patterns(config.optional("rank_pattern"))
     alphas = try Self.patterns(config.optional("alpha_pattern"))
     taskType = try config.optional("task_type")?.node.string
+  }
+
+  /// The start that changed the base model's weights, which the file does not hold. Throws for one whose change is unknown.
+  private static func start(_ config: JSONField) throws -> AdapterStart? {
+    guard let field = try config.optional("init_lora_weights"), field.node.bool == nil,
+      !["gaussian", "eva", "orthogonal", "mica"].contains(field.node.string)
+    else { return nil }
+    switch field.node.string.flatMap(AdapterStart.init) {
+    case .pissa(nil)?: return .pissa(iterations: nil)
+    case .olora?: return .olora
+    case .pissa?:
+      throw field.error(
+        "what PEFT took out of the base model's weights depends on random numbers of that run; convert the adapter in "
+          + "Python: save_pretrained with path_initial_model_for_weight_conversion")
+    default: throw field.unsupported
+    }
   }
 
   /// Throws if a module that is not `known` is saved whole. (PEFT itself writes both names of a classification head,

@@ -1,3 +1,4 @@
+import Kernels
 /// An adapter as it is on disk: the table of sharing, each distinct tensor once, and the task's head.
 public struct StoredAdapter: Sendable {
   /// Which tensors every adapted map uses, ASLoRA's groups as they were.
@@ -28,7 +29,8 @@ public struct StoredAdapter: Sendable {
   /// the base model's weights and they are not there.
   public var expanded: ExpandedAdapter {
     get throws {
-      if table.method.form?.needsWeights == true, weights == nil {
+      let isWhole = table.tensors.allSatisfy { tensors[$0] != nil }
+      if !isWhole || table.method.form?.needsWeights == true && weights == nil {
         throw AdapterFormatError.needsWeights(strategy: table.method.title)
       }
       return ExpandedAdapter(entries: try table.sites.indices.map(entry), head: head)
@@ -45,6 +47,26 @@ public struct StoredAdapter: Sendable {
       rowScale: product.rowScale,
       sparse: try table.method.form?.sparse?.places(values).map { SparseMatrix(places: $0, values: product.sparse) },
       magnitude: table.method.additions.usesDoRA ? values[.magnitude] : nil)
+  }
+}
+
+extension StoredAdapter {
+  /// Adds the tensors that PEFT's files lack, since PEFT has them as changes of the base model's weights: recomputed from
+  /// those, as PEFT does. Throws where they are not unique.
+  public mutating func restoreStart() throws {
+    guard let start = table.method.design.start else { return }
+    for group in table.groups(sharing: start.roles) {
+      let missing = start.roles.compactMap { role in table.key(role, ofSiteAt: group[0]).map { (role, $0) } }
+        .filter { tensors[$0.1] == nil }
+      if missing.isEmpty { continue }
+      // Nothing is drawn: random decompositions are refused.
+      let subject = table.startSubject(group, weights, Philox(seed: 0))
+      if let reason = try subject.ambiguity(of: table.method.additions.start) {
+        throw AdapterError.unknownChange(path: subject.site.path, reason: reason)
+      }
+      let values = try start.values(subject)
+      for (role, key) in missing { tensors[key] = values[role] }
+    }
   }
 }
 

@@ -42,7 +42,11 @@ extension AdapterMethod {
       },
       pullBack: { site, gradient in
         var gradients = inner?.pullBack(site, gradient) ?? [.a: gradient.a, .b: gradient.b]
-        gradients[magnitude] = Dense.quotients(gradient.rowScale ?? [], norms(of: build(site), site))
+        let outer = gradient.rowScale ?? [], m = site[magnitude]
+        // g = m / ‖·‖ has been made already, which saves the norms, unless an m is zero.
+        gradients[magnitude] =
+          site.rowScale.flatMap { m.contains(0) ? nil : Dense.products(outer, Dense.quotients($0, m)) }
+          ?? Dense.quotients(outer, norms(of: build(site), site))
         return gradients
       })
     method.design.lastStart = { site in [magnitude: norms(of: build(site), site)] }

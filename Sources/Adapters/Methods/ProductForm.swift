@@ -32,6 +32,8 @@ public struct SiteTensors: Sendable {
   public let maps: AdaptedMaps
   let values: [TensorRole: [Float]]
   let baseWeight: SiteWeight?
+  /// g of the product that was made of them, where gradients are pulled back.
+  var rowScale: [Float]?
 
   /// The numbers of the tensor with this role, row-major; none if the site has none.
   public subscript(role: TensorRole) -> [Float] { values[role] ?? [] }

@@ -140,3 +140,28 @@ extension AdapterTensor {
         }))
   }
 }
+
+extension WeightStart.Subject {
+  /// Why another program's B A of this start may be another one; nil if rounding alone tells them apart.
+  func ambiguity(of start: AdapterStart) throws -> String? {
+    if weight.elementType != .float32, start.tensors == .difference {
+      return "PEFT rounded the rest of the weight to the checkpoint's \(weight.elementType.rawValue)"
+    }
+    // PEFT's single precision moves vectors by its error over the distance of their values: at 0.6 % the product is 4e-5
+    // off (measured), at this 0.1 % about 2e-4, as much as bfloat16 rounds.
+    let least: Float = 1e-3
+    switch start {
+    case .pissa:
+      let values = try factors(of: rank + 1).values
+      guard values.count > rank, values[rank - 1] - values[rank] < least * values[0] else { return nil }
+      return "its singular values \(rank) and \(rank + 1) are too close to tell their vectors apart"
+    case .olora:
+      if weight.isTransposed { return "PEFT decomposes the transpose of maps that are stored so" }
+      let (_, r) = try orthogonalFactors(), columns = site.inFeatures
+      let lengths = (0..<rank).map { r[$0 * columns + $0] }
+      guard let smallest = lengths.min(), smallest < least * (lengths.max() ?? 0) else { return nil }
+      return "its first \(rank) columns are not independent"
+    default: return nil
+    }
+  }
+}

@@ -35,6 +35,19 @@ public struct WeightStart: Sendable {
   }
 }
 
+extension SiteTable {
+  /// What the maps at the positions of `group` start from together.
+  func startSubject(_ group: [Int], _ weights: BaseWeights?, _ philox: Philox) -> WeightStart.Subject {
+    let site = sites[group[0]]
+    guard let weight = SiteWeight.mean(group.compactMap { weights?.weight(of: sites[$0]) }) else {
+      preconditionFailure("\(site.path): no base weight for its start")
+    }
+    return WeightStart.Subject(
+      site: site, rank: ranks[group[0]], scale: scales[group[0]] ?? scale, weight: weight, philox: philox,
+      stream: Philox.stream(named: "start \(site.path)"))
+  }
+}
+
 extension WeightStart.Subject {
   /// The largest singular values of the weight with their vectors: exact ones, or with `iterations` those of a randomised
   /// decomposition, with `excess` random directions more than values.

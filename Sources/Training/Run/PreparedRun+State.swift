@@ -135,7 +135,8 @@ public struct AdapterSource: Sendable {
       case .lora(let expanded):
         return AdapterSource(expanded: expanded, native: nil, form: nil, taskType: peft.taskType)
       case .method(let stored):
-        let form = try withWeights(stored)
+        var form = try withWeights(stored)
+        try form.restoreStart()
         return AdapterSource(expanded: try form.expanded, native: nil, form: form, taskType: peft.taskType)
       }
     }

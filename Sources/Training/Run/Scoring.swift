@@ -22,7 +22,10 @@ public struct ScoringRun: Sendable {
   /// The adapter's own sharing and scale count, not those of the config. The ranks of `cluster` score together.
   public init(_ config: RunConfig, adapterDirectory: String?, threads: Int, cluster: Cluster = .alone) throws {
     var config = config
-    if adapterDirectory == nil { config.adapter.strategy = AdapterMethod.headOnly.name }
+    if adapterDirectory == nil {
+      config.adapter.strategy = AdapterMethod.headOnly.name
+      (config.adapter.useDoRA, config.adapter.initLoRAWeights, config.adapter.initFromMean) = (nil, nil, nil)
+    }
     config.adapter.initFrom = nil
     // The head's labels are known once the adapter is read, which needs the model's sizes.
     let source = try adapterDirectory.map {
