@@ -256,6 +256,15 @@ public struct TrainableState: Sendable {
     }
   }
 
+  /// Turns the gradients of trained tensors, once their norm is known, into what AdamW gets for them.
+  public func precondition(_ gradients: FloatStorage) {
+    guard let rule = table.method.design.preconditioner else { return }
+    for key in table.tensors where table.tensor(key).trains {
+      guard let reference = layout.tensors[key], let position = table.firstUser(of: key) else { continue }
+      gradients[reference.range] = rule(key.role, gradients[reference.range], tensors(ofSiteAt: position))
+    }
+  }
+
   /// Adds the gradients of what the method adds to the loss for its tensors alone, and returns that.
   public func regularise(_ gradients: FloatStorage) -> Double {
     guard let regulariser = table.method.design.regulariser else { return 0 }

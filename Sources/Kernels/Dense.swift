@@ -177,14 +177,4 @@ extension Dense {
     }
     return sums
   }
-
-  /// a · b, number by number.
-  public static func products(_ a: [Float], _ b: [Float]) -> [Float] {
-    precondition(a.count == b.count)
-    var products = a
-    products.withUnsafeMutableBufferPointer { products in
-      b.withUnsafeBufferPointer { b in for index in products.indices { products[index] *= b[index] } }
-    }
-    return products
-  }
 }

@@ -136,7 +136,7 @@ enum Configs {
     let comparison = try ParameterComparison(
       model: "models/roberta-base", geometry: Configs.geometry(Configs.robertaBase),
       placement: AdapterPlacement(TargetSelection(["query", "value"]), r: 8, loraAlpha: 16), labels: 2,
-      methods: AdapterMethod.all.filter { $0.form == nil })
+      methods: AdapterMethod.all.filter { $0.form == nil && $0.declaredOptions.isEmpty })
     #expect(
       comparison.text(.table) == """
         models/roberta-base (roberta, 124,647,170 parameters), r = 8, target modules: query, value

@@ -23,11 +23,10 @@ import Testing
     let a = philox.normal(18, deviation: 1, stream: 1), db = philox.normal(18, deviation: 1, stream: 2)
     let tensors = SiteTensors(
       site: site, rank: 3, scale: 0.5, maps: AdaptedMaps([site], ranks: [1]), values: [.a: a], baseWeight: nil)
-    let form = try #require(AdapterMethod.loraFA.form)
-    let made = form.pullBack(tensors, SiteProduct(rank: 3, a: [], b: db))
-    #expect(Set(made.keys) == [.b])
+    let rule = try #require(AdapterMethod.loraFA.design.preconditioner)
+    #expect(rule(.a, a, tensors) == a)
     let gram = Dense.product(3, 3, 6, a, a, transposesB: true, alpha: 0.25)
-    let again = Dense.product(6, 3, 3, try #require(made[.b]), gram)
+    let again = Dense.product(6, 3, 3, rule(.b, db, tensors), gram)
     #expect(zip(again, db).allSatisfy { abs($0 - $1) < 1e-4 })
     // Without independent rows there is no inverse.
     #expect(Dense.product(db, withInverseOf: [1, 1, 1, 1, 1, 1, 1, 1, 1], size: 3) == nil)

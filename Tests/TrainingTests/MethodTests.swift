@@ -38,8 +38,7 @@ import Testing
   }
 
   /// Along the gradient and along a random direction, in every trained tensor, the loss changes as the gradient says.
-  @Test(arguments: MethodCase.all.filter { !$0.name.hasPrefix("lora-fa") })
-  func gradientsAreThoseOfTheLoss(subject: MethodCase) throws {
+  @Test(arguments: MethodCase.all) func gradientsAreThoseOfTheLoss(subject: MethodCase) throws {
     // After some steps, so that what a procedure does is done.
     let scratch = try MethodScratch(subject), run = try scratch.train()
     let state = run.trainer.state.moved(by: 0.2, seed: 3), items = try run.run.load(.train).items

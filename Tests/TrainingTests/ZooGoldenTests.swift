@@ -13,10 +13,15 @@ import Testing
 struct ZooGoldenTests {
   static let runs = [
     "bert-tiny": [
-      "dora", "dora-all", "dora-loraplus", "pissa", "pissa-all", "olora", "orthogonal", "mica", "gaussian",
+      "dora", "dora-all", "dora-loraplus", "pissa", "pissa-all", "olora", "orthogonal", "mica", "gaussian", "vera",
+      "vera-all", "gralora", "gralora-hybrid", "miss", "miss-padded", "vblora", "vblora-all", "unilora-all", "loraplus",
+      "lorafa",
     ],
-    "llama-grouped": ["dora-all", "pissa-all", "olora", "orthogonal", "mica"],
-    "gpt2-tiny": ["dora-all", "pissa-all", "mica"],
+    "llama-grouped": [
+      "dora-all", "pissa-all", "olora", "orthogonal", "mica", "vera-all", "gralora", "gralora-hybrid", "miss-padded",
+      "vblora", "loraplus", "lorafa",
+    ],
+    "gpt2-tiny": ["dora-all", "pissa-all", "mica", "vera-all", "gralora", "vblora", "unilora-all"],
   ].flatMap { model, runs in runs.map { (model, $0) } }.sorted { $0 < $1 }
 
   @Test(arguments: runs) func logitsLossAndGradients(model: String, run: String) throws {
@@ -46,6 +51,20 @@ struct ZooGoldenTests {
     }
   }
 
+  /// What AdamW gets in place of gradients.
+  @Test(arguments: ["bert-tiny", "llama-grouped"]) func preconditionedGradients(model: String) throws {
+    let golden = try ZooGoldenRun(model: model, run: "lorafa"), state = try golden.state()
+    let gradients = FloatStorage(zeros: state.storageCount)
+    _ = try golden.engine().gradients(of: golden.batch(), state: state, dropout: nil, into: gradients)
+    state.pullBack(gradients)
+    state.precondition(gradients)
+    let file = try SafetensorsFile(path: golden.folder.appendingPathComponent("projected.safetensors").path)
+    for (name, place) in try golden.trained(state) where file.info(name) != nil {
+      let expected = try file.tensor(name).floats()
+      #expect(relativeDifference(gradients[place.range], expected) < 1e-4, "\(golden.name) \(name)")
+    }
+  }
+
   @Test(arguments: runs) func thirtySteps(model: String, run: String) throws {
     let golden = try ZooGoldenRun(model: model, run: run)
     var trainer = try golden.trainer(), losses: [Double] = [], norms: [Double] = []
@@ -55,14 +74,17 @@ struct ZooGoldenTests {
       norms.append(report.gradientNorm)
     }
     #expect(losses.count == 30)
-    #expect(largestDifference(losses, golden.expected["losses"]?.numbers ?? []) < 1e-4, "\(golden.name)")
-    #expect(largestDifference(norms, golden.expected["grad_norms"]?.numbers ?? []) < 2e-3, "\(golden.name)")
+    // PEFT's optimiser for LoRA-FA is no torch AdamW: its ε of 1e-6 stands before the correction of the bias, it decays after
+    // the step, and its products are rounded to bfloat16.
+    let factor = run == "lorafa" ? 10.0 : 1
+    #expect(largestDifference(losses, golden.expected["losses"]?.numbers ?? []) < 1e-4 * factor, "\(golden.name)")
+    #expect(largestDifference(norms, golden.expected["grad_norms"]?.numbers ?? []) < 2e-3 * factor, "\(golden.name)")
     let final = golden.folder.appendingPathComponent("final.safetensors").path
     guard FileManager.default.fileExists(atPath: final) else { return }
     let file = try SafetensorsFile(path: final)
     for (name, place) in try golden.trained(trainer.state) {
       let ours = trainer.state.values[place.range], theirs = try file.tensor(name).floats()
-      #expect(largestDifference(ours.map(Double.init), theirs.map(Double.init)) < 1e-3, "\(golden.name) \(name)")
+      #expect(largestDifference(ours.map(Double.init), theirs.map(Double.init)) < 1e-3 * factor, "\(golden.name) \(name)")
     }
   }
 

@@ -64,13 +64,7 @@ public enum AdapterFile {
       head[String(name.dropFirst(headPrefix.count))] = try file.takeHead(name)
     }
     try file.requireAllTaken()
-    for position in table.sites.indices {
-      do throws(SparseForm.BadPlaces) {
-        _ = try table.method.form?.sparse?.places(table.tensors(ofSiteAt: position, nil) { tensors[$0] ?? [] })
-      } catch {
-        throw file.failure(.badPlaces(path: table.sites[position].path, error.problem))
-      }
-    }
+    try file.requireUsable(table) { tensors[$0] ?? [] }
     return StoredAdapter(table: table, tensors: tensors, head: head, metadata: metadata)
   }
 

@@ -13,8 +13,8 @@ public struct AdapterFileError: UserFacingError, Equatable {
     case unusedTensor(String)
     case wrongShape(tensor: String, shape: [Int], expected: [Int])
     case notFinite(String)
-    /// Tensors that should say where a sparse matrix has its numbers, and do not.
-    case badPlaces(path: String, String)
+    /// Numbers of a map that nothing can be made of.
+    case unusable(path: String, String)
     /// Tensors that this machine's memory cannot hold.
     case tooLarge(bytes: Int, limit: Int)
     /// Tensors of a map that the config does not choose; PEFT would leave them out.
@@ -36,7 +36,7 @@ public struct AdapterFileError: UserFacingError, Equatable {
     case .unusedTensor(let tensor): "tensor \"\(tensor)\" matches no adapted module"
     case .wrongShape(let tensor, let shape, let expected):
       "tensor \"\(tensor)\" has the shape \(shape), expected \(expected)"
-    case .badPlaces(let path, let problem): "the places of the sparse matrix of \(path) \(problem)"
+    case .unusable(let path, let problem): "\(path) cannot be used: \(problem)"
     case .notFinite(let tensor): "tensor \"\(tensor)\" holds NaN or infinite numbers"
     case .tooLarge(let bytes, let limit): "\(bytes) bytes of tensors; this machine can hold \(limit)"
     case .notChosen(let path, let config):

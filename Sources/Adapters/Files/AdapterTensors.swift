@@ -40,6 +40,21 @@ struct AdapterTensors {
     if let name = file.names.first(where: untaken.contains) { throw failure(.unusedTensor(name)) }
   }
 
+  /// Throws if nothing could be made of the numbers of a site.
+  func requireUsable(_ table: SiteTable, _ numbers: (TensorKey) -> [Float]) throws {
+    let design = table.method.design
+    guard design.flaw != nil || design.form?.sparse != nil else { return }
+    for position in table.sites.indices {
+      let tensors = table.tensors(ofSiteAt: position, nil, numbers), path = table.sites[position].path
+      if let flaw = design.flaw?(tensors) { throw failure(.unusable(path: path, flaw)) }
+      do throws(SparseForm.BadPlaces) {
+        _ = try design.form?.sparse?.places(tensors)
+      } catch {
+        throw failure(.unusable(path: path, "the places of its sparse matrix \(error.problem)"))
+      }
+    }
+  }
+
   func failure(_ problem: AdapterFileError.Problem) -> AdapterFileError {
     AdapterFileError(file: file.path, problem: problem)
   }

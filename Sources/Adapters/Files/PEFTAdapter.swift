@@ -85,6 +85,7 @@ public struct PEFTAdapter: Sendable {
         tensor.fileName(modules.found[position].path), user: site.path,
         expected: tensor.shape?(site, rank, method.options, table.maps) ?? table.shape(key))
     }
+    try file.requireUsable(table) { tensors[$0] ?? [] }
     return StoredAdapter(
       table: table, tensors: tensors, head: modules.head,
       metadata: AdapterMetadata(

@@ -1,4 +1,5 @@
 import Kernels
+
 /// An adapter as it is on disk: the table of sharing, each distinct tensor once, and the task's head.
 public struct StoredAdapter: Sendable {
   /// Which tensors every adapted map uses, ASLoRA's groups as they were.

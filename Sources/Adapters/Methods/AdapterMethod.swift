@@ -112,6 +112,11 @@ public struct MethodDesign: Sendable {
   public var peft: PEFTForm?
   /// Whether r may not be above the smaller dimension of a map.
   public var ranksAreBounded: Bool
+  /// What is wrong with numbers that a file gives for a site, so that nothing could be made of them; nil for nothing.
+  var flaw: (@Sendable (_ tensors: SiteTensors) -> String?)?
+  /// What AdamW gets in place of a trained tensor's gradient, from the tensors of the first site that uses it; nil for the
+  /// gradient.
+  var preconditioner: (@Sendable (_ role: TensorRole, _ gradient: [Float], _ tensors: SiteTensors) -> [Float])?
   /// What is added to the loss for the tensors alone; nil for nothing.
   var regulariser: Regulariser?
   /// The learning rate of the head's vectors, in units of the run's (LoRA+).

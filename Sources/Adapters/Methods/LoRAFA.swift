@@ -2,8 +2,9 @@ import Kernels
 import Models
 
 extension AdapterMethod {
-  /// LoRA-FA (Zhang et al., arXiv 2308.03303), as PEFT's optimiser of that name has it: A is frozen as it was drawn, and B's
-  /// gradient becomes dB · (A Aᵀ)⁻¹ / s², the step that is nearest to the one of full fine-tuning.
+  /// LoRA-FA (Zhang et al., arXiv 2308.03303), as PEFT's optimiser of that name has it: A is frozen as it was drawn, and AdamW
+  /// gets dB · (A Aᵀ)⁻¹ / s² for the gradient of B, the step that is nearest to the one of full fine-tuning. The gradient's
+  /// norm is clipped before.
   ///
   /// PEFT adds 1e-8 to the diagonal, as here, and puts AdamW's ε before the correction of the bias; ours is torch's AdamW.
   public static let loraFA = AdapterMethod(
@@ -13,13 +14,11 @@ extension AdapterMethod {
     ]
   ) { options in
     let shares = options.truth("share_a")
-    return MethodDesign(
-      form: ProductForm(
-        build: { SiteProduct(rank: $0.rank, a: $0[.a], b: $0[.b]) },
-        pullBack: { tensors, gradient in [.b: preconditioned(gradient.b, tensors)] })
-    ) { site, rank, _ in
+    var design = MethodDesign { site, rank, _ in
       [.a(site, rank, layer: shares ? nil : site.layer, trains: false), .b(site, rank)]
     }
+    design.preconditioner = { role, gradient, tensors in role == .b ? preconditioned(gradient, tensors) : gradient }
+    return design
   }
 
   /// dB (A Aᵀ + 1e-8)⁻¹ / s².

@@ -23,7 +23,7 @@ extension AdapterMethod {
     ]
   ) { options in
     let count = options.integer("theta_d_length"), map = BalancedMap(count)
-    return MethodDesign(
+    var design = MethodDesign(
       form: form, scale: .fixed(1), peft: peft,
       misfit: { _, _, maps in
         UniLoRA.numbers(maps) >= count
@@ -52,6 +52,13 @@ extension AdapterMethod {
       ] + pair(UniLoRA.a, [rank, site.inFeatures], from: first)
         + pair(UniLoRA.b, [site.outFeatures, rank], from: first + rank * site.inFeatures)
     }
+    design.flaw = { tensors in
+      let bad = (tensors[UniLoRA.a.indices] + tensors[UniLoRA.b.indices]).first {
+        !(0 <= $0 && $0 < Float(count)) || $0.rounded() != $0
+      }
+      return bad.map { "its indices name the number \($0) of \(count)" }
+    }
+    return design
   }
 
   private static let form = ProductForm(
