@@ -53,6 +53,26 @@ import Testing
     #expect(try state([Float](repeating: 0, count: 30)).isFinite)
   }
 
+  @Test func filesNeedNotHoldTheVectors() throws {
+    var values = MethodValues()
+    values["save_projection"] = false
+    let weight = Philox(seed: 2).normal(30, deviation: 1, stream: 1), state = try state(weight)
+    let sites = state.table.sites, directory = try TemporaryDirectory()
+    let table = try SiteTable(sites: sites, method: AdapterMethod.loraXS.with(values), r: 2)
+    #expect(table.storedCount == 4 && state.table.storedCount == 4 + 2 * 11)
+    let adapter = StoredAdapter(
+      table: table, tensors: Dictionary(uniqueKeysWithValues: table.tensors.map { ($0, state[$0]) }), head: [:],
+      metadata: AdapterMetadata(
+        baseModel: "m", modelType: "bert", taskType: "", labels: [], loraAlpha: 2, targetModules: .suffixes(["mlp"])))
+    try AdapterFile.write(adapter, to: directory.path)
+    var read = try AdapterFile.read(directory.path, sites: sites)
+    #expect(throws: AdapterFormatError.needsWeights(strategy: "lora-xs")) { try read.expanded }
+    #expect(throws: AdapterFormatError.needsWeights(strategy: "lora-xs")) { try read.restoreStart() }
+    read.weights = BaseWeights([sites[0].path: SiteWeight(weight, outFeatures: 5, inFeatures: 6)])
+    try read.restoreStart()
+    #expect(read == adapter)
+  }
+
   @Test func productAndGradient() throws {
     let form = try #require(AdapterMethod.loraXS.form)
     let site = stack(layers: 1, [("mlp", 3, 2)])[0]

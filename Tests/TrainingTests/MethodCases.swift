@@ -38,6 +38,9 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase("lora with use_dora", #""strategy": "lora", "r": 4, "use_dora": true"#),
     MethodCase(
       "aslora with use_dora", #""strategy": "aslora", "use_dora": true, \#(sizes["aslora"] ?? "")"#),
+    MethodCase(
+      "lora-xs without projections",
+      #""strategy": "lora-xs", "r": 4, "lora-xs": {"save_projection": false}"#),
     MethodCase("lora-xs with use_dora", #""strategy": "lora-xs", "r": 4, "use_dora": true"#),
     MethodCase("lora with pissa", #""strategy": "lora", "r": 4, "init_lora_weights": "pissa""#),
     MethodCase(

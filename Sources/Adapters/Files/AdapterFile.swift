@@ -51,6 +51,8 @@ public enum AdapterFile {
     var tensors: [TensorKey: [Float]] = [:]
     for key in table.tensors {
       guard table.tensor(key).isStored else {
+        // `StoredAdapter.restoreStart` finds what follows from weights.
+        if table.method.design.start?.roles.contains(key.role) == true { continue }
         // Its seed is its own, whatever the run's was.
         tensors[key] = table.tensor(key).startValues(
           Philox(seed: 0), stream: table.initialisationKey(key), alpha: table.alpha)

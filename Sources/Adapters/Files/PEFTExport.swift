@@ -42,7 +42,7 @@ public struct PEFTExport: Sendable {
     own = asLoRA || hasSlices || form?.config == nil ? nil : form.map { (adapter, $0) }
     let fused = try adapter.expanded.fused(geometry)
     let isDoRA = !asLoRA && !fused.entries.isEmpty && fused.entries.allSatisfy { $0.magnitude != nil }
-    if own == nil, !isDoRA { try fused.requirePlain(format: "peft") }
+    if own == nil, !isDoRA { try fused.requirePlain(format: asLoRA ? "peft-lora" : "peft") }
     usesDoRA = own == nil && isDoRA
     if let site = geometry.sites.first, fused.entries.isEmpty {
       let zeros = ExpandedAdapter.Entry(

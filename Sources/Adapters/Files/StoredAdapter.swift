@@ -52,15 +52,16 @@ public struct StoredAdapter: Sendable {
 }
 
 extension StoredAdapter {
-  /// Adds the tensors that PEFT's files lack, since PEFT has them as changes of the base model's weights: recomputed from
-  /// those, as PEFT does. Throws where they are not unique.
+  /// Adds the tensors that files lack because they follow from the base model's weights. PEFT has some as changes of those,
+  /// which it recomputes too. Throws where they are not unique.
   public mutating func restoreStart() throws {
     guard let start = table.method.design.start else { return }
     for group in table.groups(sharing: start.roles) {
       let missing = start.roles.compactMap { role in table.key(role, ofSiteAt: group[0]).map { (role, $0) } }
         .filter { tensors[$0.1] == nil }
       if missing.isEmpty { continue }
-      // Nothing is drawn: random decompositions are refused.
+      guard weights != nil else { throw AdapterFormatError.needsWeights(strategy: table.method.title) }
+      // The run's seed has no part in it: PEFT's random decompositions are refused.
       let subject = table.startSubject(group, weights, Philox(seed: 0))
       if let reason = try subject.ambiguity(of: table.method.additions.start) {
         throw AdapterError.unknownChange(path: subject.site.path, reason: reason)

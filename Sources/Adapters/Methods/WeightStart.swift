@@ -50,8 +50,10 @@ extension SiteTable {
 
 extension WeightStart.Subject {
   /// The largest singular values of the weight with their vectors: exact ones, or with `iterations` those of a randomised
-  /// decomposition, with `excess` random directions more than values.
-  func factors(of count: Int? = nil, excess: Int = 0, iterations: Int? = nil) throws -> SingularFactors {
+  /// decomposition, with `excess` random directions more than values, drawn by `philox` or the run's generator.
+  func factors(
+    of count: Int? = nil, excess: Int = 0, iterations: Int? = nil, philox: Philox? = nil
+  ) throws -> SingularFactors {
     try decomposed {
       let (rows, columns) = (weight.outFeatures, weight.inFeatures)
       guard let iterations, let count else {
@@ -59,7 +61,7 @@ extension WeightStart.Subject {
       }
       return try Decompositions.approximateSingular(
         weight.floats(), rows: rows, columns: columns, count: count, excess: excess, iterations: iterations,
-        philox: philox, stream: stream)
+        philox: philox ?? self.philox, stream: stream)
     }
   }
 

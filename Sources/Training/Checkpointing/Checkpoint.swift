@@ -104,7 +104,9 @@ struct Checkpoint: Sendable {
   private func state(
     in directory: String, table: SiteTable, head: [HeadParameter], weights: BaseWeights?
   ) throws -> TrainableState {
-    let stored = try AdapterFile.read(directory, sites: table.sites, methods: [table.method])
+    var stored = try AdapterFile.read(directory, sites: table.sites, methods: [table.method])
+    stored.weights = weights
+    try stored.restoreStart()
     let place = "\(directory)/\(AdapterFile.configName)"
     guard stored.table.sites == table.sites, stored.table.rank == table.rank,
       stored.table.ranks == table.ranks, stored.table.scales == table.scales

@@ -140,7 +140,8 @@ public struct AdapterSource: Sendable {
         return AdapterSource(expanded: try form.expanded, native: nil, form: form, taskType: peft.taskType)
       }
     }
-    let stored = try withWeights(AdapterFile.read(directory, sites: geometry.sites, methods: methods))
+    var stored = try withWeights(AdapterFile.read(directory, sites: geometry.sites, methods: methods))
+    try stored.restoreStart()
     return AdapterSource(
       expanded: try stored.expanded, native: stored, form: stored, taskType: stored.metadata.taskType)
   }

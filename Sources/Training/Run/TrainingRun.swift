@@ -63,6 +63,8 @@ public struct TrainingRun {
     public let reports: [EvaluationReport]
     /// The sizes at the end, after merges.
     public let parameters: ParameterCounts
+    /// Bytes of the adapter's tensors in files, those that do not train included.
+    public let adapterBytes: Int
     /// Whether `shouldStop` ended it.
     public let wasInterrupted: Bool
     /// Why the database is incomplete, if it could not be written at the end.
@@ -175,7 +177,8 @@ public struct TrainingRun {
   ) -> Summary {
     Summary(
       runID: id, step: trainer.state.step, reports: outcome.reports, parameters: parameters,
-      wasInterrupted: outcome.wasInterrupted, recordingFailure: recordingFailure)
+      adapterBytes: 4 * trainer.state.table.storedCount, wasInterrupted: outcome.wasInterrupted,
+      recordingFailure: recordingFailure)
   }
 
   /// Passes on the notices of the two other threads.

@@ -107,7 +107,7 @@ struct Train: ParsableCommand {
     return ScoreText.table(summary.reports)
       + listing([
         ("run", "\(summary.runID) \(config.name), \(Self.status(summary)) after \(steps)"),
-        ("adapter", "\(grouped(summary.parameters.adapter)) parameters, \(byteSize(4 * summary.parameters.adapter))"),
+        ("adapter", "\(grouped(summary.parameters.adapter)) parameters, \(byteSize(summary.adapterBytes))"),
         (
           "trained",
           "\(grouped(summary.parameters.trainable)) parameters" + (hasHead ? ", including the head" : "")
