@@ -43,11 +43,10 @@ func adapterSizes(model: String) throws -> [String: Int] {
   var task = TaskConfig(name: "sst2")
   task.maxSeqLength = 32
   let run = try PreparedRun(RunConfig(name: "sizes", model: model, task: task), inputs: .none)
-  let sites = run.table.sites
-  return try Dictionary(
-    uniqueKeysWithValues: AdapterMethod.all.map { strategy in
-      (strategy.name, try SiteTable(sites: strategy.hasAdapters ? sites : [], method: strategy, r: 2).parameterCount)
-    })
+  // Those that do not fit the model are left out.
+  let comparison = try ParameterComparison(
+    model: model, geometry: run.geometry, placement: run.config.adapter.placement, labels: 2)
+  return Dictionary(uniqueKeysWithValues: comparison.rows.map { ($0.strategy, $0.adapterParameters) })
 }
 
 /// A report on all runs of a database.

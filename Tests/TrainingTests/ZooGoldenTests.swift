@@ -84,7 +84,8 @@ struct ZooGoldenTests {
     let file = try SafetensorsFile(path: final)
     for (name, place) in try golden.trained(trainer.state) {
       let ours = trainer.state.values[place.range], theirs = try file.tensor(name).floats()
-      #expect(largestDifference(ours.map(Double.init), theirs.map(Double.init)) < 1e-3 * factor, "\(golden.name) \(name)")
+      #expect(
+        largestDifference(ours.map(Double.init), theirs.map(Double.init)) < 1e-3 * factor, "\(golden.name) \(name)")
     }
   }
 
