@@ -76,6 +76,16 @@ public struct TrainableState: Sendable {
     }
   }
 
+  /// Makes of the numbers of an earlier adapter what the method starts with.
+  public mutating func adopt() throws {
+    guard let adoption = table.method.design.adoption else { return }
+    for position in table.sites.indices {
+      for (role, values) in try adoption(tensors(ofSiteAt: position)) {
+        if let key = table.key(role, ofSiteAt: position) { self[key] = values }
+      }
+    }
+  }
+
   /// Where an adapter tensor lies in `values`; nil if it is not in the table.
   public func reference(_ key: TensorKey) -> ParameterReference? { layout.tensors[key] }
 
@@ -270,9 +280,9 @@ public struct TrainableState: Sendable {
     guard let regulariser = table.method.design.regulariser else { return 0 }
     var loss = 0.0
     for key in table.tensors {
-      guard let reference = layout.tensors[key], let penalty = regulariser.penalty(table.tensor(key), self[key]) else {
-        continue
-      }
+      guard table.tensor(key).trains, let reference = layout.tensors[key], let position = table.firstUser(of: key),
+        let penalty = regulariser.penalty(table.tensor(key), self[key], tensors(ofSiteAt: position))
+      else { continue }
       loss += penalty.loss
       gradients[reference.range] = zip(gradients[reference.range], penalty.gradient).map { $0 + $1 }
     }

@@ -47,6 +47,15 @@ extension Field<AdapterConfig> {
 }
 
 extension ConfigRule {
+  /// Methods that go on from an adapter.
+  static let adoption = [
+    ConfigRule(path: "adapter.init_from", others: ["adapter.strategy"]) { config in
+      let method = config.catalog.methods.first { $0.name == config.adapter.strategy }
+      guard method?.design.adoption != nil, config.adapter.initFrom == nil else { return nil }
+      return "strategy \(config.adapter.strategy) needs an adapter to go on from"
+    }
+  ]
+
   /// Options of a method that is not the run's.
   static let methods = Catalog.standard.methods.map(\.name).map { name in
     ConfigRule(path: "adapter.\(name)", others: ["adapter.strategy"]) { config in

@@ -5,6 +5,9 @@ import Testing
 @testable import Adapters
 
 @Suite struct CLoRATests {
+  private let site = SiteTensors(
+    site: queryValue(layers: 1, hidden: 4)[0], rank: 2, scale: 1, maps: AdaptedMaps([], ranks: []), values: [:],
+    baseWeight: nil)
   private let method: AdapterMethod = {
     var options = CLoRAOptions()
     (options.lambda, options.k) = (0.3, 5)
@@ -17,27 +20,27 @@ import Testing
     let tensor = AdapterTensor(
       TensorKey(role: role, module: "m", layer: 0), shape: role == .a ? [3, 8] : [8, 3], start: .zeros)
     let values = philox.normal(24, deviation: 1, stream: 1)
-    let (loss, gradient) = try #require(regulariser.penalty(tensor, values))
+    let (loss, gradient) = try #require(regulariser.penalty(tensor, values, site))
     #expect(loss > 0 && gradient.count == 24)
     for index in [0, 7, 23] {
       var above = values, below = values
       above[index] += 0.01
       below[index] -= 0.01
-      let up = try #require(regulariser.penalty(tensor, above)).loss
-      let down = try #require(regulariser.penalty(tensor, below)).loss
+      let up = try #require(regulariser.penalty(tensor, above, site)).loss
+      let down = try #require(regulariser.penalty(tensor, below, site)).loss
       #expect(abs((up - down) / 0.02 - Double(gradient[index])) < 1e-3)
     }
     // Quadratic: twice the tensor, four times the penalty.
-    let doubled = try #require(regulariser.penalty(tensor, values.map { 2 * $0 })).loss
+    let doubled = try #require(regulariser.penalty(tensor, values.map { 2 * $0 }, site)).loss
     #expect(abs(doubled - 4 * loss) < 1e-4 * loss)
   }
 
   @Test func otherTensorsHaveNone() throws {
     let regulariser = try #require(method.design.regulariser)
     let vector = AdapterTensor(TensorKey(role: TensorRole("d"), module: "m", layer: 0), shape: [4], start: .zeros)
-    #expect(regulariser.penalty(vector, [1, 2, 3, 4]) == nil)
+    #expect(regulariser.penalty(vector, [1, 2, 3, 4], self.site) == nil)
     let site = queryValue(layers: 1, hidden: 4)[0]
-    #expect(regulariser.penalty(.a(site, 2, layer: nil, trains: false), [Float](repeating: 1, count: 8)) == nil)
+    #expect(regulariser.penalty(.a(site, 2, layer: nil, trains: false), [Float](repeating: 1, count: 8), self.site) == nil)
   }
 
   @Test func methodsWithoutAAndBAreRefused() throws {

@@ -74,8 +74,8 @@ struct ZooGoldenTests {
       norms.append(report.gradientNorm)
     }
     #expect(losses.count == 30)
-    // PEFT's optimiser for LoRA-FA is no torch AdamW: its ε of 1e-6 stands before the correction of the bias, it decays after
-    // the step, and its products are rounded to bfloat16.
+    // PEFT's optimiser for LoRA-FA is no torch AdamW: its ε of 1e-6 stands before the correction of the bias, and it decays
+    // after the step.
     let factor = run == "lorafa" ? 10.0 : 1
     #expect(largestDifference(losses, golden.expected["losses"]?.numbers ?? []) < 1e-4 * factor, "\(golden.name)")
     #expect(largestDifference(norms, golden.expected["grad_norms"]?.numbers ?? []) < 2e-3 * factor, "\(golden.name)")

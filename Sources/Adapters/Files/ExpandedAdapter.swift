@@ -45,7 +45,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
     var errors = misfits(table)
     let byPath = Dictionary(entries.map { ($0.site.path, $0) }) { first, _ in first }
     var values: [TensorKey: [Float]] = [:]
-    for key in table.tensors {
+    for key in table.tensors where key.role == .a || key.role == .b {
       let users = table.users(of: key).compactMap { position in
         byPath[table.sites[position].path].map { (entry: $0, position: position) }
       }

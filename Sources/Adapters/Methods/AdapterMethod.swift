@@ -84,7 +84,8 @@ extension AdapterMethod {
   /// Every method, in the order of tables and help texts.
   public static let all: [AdapterMethod] = [
     .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .vera, .tiedLoRA, .loraXS, .rasa,
-    .multiLevel, .mspLoRA, .bsLoRA, .residual, .gralora, .rosa, .vbLoRA, .miss, .mos, .uniLoRA, .loraFA, .headOnly,
+    .multiLevel, .mspLoRA, .bsLoRA, .residual, .gralora, .rosa, .vbLoRA, .miss, .mos, .uniLoRA, .loraFA, .deal,
+    .headOnly,
   ]
 
   /// The method that configs call `name`.
@@ -114,6 +115,8 @@ public struct MethodDesign: Sendable {
   public var ranksAreBounded: Bool
   /// What is wrong with numbers that a file gives for a site, so that nothing could be made of them; nil for nothing.
   var flaw: (@Sendable (_ tensors: SiteTensors) -> String?)?
+  /// What the method makes of the adapter that it goes on from (`init_from`), without which it cannot be; nil if it can.
+  public var adoption: (@Sendable (_ tensors: SiteTensors) throws -> [TensorRole: [Float]])?
   /// What AdamW gets in place of a trained tensor's gradient, from the tensors of the first site that uses it; nil for the
   /// gradient.
   var preconditioner: (@Sendable (_ role: TensorRole, _ gradient: [Float], _ tensors: SiteTensors) -> [Float])?

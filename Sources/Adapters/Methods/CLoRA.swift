@@ -3,12 +3,17 @@ import Synchronization
 
 /// What a method adds to the loss for its tensors alone.
 public struct Regulariser: Sendable {
-  /// The penalty of a tensor and its gradient; nil for a tensor without one.
-  public let penalty: @Sendable (_ tensor: AdapterTensor, _ values: [Float]) -> (loss: Double, gradient: [Float])?
+  /// The penalty of a tensor and its gradient; nil for a tensor without one. `site` has the tensors of the first site that
+  /// uses it.
+  public let penalty:
+    @Sendable (_ tensor: AdapterTensor, _ values: [Float], _ site: SiteTensors) -> (loss: Double, gradient: [Float])?
 
   /// A regulariser.
   public init(
-    penalty: @escaping @Sendable (_ tensor: AdapterTensor, _ values: [Float]) -> (loss: Double, gradient: [Float])?
+    penalty:
+      @escaping @Sendable (_ tensor: AdapterTensor, _ values: [Float], _ site: SiteTensors) -> (
+        loss: Double, gradient: [Float]
+      )?
   ) {
     self.penalty = penalty
   }
@@ -36,7 +41,7 @@ extension AdapterMethod {
   public func withCLoRA(_ options: CLoRAOptions) -> AdapterMethod {
     var method = self
     let projections = Projections(options)
-    method.design.regulariser = Regulariser { tensor, values in
+    method.design.regulariser = Regulariser { tensor, values, _ in
       guard tensor.trains, tensor.key.role == .a || tensor.key.role == .b else { return nil }
       let rows = tensor.shape[0], columns = tensor.shape[1], k = options.k
       let isA = tensor.key.role == .a, projection = projections.matrix(rows: isA ? columns : rows)
