@@ -101,7 +101,7 @@ let package = Package(
     .executableTarget(
       name: "swift-peft-bench",
       dependencies: [
-        "Training", "Adapters", "Models", "Tasks", "Tokenizers", "Kernels", "CKernels",
+        "Training", "Adapters", "Models", "Tasks", "Tokenizers", "Metrics", "StrictJSON", "Kernels", "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: swift),

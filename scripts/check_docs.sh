@@ -83,7 +83,13 @@ diff "$work/verbs" "$work/table" >"$work/difference" ||
     line = substr($0, RLENGTH + 1)
     sub(/,$/, "", line)
   }
-  list != "" && line == "]" { if (list == "default") standard = "[" items "]"; else values = items; list = ""; next }
+  list != "" && line == "]" {
+    gsub(/\{, /, "{", items)
+    gsub(/, \}/, "}", items)
+    if (list == "default") standard = "[" items "]"; else values = items
+    list = ""
+    next
+  }
   list != "" {
     if (list == "enum") gsub(/"/, "", line)
     items = items (items == "" ? "" : list == "enum" ? " " : ", ") line

@@ -9,7 +9,7 @@ struct ConfigRule: Sendable {
   let others: [String]
   let problem: @Sendable (RunConfig) -> String?
 
-  static let all = files + options + columns + adapter + merging + methods + additions + selection
+  static let all = files + options + columns + adapter + merging + methods + levels + additions + selection
 
   private static let files = [
     forTask("task.data_dir", with: "task.train_file") { task, config in

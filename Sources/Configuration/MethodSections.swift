@@ -31,8 +31,11 @@ extension Field<AdapterConfig> {
           }
           if let value = option.value(member) {
             values[key] = value
-          } else {
-            problems.add(joined(path, key), line: member.line, "must be \(option.expected), not \(member.shown)")
+          }
+          for fault in option.faults(in: member) {
+            problems.add(
+              joined(path, key) + fault.path, line: fault.node.line,
+              "must be \(fault.expected), not \(fault.node.shown)")
           }
         }
         section.options[name] = values
@@ -50,6 +53,30 @@ extension ConfigRule {
       guard config.adapter.options[name] != nil, config.adapter.strategy != name else { return nil }
       return "only applies to strategy \(name); this run's is \(config.adapter.strategy)"
     }
+  }
+}
+
+extension ConfigRule {
+  /// Ranks that no level of `multi-level` takes. An r that is the default may not have been given.
+  static let levels = [
+    ConfigRule(path: "adapter.r", others: ["adapter.strategy", "adapter.multi-level"]) { config in
+      config.levelsGiveRanks && config.adapter.r != AdapterConfig().r
+        ? "has no effect: every level of multi-level.levels gives its rank" : nil
+    },
+    ConfigRule(path: "adapter.rank_pattern", others: ["adapter.strategy", "adapter.multi-level"]) { config in
+      config.levelsGiveRanks && !(config.adapter.rankPattern ?? []).isEmpty
+        ? "has no effect: every level of multi-level.levels gives its rank" : nil
+    },
+  ]
+}
+
+extension RunConfig {
+  /// Whether the run's strategy is `multi-level` and none of its levels takes r.
+  fileprivate var levelsGiveRanks: Bool {
+    let method = AdapterMethod.multiLevel
+    guard adapter.strategy == method.name else { return false }
+    let values = method.with(adapter.options[method.name] ?? MethodValues()).options
+    return values.levels("levels").allSatisfy { $0.rank != nil }
   }
 }
 

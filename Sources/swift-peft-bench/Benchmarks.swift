@@ -6,8 +6,11 @@ import Foundation
 @main
 struct Benchmarks: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "swift-peft-bench", abstract: "Time training steps, single kernels, decoding or tokenizers.",
-    subcommands: [StepBenchmark.self, KernelBenchmark.self, DecodeBenchmark.self, TokenizerBenchmark.self],
+    commandName: "swift-peft-bench",
+    abstract: "Time training steps, single kernels, decoding or tokenizers; write the page of evidence.",
+    subcommands: [
+      StepBenchmark.self, KernelBenchmark.self, DecodeBenchmark.self, TokenizerBenchmark.self, EvidenceCommand.self,
+    ],
     defaultSubcommand: StepBenchmark.self)
 }
 

@@ -35,6 +35,19 @@ import Testing
       "rasa", [:], Shapes.llama31All, 32, 83_921_024,
       [[28, 4096], [4096, 28], [128, 4096], [4096, 128], [28], [128]]),
     count("rasa", ["k": 1], Shapes.robertaBase, 8, 295_368, [[7, 768], [768, 7], [12, 768], [768, 12], [7], [12]]),
+    count(
+      "msplora", [:], Shapes.robertaBase, 8, 135_168,
+      [[8, 768], [768, 8], [4, 768], [768, 4], [2, 768], [768, 2]]),
+    count(
+      "bslora", [:], Shapes.robertaBase, 8, 159_744,
+      [[8, 768], [768, 8], [4, 768], [768, 4], [2, 768], [768, 2]]),
+    count(
+      "bslora", [:], Shapes.llama2All, 8, 7_991_296,
+      [[8, 11008], [11008, 8], [4, 11008], [11008, 4], [2, 4096], [4096, 2]]),
+    // Σ_types ⌈12/5⌉ · 4 · 1536 + 12 · 8 · 1536.
+    count(
+      "residual", ["k": 5, "group_rank": 4], Shapes.robertaBase, 8, 331_776,
+      [[4, 768], [768, 4], [8, 768], [768, 8]]),
     count("gralora", [:], Shapes.llama32, 32, 9_175_040, [[3072, 32], [64, 1536]]),
     count("vb-lora", [:], Shapes.llama32, 4, 1_212_416, [[256, 256], [48, 256], [48, 256]]),
     count("miss", [:], Shapes.llama32, 64, 7_340_032, [[64, 3072]]),
@@ -55,6 +68,15 @@ import Testing
     let table = try SiteTable(sites: count.sites, method: AdapterMethod.named(count.method).with(values), r: count.r)
     #expect(table.parameterCount == count.count)
     #expect(table.keys(ofSiteAt: 0).map(table.shape) == count.shapes)
+  }
+
+  /// A diagonal more for each of 24 maps.
+  @Test func residualDiagonals() throws {
+    var values = MethodValues()
+    (values["k"], values["group_rank"], values["diagonal"]) = (5, 4, true)
+    let table = try SiteTable(sites: Shapes.robertaBase, method: AdapterMethod.residual.with(values), r: 8)
+    #expect(table.parameterCount == 331_776 + 24 * 768)
+    #expect(table.keys(ofSiteAt: 0).map(table.shape) == [[4, 768], [768, 4], [8, 768], [768, 8], [768]])
   }
 
   /// The file of a run holds what cannot be drawn again: PEFT's of d = 256 has 1,152 bytes.

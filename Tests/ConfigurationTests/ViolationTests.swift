@@ -174,6 +174,40 @@ import Testing
     #expect(refusal(text) == "run.json:4: adapter.aslora.\(problem)")
   }
 
+  @Test(arguments: [
+    (
+      #""multi-level": {"levels": []}"#,
+      "multi-level.levels: must be a list of levels, each with scope, rank and, for blocks and groups, k, "
+        + "not an empty list"
+    ),
+    (
+      #""multi-level": {"levels": [{"scope": "map"}, {"scope": "maps"}]}"#,
+      #"multi-level.levels[1].scope: must be one of model, type, blocks, groups, layer, map, not "maps""#
+    ),
+    (
+      #""multi-level": {"levels": [{"scope": "groups"}]}"#,
+      "multi-level.levels[0].k: must be a whole number of at least 2, not null"
+    ),
+    (
+      #""r": 4, "multi-level": {"levels": [{"scope": "map", "rank": 2}]}"#,
+      "r: has no effect: every level of multi-level.levels gives its rank"
+    ),
+    (
+      #""rank_pattern": {"query": 2}, "multi-level": {"levels": [{"scope": "map", "rank": 2}]}"#,
+      "rank_pattern: has no effect: every level of multi-level.levels gives its rank"
+    ),
+  ])
+  func levelsAreReadStrictly(fields: String, problem: String) {
+    let text = config(adapter: "\"strategy\": \"multi-level\", \(fields)")
+    #expect(refusal(text) == "run.json:4: adapter.\(problem)")
+  }
+
+  @Test func levelsMayTakeR() {
+    #expect(refusal(config(adapter: #""strategy": "multi-level", "r": 4"#)) == nil)
+    let levels = #"{"levels": [{"scope": "map", "rank": 2}, {"scope": "type"}]}"#
+    #expect(refusal(config(adapter: "\"strategy\": \"multi-level\", \"r\": 4, \"multi-level\": \(levels)")) == nil)
+  }
+
   @Test func everyViolationIsReportedAtOnceInFileOrder() {
     let text = """
       {

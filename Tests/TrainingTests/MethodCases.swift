@@ -22,6 +22,7 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
   private static let sizes = [
     "aslora": #""r": 4, "aslora": {"start_step": 1, "merge_interval": 2, "num_merges": 1}"#,
     "vera": #""r": 6"#, "rasa": #""r": 4, "rasa": {"k": 1}"#,
+    "msplora": #""r": 8, "msplora": {"blocks": 2}"#,
     "vb-lora": #""r": 2, "vb-lora": {"num_vectors": 6, "vector_length": 8}"#,
     "mos": #""r": 4, "mos": {"chunks": 4}"#, "uni-lora": #""r": 2, "uni-lora": {"theta_d_length": 200}"#,
     "rosa": #""r": 4, "rosa": {"d": 0.05, "warmup_steps": 2}"#,
@@ -35,6 +36,13 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
       "vera without its projection", #""strategy": "vera", "r": 6, "vera": {"save_projection": false}"#),
     MethodCase(
       "gralora with hybrid_r", #""strategy": "gralora", "r": 4, "gralora": {"k": 4, "hybrid_r": 2}"#),
+    MethodCase(
+      "multi-level with every scope",
+      #""strategy": "multi-level", "r": 4, "multi-level": {"levels": [{"scope": "model"}, {"scope": "type", "rank": 3}, "#
+        + #"{"scope": "blocks", "k": 2, "rank": 2, "alpha": 6}, {"scope": "groups", "k": 2, "rank": 1}, "#
+        + #"{"scope": "layer", "rank": 2}, {"scope": "map", "rank": 1}]}"#),
+    MethodCase("bslora with use_dora", #""strategy": "bslora", "r": 4, "use_dora": true"#),
+    MethodCase("residual with diagonal", #""strategy": "residual", "r": 4, "residual": {"diagonal": true}"#),
     MethodCase("lora with use_dora", #""strategy": "lora", "r": 4, "use_dora": true"#),
     MethodCase(
       "aslora with use_dora", #""strategy": "aslora", "use_dora": true, \#(sizes["aslora"] ?? "")"#),

@@ -70,7 +70,7 @@ import Testing
   private func slope(
     of state: TrainableState, _ key: TensorKey, along unit: [Double], _ items: [EncodedDataset.Item], _ engine: Engine
   ) -> Double {
-    let step = 4e-3
+    let step = 1e-3
     func loss(_ sign: Double) -> Double {
       var moved = state
       moved[key] = zip(state[key], unit).map { Float(Double($0) + sign * step * $1) }

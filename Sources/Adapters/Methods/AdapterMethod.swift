@@ -84,7 +84,7 @@ extension AdapterMethod {
   /// Every method, in the order of tables and help texts.
   public static let all: [AdapterMethod] = [
     .lora, .shareA, .shareB, .shareAB, .shareAQKV, .shareBQKV, .shareABQKV, .aslora, .vera, .tiedLoRA, .loraXS, .rasa,
-    .gralora, .rosa, .vbLoRA, .miss, .mos, .uniLoRA, .loraFA, .headOnly,
+    .multiLevel, .mspLoRA, .bsLoRA, .residual, .gralora, .rosa, .vbLoRA, .miss, .mos, .uniLoRA, .loraFA, .headOnly,
   ]
 
   /// The method that configs call `name`.
@@ -174,6 +174,16 @@ public struct AdaptedMaps: Sendable {
 
   /// How many layers have an adapted map of the site's module type.
   public func layerCount(of site: Site) -> Int { layers[site.module]?.count ?? 0 }
+
+  /// Those layers, ascending.
+  func layers(of site: Site) -> [Int] { layers[site.module] ?? [] }
+
+  /// The longest input and the longest output in a layer.
+  func largestSizes(inLayer layer: Int) -> (inFeatures: Int, outFeatures: Int) {
+    sites.reduce((0, 0)) { largest, site in
+      site.layer == layer ? (max(largest.0, site.inFeatures), max(largest.1, site.outFeatures)) : largest
+    }
+  }
 
   /// The place of the site's layer among those, from 0.
   public func layerIndex(of site: Site) -> Int { layers[site.module]?.firstIndex(of: site.layer) ?? 0 }

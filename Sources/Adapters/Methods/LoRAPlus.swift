@@ -7,7 +7,7 @@ extension AdapterMethod {
     method.design.tensors = { site, rank, maps in
       tensors(site, rank, maps).map { tensor in
         var tensor = tensor
-        if tensor.key.role == .b || tensor.shape.count == 1 { tensor.rateFactor *= ratio }
+        if tensor.key.role.fileName.hasPrefix("lora_B") || tensor.shape.count == 1 { tensor.rateFactor *= ratio }
         return tensor
       }
     }

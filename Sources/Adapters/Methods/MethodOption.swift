@@ -16,6 +16,8 @@ public struct MethodOption: Sendable {
     case truth
     /// One of these texts.
     case choice([String])
+    /// Levels of sharing.
+    case levels
   }
 
   /// The key.
@@ -46,6 +48,7 @@ public struct MethodOption: Sendable {
     case .share: what = "a number above 0 and below 1"
     case .truth: what = "true or false"
     case .choice(let names): what = "one of \(names.joined(separator: ", "))"
+    case .levels: what = SharingLevel.expectedList
     }
     return fallback == .null ? what + " or null" : what
   }
@@ -63,7 +66,31 @@ public struct MethodOption: Sendable {
     case .share: return node.number.flatMap { $0 > 0 && $0 < 1 ? plain($0) : nil }
     case .truth: return node.bool.map { .bool($0) }
     case .choice(let names): return node.string.flatMap { names.contains($0) ? .string($0) : nil }
+    case .levels:
+      let (levels, faults) = SharingLevel.read(node)
+      return faults.isEmpty ? .list(levels.map(\.json)) : nil
     }
+  }
+
+  /// Something within a value that is wrong.
+  public struct Fault: Sendable {
+    /// Where in the value: `[1].rank`; empty for all of it.
+    public let path: String
+    /// What stands there.
+    public let node: JSONNode
+    /// What must stand there, to complete the sentence "must be …".
+    public let expected: String
+
+    init(_ path: String, _ node: JSONNode, _ expected: String) {
+      (self.path, self.node, self.expected) = (path, node, expected)
+    }
+  }
+
+  /// Everything that is wrong with the value in `node`.
+  public func faults(in node: JSONNode) -> [Fault] {
+    if value(node) != nil { return [] }
+    if case .levels = kind { return SharingLevel.read(node).faults }
+    return [Fault("", node, expected)]
   }
 
   /// The values, as a JSON Schema.
@@ -76,6 +103,7 @@ public struct MethodOption: Sendable {
     case .share: ["type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1]
     case .truth: ["type": "boolean"]
     case .choice(let names): ["enum": .strings(names)]
+    case .levels: SharingLevel.schema
     }
   }
 }
@@ -112,6 +140,11 @@ public struct MethodValues: Sendable, Equatable {
   public func truth(_ key: String) -> Bool { JSONNode(self[key] ?? .null).bool ?? false }
   /// A text; empty for null.
   public func text(_ key: String) -> String { JSONNode(self[key] ?? .null).string ?? "" }
+
+  /// A whole number that need not be given; nil for null.
+  func size(_ key: String) -> Int? { self[key].flatMap { JSONNode($0).integer } }
+  /// Levels of sharing.
+  public func levels(_ key: String) -> [SharingLevel] { SharingLevel.read(JSONNode(self[key] ?? .null)).levels }
 
   /// These values with those of `other` in their places; keys that only `other` has are left out.
   func replacing(_ other: MethodValues) -> MethodValues {

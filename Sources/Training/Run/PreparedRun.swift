@@ -255,7 +255,8 @@ extension LabelSpace {
 extension PreparedRun {
   /// Notes for the user about what has been read of the model and its tokenizer.
   public var notices: [String] {
-    ((try? network().notices) ?? []) + rotaryNotices + wordNotices + magnitudeNotices + ((try? tokenizer().notes) ?? [])
+    ((try? network().notices) ?? []) + methodNotices + rotaryNotices + wordNotices + magnitudeNotices
+      + ((try? tokenizer().notes) ?? [])
   }
 
   /// A note where PEFT computes something else.
@@ -265,6 +266,14 @@ extension PreparedRun {
       "adapter.use_dora with lora_dropout: dropout acts on the inputs of A, as without use_dora; PEFT also drops inputs of "
         + "the frozen weight, in the part of its product by which the magnitudes differ from its norms"
     ]
+  }
+
+  /// A note where the config gives an alpha that the method has no use for.
+  private var methodNotices: [String] {
+    guard case .fixed(let scale) = method.design.scale, config.adapter.loraAlpha != AdapterConfig().loraAlpha else {
+      return []
+    }
+    return ["adapter.lora_alpha has no effect: \(method.name) scales by \(scale == 1 ? "1" : "\(scale)")"]
   }
 
   /// A note where words look to the model as if nothing stood before them.

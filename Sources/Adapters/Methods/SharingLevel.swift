@@ -1,0 +1,155 @@
+import Diagnostics
+import Models
+import StrictJSON
+
+/// One pair of A and B among several that are added up at a map, with the maps that share it.
+///
+/// In configs `{"scope": "blocks", "k": 3, "rank": 4, "alpha": 8}`.
+public struct SharingLevel: Sendable, Equatable {
+  /// Which maps share a pair.
+  public enum Scope: String, Sendable, CaseIterable {
+    /// All maps of the model.
+    case model
+    /// The maps of a module type, over the stack.
+    case type
+    /// Those in one of k blocks of neighbouring layers, as equal as they can be.
+    case blocks
+    /// Those in k neighbouring layers.
+    case groups
+    /// All maps of a layer.
+    case layer
+    /// The map alone.
+    case map
+
+    /// Whether there is a k.
+    var hasSize: Bool { self == .blocks || self == .groups }
+  }
+
+  /// Which maps share it.
+  public let scope: Scope
+  /// k of blocks and groups; 1 for others.
+  public let k: Int
+  /// The rank; nil for r.
+  public let rank: Int?
+  /// alpha; nil for the run's.
+  public let alpha: Double?
+
+  /// A level.
+  public init(_ scope: Scope, k: Int = 1, rank: Int? = nil, alpha: Double? = nil) {
+    (self.scope, self.k, self.rank, self.alpha) = (scope, k, rank, alpha)
+  }
+
+  /// A and B of the level for a site, [rank, longest input of those that share it] and likewise.
+  func tensors(_ number: Int, _ site: Site, rank: Int, _ maps: AdaptedMaps) -> [AdapterTensor] {
+    let (a, b) = (Self.a(number), Self.b(number))
+    func pair(_ key: (TensorRole) -> TensorKey, _ inputs: Int, _ outputs: Int) -> [AdapterTensor] {
+      [
+        AdapterTensor(key(a), shape: [rank, inputs], start: .kaimingUniform),
+        AdapterTensor(key(b), shape: [outputs, rank], start: .zeros),
+      ]
+    }
+    switch scope {
+    case .model: return pair({ .ofAllModules($0) }, maps.largestIn, maps.largestOut)
+    case .layer:
+      let sizes = maps.largestSizes(inLayer: site.layer)
+      return pair({ .ofAllModules($0, layer: site.layer) }, sizes.inFeatures, sizes.outFeatures)
+    case .type, .blocks, .groups, .map:
+      let layer = namingLayer(site, maps)
+      return pair(
+        { TensorKey(role: $0, module: site.module, layer: layer) }, site.inFeatures, site.outFeatures)
+    }
+  }
+
+  /// The highest layer of those that share it within a module type; nil for the whole stack.
+  private func namingLayer(_ site: Site, _ maps: AdaptedMaps) -> Int? {
+    let layers = maps.layers(of: site), index = maps.layerIndex(of: site)
+    switch scope {
+    case .model, .type: return nil
+    case .layer, .map: return site.layer
+    case .groups: return layers[min((index / k + 1) * k, layers.count) - 1]
+    case .blocks:
+      // Block j has the layers i with ⌊i · k / L⌋ = j; the next one begins at ⌈(j + 1) · L / k⌉.
+      let block = index * k / layers.count
+      return layers[((block + 1) * layers.count + k - 1) / k - 1]
+    }
+  }
+
+  /// What does not fit a map.
+  func misfit(_ number: Int, _ site: Site, rank: Int, _ maps: AdaptedMaps) -> String? {
+    let smaller = min(site.inFeatures, site.outFeatures)
+    if rank < 1 { return "level \(number), \"\(scope.rawValue)\", has no rank left" }
+    if rank > smaller { return "rank \(rank) of level \(number) is above the smaller dimension \(smaller)" }
+    let layers = maps.layerCount(of: site)
+    return scope.hasSize && k > layers ? "k = \(k) of level \(number) is above the \(layers) adapted layers" : nil
+  }
+
+  /// The role of the A of the level with this number, from 1.
+  static func a(_ number: Int) -> TensorRole { TensorRole("A\(number)") }
+  /// The role of its B.
+  static func b(_ number: Int) -> TensorRole { TensorRole("B\(number)") }
+}
+
+// MARK: - In configs
+
+extension SharingLevel {
+  /// What a list of levels must be.
+  static let expectedList = "a list of levels, each with scope, rank and, for blocks and groups, k"
+
+  /// The levels of a list, and what is wrong with it.
+  static func read(_ node: JSONNode) -> (levels: [SharingLevel], faults: [MethodOption.Fault]) {
+    guard let list = node.array, !list.isEmpty else { return ([], [MethodOption.Fault("", node, expectedList)]) }
+    var faults: [MethodOption.Fault] = []
+    let levels = list.enumerated().compactMap { read($1, "[\($0)]", &faults) }
+    return (levels, faults)
+  }
+
+  private static func read(_ node: JSONNode, _ path: String, _ faults: inout [MethodOption.Fault]) -> SharingLevel? {
+    guard let object = node.object, object.keys.allSatisfy({ ["scope", "k", "rank", "alpha"].contains($0) }) else {
+      faults.append(MethodOption.Fault(path, node, "an object with scope, k, rank and alpha, and no other key"))
+      return nil
+    }
+    func fault<Value>(_ key: String, _ expected: String) -> Value? {
+      faults.append(MethodOption.Fault("\(path).\(key)", object[key] ?? JSONNode(.null, line: node.line), expected))
+      return nil
+    }
+    func given(_ key: String) -> JSONNode? { object[key].flatMap { $0.isNull ? nil : $0 } }
+    let scopes = Scope.allCases.map(\.rawValue).joined(separator: ", ")
+    guard let scope = object["scope"]?.string.flatMap(Scope.init) else { return fault("scope", "one of \(scopes)") }
+    let k = scope.hasSize ? size(given("k"), in: 2...MethodOption.most) : 1
+    if k == nil { return fault("k", "a whole number of at least 2") }
+    if !scope.hasSize, given("k") != nil { return fault("k", "left out for scope \"\(scope.rawValue)\"") }
+    let rank = given("rank"), alpha = given("alpha")
+    if rank != nil, size(rank, in: 1...MethodOption.most) == nil {
+      return fault("rank", "a whole number of at least 1 or null")
+    }
+    if let alpha, !(alpha.number.map { $0 > 0 } ?? false) { return fault("alpha", "a number above 0 or null") }
+    return SharingLevel(scope, k: k ?? 1, rank: rank?.integer, alpha: alpha?.number)
+  }
+
+  private static func size(_ node: JSONNode?, in range: ClosedRange<Int>) -> Int? {
+    node?.integer.flatMap { range.contains($0) ? $0 : nil }
+  }
+
+  /// The level in the one way that files have it.
+  var json: JSONValue {
+    var members: [(String, JSONValue)] = [("scope", .string(scope.rawValue))]
+    if scope.hasSize { members.append(("k", .integer(k))) }
+    if let rank { members.append(("rank", .integer(rank))) }
+    if let alpha { members.append(("alpha", plain(alpha))) }
+    return .members(members)
+  }
+
+  /// Lists of levels, as a JSON Schema.
+  static let schema: JSONValue = [
+    "type": "array", "minItems": 1,
+    "items": [
+      "type": "object", "required": ["scope"], "additionalProperties": false,
+      "properties": [
+        "scope": ["enum": .strings(Scope.allCases.map(\.rawValue))],
+        "k": ["type": ["integer", "null"], "minimum": 2],
+        "rank": ["type": ["integer", "null"], "minimum": 1],
+        "alpha": ["type": ["number", "null"], "exclusiveMinimum": 0],
+      ],
+    ],
+  ]
+}

@@ -1,0 +1,131 @@
+import Foundation
+import Metrics
+
+/// docs/evidence.md, made of the runs.
+struct EvidencePage {
+  let evidence: Evidence
+  /// The hand-written answers.
+  let answers: String
+  /// The arm that the others are compared with.
+  private let baseline = "lora"
+
+  var text: String {
+    let runs = evidence.runs, hours = runs.reduce(0) { $0 + $1.seconds } / 3600
+    let cpus = Set(runs.map(\.cpu)).sorted().joined(separator: ", "), programs = Set(runs.map(\.program)).count
+    return """
+      # Evidence
+
+      This page is made by `swift-peft-bench evidence` from the runs in `docs/evidence/runs`, one small JSON each, in the form of
+      PEFT's `method_comparison`. `scripts/evidence.sh PROGRAM MODEL GLUE_DIR` makes those that are missing.
+
+      \(answers.trimmingCharacters(in: .whitespacesAndNewlines))
+
+      ## Protocol
+
+      all-MiniLM-L6-v2, query and value, bfloat16, alpha 16; `docs/evidence/plan.json` has every setting. The development set of a
+      task is split once into two halves. By the first half each arm's learning rate (one of \(list(evidence.plan.learningRates)),
+      the best mean of \(evidence.plan.rateTasks.joined(separator: " and ")), seed \(evidence.plan.rateSeed)) and the epoch of each
+      run are chosen; the second half is scored once, and is what is shown. Intervals are 95 % percentile bootstraps over the
+      seeds, of all samples with replacement. p is that of the paired t-test against `\(baseline)` over the seeds, and beside it with
+      Holm's correction over the arms of the table. A shared matrix gets the sum of its layers' gradients, so that equal rates
+      are not equal steps: hence a rate for each arm.
+
+      \(runs.count) runs, \(fixed(hours)) hours of training, on: \(cpus.isEmpty ? "nothing yet" : cpus); \
+      \(programs) build\(programs == 1 ? "" : "s") of the program. Seconds are those of a machine that was busy with other work.
+
+      \(evidence.plan.groups.map(section).joined(separator: "\n"))
+      \(merges)
+      """
+  }
+
+  private func list(_ numbers: [Double]) -> String { numbers.map { String(format: "%g", $0) }.joined(separator: ", ") }
+
+  private func section(_ group: EvidencePlan.Group) -> String {
+    let (missing, all) = evidence.missing(group)
+    let state = missing == 0 ? "All \(all) runs are there." : "**\(missing) of \(all) runs are missing.**"
+    let tables = group.tasks.map { table($0, group) }.joined(separator: "\n")
+    return "## \(group.name.capitalized)\n\n\(state)\n\n\(tables)"
+  }
+
+  private func table(_ task: String, _ group: EvidencePlan.Group) -> String {
+    let baselineRuns = evidence.runs(of: baseline, on: task, seeds: group.seeds)
+    let rows = group.arms.compactMap { arm -> Row? in
+      let runs = evidence.runs(of: arm, on: task, seeds: group.seeds)
+      return runs.isEmpty ? nil : Row(arm, runs, against: arm == baseline ? [:] : baselineRuns)
+    }
+    guard let metric = rows.first?.metric else { return "" }
+    let tested = rows.indices.filter { rows[$0].p != nil }
+    let corrected = PairedStatistics.holm(tested.compactMap { rows[$0].p })
+    let holm = Dictionary(uniqueKeysWithValues: zip(tested, corrected))
+    let body = rows.enumerated().map { index, row in row.line(rate: evidence.rate(of: row.arm), holm: holm[index]) }
+    return """
+      ### \(task), \(metric)
+
+      | arm | adapter numbers | file bytes | rate | seeds | mean | interval | less LoRA | p | Holm |
+      | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: |
+      \(body.joined(separator: "\n"))
+
+      ![\(metric) of \(task) against the adapter's numbers](evidence/\(task)-\(group.name).svg)
+
+      """
+  }
+
+  /// When ASLoRA merged which groups, of the runs of the first seed.
+  private var merges: String {
+    let merging = evidence.runs.filter { !$0.merges.isEmpty && $0.seed == evidence.plan.rateSeed }
+      .filter { $0.rate == evidence.rate(of: $0.arm) }
+    guard !merging.isEmpty else { return "" }
+    let rows = merging.map { run in
+      let steps = Dictionary(grouping: run.merges, by: \.step).sorted { $0.key < $1.key }
+      let text = steps.map { step, merges in
+        "\(step): " + merges.map { "\($0.lower)→\($0.upper)" }.joined(separator: ", ")
+      }
+      return "| \(run.arm) | \(run.task) | \(text.joined(separator: "; ")) |"
+    }
+    return """
+      ## Merges
+
+      The step of each merge, and which group took which B, query before value; seed \(evidence.plan.rateSeed).
+
+      | arm | task | merges |
+      | --- | --- | --- |
+      \(rows.joined(separator: "\n"))
+
+      """
+  }
+}
+
+/// An arm on a task.
+private struct Row {
+  let arm: String
+  let metric: String
+  /// The p-value against the baseline, if there are pairs.
+  let p: Double?
+  private let runs: [EvidenceRun]
+  private let difference: Double?
+
+  init(_ arm: String, _ runs: [Int: EvidenceRun], against baseline: [Int: EvidenceRun]) {
+    self.arm = arm
+    self.runs = runs.sorted { $0.key < $1.key }.map(\.value)
+    metric = self.runs.first?.metric ?? ""
+    let differences = runs.keys.sorted().compactMap { seed in
+      baseline[seed].flatMap { base in runs[seed].map { $0.reportScore - base.reportScore } }
+    }
+    difference = PairedStatistics.mean(differences)
+    p = PairedStatistics.tTest(differences)
+  }
+
+  func line(rate: Double?, holm: Double?) -> String {
+    let scores = runs.map(\.reportScore)
+    func shown(_ value: Double?, _ digits: Int) -> String { value.map { fixed($0, digits) } ?? "" }
+    let interval = PairedStatistics.bootstrapInterval(scores)
+    let ends = interval.map { fixed($0.lowerBound, 4) + " … " + fixed($0.upperBound, 4) } ?? ""
+    var cells = [arm]
+    cells.append(runs.first.map { String($0.adapterParameters) } ?? "")
+    cells.append(runs.first.map { String($0.fileSize) } ?? "")
+    cells.append(rate.map { String(format: "%g", $0) } ?? "")
+    cells.append(String(scores.count))
+    cells += [shown(PairedStatistics.mean(scores), 4), ends, shown(difference, 4), shown(p, 3), shown(holm, 3)]
+    return "| " + cells.joined(separator: " | ") + " |"
+  }
+}
