@@ -188,7 +188,7 @@ def decayed(tuned):
     """As transformers' Trainer chooses: all but biases and norms, so vectors too."""
     names = [r"bias", r"layernorm", r"rmsnorm", r"(?:^|\.)norm(?:$|\.)", r"_norm(?:$|\.)"]
     decaying = set(get_parameter_names(tuned, [nn.LayerNorm], names))
-    return {file_name(path) for path, parameter in tuned.named_parameters() if parameter.requires_grad and path in decaying}
+    return {file_name(path) for path, value in tuned.named_parameters() if value.requires_grad and path in decaying}
 
 
 def optimizer_for(run, tuned, settings):
@@ -202,13 +202,14 @@ def optimizer_for(run, tuned, settings):
         return create_lorafa_optimizer(
             tuned, r=settings["r"], lora_alpha=settings["lora_alpha"], lr=rate, weight_decay=decay)
     parameters, decaying = trained(tuned), decayed(tuned)
-    groups = [([p for n, p in parameters.items() if (n in decaying) == with_decay], with_decay) for with_decay in (True, False)]
+    groups = [([p for n, p in parameters.items() if (n in decaying) == with_decay], with_decay)
+              for with_decay in (True, False)]
     return torch.optim.AdamW([{"params": group, "weight_decay": decay if with_decay else 0.0}
                               for group, with_decay in groups if group], lr=rate, **adam)
 
 
 def parameters_of(optimizer, parameters):
-    """What the optimiser does with each trained tensor: its rate, as a multiple of learning_rate, and its decay."""
+    """What the optimiser does with each trained tensor: its learning rate and its decay."""
     groups = [(group, p) for group in optimizer.param_groups for p in group["params"]]
     found = {}
     for name, parameter in parameters.items():
@@ -350,7 +351,8 @@ def write_run(golden, model, name):
     write_lines(folder / "run.json", done.record)
     write_tensors(folder / "gradients.safetensors", done.gradients)
     if RUNS[name].optimizer == "lorafa":
-        write_tensors(folder / "projected.safetensors", projected(build(name, model, settings, torch.float64), done.gradients))
+        start = build(name, model, settings, torch.float64)
+        write_tensors(folder / "projected.safetensors", projected(start, done.gradients))
     if RUNS[name].optimizer != "adamw" or RUNS[name].converted:
         write_tensors(folder / "final.safetensors", {n: p.float() for n, p in trained(done.tuned).items()})
     stored = load_file(folder / "adapter_model.safetensors")
@@ -361,8 +363,9 @@ def write_run(golden, model, name):
     zero = [n for n, g in done.gradients.items() if not g.any()]
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     losses = done.record["losses"]
-    print(f"{model:14} {name:16} loss {losses[0]:.4f} -> {losses[-1]:.4f}  norms {min(done.record['grad_norms']):.3f}.."
-          f"{max(done.record['grad_norms']):.3f}  float32 apart {apart:.1e}  reloaded {reloading:.1e}  {size} bytes  zero gradients {len(zero)}", flush=True)
+    norms = done.record["grad_norms"]
+    print(f"{model:14} {name:16} loss {losses[0]:.4f} -> {losses[-1]:.4f}  norms {min(norms):.3f}..{max(norms):.3f}  "
+          f"float32 apart {apart:.1e}  reloaded {reloading:.1e}  {size} bytes  zero gradients {len(zero)}", flush=True)
     if apart > (1e-4 if RUNS[name].optimizer == "lorafa" else 2e-5):      # whose products are bfloat16 for float32 models
         raise ValueError(f"{model}/{name}: float32's losses lie {apart} apart")
 
