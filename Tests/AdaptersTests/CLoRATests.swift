@@ -40,7 +40,8 @@ import Testing
     let vector = AdapterTensor(TensorKey(role: TensorRole("d"), module: "m", layer: 0), shape: [4], start: .zeros)
     #expect(regulariser.penalty(vector, [1, 2, 3, 4], self.site) == nil)
     let site = queryValue(layers: 1, hidden: 4)[0]
-    #expect(regulariser.penalty(.a(site, 2, layer: nil, trains: false), [Float](repeating: 1, count: 8), self.site) == nil)
+    #expect(
+      regulariser.penalty(.a(site, 2, layer: nil, trains: false), [Float](repeating: 1, count: 8), self.site) == nil)
   }
 
   @Test func methodsWithoutAAndBAreRefused() throws {
