@@ -5,6 +5,7 @@ import Configuration
 import Foundation
 import Kernels
 import Models
+import StrictJSON
 import Tasks
 import Training
 
@@ -39,6 +40,8 @@ struct StepBenchmark: ParsableCommand {
   @Option(help: "Tokens per sequence, or their upper limit.") var length = 128
   @Option(help: "A file with one sequence length per line, used in order.") var lengths: String?
   @Option(help: "How A and B are shared.") var strategy = "lora"
+  @Option(name: .customLong("r"), help: "The rank; alpha is twice as much.") var rank = 8
+  @Option(help: "Options of the strategy, as JSON: {\"k\": 4}.") var options = "{}"
   @Flag(help: "Magnitudes on the products (DoRA).") var useDora = false
   @Option(help: "float32 or bfloat16.") var precision = Precision.float32
   @Flag(help: "Recompute activations in the backward pass.") var gradientCheckpointing = false
@@ -55,9 +58,13 @@ struct StepBenchmark: ParsableCommand {
       path: directory.path, config: config, labels: 2, philox: philox, precision: precision)
     var additions = MethodAdditions()
     additions.usesDoRA = useDora
+    let object = try JSONParser.parse(options)
+    var values = MethodValues()
+    for key in object.object?.keys ?? [] { values[key] = object[key]?.value }
+    let method = try AdapterMethod.named(strategy).with(values).with(additions), alpha = Double(2 * rank)
     let table = try SiteTable(
-      sites: TargetSelection(["query", "value"]).select(from: geometry.sites),
-      method: AdapterMethod.named(strategy).with(additions), r: 8, scale: 2)
+      sites: TargetSelection(["query", "value"]).select(from: geometry.sites), method: method, r: rank,
+      scale: method.design.scale.value(alpha: alpha, rank: rank, useRSLoRA: false), alpha: alpha)
     let weights =
       try table.method.needsWeights
       ? BaseWeights(geometry.checkpoint(directory.path), geometry, sites: table.sites, philox: philox) : nil
