@@ -108,26 +108,31 @@ extension SharingLevel {
       faults.append(MethodOption.Fault(path, node, "an object with scope, k, rank and alpha, and no other key"))
       return nil
     }
-    func fault<Value>(_ key: String, _ expected: String) -> Value? {
-      faults.append(MethodOption.Fault("\(path).\(key)", object[key] ?? JSONNode(.null, line: node.line), expected))
+    func given(_ key: String) -> JSONNode { object[key] ?? JSONNode(.null, line: node.line) }
+    let scope = given("scope").string.flatMap(Scope.init)
+    let k = given("k"), rank = given("rank"), alpha = given("alpha")
+    var problem: (key: String, expected: String)?
+    if scope == nil {
+      problem = ("scope", "one of \(Scope.allCases.map(\.rawValue).joined(separator: ", "))")
+    } else if scope?.hasSize == true, !isSize(k, atLeast: 2) {
+      problem = ("k", "a whole number of at least 2")
+    } else if scope?.hasSize == false, !k.isNull {
+      problem = ("k", "left out for scope \"\(scope?.rawValue ?? "")\"")
+    } else if !rank.isNull, !isSize(rank, atLeast: 1) {
+      problem = ("rank", "a whole number of at least 1 or null")
+    } else if !alpha.isNull, (alpha.number ?? 0) <= 0 {
+      problem = ("alpha", "a number above 0 or null")
+    }
+    if let problem {
+      faults.append(MethodOption.Fault("\(path).\(problem.key)", given(problem.key), problem.expected))
       return nil
     }
-    func given(_ key: String) -> JSONNode? { object[key].flatMap { $0.isNull ? nil : $0 } }
-    let scopes = Scope.allCases.map(\.rawValue).joined(separator: ", ")
-    guard let scope = object["scope"]?.string.flatMap(Scope.init) else { return fault("scope", "one of \(scopes)") }
-    let k = scope.hasSize ? size(given("k"), in: 2...MethodOption.most) : 1
-    if k == nil { return fault("k", "a whole number of at least 2") }
-    if !scope.hasSize, given("k") != nil { return fault("k", "left out for scope \"\(scope.rawValue)\"") }
-    let rank = given("rank"), alpha = given("alpha")
-    if rank != nil, size(rank, in: 1...MethodOption.most) == nil {
-      return fault("rank", "a whole number of at least 1 or null")
-    }
-    if let alpha, !(alpha.number.map { $0 > 0 } ?? false) { return fault("alpha", "a number above 0 or null") }
-    return SharingLevel(scope, k: k ?? 1, rank: rank?.integer, alpha: alpha?.number)
+    return scope.map { SharingLevel($0, k: k.integer ?? 1, rank: rank.integer, alpha: alpha.number) }
   }
 
-  private static func size(_ node: JSONNode?, in range: ClosedRange<Int>) -> Int? {
-    node?.integer.flatMap { range.contains($0) ? $0 : nil }
+  private static func isSize(_ node: JSONNode, atLeast least: Int) -> Bool {
+    guard let number = node.integer else { return false }
+    return (least...MethodOption.most).contains(number)
   }
 
   /// The level in the one way that files have it.
