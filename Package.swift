@@ -158,7 +158,8 @@ let package = Package(
     tests(
       "CommandLineTests",
       [
-        "swift-peft", "Configuration", "Diagnostics", "Models", "Tasks", "StrictJSON", "RunStore", "Metrics",
+        "swift-peft", "Configuration", "Adapters", "Diagnostics", "Models", "Tasks", "StrictJSON", "RunStore",
+        "Metrics",
         "Checkpoints", "Kernels",
       ], golden: true),
   ],

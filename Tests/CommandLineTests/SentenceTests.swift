@@ -1,3 +1,4 @@
+import Adapters
 import Foundation
 import RunStore
 import Testing
@@ -24,8 +25,8 @@ import Testing
     ("compare-params model --set adapter.r=4", "--set needs a run config; model is a model"),
     (
       "compare-params model --strategies shar-a",
-      "--strategies: unknown strategy \"shar-a\", did you mean \"share-a\"? (one of lora, share-a, share-b, share-ab, "
-        + "share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none)"
+      "--strategies: unknown strategy \"shar-a\", did you mean \"share-a\"? (one of "
+        + AdapterMethod.all.map(\.name).joined(separator: ", ") + ")"
     ),
     ("generate model --top-k=-1", "--top-k must be at least 0, not -1"),
     (
@@ -130,7 +131,7 @@ import Testing
     try expect(
       sandbox, ["init", "model", "data", "--task", "causal-lm"],
       "data: texts with labels, and task causal-lm \(decoder)", status: 65)
-    let names = "lora, share-a, share-b, share-ab, share-a-qkv, share-b-qkv, share-ab-qkv, aslora, none"
+    let names = AdapterMethod.all.map(\.name).joined(separator: ", ")
     try expect(
       sandbox, ["init", "model", "data", "--strategy", "loora"], "--strategy: must be one of \(names), not loora")
   }

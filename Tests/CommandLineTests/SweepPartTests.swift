@@ -343,7 +343,9 @@ import Testing
       + "process takes runs of its own"
     for flags in [[], ["--plan"], ["--only", "0"], ["--collect"], ["--slurm"], ["--dry-run"]] {
       let refused = try launcher.run(ranks: 2, ["sweep", "sweep.json"] + flags, in: sandbox)
-      #expect(refused.status == 64 && refused.out.isEmpty, "\(flags): \(refused.out)")
+      // MPICH's launcher may report the end of a process there, between lines of "=".
+      let own = refused.out.split(separator: "\n").filter { !$0.hasPrefix("=") }
+      #expect(refused.status == 64 && own.isEmpty, "\(flags): \(refused.out)")
       let lines = refused.errorLines.filter { $0.hasPrefix("swift-peft: ") }.map(String.init)
       #expect(lines == [line], "\(flags): \(refused.err)")
     }

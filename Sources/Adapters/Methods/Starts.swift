@@ -13,7 +13,9 @@ extension AdapterMethod {
   static let firstB = TensorRole("B0")
 
   /// Whether another start can be given to it: its tensors are A and B, which it starts itself in no way of its own.
-  public var takesStarts: Bool { hasAdapters && form == nil && design.start == nil && design.preconditioner == nil }
+  public var takesStarts: Bool {
+    hasAdapters && form == nil && design.start == nil && design.preconditioner == nil && design.adoption == nil
+  }
 
   /// The method with another start. `fromMean`: maps that share a tensor start from the mean of their weights.
   func starting(_ start: AdapterStart, fromMean: Bool) -> AdapterMethod {

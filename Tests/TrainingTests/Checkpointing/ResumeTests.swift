@@ -39,8 +39,8 @@ import Testing
     }
   }
 
-  /// Methods with tensors of their own: MethodTests.
-  @Test(arguments: AdapterMethod.all.filter { $0.form == nil }.map(\.name))
+  /// Methods with tensors or options of their own: MethodTests, DEALTests.
+  @Test(arguments: AdapterMethod.all.filter { $0.form == nil && $0.declaredOptions.isEmpty }.map(\.name))
   func everyStrategyFromEveryStep(strategy: String) throws { try expectExact(Job(strategy)) }
 
   @Test func mergesThatAverage() throws {
