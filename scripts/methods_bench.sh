@@ -38,8 +38,8 @@ compare bslora 14 --strategy bslora
 compare residual 16 --strategy residual
 compare gralora 16 --strategy gralora
 compare rosa 8 --strategy rosa
-compare vb-lora 4 --strategy vb-lora --r 4
+compare vb-lora 4 --strategy vb-lora --r 4 --options '{"vector_length": 128}'
 compare miss 8 --strategy miss
-compare mos 8 --strategy mos
+compare mos 8 --strategy mos --options '{"equivalent_rank": 3}'
 compare uni-lora 4 --strategy uni-lora --r 4
 compare lora-fa 8 --strategy lora-fa

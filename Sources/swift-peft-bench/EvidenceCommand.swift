@@ -19,7 +19,7 @@ struct EvidenceCommand: ParsableCommand {
       for task in group.tasks {
         try write(scores(evidence, task, group).svg, to: "\(folder)/\(task)-\(group.name).svg")
       }
-      for task in evidence.plan.rateTasks {
+      for task in evidence.plan.rateTasks where group.tasks.contains(task) {
         try write(rates(evidence, task, group).svg, to: "\(folder)/\(task)-\(group.name)-rates.svg")
       }
     }

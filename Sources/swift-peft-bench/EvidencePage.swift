@@ -66,8 +66,14 @@ struct EvidencePage {
       \(body.joined(separator: "\n"))
 
       ![\(metric) of \(task) against the adapter's numbers](evidence/\(task)-\(group.name).svg)
-
+      \(rates(task, group))
       """
+  }
+
+  /// The plot of the runs that chose the learning rate, if the task has them.
+  private func rates(_ task: String, _ group: EvidencePlan.Group) -> String {
+    guard evidence.plan.rateTasks.contains(task) else { return "" }
+    return "\n![\(task) by learning rate](evidence/\(task)-\(group.name)-rates.svg)\n"
   }
 
   /// When ASLoRA merged which groups, of the runs of the first seed.
