@@ -60,6 +60,12 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
         + (sizes["aslora"] ?? "")),
     MethodCase("lora with orthogonal", #""strategy": "lora", "r": 4, "init_lora_weights": "orthogonal""#),
     MethodCase("lora with mica", #""strategy": "lora", "r": 4, "init_lora_weights": "mica""#),
+    MethodCase("gralora with use_rslora", #""strategy": "gralora", "r": 4, "use_rslora": true"#),
+    MethodCase("gralora with alpha_pattern", #""strategy": "gralora", "r": 4, "alpha_pattern": {"value": 3}"#),
+    MethodCase("gralora with rank_pattern", #""strategy": "gralora", "r": 4, "rank_pattern": {"value": 2}"#),
+    MethodCase("miss with rank_pattern", #""strategy": "miss", "r": 4, "rank_pattern": {"value": 2}"#),
+    MethodCase(
+      "vb-lora with rank_pattern", #"\#(sizes["vb-lora"] ?? ""), "strategy": "vb-lora", "rank_pattern": {"value": 4}"#),
     MethodCase("rank_pattern", #""strategy": "lora", "r": 4, "rank_pattern": {"value": 2}"#),
   ]
 

@@ -16,7 +16,7 @@ import Testing
     "share-a with pissa and use_dora", "aslora with olora",
     "lora with orthogonal",
   ]
-  private static let startsElsewhere: Set<String> = ["uni-lora", "vb-lora"]
+  private static let startsElsewhere: Set<String> = ["uni-lora", "vb-lora", "vb-lora with rank_pattern"]
 
   @Test(arguments: MethodCase.all) func startsAtTheBaseModel(subject: MethodCase) throws {
     let scratch = try MethodScratch(subject), run = try TrainingRun(scratch.config(), threads: 1, start: .fresh)
@@ -130,8 +130,20 @@ import Testing
     #expect(difference.largestLogit > 0.01 && difference.largest < 1e-5 * difference.largestLogit, "\(difference)")
 
     guard model.adapter.entries.allSatisfy({ $0.isPlain || $0.magnitude != nil }) else { return }
-    _ = try ExportRun(model, format: .peft).write(to: "\(scratch.path)/peft", overwrite: false)
+    let export = try ExportRun(model, format: .peft)
+    #expect(export.notices == Self.notices(of: subject))
+    _ = try export.write(to: "\(scratch.path)/peft", overwrite: false)
     let read = try run.run.adapter(in: "\(scratch.path)/peft").expanded
     #expect(read.entries == model.adapter.fused(run.run.geometry).entries)
+  }
+  /// PEFT's own forms say one r and one alpha; with others only a LoRA gives the same logits there.
+  private static func notices(of subject: MethodCase) -> [String] {
+    let parts = subject.name.components(separatedBy: " with ")
+    let types = ["vera": "VERA", "gralora": "GRALORA", "miss": "MISS", "vb-lora": "VBLORA"]
+    guard let type = types[parts[0].components(separatedBy: " ")[0]] else { return [] }
+    if parts.count > 1, ["use_rslora", "alpha_pattern", "rank_pattern"].contains(parts[1]) {
+      return ["PEFT's \(type) has no \(parts[1]); written as a LoRA of the same product"]
+    }
+    return ["written as PEFT's own \(type); --format peft-lora writes a LoRA of the same product"]
   }
 }

@@ -3,8 +3,8 @@ import Checkpoints
 import Models
 import StrictJSON
 
-/// Writes any of our adapters as an adapter of Hugging Face PEFT: of its own method, where PEFT has that too and no map is a
-/// slice of one, otherwise as an ordinary LoRA, each map with its own A and B.
+/// Writes any of our adapters as an adapter of Hugging Face PEFT: of its own method, where PEFT has that too and can say all
+/// of it, otherwise as an ordinary LoRA, each map with its own A and B.
 ///
 ///     try PEFTExport(adapter, geometry: geometry).write(to: "exported")
 ///
@@ -22,6 +22,8 @@ public struct PEFTExport: Sendable {
   private let loraAlpha: Double
   private let pooler: [String: HeadTensor]
   private let revision: String?
+  /// Why an adapter of a method that PEFT has too is written as a LoRA, although nobody asked for one; nil if it is not.
+  public let whyLoRA: String?
   /// What is written, slices already fused.
   public let expanded: ExpandedAdapter
 
@@ -37,9 +39,9 @@ public struct PEFTExport: Sendable {
     self.pooler = pooler
     self.revision = revision
     metadata = adapter.metadata
-    let hasSlices = adapter.table.sites.contains { $0.slice != nil }
-    let form = adapter.table.method.design.peft
-    own = asLoRA || hasSlices || form?.config == nil ? nil : form.map { (adapter, $0) }
+    let form = adapter.table.method.design.peft.flatMap { $0.config == nil || asLoRA ? nil : $0 }
+    whyLoRA = form.flatMap { form in adapter.unsaid.map { "PEFT's \(form.type) \($0)" } }
+    own = whyLoRA == nil ? form.map { (adapter, $0) } : nil
     let fused = try adapter.expanded.fused(geometry)
     let isDoRA = !asLoRA && !fused.entries.isEmpty && fused.entries.allSatisfy { $0.magnitude != nil }
     if own == nil, !isDoRA { try fused.requirePlain(format: asLoRA ? "peft-lora" : "peft") }
@@ -108,10 +110,6 @@ public struct PEFTExport: Sendable {
   }
 
   private var config: JSONValue {
-    let special = expanded.entries.filter { $0.rank != rank }
-    let scaled = expanded.entries.filter {
-      $0.scale != loraScale(alpha: loraAlpha, rank: $0.rank, useRSLoRA: metadata.useRSLoRA)
-    }
     let saved = Array(expanded.head.keys) + pooler.keys
     let head = Set(saved.compactMap { $0.split(separator: ".").first.map(String.init) }).sorted()
     let common: [(String, JSONValue)] = [
@@ -129,22 +127,17 @@ public struct PEFTExport: Sendable {
             PEFTForm.Subject(
               rank: table.rank, metadata: metadata, options: table.method.options, maps: table.maps)))
     }
-    let lora: JSONValue = [
-      "peft_type": "LORA", "task_type": .string(metadata.taskType),
-      "base_model_name_or_path": .string(metadata.baseModel),
-      "revision": revision.map { .string($0) } ?? .null, "r": .integer(rank),
-      "lora_alpha": plain(loraAlpha), "lora_dropout": plain(metadata.loraDropout),
-      "use_rslora": .bool(metadata.useRSLoRA),
-      "fan_in_fan_out": .bool(geometry.parts.contains { $0.map?.isTransposed == true }),
-      "target_modules": .strings(targetModules),
-      "rank_pattern": .members(special.map { (fullPath($0.site), .integer($0.rank)) }),
-      "alpha_pattern": .members(scaled.map { (fullPath($0.site), plain(Self.alpha(of: $0, metadata))) }),
-      "modules_to_save": head.isEmpty ? .null : .strings(head), "bias": "none", "init_lora_weights": true,
-      "inference_mode": true,
+    let special = expanded.entries.filter { $0.rank != rank }
+    let scaled = expanded.entries.filter {
+      $0.scale != loraScale(alpha: loraAlpha, rank: $0.rank, useRSLoRA: metadata.useRSLoRA)
+    }
+    let lora: [(String, JSONValue)] = [
+      ("r", .integer(rank)), ("lora_alpha", plain(loraAlpha)), ("lora_dropout", plain(metadata.loraDropout)),
+      ("use_rslora", .bool(metadata.useRSLoRA)), ("init_lora_weights", true),
+      ("rank_pattern", .members(special.map { (fullPath($0.site), .integer($0.rank)) })),
+      ("alpha_pattern", .members(scaled.map { (fullPath($0.site), plain(Self.alpha(of: $0, metadata))) })),
     ]
-    guard usesDoRA, case .object(var object) = lora else { return lora }
-    object["use_dora"] = JSONNode(true)
-    return .object(object)
+    return .members(common + lora + (usesDoRA ? [("use_dora", true)] : []))
   }
 
   /// The alpha that gives the entry its scale at its rank.

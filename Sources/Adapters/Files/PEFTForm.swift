@@ -3,8 +3,8 @@ import StrictJSON
 
 /// How PEFT's files hold a method that PEFT has too: the type, keys of the config, names and shapes of tensors.
 ///
-/// A method with a form is read from PEFT's files and written to them as what it is; others, and those whose maps are
-/// slices, become plain LoRA.
+/// A method with a form is read from PEFT's files and written to them as what it is; others, and adapters of which the form
+/// leaves something unsaid, become plain LoRA.
 public struct PEFTForm: Sendable {
   /// `peft_type`: `VERA`.
   public let type: String
@@ -87,4 +87,17 @@ extension PEFTForm.Tensor {
 extension PEFTForm {
   /// What stands before the path of a module.
   static let modulePrefix = "base_model.model."
+}
+
+extension StoredAdapter {
+  /// What of the adapter PEFT's form of its method has no place for: `has no rank_pattern`; nil for nothing.
+  ///
+  /// The forms have one r and one alpha for all maps, and no rsLoRA. PEFT takes a config with those keys all the same, and
+  /// computes with other scales.
+  var unsaid: String? {
+    if table.sites.contains(where: { $0.slice != nil }) { return "cannot adapt a part of a fused map" }
+    if metadata.useRSLoRA, table.method.design.scale.dividesAlpha { return "has no use_rslora" }
+    if table.ranks.contains(where: { $0 != table.rank }) { return "has no rank_pattern" }
+    return table.scales.contains { $0 != nil } ? "has no alpha_pattern" : nil
+  }
 }

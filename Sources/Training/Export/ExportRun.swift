@@ -50,6 +50,7 @@ public struct ExportRun: Sendable {
       if let type = peft?.peftType, type != "LORA" {
         notices.append("written as PEFT's own \(type); --format peft-lora writes a LoRA of the same product")
       }
+      if let reason = peft?.whyLoRA { notices.append("\(reason); written as a LoRA of the same product") }
       gguf = nil
     }
     self.notices = notices
