@@ -80,26 +80,6 @@ public enum Dense {
     return x.indices.map { y[$0] == 0 ? 0 : x[$0] / y[$0] }
   }
 
-  /// Σ_i M[i, j] N[i, j] for every column j.
-  public static func columnDots(_ m: [Float], _ n: [Float], columns: Int) -> [Float] {
-    precondition(m.count == n.count)
-    guard columns > 0 else { return [] }
-    var sums = [Double](repeating: 0, count: columns)
-    m.withUnsafeBufferPointer { m in
-      n.withUnsafeBufferPointer { n in
-        sums.withUnsafeMutableBufferPointer { sums in
-          for row in 0..<(m.count / columns) {
-            for column in 0..<columns {
-              let index = row * columns + column
-              sums[column] += Double(m[index]) * Double(n[index])
-            }
-          }
-        }
-      }
-    }
-    return sums.map { Float($0) }
-  }
-
   /// The columns from `first` on, `count` of them, of M, which has `columns` of them.
   public static func columns(_ matrix: [Float], of columns: Int, from first: Int, count: Int) -> [Float] {
     if first == 0, count == columns { return matrix }

@@ -49,16 +49,6 @@ public enum PairedStatistics {
     return max(0, 1 - inside)
   }
 
-  /// The p-value of the sign-flip test: the share of all ways to flip the differences' signs whose mean is at least as far from 0.
-  /// nil for no differences, or for more than 20.
-  public static func signFlipTest(_ differences: [Double]) -> Double? {
-    guard (1...20).contains(differences.count) else { return nil }
-    let observed = abs(differences.reduce(0, +)), tolerance = 1e-12 * differences.reduce(0) { $0 + abs($1) }
-    var sums = [0.0]
-    for difference in differences { sums = sums.flatMap { [$0 + difference, $0 - difference] } }
-    return Double(sums.count { abs($0) >= observed - tolerance }) / Double(sums.count)
-  }
-
   /// Holm's correction of several p-values, each in its place.
   public static func holm(_ values: [Double]) -> [Double] {
     var corrected = values, largest = 0.0

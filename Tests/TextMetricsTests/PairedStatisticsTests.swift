@@ -28,13 +28,6 @@ import Testing
     #expect(PairedStatistics.tTest([1]) == nil)
   }
 
-  @Test func signFlips() throws {
-    #expect(try #require(PairedStatistics.signFlipTest(differences)) == 0.125)
-    // Five seeds can't say more than this.
-    #expect(PairedStatistics.signFlipTest([1, 2, 3, 4, 5]) == 0.0625)
-    #expect(PairedStatistics.signFlipTest([]) == nil)
-  }
-
   @Test func bootstrapIntervals() throws {
     let five = try #require(PairedStatistics.bootstrapInterval(differences))
     #expect(abs(five.lowerBound - 0.003) < 1e-12 && abs(five.upperBound - 0.0172) < 1e-12)
