@@ -205,16 +205,9 @@ private struct ConversationGolden {
   }
 
   func trainer(_ data: EncodedDataset) throws -> Trainer {
-    var config = TrainingConfig()
-    config.numTrainEpochs = try require(settings["num_train_epochs"]?.number)
-    config.trainBatchSize = try require(settings["train_batch_size"]?.integer)
-    config.gradientAccumulationSteps = try require(settings["gradient_accumulation_steps"]?.integer)
-    config.learningRate = try require(settings["learning_rate"]?.number)
-    config.weightDecay = try require(settings["weight_decay"]?.number)
-    config.warmupRatio = try require(settings["warmup_ratio"]?.number)
-    (config.shuffle, config.evalStrategy) = (false, .no)
     return Trainer(
-      state: try state(), engine: try run.engine(scale: run.scale), config: config, train: data, evaluationSets: [],
+      state: try state(), engine: try run.engine(scale: run.scale), config: try TrainingConfig(golden: settings),
+      train: data, evaluationSets: [],
       procedure: nil, philox: Philox(seed: 1))
   }
 }

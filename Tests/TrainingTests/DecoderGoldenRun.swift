@@ -126,15 +126,6 @@ struct DecoderGoldenRun {
   }
 
   func trainer(threads: Int = 1, precision: Precision = .float32) throws -> Trainer {
-    var config = TrainingConfig()
-    config.numTrainEpochs = try require(settings["num_train_epochs"]?.number)
-    config.trainBatchSize = try require(settings["train_batch_size"]?.integer)
-    config.gradientAccumulationSteps = try require(settings["gradient_accumulation_steps"]?.integer)
-    config.learningRate = try require(settings["learning_rate"]?.number)
-    config.weightDecay = try require(settings["weight_decay"]?.number)
-    config.warmupRatio = try require(settings["warmup_ratio"]?.number)
-    config.shuffle = false
-    config.evalStrategy = .no
     let merging = try settings["aslora"].map { options in
       try mergingProcedure(
         ASLoRAOptions(
@@ -142,7 +133,8 @@ struct DecoderGoldenRun {
           numMerges: options["num_merges"]?.integer, candidates: .adjacent), table, totalSteps: 30)
     }
     return Trainer(
-      state: try state(), engine: try engine(threads: threads, precision: precision), config: config, train: data,
+      state: try state(), engine: try engine(threads: threads, precision: precision),
+      config: try TrainingConfig(golden: settings), train: data,
       evaluationSets: [],
       procedure: merging, philox: Philox(seed: 1))
   }

@@ -48,7 +48,7 @@ struct GoldenRun {
     data = try Self.items(
       folder.appendingPathComponent("data.json"), target: try require(settings["target"]?.string),
       sets: expected["label_sets"]?.array)
-    config = try Self.training(settings)
+    config = try TrainingConfig(golden: settings)
     self.threads = threads
     start = folder.appendingPathComponent("\(Self.startName(run)).start.safetensors").path
     gradients = folder.appendingPathComponent("\(run).gradients.safetensors").path
@@ -117,20 +117,21 @@ struct GoldenRun {
         )
       })
   }
+}
 
-  private static func training(_ settings: JSONNode) throws -> TrainingConfig {
-    var config = TrainingConfig()
-    config.numTrainEpochs = try require(settings["num_train_epochs"]?.number)
-    config.trainBatchSize = try require(settings["train_batch_size"]?.integer)
-    config.gradientAccumulationSteps = try require(settings["gradient_accumulation_steps"]?.integer)
-    config.learningRate = try require(settings["learning_rate"]?.number)
-    config.weightDecay = try require(settings["weight_decay"]?.number)
-    config.maxGradNorm = try require(settings["max_grad_norm"]?.number)
-    config.warmupRatio = try require(settings["warmup_ratio"]?.number)
-    config.shuffle = false
-    config.evalStrategy = .no
-    config.loggingSteps = 1
-    return config
+extension TrainingConfig {
+  /// The settings that a golden run was made with.
+  init(golden settings: JSONNode) throws {
+    self.init()
+    numTrainEpochs = try require(settings["num_train_epochs"]?.number)
+    trainBatchSize = try require(settings["train_batch_size"]?.integer)
+    gradientAccumulationSteps = settings["gradient_accumulation_steps"]?.integer ?? 1
+    learningRate = try require(settings["learning_rate"]?.number)
+    weightDecay = try require(settings["weight_decay"]?.number)
+    maxGradNorm = try require(settings["max_grad_norm"]?.number)
+    warmupRatio = try require(settings["warmup_ratio"]?.number)
+    adamEpsilon = settings["adam_epsilon"]?.number ?? adamEpsilon
+    (shuffle, evalStrategy, loggingSteps) = (false, .no, 1)
   }
 }
 

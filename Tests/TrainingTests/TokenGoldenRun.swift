@@ -83,15 +83,8 @@ struct TokenGoldenRun {
 
   /// The losses and gradient norms of a whole training.
   func steps(accumulation: Int = 1, threads: Int = 1) throws -> (losses: [Double], norms: [Double]) {
-    var config = TrainingConfig()
-    config.numTrainEpochs = try require(settings["num_train_epochs"]?.number)
-    config.trainBatchSize = try require(settings["train_batch_size"]?.integer) / accumulation
-    config.gradientAccumulationSteps = accumulation
-    config.learningRate = try require(settings["learning_rate"]?.number)
-    config.weightDecay = try require(settings["weight_decay"]?.number)
-    config.warmupRatio = try require(settings["warmup_ratio"]?.number)
-    config.shuffle = false
-    config.evalStrategy = .no
+    var config = try TrainingConfig(golden: settings)
+    (config.trainBatchSize, config.gradientAccumulationSteps) = (config.trainBatchSize / accumulation, accumulation)
     var trainer = Trainer(
       state: try state(), engine: try engine(threads: threads), config: config, train: data, evaluationSets: [],
       procedure: nil, philox: Philox(seed: 1))

@@ -133,18 +133,9 @@ struct ZooGoldenRun {
   }
 
   func trainer() throws -> Trainer {
-    var config = TrainingConfig()
-    config.numTrainEpochs = try require(settings["num_train_epochs"]?.number)
-    config.trainBatchSize = try require(settings["train_batch_size"]?.integer)
-    config.gradientAccumulationSteps = try require(settings["gradient_accumulation_steps"]?.integer)
-    config.learningRate = try require(settings["learning_rate"]?.number)
-    config.weightDecay = try require(settings["weight_decay"]?.number)
-    config.warmupRatio = try require(settings["warmup_ratio"]?.number)
-    config.maxGradNorm = try require(settings["max_grad_norm"]?.number)
-    config.adamEpsilon = try require(settings["adam_epsilon"]?.number)
-    (config.shuffle, config.evalStrategy) = (false, .no)
     return Trainer(
-      state: try state(), engine: try engine(), config: config, train: try data(), evaluationSets: [], procedure: nil,
+      state: try state(), engine: try engine(), config: try TrainingConfig(golden: settings), train: try data(),
+      evaluationSets: [], procedure: nil,
       philox: Philox(seed: 1))
   }
 }
