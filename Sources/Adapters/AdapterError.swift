@@ -9,6 +9,12 @@ public enum AdapterError: UserFacingError, Equatable {
   case rankNotPositive(Int)
   /// r is above the smaller dimension of an adapted map.
   case rankTooLarge(rank: Int, path: String, inFeatures: Int, outFeatures: Int)
+  /// r is above what a rank can be anywhere.
+  case rankOutOfRange(Int)
+  /// The method's tensors and products have more numbers than any machine can hold.
+  case tooManyNumbers(strategy: String, limit: Int)
+  /// They have more than this machine can hold.
+  case tooLarge(strategy: String, bytes: Int, limit: Int)
   /// A size of the method that does not fit an adapted map.
   case misfit(MethodMisfit, path: String)
   /// A value of an option that the run cannot have.
@@ -76,6 +82,12 @@ public enum AdapterError: UserFacingError, Equatable {
     case .rankTooLarge(let rank, let path, let inFeatures, let outFeatures):
       let (limit, dimension) = inFeatures <= outFeatures ? (inFeatures, "in_features") : (outFeatures, "out_features")
       return "adapter.r: \(rank) is above the smaller dimension of \(path) (\(dimension) \(limit))"
+    case .rankOutOfRange(let rank): return "adapter.r: \(rank) is above \(MethodOption.most)"
+    case .tooManyNumbers(let strategy, let limit):
+      return "adapter: \(strategy) would have more than \(limit) numbers with these sizes"
+    case .tooLarge(let strategy, let bytes, let limit):
+      return
+        "adapter: \(strategy) would have \(bytes) bytes of numbers with these sizes; this machine can hold \(limit)"
     case .misfit(let misfit, let path): return "adapter.\(misfit.key): \(misfit.problem) of \(path)"
     case .option(let key, let problem): return "adapter.\(key): \(problem)"
     case .shapesDiffer(let strategy, let role, let module, let first, let second):

@@ -30,6 +30,8 @@ public struct SiteTable: Sendable {
   public let maps: AdaptedMaps
   /// Module types in order of first appearance.
   public let modules: [String]
+  /// Numbers of all distinct tensors that the method declares, and of what its form makes of them.
+  let storageCount: Int
   /// The roles of the method's tensors: A and B, or others.
   public let roles: [TensorRole]
   /// Each distinct tensor once: by module in order of first appearance, by role, then by layer.
@@ -45,7 +47,7 @@ public struct SiteTable: Sendable {
   ///
   /// `ranks` and `scales`, if given, are those of each site. Throws every violation at once: a rank above the smaller
   /// dimension of a site unless `ranksAreBounded` is false (PEFT's are not), shapes that cannot be shared, sizes that do
-  /// not fit.
+  /// not fit. Then throws for more numbers than could be counted, or held by any machine.
   public init(
     sites: [Site], method: AdapterMethod, r: Int, scale: Double = 1, alpha: Double = 1, ranks: [Int]? = nil,
     scales: [Double?]? = nil,
@@ -60,13 +62,15 @@ public struct SiteTable: Sendable {
     // Tensors of sizes that do not fit cannot be declared.
     let declared = misfits.isEmpty ? zip(sites, ranks).map { method.design.tensors($0, $1, maps) } : []
     try ErrorList.throwIfAny(misfits + Self.clashes(sites, declared, method, ranks, scales))
+    let specs = Dictionary(declared.joined().map { ($0.key, $0) }) { first, _ in first }
+    storageCount = try TableSize(method: method, maps: maps, tensors: Array(specs.values)).numbers
+    self.specs = specs
     (self.sites, self.ranks, self.scales, self.scale, self.alpha) = (sites, ranks, scales, scale, alpha)
     (self.method, self.maps) = (method, maps)
     rank = r
     modules = Array(sites.map(\.module).uniqued())
     let roles = Array(declared.joined().map(\.key.role).uniqued())
     self.roles = roles
-    specs = Dictionary(declared.joined().map { ($0.key, $0) }) { first, _ in first }
     positionOfPath = Dictionary(zip(sites.map(\.path), sites.indices)) { first, _ in first }
     keys = declared.map { tensors in roles.map { role in tensors.first { $0.key.role == role }?.key } }
     index()
@@ -195,6 +199,7 @@ public struct SiteTable: Sendable {
     _ sites: [Site], _ ranks: [Int], _ method: AdapterMethod, _ maps: AdaptedMaps, ranksAreBounded: Bool
   ) throws -> [AdapterError] {
     if let rank = ranks.first(where: { $0 < 1 }) { throw AdapterError.rankNotPositive(rank) }
+    if let rank = ranks.first(where: { $0 > MethodOption.most }) { throw AdapterError.rankOutOfRange(rank) }
     return zip(sites, ranks).flatMap { site, r -> [AdapterError] in
       var errors: [AdapterError] = []
       if ranksAreBounded, r > min(site.inFeatures, site.outFeatures) {

@@ -108,7 +108,8 @@ extension CLoRAOptions: ConfigSection {
   static func fields(_ catalog: Catalog) -> [Field<CLoRAOptions>] {
     [
       Field("lambda", \.lambda, .number(above: 0)),
-      Field("k", \.k, .integer(1...)),
+      // P has this many columns, and is drawn whole.
+      Field("k", \.k, .integer(1..., limit: 1 << 16)),
       Field("seed", \.seed, .integer(0..., limit: .max)),
     ]
   }

@@ -22,6 +22,12 @@ import Testing
       .rankTooLarge(rank: 9, path: "layer.0.query", inFeatures: 16, outFeatures: 8),
       "adapter.r: 9 is above the smaller dimension of layer.0.query (out_features 8)"
     ),
+    (.rankOutOfRange(3_000_000_000), "adapter.r: 3000000000 is above 2147483647"),
+    (.tooManyNumbers(strategy: "vera", limit: 64), "adapter: vera would have more than 64 numbers with these sizes"),
+    (
+      .tooLarge(strategy: "vera", bytes: 128, limit: 64),
+      "adapter: vera would have 128 bytes of numbers with these sizes; this machine can hold 64"
+    ),
     (
       .shapesDiffer(strategy: "share-a", role: .a, module: "query", first: "layer.0.query", second: "layer.1.query"),
       "adapter.strategy: share-a shares A of query, but layer.0.query and layer.1.query differ in shape"

@@ -47,6 +47,8 @@ public enum AdapterFile {
     _ directory: String, sites: [Site], methods: [AdapterMethod] = AdapterMethod.all
   ) throws -> StoredAdapter {
     let (table, metadata) = try NativeConfig(directory, sites, methods).decode()
+    // Tensors that are not stored are drawn, however large the config says they are.
+    try table.requireRoom()
     var file = try AdapterTensors(path: "\(directory)/\(tensorsName)")
     var tensors: [TensorKey: [Float]] = [:]
     for key in table.tensors {
@@ -227,11 +229,11 @@ private struct NativeConfig {
     for (site, entry) in entries where !seen[site.module, default: []].insert(site.layer).inserted {
       throw entry.error("\(site.module) of layer \(site.layer) occurs twice")
     }
-    let r = try config.member("r").integer()
+    let r = try config.member("r").size()
     var table = try SiteTable(
       sites: entries.map(\.0), method: method, r: r, scale: metadata.scale(method, rank: r),
       alpha: metadata.loraAlpha,
-      ranks: method.hasAdapters ? entries.map { try $0.1.optional("r")?.integer(atLeast: 1) ?? r } : nil,
+      ranks: method.hasAdapters ? entries.map { try $0.1.optional("r")?.size() ?? r } : nil,
       scales: method.hasAdapters ? entries.map { try $0.1.optional("scale")?.number() } : nil)
     for (_, entry) in entries {
       try entry.requireOnly(["layer", "module", "slice_of", "first_row", "r", "scale"] + table.roles.map(\.name))

@@ -77,6 +77,7 @@ public struct PEFTAdapter: Sendable {
     let scale = method.design.scale.value(alpha: alpha, rank: rank, useRSLoRA: false)
     let table = try SiteTable(
       sites: modules.found.map(\.site), method: method, r: rank, scale: scale, alpha: alpha, ranksAreBounded: false)
+    try table.requireRoom()
     var tensors: [TensorKey: [Float]] = [:]
     for key in table.tensors {
       guard let position = table.firstUser(of: key), let tensor = form.tensor(key.role) else { continue }

@@ -105,7 +105,7 @@ struct PEFTConfig {
 
   /// r of the module with this path.
   func rank(of path: String) throws -> Int {
-    try reading?.rank ?? (Self.value(ranks, path) ?? rank)?.integer(atLeast: 1) ?? 1
+    try reading?.rank ?? (Self.value(ranks, path) ?? rank)?.size() ?? 1
   }
 
   /// alpha of the module with this path.

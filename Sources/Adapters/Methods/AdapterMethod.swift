@@ -148,6 +148,13 @@ public struct MethodMisfit: Sendable, Equatable {
 
   /// A misfit.
   public init(_ key: String, _ problem: String) { (self.key, self.problem) = (key, problem) }
+
+  /// For an option that must divide both sizes of `site`, and the `others`; nil if it does.
+  init?(_ key: String, _ divisor: Int, mustDivide site: Site, others: [(name: String, size: Int)] = []) {
+    let sizes = others + [("in_features", site.inFeatures), ("out_features", site.outFeatures)]
+    guard let (name, size) = sizes.first(where: { $0.size % divisor != 0 }) else { return nil }
+    self.init(key, "\(divisor) does not divide \(name) \(size)")
+  }
 }
 
 /// The adapted maps of a model, as methods see them whose tensors reach over several.

@@ -21,10 +21,7 @@ extension AdapterMethod {
     return MethodDesign(
       form: form(k, hybrid), scale: .alphaOverRankPlus(hybrid), peft: peft,
       misfit: { site, rank, _ in
-        let sizes = [("r", rank), ("in_features", site.inFeatures), ("out_features", site.outFeatures)]
-        if let (name, size) = sizes.first(where: { $0.1 % k != 0 }) {
-          return MethodMisfit("gralora.k", "\(k) does not divide \(name) \(size)")
-        }
+        if let misfit = MethodMisfit("gralora.k", k, mustDivide: site, others: [("r", rank)]) { return misfit }
         let limit = min(site.inFeatures, site.outFeatures)
         return hybrid <= limit
           ? nil : MethodMisfit("gralora.hybrid_r", "\(hybrid) is above the smaller dimension \(limit)")
@@ -95,10 +92,10 @@ extension AdapterMethod {
     },
     read: { config in
       var options = MethodValues()
-      options["k"] = .integer(try config.member("gralora_k").integer(atLeast: 1))
-      options["hybrid_r"] = .integer(try config.optional("hybrid_r")?.integer(atLeast: 0) ?? 0)
+      options["k"] = .integer(try config.member("gralora_k").size())
+      options["hybrid_r"] = .integer(try config.optional("hybrid_r")?.size(atLeast: 0) ?? 0)
       return PEFTForm.Reading(
-        rank: try config.member("r").integer(atLeast: 1), alpha: try config.member("alpha").number(), options: options)
+        rank: try config.member("r").size(), alpha: try config.member("alpha").number(), options: options)
     })
 }
 

@@ -14,8 +14,6 @@ public struct MethodOption: Sendable {
     case share
     /// true or false.
     case truth
-    /// One of these texts.
-    case choice([String])
     /// Levels of sharing.
     case levels
   }
@@ -47,7 +45,6 @@ public struct MethodOption: Sendable {
     case .positive: what = "a number above 0"
     case .share: what = "a number above 0 and below 1"
     case .truth: what = "true or false"
-    case .choice(let names): what = "one of \(names.joined(separator: ", "))"
     case .levels: what = SharingLevel.expectedList
     }
     return fallback == .null ? what + " or null" : what
@@ -65,7 +62,6 @@ public struct MethodOption: Sendable {
     case .positive: return node.number.flatMap { $0 > 0 ? plain($0) : nil }
     case .share: return node.number.flatMap { $0 > 0 && $0 < 1 ? plain($0) : nil }
     case .truth: return node.bool.map { .bool($0) }
-    case .choice(let names): return node.string.flatMap { names.contains($0) ? .string($0) : nil }
     case .levels:
       let (levels, faults) = SharingLevel.read(node)
       return faults.isEmpty ? .list(levels.map(\.json)) : nil
@@ -102,10 +98,14 @@ public struct MethodOption: Sendable {
     case .positive: ["type": "number", "exclusiveMinimum": 0]
     case .share: ["type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1]
     case .truth: ["type": "boolean"]
-    case .choice(let names): ["enum": .strings(names)]
     case .levels: SharingLevel.schema
     }
   }
+}
+
+extension JSONField {
+  /// A rank, or another size that a file gives, of which products of a few cannot overflow.
+  func size(atLeast least: Int = 1) throws -> Int { try integer(in: least...MethodOption.most) }
 }
 
 /// The values of a method's options.
@@ -138,9 +138,6 @@ public struct MethodValues: Sendable, Equatable {
   public func number(_ key: String) -> Double { JSONNode(self[key] ?? .null).number ?? 0 }
   /// Whether it is true.
   public func truth(_ key: String) -> Bool { JSONNode(self[key] ?? .null).bool ?? false }
-  /// A text; empty for null.
-  public func text(_ key: String) -> String { JSONNode(self[key] ?? .null).string ?? "" }
-
   /// A whole number that need not be given; nil for null.
   func size(_ key: String) -> Int? { self[key].flatMap { JSONNode($0).integer } }
   /// Levels of sharing.

@@ -45,6 +45,6 @@ extension AdapterMethod {
       if let variant = try config.optional("init_weights"), variant.node.bool == nil {
         throw variant.error("this variant of MiSS is not supported, only the plain one (true)")
       }
-      return PEFTForm.Reading(rank: try config.member("r").integer(atLeast: 1))
+      return PEFTForm.Reading(rank: try config.member("r").size())
     })
 }

@@ -84,10 +84,7 @@ private enum MoS {
     func widths(_ site: Site) -> (a: Int, b: Int) { (site.inFeatures / chunks, site.outFeatures / chunks) }
 
     func misfit(_ site: Site, rank: Int, layers: Int) -> MethodMisfit? {
-      for (name, size) in [("in_features", site.inFeatures), ("out_features", site.outFeatures)]
-      where size % chunks != 0 {
-        return MethodMisfit("mos.chunks", "\(chunks) does not divide \(name) \(size)")
-      }
+      if let misfit = MethodMisfit("mos.chunks", chunks, mustDivide: site) { return misfit }
       if privateRank > min(rank, equivalentRank) {
         return MethodMisfit("mos.private_rank", "\(privateRank) is above r or equivalent_rank")
       }

@@ -97,7 +97,7 @@ extension AdapterMethod {
       options["theta_d_length"] = .integer(try config.member("theta_d_length").integer(in: 1...(1 << 24)))
       options["proj_seed"] = .integer(try config.optional("proj_seed")?.integer(atLeast: 0) ?? 42)
       options["save_indices"] = true
-      return PEFTForm.Reading(rank: try config.member("r").integer(atLeast: 1), options: options)
+      return PEFTForm.Reading(rank: try config.member("r").size(), options: options)
     })
 }
 

@@ -92,9 +92,9 @@ extension AdapterMethod {
       }
       var options = MethodValues()
       for key in ["num_vectors", "vector_length", "topk"] {
-        options[key] = .integer(try config.member(key).integer(atLeast: 1))
+        options[key] = .integer(try config.member(key).size())
       }
-      return PEFTForm.Reading(rank: try config.member("r").integer(atLeast: 1), options: options)
+      return PEFTForm.Reading(rank: try config.member("r").size(), options: options)
     })
 }
 
@@ -115,10 +115,7 @@ private enum VBLoRA {
     }
 
     func misfit(_ site: Site) -> MethodMisfit? {
-      for (name, size) in [("in_features", site.inFeatures), ("out_features", site.outFeatures)]
-      where size % length != 0 {
-        return MethodMisfit("vb-lora.vector_length", "\(length) does not divide \(name) \(size)")
-      }
+      if let misfit = MethodMisfit("vb-lora.vector_length", length, mustDivide: site) { return misfit }
       return topk <= vectors ? nil : MethodMisfit("vb-lora.topk", "\(topk) is above num_vectors \(vectors)")
     }
   }

@@ -73,7 +73,7 @@ extension AdapterMethod {
       var options = MethodValues()
       options["projection_prng_key"] = .integer(try config.optional("projection_prng_key")?.integer(atLeast: 0) ?? 0)
       options["d_initial"] = plain(try config.optional("d_initial")?.number() ?? 0.1)
-      return PEFTForm.Reading(rank: try config.member("r").integer(atLeast: 1), options: options)
+      return PEFTForm.Reading(rank: try config.member("r").size(), options: options)
     })
 }
 

@@ -70,6 +70,7 @@ public struct PreparedRun: Sendable {
     method = try config.adapter.method(among: config.catalog.methods)
     let plain = try config.adapter.placement.table(geometry, method: method)
     table = try method.procedure?.startTable(config.adapter.methodOptions, plain) ?? plain
+    try table.requireRoom()
     _ = try method.procedure?.finalTable(config.adapter.methodOptions, table)
     pool = WorkerPool(threads: threads)
     philox = Philox(seed: UInt64(truncatingIfNeeded: config.training.seed))
