@@ -10,13 +10,14 @@ struct EvidencePage {
   private let baseline = "lora"
 
   var text: String {
-    let runs = evidence.runs, hours = runs.reduce(0) { $0 + $1.seconds } / 3600
-    let cpus = Set(runs.map(\.cpu)).sorted().joined(separator: ", "), programs = Set(runs.map(\.program)).count
+    let runs = evidence.runs, cpus = Set(runs.map(\.cpu)).sorted().joined(separator: ", ")
+    let programs = Set(runs.map(\.program)).count, (missing, all) = evidence.missing
     return """
       # Evidence
 
-      This page is made by `swift-peft-bench evidence` from the runs in `docs/evidence/runs`, one small JSON each, in the form of
-      PEFT's `method_comparison`. `scripts/evidence.sh PROGRAM MODEL GLUE_DIR` makes those that are missing.
+      This page is made from the runs in `docs/evidence/runs`, one small JSON each in the form of PEFT's `method_comparison`, by
+      `swift run -c release swift-peft-bench evidence`. The runs that are missing are made by
+      `scripts/evidence.sh .build/release/swift-peft MODEL GLUE_DIR`, which can be stopped and started again.
 
       \(answers.trimmingCharacters(in: .whitespacesAndNewlines))
 
@@ -27,15 +28,25 @@ struct EvidencePage {
       the best mean of \(evidence.plan.rateTasks.joined(separator: " and ")), seed \(evidence.plan.rateSeed)) and the epoch of each
       run are chosen; the second half is scored once, and is what is shown. Intervals are 95 % percentile bootstraps over the
       seeds, of all samples with replacement. p is that of the paired t-test against `\(baseline)` over the seeds, and beside it with
-      Holm's correction over the arms of the table. A shared matrix gets the sum of its layers' gradients, so that equal rates
+      Holm's correction over the arms of the table; it is a t-test because a sign-flip test of five seeds cannot go below
+      p = 0.0625, whatever the scores. A shared matrix gets the sum of its layers' gradients, so that equal rates
       are not equal steps: hence a rate for each arm.
 
-      \(runs.count) runs, \(fixed(hours)) hours of training, on: \(cpus.isEmpty ? "nothing yet" : cpus); \
-      \(programs) build\(programs == 1 ? "" : "s") of the program. Seconds are those of a machine that was busy with other work.
+      The plan has \(all) runs, those that choose the learning rates included; \(missing == 0 ? "none" : "\(missing)") \
+      \(missing == 1 ? "is" : "are") missing. The others took \(computing), on \(cpus.isEmpty ? "nothing yet" : cpus), \
+      with \(programs) build\(programs == 1 ? "" : "s") of the program. CPU s and peak MB are means over an arm's runs: processor time \
+      of all threads while it trains, and the largest memory.
 
       \(evidence.plan.groups.map(section).joined(separator: "\n"))
       \(merges)
       """
+  }
+
+  /// Hours that one core would have computed for.
+  private var computing: String {
+    let counted = evidence.runs.compactMap(\.cpuSeconds), hours = fixed(counted.reduce(0, +) / 3600)
+    let uncounted = evidence.runs.count - counted.count
+    return "\(hours) hours of one core" + (uncounted == 0 ? "" : " (\(uncounted) of them did not count)")
   }
 
   private func list(_ numbers: [Double]) -> String { numbers.map { String(format: "%g", $0) }.joined(separator: ", ") }
@@ -61,8 +72,8 @@ struct EvidencePage {
     return """
       ### \(task), \(metric)
 
-      | arm | adapter numbers | file bytes | rate | seeds | mean | interval | less LoRA | p | Holm |
-      | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: |
+      | arm | adapter numbers | file bytes | rate | seeds | mean | interval | minus LoRA | p | Holm | CPU s | peak MB |
+      | --- | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |
       \(body.joined(separator: "\n"))
 
       ![\(metric) of \(task) against the adapter's numbers](evidence/\(task)-\(group.name).svg)
@@ -132,6 +143,8 @@ private struct Row {
     cells.append(rate.map { String(format: "%g", $0) } ?? "")
     cells.append(String(scores.count))
     cells += [shown(PairedStatistics.mean(scores), 4), ends, shown(difference, 4), shown(p, 3), shown(holm, 3)]
+    cells.append(shown(PairedStatistics.mean(runs.compactMap(\.cpuSeconds)), 0))
+    cells.append(shown(PairedStatistics.mean(runs.map { Double($0.peakMemory) / 1e6 }), 0))
     return "| " + cells.joined(separator: " | ") + " |"
   }
 }

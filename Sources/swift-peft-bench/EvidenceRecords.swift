@@ -45,7 +45,9 @@ struct EvidenceRun {
   let reportScore: Double
   let adapterParameters: Int
   let fileSize: Int
-  let seconds: Double
+  /// Seconds of processor time, of all threads; nil of a run that was made before they were counted.
+  let cpuSeconds: Double?
+  /// Bytes.
   let peakMemory: Int
   let cpu: String
   let program: String
@@ -63,7 +65,7 @@ struct EvidenceRun {
     )
     adapterParameters = try train.member("num_adapter_params").integer()
     fileSize = try train.member("file_size").integer()
-    seconds = try train.member("train_time").number()
+    cpuSeconds = try train.optional("cpu_seconds")?.number()
     peakMemory = try train.member("peak_memory_bytes").integer()
     (cpu, program) = (try meta.member("cpu").string(), try meta.member("program_sha256").string())
     merges = try root.member("merges").elements().map { merge in
@@ -78,6 +80,19 @@ struct EvidenceRun {
     return try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".json") }.sorted()
       .map { try EvidenceRun(file: "\(directory)/\($0)") }
   }
+}
+
+/// What a run is a run of.
+struct EvidenceCell: Hashable {
+  let arm: String
+  let task: String
+  let rate: Double
+  let seed: Int
+}
+
+extension EvidenceRun {
+  /// Which run of the plan it is.
+  var cell: EvidenceCell { EvidenceCell(arm: arm, task: task, rate: rate, seed: seed) }
 }
 
 /// The runs of a plan, by what they show.
@@ -104,6 +119,31 @@ struct Evidence {
     guard let rate = rate(of: arm) else { return [:] }
     let own = runs.filter { $0.arm == arm && $0.task == task && $0.rate == rate && seeds.contains($0.seed) }
     return Dictionary(own.map { ($0.seed, $0) }) { first, _ in first }
+  }
+
+  /// How many runs of the whole plan are missing, and how many there are to be: those of the groups, and those that choose
+  /// the learning rates, of which one for each arm and task is a run of its group too.
+  var missing: (missing: Int, all: Int) {
+    let arms = Set(plan.groups.flatMap(\.arms))
+    var chosen = 0, own: Set<EvidenceCell> = [], all = arms.count * plan.rateTasks.count * plan.learningRates.count
+    for arm in arms {
+      for task in plan.rateTasks {
+        own.formUnion(plan.learningRates.map { EvidenceCell(arm: arm, task: task, rate: $0, seed: plan.rateSeed) })
+      }
+    }
+    for group in plan.groups {
+      let isChosen = group.seeds.contains(plan.rateSeed)
+      chosen += isChosen ? group.arms.count * group.tasks.count { plan.rateTasks.contains($0) } : 0
+      all += group.arms.count * group.tasks.count * group.seeds.count
+      for arm in group.arms {
+        guard let rate = rate(of: arm) else { continue }
+        for task in group.tasks {
+          own.formUnion(group.seeds.map { EvidenceCell(arm: arm, task: task, rate: rate, seed: $0) })
+        }
+      }
+    }
+    all -= chosen
+    return (all - own.intersection(runs.map(\.cell)).count, all)
   }
 
   /// How many runs of a group are missing, and how many there are to be.
