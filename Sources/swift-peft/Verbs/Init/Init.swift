@@ -94,6 +94,11 @@ struct Init: ParsableCommand {
       config = try self.config(look, name: name ?? "\(look.task.name)-lora", strategy: "lora")
     }
     config.data?.leftOut.forEach(Progress(isQuiet: false).notice)
+    if config.needsEarlierAdapter {
+      Console.note(
+        "adapter.init_from: \(config.strategy) goes on from an adapter; put its directory in the place of "
+          + "\"\(InitialConfig.placeholder)\" before you train")
+    }
     // Whatever is written must be a config that `train` accepts.
     _ = try RunConfig.load(text: config.text, file: output ?? "the config", name: config.name)
     guard let output else { return try Console.print(config.text) }

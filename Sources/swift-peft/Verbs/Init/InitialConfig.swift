@@ -61,7 +61,7 @@ struct InitialConfig {
           "r": 8,
           "lora_alpha": 16,
           // Suffixes of module names, or "all-linear"
-          "target_modules": [\(model.architecture.defaultTargets.map(quoted).joined(separator: ", "))]
+          "target_modules": [\(model.architecture.defaultTargets.map(quoted).joined(separator: ", "))]\(earlier)
         },
         "training": {
           // \(countComment)
@@ -77,6 +77,18 @@ struct InitialConfig {
       }
 
       """
+  }
+
+  /// What stands for the adapter that the strategy goes on from, which only the person knows.
+  static let placeholder = "DIRECTORY"
+
+  /// Whether the config has the placeholder.
+  var needsEarlierAdapter: Bool { AdapterMethod.all.contains { $0.name == strategy && $0.design.adoption != nil } }
+
+  private var earlier: String {
+    needsEarlierAdapter
+      ? ",\n    // The adapter to go on from: the output_dir of a run, or an adapter of PEFT"
+        + "\n    \"init_from\": \(quoted(Self.placeholder))" : ""
   }
 
   // MARK: - The task
