@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 import Kernels
 import Models
 import StrictJSON
@@ -155,6 +156,61 @@ import Testing
     #expect(Array(product.a[4..<8]) == Array(pool[(Int(chosen[1]) * 4)..<(Int(chosen[1]) * 4 + 4)]))
   }
 
+  /// Without `private_rank` a map has one rank of its own, and none where the pool would be too small.
+  @Test(arguments: [(2, 4, true), (1, 1, true), (1, 2, false), (nil, 3, true)])
+  func mosLeavesRoomForR(e: Int?, r: Int, hasOwn: Bool) throws {
+    let table = try table(.mos, ["chunks": 2, "equivalent_rank": e.map { .integer($0) } ?? .null], r: r)
+    // Of 3 layers, e ranks and 2 chunks the last 6 belong to the layers if they have some of their own.
+    let shared = 6 * ((e ?? 2) - (hasOwn ? 1 : 0))
+    for (layer, position) in [0, 2, 4].enumerated() {
+      let chosen = try product(table, at: position).0[TensorRole("A_chunks")].map { Int($0) }
+      #expect(Set(chosen).count == 2 * r)
+      #expect(chosen.filter { $0 >= shared } == (hasOwn ? [shared + 2 * layer, shared + 2 * layer + 1] : []))
+    }
+  }
+
+  /// One layer: the pool has r ranks.
+  @Test func mosPoolsGrowWithR() throws {
+    let sites = stack(layers: 1, [("attention.self.query", 8, 12)])
+    let table = try SiteTable(sites: sites, method: .mos, r: 6)
+    #expect(table.shape(TensorKey(role: TensorRole("A_pool"), module: sites[0].module, layer: nil)) == [6 * 4, 2])
+  }
+
+  /// Every piece is the sum of the chosen vectors, by the softmax of their logits.
+  @Test func vbLoRA() throws {
+    let table = try table(.vbLoRA, ["num_vectors": 5, "vector_length": 4, "topk": 2], r: 3)
+    let (tensors, product) = try product(table, at: 2), site = tensors.site
+    let bank = tensors[TensorRole("bank", fileName: "vblora_vector_bank")]
+    let logitsA = tensors[TensorRole("logits_A", fileName: "vblora_logits_A")]
+    let logitsB = tensors[TensorRole("logits_B", fileName: "vblora_logits_B")]
+    func piece(_ logits: [Float], _ number: Int) -> [Float] {
+      let own = Array(logits[(5 * number)..<(5 * number + 5)])
+      let best = own.indices.sorted { own[$0] > own[$1] }.prefix(2), powers = best.map { exp(own[$0]) }
+      return (0..<4).map { place in
+        zip(best, powers).reduce(Float(0)) { $0 + $1.1 / (powers[0] + powers[1]) * bank[4 * $1.0 + place] }
+      }
+    }
+    // A [r, in] in pieces of its rows; B [out, r] in pieces of its columns, tile by tile.
+    expectClose(product.a, (0..<6).flatMap { piece(logitsA, $0) })
+    var b = [Float](repeating: 0, count: site.outFeatures * 3)
+    for tile in 0..<(site.outFeatures / 4) {
+      for column in 0..<3 {
+        for (index, value) in piece(logitsB, tile * 3 + column).enumerated() {
+          b[(tile * 4 + index) * 3 + column] = value
+        }
+      }
+    }
+    expectClose(product.b, b)
+  }
+
+  /// Sizes of 8, 12 and 4; of MiniLM's 384 and 1536.
+  @Test func vbLoRAFindsALengthThatDivides() throws {
+    let key = TensorKey.ofAllModules(TensorRole("bank", fileName: "vblora_vector_bank"))
+    #expect(try table(.vbLoRA).shape(key) == [256, 4])
+    let minilm = stack(layers: 2, [("intermediate.dense", 384, 1536)])
+    #expect(try SiteTable(sites: minilm, method: .vbLoRA, r: 4).shape(key) == [256, 192])
+  }
+
   @Test func uniLoRAUsesEveryNumberEquallyOften() throws {
     let table = try table(.uniLoRA, ["theta_d_length": 30], r: 2)
     // D = 3 · 2 · ((8 + 12) + (8 + 4)) = 192 = 6 · 30 + 12.
@@ -179,8 +235,22 @@ import Testing
     (.gralora, ["hybrid_r": 5], 4, "adapter.gralora.hybrid_r: 5 is above the smaller dimension 4 of "),
     (.rasa, ["k": 4], 4, "adapter.rasa.k: 4 leaves no rank of r = 4 to the map of "),
     (.mos, ["chunks": 3], 4, "adapter.mos.chunks: 3 does not divide in_features 8 of "),
-    (.mos, ["private_rank": 3], 4, "adapter.mos.private_rank: 3 is above r or equivalent_rank of "),
-    (.mos, ["private_rank": 2], 4, "adapter.mos.equivalent_rank: 2 leaves 0 shared ranks to choose r from of "),
+    (.mos, ["private_rank": 3], 4, "adapter.mos.private_rank: 3 is above equivalent_rank 2 in the pools of "),
+    (.mos, ["private_rank": 2], 1, "adapter.mos.private_rank: 2 is above the r 1 of "),
+    (
+      .mos, ["private_rank": 1, "equivalent_rank": 1], 4,
+      "adapter.mos.equivalent_rank: 1 leaves 0 shared ranks where r - private_rank is 3; at least 2 is needed for the A "
+        + "and B of "
+    ),
+    (
+      .mos, ["equivalent_rank": 1], 4,
+      "adapter.mos.equivalent_rank: 1 leaves 3 shared ranks where r - private_rank is 4; at least 2 is needed for the A "
+        + "and B of "
+    ),
+    (.vbLoRA, ["vector_length": 3], 4, "adapter.vb-lora.vector_length: 3 does not divide in_features 8 of "),
+    (
+      .vbLoRA, ["num_vectors": 2, "topk": 3], 4, "adapter.vb-lora.topk: 3 is above num_vectors 2 of "
+    ),
     (
       .uniLoRA, ["theta_d_length": 1000], 4,
       "adapter.uni-lora.theta_d_length: 1000 is above the 384 numbers of all A and B of "

@@ -96,6 +96,34 @@ import Testing
     withExtendedLifetime(keep) {}
   }
 
+  /// zoo.md's numbers, in units of float32: the bank, and for each piece two numbers of vectors and one weight. All six maps of a
+  /// layer, r 4, h 90, b 256.
+  @Test(arguments: [(768, 12, 3072, 26_928), (1024, 24, 4096, 33_408)])
+  func compactVBLoRA(hidden: Int, layers: Int, wide: Int, numbers: Int) throws {
+    let geometry = ModelGeometry(
+      try ModelConfig(
+        json: """
+          {"model_type": "bert", "vocab_size": 30, "hidden_size": \(hidden), "num_hidden_layers": \(layers),
+           "num_attention_heads": 8, "intermediate_size": \(wide), "max_position_embeddings": 16}
+          """))
+    var values = MethodValues()
+    (values["num_vectors"], values["save_only_topk_weights"]) = (90, true)
+    let sites = geometry.sites.filter { !$0.path.hasPrefix("pooler") }
+    let table = try SiteTable(sites: sites, method: AdapterMethod.vbLoRA.with(values), r: 4)
+    var random = SplitMix(state: 5)
+    let adapter = StoredAdapter(
+      table: table,
+      tensors: Dictionary(uniqueKeysWithValues: table.tensors.map { ($0, random.floats(table.tensor($0).count)) }),
+      head: [:],
+      metadata: AdapterMetadata(
+        baseModel: "roberta", modelType: "bert", taskType: "SEQ_CLS", labels: [], loraAlpha: 1,
+        targetModules: .allLinear))
+    let directory = try TemporaryDirectory()
+    try PEFTExport(adapter, geometry: geometry).write(to: directory.path)
+    let file = try SafetensorsFile(path: "\(directory.path)/\(AdapterFile.tensorsName)")
+    #expect(file.names.compactMap { file.info($0)?.byteCount }.reduce(0, +) == 4 * numbers)
+  }
+
   private func product(_ entry: ExpandedAdapter.Entry) -> [Double] {
     let columns = entry.site.inFeatures
     return (0..<entry.site.outFeatures).flatMap { row in

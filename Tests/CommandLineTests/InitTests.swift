@@ -1,3 +1,4 @@
+import Adapters
 import Foundation
 import StrictJSON
 import Testing
@@ -63,6 +64,21 @@ import Testing
     #expect(try sandbox.run("init", "model", "data", "--task", "sst3").status == 64)
     #expect(try sandbox.run("init", "model").status == 64)
     #expect(try sandbox.run("init", "model", "data", "--strategy", "loora").status == 64)
+  }
+
+  /// Options have defaults that fit the model; what only the person knows is named.
+  @Test(arguments: AdapterMethod.all.map(\.name)) func everyStrategyIsAccepted(strategy: String) throws {
+    let sandbox = try Sandbox.trainable()
+    let made = try sandbox.run("init", "model", "data", "--output", "mine.json", "--strategy", strategy)
+    #expect(made.status == 0, "\(made.err)")
+    let dry = try sandbox.run("train", "mine.json", "--dry-run", "--set", "adapter.r=4")
+    if try AdapterMethod.named(strategy).design.adoption == nil {
+      #expect(dry.status == 0, "\(dry.err)")
+    } else {
+      let note = "put its directory in the place of \"DIRECTORY\" before you train"
+      #expect(made.err.hasPrefix("adapter.init_from: \(strategy) goes on from an adapter; \(note)\n"))
+      #expect(dry.err == "swift-peft: error: DIRECTORY/adapter_config.json: No such file or directory\n")
+    }
   }
 
   @Test func theSchemaIsPrinted() throws {

@@ -98,13 +98,14 @@ public struct PEFTExport: Sendable {
     let table = own.adapter.table
     return table.sites.indices.flatMap { position -> [SafetensorsTensor] in
       let site = table.sites[position]
-      return table.keys(ofSiteAt: position).compactMap { key in
+      return table.keys(ofSiteAt: position).flatMap { key -> [SafetensorsTensor] in
         guard let tensor = own.form.tensor(key.role),
           !tensor.isOfModel || table.firstUser(of: key) == position
-        else { return nil }
+        else { return [] }
         let shape = tensor.shape?(site, table.ranks[position], table.method.options, table.maps) ?? table.shape(key)
-        return SafetensorsTensor(
-          name: tensor.fileName("\(geometry.basePrefix).\(site.path)"), shape: shape, own.adapter.tensors[key] ?? [])
+        let name = tensor.fileName("\(geometry.basePrefix).\(site.path)"), values = own.adapter.tensors[key] ?? []
+        return tensor.stored?(name, shape, values, table.method.options)
+          ?? [SafetensorsTensor(name: name, shape: shape, values)]
       }
     }
   }

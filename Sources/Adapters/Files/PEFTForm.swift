@@ -1,3 +1,4 @@
+import Checkpoints
 import Models
 import StrictJSON
 
@@ -54,13 +55,20 @@ public struct PEFTForm: Sendable {
     public let isOfModel: Bool
     /// Its shape there; nil if it is the same.
     public let shape: (@Sendable (_ site: Site, _ rank: Int, _ options: MethodValues, _ maps: AdaptedMaps) -> [Int])?
+    /// What the file holds for its numbers; nil for themselves.
+    public let stored: Stored?
+
+    /// The file's tensors for one of this name, shape and numbers.
+    public typealias Stored =
+      @Sendable (_ name: String, _ shape: [Int], _ values: [Float], _ options: MethodValues) -> [SafetensorsTensor]
 
     /// A tensor.
     public init(
       _ role: TensorRole, _ name: String, isOfModel: Bool = false,
-      shape: (@Sendable (_ site: Site, _ rank: Int, _ options: MethodValues, _ maps: AdaptedMaps) -> [Int])? = nil
+      shape: (@Sendable (_ site: Site, _ rank: Int, _ options: MethodValues, _ maps: AdaptedMaps) -> [Int])? = nil,
+      stored: Stored? = nil
     ) {
-      (self.role, self.name, self.isOfModel, self.shape) = (role, name, isOfModel, shape)
+      (self.role, self.name, self.isOfModel, self.stored, self.shape) = (role, name, isOfModel, stored, shape)
     }
   }
 

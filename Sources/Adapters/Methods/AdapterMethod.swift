@@ -179,6 +179,18 @@ public struct AdaptedMaps: Sendable {
     positions = Dictionary(zip(sites.map(\.path), sites.indices)) { first, _ in first }
   }
 
+  /// The largest rank of the maps of the site's module type.
+  func largestRank(of site: Site) -> Int { zip(sites, ranks).filter { $0.0.module == site.module }.map(\.1).max() ?? 0 }
+
+  /// The largest number up to `limit` that divides every size.
+  func largestDivisor(upTo limit: Int) -> Int {
+    var common = 0
+    for var size in sites.flatMap({ [$0.inFeatures, $0.outFeatures] }) {
+      while size > 0 { (common, size) = (size, common % size) }
+    }
+    return (1...limit).last { common % $0 == 0 } ?? 1
+  }
+
   /// The place of a map in the order of the model.
   public func position(of site: Site) -> Int { positions[site.path] ?? 0 }
 

@@ -11,26 +11,28 @@ extension AdapterMethod {
     name: "mos", summary: "A and B put together of chunks from a pool per module type (MoS)",
     options: [
       MethodOption(
-        "equivalent_rank", .integer(1...MethodOption.most), default: 2,
-        "The pools have as many numbers as LoRA of this rank."),
+        "equivalent_rank", .integer(1...MethodOption.most), default: .null,
+        "The pools have as many numbers as LoRA of this rank; null: 2, or as many as a short stack needs for r."),
       MethodOption("chunks", .integer(1...MethodOption.most), default: 4, "Chunks of each row of A and column of B."),
       MethodOption(
-        "private_rank", .integer(0...MethodOption.most), default: 1, "Ranks whose chunks belong to one map."),
+        "private_rank", .integer(0...MethodOption.most), default: .null,
+        "Ranks whose chunks belong to one map; null: 1, or 0 where the pool would be too small for r."),
       MethodOption("seed", .integer(0...MethodOption.most), default: 0, "Draws which chunks a map uses."),
     ]
   ) { options in
     let size = MoS.Size(options)
-    return MethodDesign(form: form(size), misfit: { size.misfit($0, rank: $1, layers: $2.layerCount(of: $0)) }) {
+    return MethodDesign(form: form(size), misfit: { MoS.Pool(size, $0, $2).misfit($0, rank: $1) }) {
       site, rank, maps in
-      let layers = maps.layerCount(of: site), pool = size.chunksOfPool(layers)
+      let pool = MoS.Pool(size, site, maps)
       func shared(_ role: TensorRole, _ length: Int, _ start: AdapterTensor.Start) -> AdapterTensor {
         AdapterTensor(
-          TensorKey(role: role, module: site.module, layer: nil), shape: [pool, length / size.chunks], start: start)
+          TensorKey(role: role, module: site.module, layer: nil), shape: [pool.chunks, length / size.chunks],
+          start: start)
       }
       func indices(_ role: TensorRole) -> AdapterTensor {
         AdapterTensor(
           TensorKey(role: role, module: site.module, layer: site.layer), shape: [rank * size.chunks],
-          start: .drawn(size.choice(rank: rank, layer: maps.layerIndex(of: site), of: layers)), trains: false,
+          start: .drawn(pool.choice(rank: rank, layer: maps.layerIndex(of: site))), trains: false,
           seed: options.integer("seed"), isStored: false)
       }
       return [
@@ -67,36 +69,63 @@ private enum MoS {
   static let indicesB = TensorRole("B_chunks")
 
   struct Size: Sendable {
-    let equivalentRank: Int
     let chunks: Int
-    let privateRank: Int
+    /// nil for what fits.
+    let equivalentRank: Int?
+    let privateRank: Int?
 
     init(_ options: MethodValues) {
-      equivalentRank = options.integer("equivalent_rank")
+      equivalentRank = options.size("equivalent_rank")
       chunks = options.integer("chunks")
-      privateRank = options.integer("private_rank")
+      privateRank = options.size("private_rank")
     }
-
-    /// e · L · c.
-    func chunksOfPool(_ layers: Int) -> Int { equivalentRank * layers * chunks }
 
     /// Numbers of a chunk.
     func widths(_ site: Site) -> (a: Int, b: Int) { (site.inFeatures / chunks, site.outFeatures / chunks) }
+  }
 
-    func misfit(_ site: Site, rank: Int, layers: Int) -> MethodMisfit? {
-      if let misfit = MethodMisfit("mos.chunks", chunks, mustDivide: site) { return misfit }
-      if privateRank > min(rank, equivalentRank) {
-        return MethodMisfit("mos.private_rank", "\(privateRank) is above r or equivalent_rank")
+  /// The pools of a module type.
+  struct Pool {
+    private let size: Size
+    private let layers: Int
+    private let equivalentRank: Int
+    private let privateRank: Int
+
+    init(_ size: Size, _ site: Site, _ maps: AdaptedMaps) {
+      (self.size, layers) = (size, maps.layerCount(of: site))
+      // All maps of the type have the same, as the shared chunks come first in the pool.
+      let rank = maps.largestRank(of: site)
+      equivalentRank = size.equivalentRank ?? max(2, (rank + layers - 1) / layers)
+      let hasRoom = rank - 1 <= (equivalentRank - 1) * layers
+      privateRank = size.privateRank ?? (hasRoom ? 1 : 0)
+    }
+
+    /// e · L · c.
+    var chunks: Int { equivalentRank * layers * size.chunks }
+
+    /// Ranks that the maps share.
+    private var shared: Int { (equivalentRank - privateRank) * layers }
+
+    func misfit(_ site: Site, rank: Int) -> MethodMisfit? {
+      if let misfit = MethodMisfit("mos.chunks", size.chunks, mustDivide: site) { return misfit }
+      if privateRank > rank { return MethodMisfit("mos.private_rank", "\(privateRank) is above the r \(rank)") }
+      if privateRank > equivalentRank {
+        return MethodMisfit(
+          "mos.private_rank", "\(privateRank) is above equivalent_rank \(equivalentRank) in the pools")
       }
-      let shared = (equivalentRank - privateRank) * layers
-      return rank - privateRank <= shared
-        ? nil : MethodMisfit("mos.equivalent_rank", "\(equivalentRank) leaves \(shared) shared ranks to choose r from")
+      let needed = rank - privateRank
+      if needed <= shared { return nil }
+      let least = privateRank + (needed + layers - 1) / layers
+      return MethodMisfit(
+        "mos.equivalent_rank",
+        "\(equivalentRank) leaves \(shared) shared ranks where r - private_rank is \(needed); at least \(least) is "
+          + "needed for the A and B")
     }
 
     /// The chunks of a map: some of the shared ones, which come first in the pool, and its own.
-    func choice(rank: Int, layer: Int, of layers: Int) -> DrawnStart {
-      let shared = (equivalentRank - privateRank) * layers * chunks, own = privateRank * chunks
-      let needed = (rank - privateRank) * chunks
+    func choice(rank: Int, layer: Int) -> DrawnStart {
+      let shared = shared * size.chunks, own = privateRank * size.chunks
+      let needed = (rank - privateRank) * size.chunks
       return DrawnStart("mos \(shared) \(own) \(needed) \(layer)") { philox, stream in
         let chosen = philox.permutation(shared, purpose: .initialization, stream: stream).prefix(needed)
         return (Array(chosen) + (0..<own).map { shared + layer * own + $0 }).map { Float($0) }

@@ -1,4 +1,3 @@
-import Foundation
 import Kernels
 import Models
 import StrictJSON
@@ -8,16 +7,19 @@ extension AdapterMethod {
   /// of A or a column of B is a mixture of the bank's `topk` vectors with the largest logits, weighted by the softmax of those
   /// logits. Bank and logits are trained; there is no alpha.
   ///
-  /// Tensors lie as in PEFT: logits of A [r, in/b, h], of B [out/b, r, h]. PEFT's `save_only_topk_weights` is not read, as such
-  /// files cannot be trained further.
+  /// Tensors lie as in PEFT: logits of A [r, in/b, h], of B [out/b, r, h]. PEFT's compact form (`save_only_topk_weights`) is
+  /// written, and not read, as such files cannot be trained further.
   public static let vbLoRA = AdapterMethod(
     name: "vb-lora", summary: "A and B mixed from one bank of vectors for the model (VB-LoRA)",
     options: [
       MethodOption("num_vectors", .integer(1...MethodOption.most), default: 256, "Vectors in the bank."),
       MethodOption(
-        "vector_length", .integer(1...MethodOption.most), default: 256,
-        "Numbers of a vector; divides both sizes of every map."),
+        "vector_length", .integer(1...MethodOption.most), default: .null,
+        "Numbers of a vector; divides both sizes of every map; null: the largest number up to 256 that does."),
       MethodOption("topk", .integer(1...MethodOption.most), default: 2, "Vectors in a mixture."),
+      MethodOption(
+        "save_only_topk_weights", .truth, default: false,
+        "Whether export writes PEFT's compact form, which holds the mixtures alone and cannot be trained further."),
       MethodOption("init_vector_bank_bound", .positive, default: 0.02, "The bank starts between minus this and this."),
       MethodOption("init_logits_std", .positive, default: 0.1, "The standard deviation of the logits at the start."),
       MethodOption(
@@ -25,9 +27,10 @@ extension AdapterMethod {
         "The bank's learning rate, in units of learning_rate; the paper's is 0.1."),
     ]
   ) { options in
-    let size = VBLoRA.Size(options)
-    return MethodDesign(form: form(size), scale: .fixed(1), peft: peft, misfit: { site, _, _ in size.misfit(site) }) {
-      site, rank, _ in
+    MethodDesign(
+      form: form(options), scale: .fixed(1), peft: peft, misfit: { VBLoRA.Size(options, $2).misfit($0) }
+    ) { site, rank, maps in
+      let size = VBLoRA.Size(options, maps)
       func logits(_ role: TensorRole, _ pieces: Int) -> AdapterTensor {
         AdapterTensor(
           TensorKey(role: role, module: site.module, layer: site.layer), shape: [pieces, size.vectors],
@@ -44,9 +47,10 @@ extension AdapterMethod {
     }
   }
 
-  private static func form(_ size: VBLoRA.Size) -> ProductForm {
+  private static func form(_ options: MethodValues) -> ProductForm {
     ProductForm(
       build: { tensors in
+        let size = VBLoRA.Size(options, tensors.maps)
         let a = VBLoRA.Mixtures(tensors[VBLoRA.logitsA], size), b = VBLoRA.Mixtures(tensors[VBLoRA.logitsB], size)
         let bank = tensors[VBLoRA.bank]
         return SiteProduct(
@@ -54,6 +58,7 @@ extension AdapterMethod {
           b: VBLoRA.columns(b.values(bank), rank: tensors.rank, length: size.length))
       },
       pullBack: { tensors, gradient in
+        let size = VBLoRA.Size(options, tensors.maps)
         let a = VBLoRA.Mixtures(tensors[VBLoRA.logitsA], size), b = VBLoRA.Mixtures(tensors[VBLoRA.logitsB], size)
         let bank = tensors[VBLoRA.bank]
         var ofBank = [Float](repeating: 0, count: bank.count)
@@ -71,18 +76,25 @@ extension AdapterMethod {
       "init_logits_std",
     ],
     tensors: [
-      PEFTForm.Tensor(VBLoRA.logitsA, "vblora_logits_A") { site, rank, options, _ in
-        [rank, site.inFeatures / options.integer("vector_length"), options.integer("num_vectors")]
-      },
-      PEFTForm.Tensor(VBLoRA.logitsB, "vblora_logits_B") { site, rank, options, _ in
-        [site.outFeatures / options.integer("vector_length"), rank, options.integer("num_vectors")]
-      },
+      PEFTForm.Tensor(
+        VBLoRA.logitsA, "vblora_logits_A",
+        shape: { site, rank, options, maps in
+          let size = VBLoRA.Size(options, maps)
+          return [rank, site.inFeatures / size.length, size.vectors]
+        }, stored: VBLoRA.stored),
+      PEFTForm.Tensor(
+        VBLoRA.logitsB, "vblora_logits_B",
+        shape: { site, rank, options, maps in
+          let size = VBLoRA.Size(options, maps)
+          return [site.outFeatures / size.length, rank, size.vectors]
+        }, stored: VBLoRA.stored),
       PEFTForm.Tensor(VBLoRA.bank, "vblora_vector_bank", isOfModel: true),
     ],
     config: { subject in
-      let own = ["num_vectors", "vector_length", "topk", "init_vector_bank_bound", "init_logits_std"]
+      let own = ["num_vectors", "topk", "save_only_topk_weights", "init_vector_bank_bound", "init_logits_std"]
       return own.map { ($0, subject.options[$0] ?? .null) } + [
-        ("r", .integer(subject.rank)), ("save_only_topk_weights", false),
+        ("r", .integer(subject.rank)),
+        ("vector_length", .integer(VBLoRA.Size(subject.options, subject.maps).length)),
         ("vblora_dropout", plain(subject.metadata.loraDropout)),
       ]
     },
@@ -96,122 +108,4 @@ extension AdapterMethod {
       }
       return PEFTForm.Reading(rank: try config.member("r").size(), options: options)
     })
-}
-
-private enum VBLoRA {
-  static let bank = TensorRole("bank", fileName: "vblora_vector_bank")
-  static let logitsA = TensorRole("logits_A", fileName: "vblora_logits_A")
-  static let logitsB = TensorRole("logits_B", fileName: "vblora_logits_B")
-
-  struct Size: Sendable {
-    let vectors: Int
-    let length: Int
-    let topk: Int
-
-    init(_ options: MethodValues) {
-      vectors = options.integer("num_vectors")
-      length = options.integer("vector_length")
-      topk = options.integer("topk")
-    }
-
-    func misfit(_ site: Site) -> MethodMisfit? {
-      if let misfit = MethodMisfit("vb-lora.vector_length", length, mustDivide: site) { return misfit }
-      return topk <= vectors ? nil : MethodMisfit("vb-lora.topk", "\(topk) is above num_vectors \(vectors)")
-    }
-  }
-
-  /// Which vectors each piece is mixed of, with their weights.
-  struct Mixtures {
-    private let size: Size
-    /// `topk` of each piece, one after the other.
-    private var chosen: [Int] = []
-    private var weights: [Float] = []
-
-    /// Of equal logits the first counts.
-    init(_ logits: [Float], _ size: Size) {
-      self.size = size
-      chosen.reserveCapacity(logits.count / size.vectors * size.topk)
-      weights.reserveCapacity(chosen.capacity)
-      for start in stride(from: 0, to: logits.count, by: size.vectors) {
-        var best: [Int] = []
-        for index in 0..<size.vectors {
-          let logit = logits[start + index]
-          let place = best.firstIndex { logits[start + $0] < logit } ?? best.count
-          if place < size.topk {
-            best.insert(index, at: place)
-            if best.count > size.topk { best.removeLast() }
-          }
-        }
-        let largest = logits[start + best[0]]
-        let powers = best.map { exp(Double(logits[start + $0] - largest)) }, sum = powers.reduce(0, +)
-        chosen += best
-        weights += powers.map { Float($0 / sum) }
-      }
-    }
-
-    /// The pieces [any, b].
-    func values(_ bank: [Float]) -> [Float] {
-      let length = size.length
-      var values = [Float](repeating: 0, count: chosen.count / size.topk * length)
-      values.withUnsafeMutableBufferPointer { values in
-        bank.withUnsafeBufferPointer { bank in
-          for place in chosen.indices {
-            let piece = place / size.topk * length, vector = chosen[place] * length, weight = weights[place]
-            for index in 0..<length { values[piece + index] += weight * bank[vector + index] }
-          }
-        }
-      }
-      return values
-    }
-
-    /// The gradient of the logits [any, h] from that of the pieces; adds that of the bank.
-    func pullBack(_ gradient: [Float], _ bank: [Float], _ ofBank: inout [Float]) -> [Float] {
-      let length = size.length, topk = size.topk
-      var logits = [Float](repeating: 0, count: chosen.count / topk * size.vectors)
-      for piece in 0..<(chosen.count / topk) {
-        var slopes: [Double] = []
-        for place in (piece * topk)..<((piece + 1) * topk) {
-          let vector = chosen[place] * length
-          var slope = 0.0
-          for index in 0..<length {
-            let number = gradient[piece * length + index]
-            slope += Double(number) * Double(bank[vector + index])
-            ofBank[vector + index] += weights[place] * number
-          }
-          slopes.append(slope)
-        }
-        let mean = slopes.indices.reduce(0.0) { $0 + Double(weights[piece * topk + $1]) * slopes[$1] }
-        for (index, slope) in slopes.enumerated() {
-          let place = piece * topk + index
-          logits[piece * size.vectors + chosen[place]] = Float(Double(weights[place]) * (slope - mean))
-        }
-      }
-      return logits
-    }
-  }
-
-  /// B [out, r] of its pieces [out/b, r, b].
-  static func columns(_ pieces: [Float], rank: Int, length: Int) -> [Float] {
-    var b = [Float](repeating: 0, count: pieces.count)
-    forEach(pieces.count, rank, length) { piece, place in b[place] = pieces[piece] }
-    return b
-  }
-
-  /// The pieces of B.
-  static func pieces(_ b: [Float], rank: Int, length: Int) -> [Float] {
-    var pieces = [Float](repeating: 0, count: b.count)
-    forEach(b.count, rank, length) { piece, place in pieces[piece] = b[place] }
-    return pieces
-  }
-
-  @inline(__always)
-  private static func forEach(_ count: Int, _ rank: Int, _ length: Int, _ body: (_ piece: Int, _ place: Int) -> Void) {
-    for tile in 0..<(count / rank / length) {
-      for column in 0..<rank {
-        for index in 0..<length {
-          body((tile * rank + column) * length + index, (tile * length + index) * rank + column)
-        }
-      }
-    }
-  }
 }
