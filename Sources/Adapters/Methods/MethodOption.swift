@@ -105,7 +105,13 @@ public struct MethodOption: Sendable {
 
 extension JSONField {
   /// A rank, or another size that a file gives, of which products of a few cannot overflow.
-  func size(atLeast least: Int = 1) throws -> Int { try integer(in: least...MethodOption.most) }
+  func size(atLeast least: Int = 1) throws -> Int {
+    let size = try integer(atLeast: least)
+    guard size <= MethodOption.most else {
+      throw error(.wrongValue(expected: "at most \(MethodOption.most)", found: "\(size)"))
+    }
+    return size
+  }
 }
 
 /// The values of a method's options.
