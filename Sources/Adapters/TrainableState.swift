@@ -21,7 +21,7 @@ public struct TrainableState: Sendable {
   public private(set) var values: FloatStorage
   private var firstMoments: FloatStorage
   private var secondMoments: FloatStorage
-  private var layout: StateLayout
+  private(set) var layout: StateLayout
   /// The base model's, where the method needs them.
   private let weights: BaseWeights?
 
@@ -189,8 +189,7 @@ public struct TrainableState: Sendable {
   // MARK: - What the kernel multiplies
 
   /// The adapter of every map of `sites` (a model's whole geometry), for the model's forward code. `scale` is that of
-  /// the sites which have none of their own.
-  /// `probe` asks for gradients of weights.
+  /// the sites which have none of their own; `probe` asks for gradients of weights.
   public func adapters(
     sites: [Site], scale: Double, dropout: Double, probe: WeightProbe? = nil
   ) -> [LowRankAdapter?] {
@@ -216,20 +215,6 @@ public struct TrainableState: Sendable {
     }
   }
 
-  /// Places for the gradients of the weights of all adapted maps, behind those of this state, in parts of not many more
-  /// than `limit` numbers.
-  public func weightProbes(limit: Int) -> [WeightProbe] {
-    var probes: [WeightProbe] = []
-    for (position, site) in table.sites.enumerated() {
-      let count = site.outFeatures * site.inFeatures
-      if probes.last.map({ $0.count - storageCount + count > limit }) ?? true {
-        probes.append(WeightProbe(count: storageCount))
-      }
-      probes[probes.count - 1].add(site, at: position)
-    }
-    return probes
-  }
-
   /// Makes the products of the sites at `positions` from their tensors, if the method has a form.
   private mutating func makeProducts(at positions: [Int]) {
     guard let form = table.method.form else { return }
@@ -241,52 +226,6 @@ public struct TrainableState: Sendable {
       if let reference = product.rowScale, let rowScale = made.rowScale { values[reference.range] = rowScale }
       if let reference = product.sparse { values[reference.range] = made.sparse }
     }
-  }
-
-  /// Turns the gradients of products into those of the tensors that they are made of, in place.
-  ///
-  /// `gradients` has `storageCount` numbers; afterwards only the trained ones, which come first, may differ from 0.
-  public func pullBack(_ gradients: FloatStorage) {
-    defer { if storageCount > parameterCount { gradients.clear(from: parameterCount) } }
-    guard let form = table.method.form else { return }
-    for position in table.sites.indices {
-      guard let product = layout.product(position, table) else { continue }
-      let gradient = SiteProduct(
-        rank: product.a.rows, a: gradients[product.a.range], b: gradients[product.b.range],
-        rowScale: product.rowScale.map { gradients[$0.range] }, sparse: product.sparse.map { gradients[$0.range] } ?? []
-      )
-      var tensors = tensors(ofSiteAt: position)
-      tensors.rowScale = product.rowScale.map { values[$0.range] }
-      for (role, values) in form.pullBack(tensors, gradient) {
-        guard let key = table.key(role, ofSiteAt: position), table.tensor(key).trains,
-          let reference = layout.tensors[key]
-        else { continue }
-        gradients[reference.range] = zip(gradients[reference.range], values).map { $0 + $1 }
-      }
-    }
-  }
-
-  /// Turns the gradients of trained tensors, once their norm is known, into what AdamW gets for them.
-  public func precondition(_ gradients: FloatStorage) {
-    guard let rule = table.method.design.preconditioner else { return }
-    for key in table.tensors where table.tensor(key).trains {
-      guard let reference = layout.tensors[key], let position = table.firstUser(of: key) else { continue }
-      gradients[reference.range] = rule(key.role, gradients[reference.range], tensors(ofSiteAt: position))
-    }
-  }
-
-  /// Adds the gradients of what the method adds to the loss for its tensors alone, and returns that.
-  public func regularise(_ gradients: FloatStorage) -> Double {
-    guard let regulariser = table.method.design.regulariser else { return 0 }
-    var loss = 0.0
-    for key in table.tensors {
-      guard table.tensor(key).trains, let reference = layout.tensors[key], let position = table.firstUser(of: key),
-        let penalty = regulariser.penalty(table.tensor(key), self[key], tensors(ofSiteAt: position))
-      else { continue }
-      loss += penalty.loss
-      gradients[reference.range] = zip(gradients[reference.range], penalty.gradient).map { $0 + $1 }
-    }
-    return loss
   }
 
   /// The tensors of the site at `position`.
@@ -312,92 +251,5 @@ public struct TrainableState: Sendable {
     firstMoments = moved(firstMoments, layout.trainedCount)
     secondMoments = moved(secondMoments, layout.trainedCount)
     makeProducts(at: Array(table.sites.indices))
-  }
-}
-
-/// Places for the gradients of some maps' weights, behind those of a state.
-public struct WeightProbe: Sendable {
-  /// The place of the gradient [out, in] of a map, by its position in the table.
-  public private(set) var places: [Int: ParameterReference] = [:]
-  /// Numbers of a storage that has them all.
-  public private(set) var count: Int
-
-  init(count: Int) { self.count = count }
-
-  mutating func add(_ site: Site, at position: Int) {
-    places[position] = ParameterReference(offset: count, rows: site.outFeatures, columns: site.inFeatures)
-    count += site.outFeatures * site.inFeatures
-  }
-}
-
-/// Where the numbers of a state lie in its flat storages: trained tensors, the head, tensors that are not trained, and
-/// what a method's form makes of them.
-///
-/// Tensors of one role lie together, layer by layer, so that the A's of maps that read the same input are neighbours and
-/// multiply as one matrix.
-struct StateLayout: Sendable {
-  /// What the kernel multiplies at a site.
-  struct Product: Sendable {
-    let a: ParameterReference
-    let b: ParameterReference
-    var rowScale: ParameterReference?
-    var sparse: ParameterReference?
-  }
-
-  private(set) var tensors: [TensorKey: ParameterReference] = [:]
-  private(set) var head: [ParameterReference] = []
-  /// Of a method with a form, by the position of the site.
-  private var products: [Product] = []
-  /// Learning rates of the adapter's trained numbers, in units of the run's.
-  private(set) var adapterRates: [(range: Range<Int>, factor: Double)] = []
-  private(set) var trainedCount = 0
-  private(set) var storageCount = 0
-
-  init(_ table: SiteTable, _ head: [HeadParameter]) {
-    let roles = Dictionary(uniqueKeysWithValues: zip(table.roles, table.roles.indices))
-    let order = table.tensors.enumerated().sorted { left, right in
-      let (l, r) = (left.element, right.element)
-      return (roles[l.role] ?? 0, l.layer ?? -1, left.offset) < (roles[r.role] ?? 0, r.layer ?? -1, right.offset)
-    }.map(\.element)
-    for key in order where table.tensor(key).trains {
-      let reference = place(table.shape(key)), factor = table.tensor(key).rateFactor
-      tensors[key] = reference
-      if let last = adapterRates.last, last.factor == factor {
-        adapterRates[adapterRates.count - 1].range = last.range.lowerBound..<reference.range.upperBound
-      } else {
-        adapterRates.append((reference.range, factor))
-      }
-    }
-    self.head = head.map { place($0.shape) }
-    trainedCount = storageCount
-    for key in order where !table.tensor(key).trains { tensors[key] = place(table.shape(key)) }
-    if let form = table.method.form { products = makeProducts(table, form) }
-  }
-
-  /// All A's, then all B's, then the row scales and the sparse numbers.
-  private mutating func makeProducts(_ table: SiteTable, _ form: ProductForm) -> [Product] {
-    let a = zip(table.sites, table.ranks).map { place([form.rank($0, $1, table.maps), $0.inFeatures]) }
-    let b = zip(table.sites, table.ranks).map { place([$0.outFeatures, form.rank($0, $1, table.maps)]) }
-    let rowScales = table.sites.map { form.scalesRows ? place([$0.outFeatures]) : nil }
-    return table.sites.indices.map { position in
-      let sparse = form.sparse?.count(table.sites[position], table.ranks[position], table.maps) ?? 0
-      return Product(
-        a: a[position], b: b[position], rowScale: rowScales[position], sparse: sparse > 0 ? place([sparse]) : nil)
-    }
-  }
-
-  private mutating func place(_ shape: [Int]) -> ParameterReference {
-    let reference = ParameterReference(offset: storageCount, rows: shape[0], columns: shape.count > 1 ? shape[1] : 1)
-    storageCount += reference.count
-    return reference
-  }
-
-  /// What is multiplied at the site at `position`: the product of the form, else its A and B.
-  func product(_ position: Int, _ table: SiteTable) -> Product? {
-    if !products.isEmpty { return products[position] }
-    guard let a = table.key(.a, ofSiteAt: position).flatMap({ tensors[$0] }),
-      let b = table.key(.b, ofSiteAt: position).flatMap({ tensors[$0] })
-    else { return nil }
-    return Product(a: a, b: b)
   }
 }

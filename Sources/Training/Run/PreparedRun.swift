@@ -3,12 +3,10 @@ import Checkpoints
 import Cluster
 import Configuration
 import Diagnostics
-import Dispatch
 import Hub
 import Kernels
 import Metrics
 import Models
-import Synchronization
 import Tasks
 import Tokenizers
 
@@ -225,128 +223,4 @@ public struct PreparedRun: Sendable {
   }
 
   func head() throws -> [HeadParameter] { head(outputs: try task().outputs) }
-}
-
-extension LabelSpace {
-  /// These classes in the order of `others`, ignoring case; nil if those are not the same names.
-  func inOrder(of others: [String]) -> LabelSpace? {
-    guard self != .regression, names.count == others.count else { return nil }
-    let byName = Dictionary(names.map { (ExactText($0.lowercased()), $0) }) { first, _ in first }
-    let ordered = others.compactMap { byName[ExactText($0.lowercased())] }
-    guard Set(ordered.map(ExactText.init)).count == names.count else { return nil }
-    if case .labelSets = self { return .labelSets(ordered) }
-    return .classes(ordered)
-  }
-
-  /// The labels that an adapter's head was trained for.
-  init(_ metadata: AdapterMetadata) {
-    if metadata.problemType == ProblemType.multiLabel.rawValue {
-      self = .labelSets(metadata.labels)
-    } else {
-      self = metadata.labels.isEmpty ? .regression : .classes(metadata.labels)
-    }
-  }
-
-  /// What an adapter's metadata says beside the names.
-  var problemType: String? {
-    if case .labelSets = self { ProblemType.multiLabel.rawValue } else { nil }
-  }
-}
-
-extension PreparedRun {
-  /// Notes for the user about what has been read of the model and its tokenizer.
-  public var notices: [String] {
-    ((try? network().notices) ?? []) + methodNotices + rotaryNotices + wordNotices + magnitudeNotices
-      + ((try? tokenizer().notes) ?? [])
-  }
-
-  /// A note where PEFT computes something else.
-  private var magnitudeNotices: [String] {
-    guard config.adapter.useDoRA == true, config.adapter.loraDropout > 0 else { return [] }
-    return [
-      "adapter.use_dora with lora_dropout: dropout acts on the inputs of A, as without use_dora; PEFT also drops inputs of "
-        + "the frozen weight, in the part of its product by which the magnitudes differ from its norms"
-    ]
-  }
-
-  /// A note where the config gives an alpha that the method has no use for.
-  private var methodNotices: [String] {
-    guard case .fixed(let scale) = method.design.scale, config.adapter.loraAlpha != AdapterConfig().loraAlpha else {
-      return []
-    }
-    return ["adapter.lora_alpha has no effect: \(method.name) scales by \(scale == 1 ? "1" : "\(scale)")"]
-  }
-
-  /// A note where words look to the model as if nothing stood before them.
-  private var wordNotices: [String] {
-    guard taskKind.headKind == .tokens, let tokenizer = try? tokenizer(), !tokenizer.encodesWordsAsInText else {
-      return []
-    }
-    return [
-      "words are tokenized one by one without the space before them, as transformers does with this model's tokenizer"
-    ]
-  }
-
-  /// A note where a batch of the run could go another way than transformers', which pads.
-  private var rotaryNotices: [String] {
-    guard let length = model.design.usualRotaryLength, length < maxLength else { return [] }
-    return [
-      "sequences of more than \(length) tokens have rotary frequencies of their own here; in transformers the longest "
-        + "of a batch decides for all of it"
-    ]
-  }
-}
-
-/// A run's model, for its task.
-public struct LoadedModel: Sendable {
-  /// The model as objectives run it.
-  let objectiveModel: ObjectiveModel
-  /// Notes for the user: that a pooler or head had to be drawn, that a part of the model is left aside.
-  public let notices: [String]
-  /// The checkpoint's own head, if it has one that fits.
-  let storedHead: [[Float]]?
-
-  /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil.
-  init(
-    _ directory: String, _ config: ModelConfig, outputs: Int?, head: HeadKind = .sequence, philox: Philox,
-    precision: Precision
-  ) throws {
-    guard let outputs else {
-      let model = try LanguageModel(path: directory, config: config, precision: precision)
-      (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
-      return
-    }
-    let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
-    if head == .tokens {
-      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision)
-      (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
-      notices = config.notices + loaded.notices + labels
-      return
-    }
-    let loaded = try LoadedClassifier(
-      path: directory, config: config, labels: outputs, philox: philox, precision: precision)
-    (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
-    notices = config.notices + loaded.notices + labels
-  }
-}
-
-/// A value that another thread is computing.
-final class Pending<Value: Sendable>: Sendable {
-  private let made = DispatchGroup()
-  private let result = Mutex<Result<Value, any Error>?>(nil)
-
-  /// Starts `make`.
-  init(_ make: @escaping @Sendable () throws -> Value) {
-    DispatchQueue.global(qos: .userInitiated).async(group: made) { [self] in
-      let value = Result { try make() }
-      result.withLock { $0 = value }
-    }
-  }
-
-  /// Waits for the value.
-  func value() throws -> Value {
-    made.wait()
-    guard let result = result.withLock({ $0 }) else { preconditionFailure("waited for, and not there") }
-    return try result.get()
-  }
 }

@@ -1,0 +1,37 @@
+import Configuration
+import Kernels
+import Models
+import Tasks
+
+/// A run's model, for its task.
+public struct LoadedModel: Sendable {
+  /// The model as objectives run it.
+  let objectiveModel: ObjectiveModel
+  /// Notes for the user: that a pooler or head had to be drawn, that a part of the model is left aside.
+  public let notices: [String]
+  /// The checkpoint's own head, if it has one that fits.
+  let storedHead: [[Float]]?
+
+  /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil.
+  init(
+    _ directory: String, _ config: ModelConfig, outputs: Int?, head: HeadKind = .sequence, philox: Philox,
+    precision: Precision
+  ) throws {
+    guard let outputs else {
+      let model = try LanguageModel(path: directory, config: config, precision: precision)
+      (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
+      return
+    }
+    let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
+    if head == .tokens {
+      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision)
+      (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
+      notices = config.notices + loaded.notices + labels
+      return
+    }
+    let loaded = try LoadedClassifier(
+      path: directory, config: config, labels: outputs, philox: philox, precision: precision)
+    (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
+    notices = config.notices + loaded.notices + labels
+  }
+}
