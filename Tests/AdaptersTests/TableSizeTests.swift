@@ -55,7 +55,9 @@ import Testing
   }
 
   /// A file of a few numbers whose config says how many are to be drawn.
-  @Test(arguments: [(200_000_000, "this machine can hold"), (.max, "r: must be at most 2147483647, not 9223372036854775807")])
+  @Test(arguments: [
+    (200_000_000, "this machine can hold"), (.max, "r: must be at most 2147483647, not 9223372036854775807"),
+  ])
   func aFileCannotAskForMoreThanThereIs(r: Int, sentence: String) throws {
     let directory = try TemporaryDirectory(), table = try table(.vera, ["save_projection": false])
     let stored = StoredAdapter(
