@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 """Makes the runs of docs/evidence/plan.json that docs/evidence/runs does not hold yet. It may be stopped at any time.
 
-    scripts/evidence.sh PROGRAM MODEL GLUE_DIR [--only core] [--part 1/2] [--runs DIR] [--work DIR] [--most N]
+    scripts/evidence.sh PROGRAM MODEL GLUE_DIR [--only GROUP …] [--jobs N] [--part 1/2] [--runs DIR] [--work DIR] [--most N]
 
 PROGRAM is a release build of swift-peft, MODEL the directory of all-MiniLM-L6-v2, GLUE_DIR that of the GLUE tasks. The
 development file of a task is split once: by the first half the epoch and the learning rate are chosen, the second is scored
-once. With --part K/N, several machines share the work: each makes every Nth run.
+once. Small models train fastest as one run a core (--jobs, the default); a run's bits do not depend on its threads.
+
+With --part K/N, several machines share the work: each makes every Nth run. An arm's runs need the learning rate that the runs
+of its grid choose, so that the machines stop after the grids: gather their files in one folder --runs and start them again.
+Exit 1, and the list, if runs failed.
 """
 
 import argparse
+import concurrent.futures
 import datetime
 import hashlib
 import json
@@ -18,6 +23,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -92,7 +98,7 @@ def predictions(path):
 
 
 def make(plan, cell, arguments, halves, hashes):
-    work = arguments.work / "now"
+    work = arguments.work / cell.name
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     output, file = work / "run", work / f"{cell.name}.json"
@@ -100,12 +106,13 @@ def make(plan, cell, arguments, halves, hashes):
     file.write_text(json.dumps(content))
     environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
     loads = [os.getloadavg()[0]]
-    timed = ["/usr/bin/env", "python3", str(Path(__file__).with_name("peak.py"))]
-    program = str(arguments.program)
-    out, seconds = call(timed + [program, "train", str(file), "--quiet", "--json"], environment)
-    peak = int(out.rsplit("\n", 2)[-2].split()[-1])
-    call(
-        [program, "eval", str(output), "--split", "test", "--predictions", str(work / "p.tsv"), "--json"], environment)
+    timed = [sys.executable, str(Path(__file__).with_name("peak.py"))]
+    program, threads = str(arguments.program), max(1, len(os.sched_getaffinity(0)) // arguments.jobs)
+    out, seconds = call(
+        timed + [program, "train", str(file), "--quiet", "--json", "--threads", str(threads)], environment)
+    usage = json.loads(out.splitlines()[-1])
+    call([program, "eval", str(output), "--split", "test", "--predictions", str(work / "p.tsv"), "--json",
+          "--threads", str(threads)], environment)
     loads.append(os.getloadavg()[0])
     database, metric = output.parent / "runs.sqlite", plan.tasks[cell.task]["metric"]
     run = rows(database, "SELECT id, adapter_parameters, trainable_parameters, total_parameters, version FROM runs")[0]
@@ -119,6 +126,7 @@ def make(plan, cell, arguments, halves, hashes):
     report = json.loads((output / "eval_results.json").read_text())
     merges = rows(database, "SELECT step, module, lower_layer, upper_layer, distance FROM merges WHERE run_id = ?", run[0])
     size = (output / "adapter_model.safetensors").stat().st_size
+    shutil.rmtree(work)
     return {
         "run_info": {
             "created_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -126,14 +134,14 @@ def make(plan, cell, arguments, halves, hashes):
             "train_config": {k: v for k, v in content["training"].items()} | {"model_id": arguments.model.name},
             "peft_config": content["adapter"], "error_msg": ""},
         "train_info": {
-            "train_time": round(seconds, 2), "file_size": size, "num_trainable_params": run[2],
+            "train_time": round(seconds, 2), "cpu_seconds": usage["cpu_seconds"], "file_size": size, "num_trainable_params": run[2],
             "num_adapter_params": run[1], "num_total_params": run[3], "status": "success",
-            "train_loss": losses[0][0] if losses else None, "peak_memory_bytes": peak,
+            "train_loss": losses[0][0] if losses else None, "peak_memory_bytes": usage["peak_memory_bytes"],
             "metrics": [{"step": step, "epoch": epoch, "split": split, "name": name, "value": value}
                         for step, epoch, split, name, value in course]},
         "meta_info": {
             "model_sha256": hashes["model"], "program_sha256": hashes["program"], "program_version": run[4],
-            "data_sha256": hashes[cell.task], "cpu": cpu(), "threads": os.cpu_count(), "load": loads,
+            "data_sha256": hashes[cell.task], "cpu": cpu(), "threads": threads, "load": loads,
             "system": platform.platform()},
         "cell": {"arm": cell.arm, "task": cell.task, "learning_rate": cell.rate, "seed": cell.seed},
         "metric": metric, "epoch": best[0], "selection_score": best[1], "report_score": report[metric],
@@ -154,7 +162,8 @@ def main():
     parser.add_argument("program", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("glue", type=Path)
-    parser.add_argument("--only", nargs="+")
+    parser.add_argument("--only", nargs="+", metavar="GROUP", help="groups of the plan")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="runs at a time")
     parser.add_argument("--part", default="1/1", metavar="K/N")
     parser.add_argument("--plan", type=Path, default=REPOSITORY / "docs/evidence/plan.json")
     parser.add_argument("--runs", type=Path, default=REPOSITORY / "docs/evidence/runs")
@@ -164,7 +173,13 @@ def main():
     for name in "program", "model", "glue", "work", "runs":
         setattr(arguments, name, getattr(arguments, name).resolve())
     plan = Plan(arguments.plan)
+    groups = [group["name"] for group in plan.groups]
+    for name in arguments.only or []:
+        if name not in groups:
+            parser.error(f"--only: the plan has no group {name}; it has {', '.join(groups)}")
     part, parts = map(int, arguments.part.split("/"))
+    if not 1 <= part <= parts or arguments.jobs < 1:
+        parser.error("--part K/N needs 1 <= K <= N, and --jobs at least 1")
     for directory in arguments.work, arguments.runs:
         directory.mkdir(parents=True, exist_ok=True)
     halves = {name: split_halves(task, arguments.glue, arguments.work, plan.settings["split_seed"])
@@ -172,29 +187,46 @@ def main():
     hashes = {"model": sha256(arguments.model / "model.safetensors"), "program": sha256(arguments.program)}
     for name, task in plan.tasks.items():
         hashes[name] = {file: sha256(arguments.glue / task["folder"] / file) for file in ("train.tsv", "dev.tsv")}
-    skipped, made = set(), 0
-    while made < arguments.most:
-        results = {path.stem: json.loads(path.read_text()) for path in arguments.runs.glob("*.json")}
-        open_cells = [cell for cell in plan.cells(results, arguments.only) if cell.name not in skipped]
-        own = [cell for cell in open_cells if int(hashlib.sha256(cell.name.encode()).hexdigest(), 16) % parts == part - 1]
-        if not own:
-            break
-        cell = own[0]
-        started = time.monotonic()
-        try:
-            record = make(plan, cell, arguments, halves[cell.task], hashes)
-        except RuntimeError as error:
-            print(f"{cell.name}: {error}", flush=True)
-            skipped.add(cell.name)
-            continue
-        path = arguments.runs / f"{cell.name}.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(record, separators=(",", ":")) + "\n")
-        temporary.rename(path)
-        made += 1
-        print(f"{cell.name}: {record['metric']} {record['selection_score']:.4f} {record['report_score']:.4f} in "
-              f"{time.monotonic() - started:.0f} s", flush=True)
+
+    results = {path.stem: json.loads(path.read_text()) for path in arguments.runs.glob("*.json")}
+    running, failed, begun = {}, [], 0
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        while True:
+            taken = {cell.name for cell in running.values()} | set(failed)
+            mine = (cell for cell in plan.cells(results, arguments.only) if cell.name not in taken
+                    and int(hashlib.sha256(cell.name.encode()).hexdigest(), 16) % parts == part - 1)
+            while len(running) < arguments.jobs and begun < arguments.most and (cell := next(mine, None)):
+                running[pool.submit(make, plan, cell, arguments, halves[cell.task], hashes)] = cell
+                taken.add(cell.name)
+                begun += 1
+            if not running:
+                break
+            for done in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                cell = running.pop(done)
+                try:
+                    record = done.result()
+                except (RuntimeError, OSError, sqlite3.Error, ValueError) as error:
+                    print(f"{cell.name}: {error}", flush=True)
+                    failed.append(cell.name)
+                    continue
+                keep(record, arguments.runs / f"{cell.name}.json")
+                results[cell.name] = record
+                print(f"{cell.name}: {record['metric']} {record['selection_score']:.4f} {record['report_score']:.4f} in "
+                      f"{record['train_info']['train_time']:.0f} s", flush=True)
+    for name in failed:
+        print(f"failed: {name}", file=sys.stderr)
+    arms = [arm for group in plan.groups if not arguments.only or group["name"] in arguments.only
+            for arm in plan.arms(group) if plan.rate(arm, results) is None]
+    if arms and begun < arguments.most:
+        print(f"no learning rate yet, runs of the grid missing: {', '.join(dict.fromkeys(arms))}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def keep(record, path):
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(record, separators=(",", ":")) + "\n")
+    temporary.rename(path)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
