@@ -15,8 +15,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case tooManyNumbers(strategy: String, limit: Int)
   /// They have more than this machine can hold.
   case tooLarge(strategy: String, bytes: Int, limit: Int)
-  /// A size of the method that does not fit an adapted map.
-  case misfit(MethodMisfit, path: String)
+  /// A size of the method that does not fit an adapted map; without a path, one that does not fit the model.
+  case misfit(MethodMisfit, path: String?)
   /// A value of an option that the run cannot have.
   case option(String, problem: String)
   /// Sites that would share a tensor need different shapes of it.
@@ -88,7 +88,8 @@ public enum AdapterError: UserFacingError, Equatable {
     case .tooLarge(let strategy, let bytes, let limit):
       return
         "adapter: \(strategy) would have \(bytes) bytes of numbers with these sizes; this machine can hold \(limit)"
-    case .misfit(let misfit, let path): return "adapter.\(misfit.key): \(misfit.problem) of \(path)"
+    case .misfit(let misfit, let path):
+      return "adapter.\(misfit.key): \(misfit.problem)" + (path.map { " of \($0)" } ?? "")
     case .option(let key, let problem): return "adapter.\(key): \(problem)"
     case .shapesDiffer(let strategy, let role, let module, let first, let second):
       let shared = "\(strategy) shares \(role.name) of \(module)"

@@ -53,14 +53,15 @@ public struct ParameterComparison: Sendable, Equatable {
   /// Compares `methods` on the maps that `placement` chooses, or with nil all of `known` that fit.
   ///
   /// `labels` is the number of outputs of the head, nil for the model's own (none for decoders). `numMerges` and
-  /// `merging` are ASLoRA's, nil for the defaults. Throws what the trainer would: targets that match nothing, ranks too large, more
-  /// merges than layers − 1.
+  /// `merging` are ASLoRA's, nil for the defaults. Throws what the trainer would: targets that match nothing, ranks too
+  /// large, more merges than layers − 1. Unless `ranksAreLoRAs`, a rank may be one that LoRA cannot have but another
+  /// method can.
   public init(
     model: String, geometry: ModelGeometry, placement: AdapterPlacement, labels: Int? = nil,
     numMerges: Int? = nil, merging: ASLoRAOptions.Merging? = nil, methods: [AdapterMethod]? = nil,
-    known: [AdapterMethod] = AdapterMethod.all
+    known: [AdapterMethod] = AdapterMethod.all, ranksAreLoRAs: Bool = true
   ) throws {
-    let lora = try placement.table(geometry, method: .lora)
+    let lora = try placement.table(geometry, method: .lora, ranksAreBounded: ranksAreLoRAs)
     let merges = numMerges ?? ASLoRAPlan.defaultNumMerges(layers: lora.layerCount)
     try ASLoRAPlan.check(numMerges: merges, layers: lora.layerCount)
     let options = MethodOptions(aslora: ASLoRAOptions(numMerges: merges, merging: merging))

@@ -200,15 +200,17 @@ public struct SiteTable: Sendable {
   ) throws -> [AdapterError] {
     if let rank = ranks.first(where: { $0 < 1 }) { throw AdapterError.rankNotPositive(rank) }
     if let rank = ranks.first(where: { $0 > MethodOption.most }) { throw AdapterError.rankOutOfRange(rank) }
-    return zip(sites, ranks).flatMap { site, r -> [AdapterError] in
-      var errors: [AdapterError] = []
+    var errors: [AdapterError] = []
+    for (site, r) in zip(sites, ranks) {
       if ranksAreBounded, r > min(site.inFeatures, site.outFeatures) {
         errors.append(
           .rankTooLarge(rank: r, path: site.path, inFeatures: site.inFeatures, outFeatures: site.outFeatures))
       }
-      if let misfit = method.design.misfit(site, r, maps) { errors.append(.misfit(misfit, path: site.path)) }
-      return errors
+      guard let misfit = method.design.misfit(site, r, maps) else { continue }
+      let error = AdapterError.misfit(misfit, path: misfit.isOfMap ? site.path : nil)
+      if misfit.isOfMap || !errors.contains(error) { errors.append(error) }
     }
+    return errors
   }
 
   /// Tensors that cannot be shared.

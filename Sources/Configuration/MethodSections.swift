@@ -47,12 +47,15 @@ extension Field<AdapterConfig> {
 }
 
 extension ConfigRule {
-  /// Methods that go on from an adapter.
+  /// Methods that go on from an adapter, and those of which nothing would be left of one.
   static let adoption = [
     ConfigRule(path: "adapter.init_from", others: ["adapter.strategy"]) { config in
-      let method = config.catalog.methods.first { $0.name == config.adapter.strategy }
-      guard method?.design.adoption != nil, config.adapter.initFrom == nil else { return nil }
-      return "strategy \(config.adapter.strategy) needs an adapter to go on from"
+      guard let method = config.method else { return nil }
+      if config.adapter.initFrom == nil {
+        return method.design.adoption == nil ? nil : "strategy \(method.name) needs an adapter to go on from"
+      }
+      return method.procedure?.beginsAnew == true
+        ? "strategy \(method.name) begins anew after its warm-up, when nothing would be left of the adapter" : nil
     }
   ]
 
@@ -66,26 +69,30 @@ extension ConfigRule {
 }
 
 extension ConfigRule {
-  /// Ranks that no level of `multi-level` takes. An r that is the default may not have been given.
+  /// Ranks, or an alpha, that no level of `multi-level` takes. A number that is the default may not have been given.
   static let levels = [
     ConfigRule(path: "adapter.r", others: ["adapter.strategy", "adapter.multi-level"]) { config in
-      config.levelsGiveRanks && config.adapter.r != AdapterConfig().r
+      config.levelsGive(\.rank) && config.adapter.r != AdapterConfig().r
         ? "has no effect: every level of multi-level.levels gives its rank" : nil
     },
     ConfigRule(path: "adapter.rank_pattern", others: ["adapter.strategy", "adapter.multi-level"]) { config in
-      config.levelsGiveRanks && !(config.adapter.rankPattern ?? []).isEmpty
+      config.levelsGive(\.rank) && !(config.adapter.rankPattern ?? []).isEmpty
         ? "has no effect: every level of multi-level.levels gives its rank" : nil
+    },
+    ConfigRule(path: "adapter.lora_alpha", others: ["adapter.strategy", "adapter.multi-level"]) { config in
+      config.levelsGive(\.alpha) && config.adapter.loraAlpha != AdapterConfig().loraAlpha
+        ? "has no effect: every level of multi-level.levels gives its alpha" : nil
     },
   ]
 }
 
 extension RunConfig {
-  /// Whether the run's strategy is `multi-level` and none of its levels takes r.
-  fileprivate var levelsGiveRanks: Bool {
+  /// Whether the run's strategy is `multi-level` and all of its levels have a number of their own.
+  fileprivate func levelsGive<Number>(_ number: KeyPath<SharingLevel, Number?>) -> Bool {
     let method = AdapterMethod.multiLevel
     guard adapter.strategy == method.name else { return false }
     let values = method.with(adapter.options[method.name] ?? MethodValues()).options
-    return values.levels("levels").allSatisfy { $0.rank != nil }
+    return values.levels("levels").allSatisfy { $0[keyPath: number] != nil }
   }
 }
 
@@ -95,6 +102,7 @@ extension ConfigRule {
     ConfigRule(path: "adapter.use_dora", others: ["adapter.strategy"]) { config in
       config.adapter.useDoRA == true ? config.takers(\.takesDoRA) : nil
     },
+    withAdapters("lora_plus_ratio") { $0.loraPlusRatio != nil }, withAdapters("clora") { $0.clora != nil },
     ConfigRule(path: "adapter.init_lora_weights", others: ["adapter.strategy"]) { config in
       guard let start = config.adapter.initLoRAWeights, start != .standard else { return nil }
       return config.takers(\.takesStarts) ?? config.problem(of: start)
@@ -107,17 +115,31 @@ extension ConfigRule {
   ]
 }
 
+extension ConfigRule {
+  /// What changes how adapters train, for a run that has some.
+  private static func withAdapters(
+    _ key: String, isGiven: @escaping @Sendable (AdapterConfig) -> Bool
+  ) -> ConfigRule {
+    ConfigRule(path: "adapter.\(key)", others: ["adapter.strategy"]) { config in
+      guard let method = config.method, !method.hasAdapters, isGiven(config.adapter) else { return nil }
+      return "strategy \(method.name) has no adapters"
+    }
+  }
+}
+
 extension RunConfig {
+  /// The run's method, without its options.
+  fileprivate var method: AdapterMethod? { catalog.methods.first { $0.name == adapter.strategy } }
+
   /// What is wrong if the run's strategy does not take something; names those that do.
   fileprivate func takers(_ takes: (AdapterMethod) -> Bool) -> String? {
-    guard let method = catalog.methods.first(where: { $0.name == adapter.strategy }), !takes(method) else { return nil }
+    guard let method, !takes(method) else { return nil }
     let names = catalog.methods.filter(takes).map(\.name).joined(separator: ", ")
     return "strategy \(adapter.strategy) does not take it, only \(names)"
   }
 
   /// What is wrong with a start for a run that takes starts.
   fileprivate func problem(of start: AdapterStart) -> String? {
-    let method = catalog.methods.first { $0.name == adapter.strategy }
     if start == .mica, method?.procedure != nil {
       return "\(adapter.strategy) changes B while it trains, which \"mica\" freezes"
     }

@@ -44,13 +44,31 @@ import Testing
       regulariser.penalty(.a(site, 2, layer: nil, trains: false), [Float](repeating: 1, count: 8), self.site) == nil)
   }
 
+  /// DEAL's hold stays.
+  @Test func penaltiesAddUp() throws {
+    let philox = Philox(seed: 2), site = queryValue(layers: 1, hidden: 4)[0]
+    let tensor = AdapterTensor.a(site, 2), values = philox.normal(8, deviation: 1, stream: 1)
+    var options = CLoRAOptions()
+    options.k = 5
+    let held = TensorRole("A_held"), zeros = [Float](repeating: 0, count: 8)
+    let tensors = SiteTensors(
+      site: site, rank: 2, scale: 1, maps: AdaptedMaps([], ranks: []), values: [held: zeros], baseWeight: nil)
+    func penalty(_ method: AdapterMethod) throws -> (loss: Double, gradient: [Float]) {
+      try #require(method.design.regulariser?.penalty(tensor, values, tensors))
+    }
+    let both = try penalty(AdapterMethod.deal.withCLoRA(options)), hold = try penalty(.deal)
+    let clora = try penalty(AdapterMethod.lora.withCLoRA(options))
+    #expect(hold.loss > 0 && clora.loss > 0 && both.loss == hold.loss + clora.loss)
+    #expect(both.gradient == zip(hold.gradient, clora.gradient).map { $0 + $1 })
+  }
+
   @Test func methodsWithoutAAndBAreRefused() throws {
     let geometry = try Configs.geometry(Configs.miniLM)
     let placement = AdapterPlacement(TargetSelection(["query"]), r: 4, loraAlpha: 16)
     let bare = AdapterMethod(name: "vectors", summary: "") { site, _ in
       [.vector(TensorRole("d"), site, count: 4, start: .zeros)]
     }
-    #expect(throws: AdapterError.option("clora", problem: "vectors trains neither an A nor a B")) {
+    #expect(throws: AdapterError.option("clora", problem: "vectors makes A and B of other numbers")) {
       try placement.table(geometry, method: bare.withCLoRA(CLoRAOptions()))
     }
   }

@@ -179,7 +179,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (AdapterMethod.mspLoRA, [:] as [String: JSONValue], 2, "msplora: level 3, \"map\", has no rank left"),
+    (AdapterMethod.mspLoRA, [:] as [String: JSONValue], 2, "msplora: level 3, \"map\", has no rank left for the pair"),
     (.mspLoRA, ["blocks": 6], 4, "msplora: k = 6 of level 2 is above the 5 adapted layers"),
     (.bsLoRA, ["local_rank": 5], 4, "bslora: rank 5 of level 3 is above the smaller dimension 4"),
     (

@@ -1,5 +1,6 @@
 import Autograd
 import Diagnostics
+import Kernels
 import Models
 import Testing
 
@@ -37,6 +38,24 @@ import Testing
     #expect(
       error?.description.hasPrefix(
         "adapter.rosa.d: 0.001 leaves no number of 8 × 8 of encoder.layer.0.attention.self.query") == true)
+  }
+
+  /// Floats count the numbers.
+  @Test func moreNumbersThanAFloatCountsAreNamed() throws {
+    let error = #expect(throws: ErrorList.self) { try table(0.5, hidden: 8192, layers: 1, r: 2) }
+    #expect(
+      error?.description.hasPrefix(
+        "adapter.rosa.d: 0.5 is more than 16777216 numbers of 8192 × 8192 of encoder.layer.0.attention.self.query")
+        == true)
+  }
+
+  /// Against sorting everything.
+  @Test(arguments: [1, 50, 199, 400]) func largestOfMany(count: Int) {
+    let gradient = Philox(seed: 3).normal(400, deviation: 1, stream: 1).map { ($0 * 8).rounded() / 8 }
+    let sorted = gradient.indices.sorted { (abs(gradient[$0]), $1) > (abs(gradient[$1]), $0) }.prefix(count).sorted()
+    let places = RoSA.largest(count, of: gradient, columns: 20)
+    #expect(places.columns == sorted.map { Float($0 % 20) })
+    #expect(places.starts == (0...20).map { row in Float(sorted.count { $0 < 20 * row }) })
   }
 
   @Test(arguments: [

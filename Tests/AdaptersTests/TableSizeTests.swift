@@ -26,7 +26,7 @@ import Testing
   private static let absurd: [(AdapterMethod, [String: JSONValue], r: Int, isCounted: Bool)] = [
     (.vera, [:], 2_000_000_000, true),
     (.vbLoRA, ["num_vectors": 2_147_483_647, "vector_length": 1], 8, true),
-    (.mos, ["equivalent_rank": 2_147_483_647, "private_rank": 0, "chunks": 64], 8, true),
+    (.mos, ["equivalent_rank": 2_147_483_647, "private_rank": 0, "chunks": 64], 8, false),
     (.tiedLoRA, [:], 2_147_483_647, false), (.multiLevel, [:], 2_147_483_647, false),
     (.uniLoRA, [:], 2_147_483_647, false), (.rasa, ["k": 2_147_483_646], 2_147_483_647, false),
     (.gralora, ["hybrid_r": 2_147_483_647], 2_147_483_646, false),

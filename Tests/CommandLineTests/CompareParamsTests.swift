@@ -42,6 +42,19 @@ import Testing
     #expect(rows[0]["trainable_parameters"]?.integer == 147_456 + 592_899)
   }
 
+  /// VeRA's ranks are above what LoRA can have; LoRA's numbers at such a rank are still what is compared with.
+  @Test func ranksThatLoRACannotHave() throws {
+    let sandbox = try robertaBase()
+    let named = try sandbox.run(
+      "compare-params", "roberta-base", "--r", "1024", "--strategies", "vera", "--format", "csv")
+    #expect(named.out.contains("\nvera,43008,635138,0.1139"), "\(named.out)\(named.err)")
+    #expect(try sandbox.run("compare-params", "roberta-base", "--r", "1024", "--strategies", "vera,lora").status == 65)
+    let config = try sandbox.run(
+      "compare-params", "\(Repository.path)/configs/roberta-base-mnli-share-a.json", "--set", "model=roberta-base",
+      "--set", "adapter.strategy=vera", "--set", "adapter.r=1024")
+    #expect(config.status == 0 && config.out.contains("lora: left out; adapter.r: 1024 is above"), "\(config.err)")
+  }
+
   @Test(arguments: ["table", "csv", "markdown"]) func formats(format: String) throws {
     let outcome = try robertaBase().run("compare-params", "roberta-base/config.json", "--format", format)
     #expect(outcome.status == 0 && outcome.out.contains(format == "csv" ? "lora,294912," : "294,912"))

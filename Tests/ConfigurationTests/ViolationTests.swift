@@ -105,6 +105,11 @@ import Testing
     Case(
       "adapter", #""init_from_mean": true, "init_lora_weights": "gaussian""#,
       "needs init_lora_weights pissa, pissa_niter_K, olora or mica"),
+    Case("adapter", #""clora": {}, "strategy": "none""#, "strategy none has no adapters"),
+    Case("adapter", #""lora_plus_ratio": 4, "strategy": "none""#, "strategy none has no adapters"),
+    Case(
+      "adapter", #""init_from": "a", "strategy": "rosa""#,
+      "strategy rosa begins anew after its warm-up, when nothing would be left of the adapter"),
     Case("adapter", #""init_from": """#, #"must be non-empty text or null, not """#),
     Case("adapter", #""aslora": []"#, "must be an object, not an empty list"),
     Case("task", #""max_seq_length": 0"#, "must be a whole number of at least 1 or null, not 0"),
@@ -195,6 +200,10 @@ import Testing
     (
       #""rank_pattern": {"query": 2}, "multi-level": {"levels": [{"scope": "map", "rank": 2}]}"#,
       "rank_pattern: has no effect: every level of multi-level.levels gives its rank"
+    ),
+    (
+      #""lora_alpha": 4, "multi-level": {"levels": [{"scope": "map", "alpha": 2}]}"#,
+      "lora_alpha: has no effect: every level of multi-level.levels gives its alpha"
     ),
   ])
   func levelsAreReadStrictly(fields: String, problem: String) {

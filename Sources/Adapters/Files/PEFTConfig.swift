@@ -165,7 +165,7 @@ extension JSONField {
 
   fileprivate var unsupported: JSONFieldError {
     error(
-      "\(JSONWriter.text(node.value, pretty: false)) is not supported: plain LoRA adapters and a classification head only"
+      "\(JSONWriter.text(node.value, pretty: false)) is not supported; it may change what the adapter computes"
     )
   }
 }

@@ -39,8 +39,10 @@ public struct PEFTExport: Sendable {
     self.pooler = pooler
     self.revision = revision
     metadata = adapter.metadata
-    let form = adapter.table.method.design.peft.flatMap { $0.config == nil || asLoRA ? nil : $0 }
-    whyLoRA = form.flatMap { form in adapter.unsaid.map { "PEFT's \(form.type) \($0)" } }
+    let form = asLoRA ? nil : adapter.table.method.design.peft
+    whyLoRA = form.flatMap { form in
+      (form.config == nil ? "can only be read" : adapter.unsaid).map { "PEFT's \(form.type) \($0)" }
+    }
     own = whyLoRA == nil ? form.map { (adapter, $0) } : nil
     let fused = try adapter.expanded.fused(geometry)
     let isDoRA = !asLoRA && !fused.entries.isEmpty && fused.entries.allSatisfy { $0.magnitude != nil }

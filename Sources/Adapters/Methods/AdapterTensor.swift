@@ -35,6 +35,9 @@ public struct TensorKey: Sendable, Hashable {
     self.layer = layer
   }
 
+  /// The key of a tensor of `site` alone.
+  init(_ role: TensorRole, of site: Site) { self.init(role: role, module: site.module, layer: site.layer) }
+
   /// The key of a tensor that maps of every type share: in `layer`, or in the whole model.
   public static func ofAllModules(_ role: TensorRole, layer: Int? = nil) -> TensorKey {
     TensorKey(role: role, module: "all", layer: layer)
@@ -45,7 +48,9 @@ public struct TensorKey: Sendable, Hashable {
 public struct AdapterTensor: Sendable, Equatable {
   /// The numbers it starts with.
   public enum Start: Sendable, Equatable {
+    /// Zeros.
     case zeros
+    /// One number everywhere.
     case constant(Float)
     /// U(−1/√n, 1/√n) with the length n of the last dimension: kaiming-uniform with a = √5, as PEFT draws A.
     case kaimingUniform
@@ -109,7 +114,7 @@ public struct AdapterTensor: Sendable, Equatable {
   /// A vector of the site alone.
   public static func vector(_ role: TensorRole, _ site: Site, count: Int, start: Start) -> AdapterTensor {
     AdapterTensor(
-      TensorKey(role: role, module: site.module, layer: site.layer), shape: [count], start: start)
+      TensorKey(role, of: site), shape: [count], start: start)
   }
 
   /// The numbers it starts with, drawn from `stream` of its own seed or of `philox`.

@@ -1,24 +1,6 @@
 import Kernels
 import Synchronization
 
-/// What a method adds to the loss for its tensors alone.
-public struct Regulariser: Sendable {
-  /// The penalty of a tensor and its gradient; nil for a tensor without one. `site` has the tensors of the first site that
-  /// uses it.
-  public let penalty:
-    @Sendable (_ tensor: AdapterTensor, _ values: [Float], _ site: SiteTensors) -> (loss: Double, gradient: [Float])?
-
-  /// A regulariser.
-  public init(
-    penalty:
-      @escaping @Sendable (_ tensor: AdapterTensor, _ values: [Float], _ site: SiteTensors) -> (
-        loss: Double, gradient: [Float]
-      )?
-  ) {
-    self.penalty = penalty
-  }
-}
-
 /// CLoRA's options.
 public struct CLoRAOptions: Sendable, Equatable {
   /// λ.
@@ -41,7 +23,7 @@ extension AdapterMethod {
   public func withCLoRA(_ options: CLoRAOptions) -> AdapterMethod {
     var method = self
     let projections = Projections(options)
-    method.design.regulariser = Regulariser { tensor, values, _ in
+    let clora = Regulariser { tensor, values, _ in
       guard tensor.trains, tensor.key.role == .a || tensor.key.role == .b else { return nil }
       let rows = tensor.shape[0], columns = tensor.shape[1], k = options.k
       let isA = tensor.key.role == .a, projection = projections.matrix(rows: isA ? columns : rows)
@@ -56,6 +38,7 @@ extension AdapterMethod {
         : Dense.product(length, rank, k, projection, projected, transposesB: true, alpha: factor)
       return (loss, gradient)
     }
+    method.design.regulariser = design.regulariser.map { $0.plus(clora) } ?? clora
     return method
   }
 }

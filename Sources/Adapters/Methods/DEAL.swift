@@ -24,7 +24,7 @@ extension AdapterMethod {
     var design = MethodDesign { site, rank, _ in
       func held(_ tensor: AdapterTensor, _ role: TensorRole) -> AdapterTensor {
         AdapterTensor(
-          TensorKey(role: role, module: site.module, layer: site.layer), shape: tensor.shape, start: .zeros,
+          TensorKey(role, of: site), shape: tensor.shape, start: .zeros,
           trains: false)
       }
       let a = AdapterTensor.a(site, rank), b = AdapterTensor.b(site, rank)

@@ -28,7 +28,7 @@ extension AdapterMethod {
       }
     ) { site, rank, _ in
       func own(_ role: TensorRole, _ shape: [Int], _ start: AdapterTensor.Start) -> AdapterTensor {
-        AdapterTensor(TensorKey(role: role, module: site.module, layer: site.layer), shape: shape, start: start)
+        AdapterTensor(TensorKey(role, of: site), shape: shape, start: start)
       }
       let blocks = [
         // Each block is kaiming-uniform as a matrix of in / k columns.

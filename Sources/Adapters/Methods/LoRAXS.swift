@@ -33,7 +33,7 @@ extension AdapterMethod {
     return MethodDesign(form: form, start: start) { site, rank, _ in
       func tensor(_ role: TensorRole, _ shape: [Int]) -> AdapterTensor {
         AdapterTensor(
-          TensorKey(role: role, module: site.module, layer: site.layer), shape: shape,
+          TensorKey(role, of: site), shape: shape,
           start: role == inner ? .normal(deviation: 1e-5) : .zeros, trains: role == inner,
           seed: role == inner || saves ? nil : Int(seed), isStored: role == inner || saves)
       }

@@ -7,8 +7,9 @@ public struct MethodOption: Sendable {
   public enum Kind: Sendable {
     /// A whole number within bounds.
     case integer(ClosedRange<Int>)
-    /// A number of at least, or above, a bound.
+    /// A number of at least a bound.
     case number(atLeast: Double)
+    /// A number above 0.
     case positive
     /// A number above 0 and below 1.
     case share

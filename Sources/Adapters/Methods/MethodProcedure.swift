@@ -58,6 +58,8 @@ public struct StoredProcedure {
 public struct MethodProcedureKind: Sendable {
   /// Whether it ties layers that begin apart, so that these must have equal ranks and scales.
   public let mergesLayers: Bool
+  /// Whether it lets the adapter begin anew, so that nothing is left of what it began with.
+  public let beginsAnew: Bool
   /// Starts it for a run of `totalSteps`. Throws if the options do not fit the run.
   public let begin:
     @Sendable (_ options: MethodOptions, _ table: SiteTable, _ totalSteps: Int) throws -> any MethodProcedure
@@ -73,7 +75,7 @@ public struct MethodProcedureKind: Sendable {
 
   /// A procedure; one that leaves the table alone needs none of the tables nor `steps`.
   public init(
-    mergesLayers: Bool = false,
+    mergesLayers: Bool = false, beginsAnew: Bool = false,
     begin: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> any MethodProcedure,
     resume: @escaping @Sendable (StoredProcedure, SiteTable, Int) throws -> (any MethodProcedure)?,
     startTable: @escaping @Sendable (MethodOptions, SiteTable) throws -> SiteTable = { $1 },
@@ -81,7 +83,7 @@ public struct MethodProcedureKind: Sendable {
     steps: @escaping @Sendable (MethodOptions, SiteTable, Int) throws -> [Int] = { _, _, _ in [] }
   ) {
     (self.begin, self.resume, self.finalTable, self.steps) = (begin, resume, finalTable, steps)
-    (self.mergesLayers, self.startTable) = (mergesLayers, startTable)
+    (self.mergesLayers, self.beginsAnew, self.startTable) = (mergesLayers, beginsAnew, startTable)
   }
 }
 

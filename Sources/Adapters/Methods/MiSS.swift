@@ -24,7 +24,7 @@ extension AdapterMethod {
     ) { site, rank, _ in
       [
         AdapterTensor(
-          TensorKey(role: block, module: site.module, layer: site.layer), shape: [rank, site.outFeatures], start: .zeros
+          TensorKey(block, of: site), shape: [rank, site.outFeatures], start: .zeros
         )
       ]
     }

@@ -31,7 +31,7 @@ extension AdapterMethod {
       }
       func indices(_ role: TensorRole) -> AdapterTensor {
         AdapterTensor(
-          TensorKey(role: role, module: site.module, layer: site.layer), shape: [rank * size.chunks],
+          TensorKey(role, of: site), shape: [rank * size.chunks],
           start: .drawn(pool.choice(rank: rank, layer: maps.layerIndex(of: site))), trains: false,
           seed: options.integer("seed"), isStored: false)
       }
@@ -108,11 +108,14 @@ private enum MoS {
 
     func misfit(_ site: Site, rank: Int) -> MethodMisfit? {
       if let misfit = MethodMisfit("mos.chunks", size.chunks, mustDivide: site) { return misfit }
-      if privateRank > rank { return MethodMisfit("mos.private_rank", "\(privateRank) is above the r \(rank)") }
+      if privateRank > rank { return MethodMisfit("mos.private_rank", "\(privateRank) is above r = \(rank)") }
       if privateRank > equivalentRank {
         return MethodMisfit(
           "mos.private_rank", "\(privateRank) is above equivalent_rank \(equivalentRank) in the pools")
       }
+      // Numbers of chunks are floats.
+      let most = 1 << 24
+      if chunks > most { return MethodMisfit("mos.equivalent_rank", "the pools have more than \(most) chunks") }
       let needed = rank - privateRank
       if needed <= shared { return nil }
       let least = privateRank + (needed + layers - 1) / layers

@@ -15,7 +15,7 @@ extension AdapterMethod {
         "Ranks that each map gives to the pool; null: r / 8, at least 1.")
     ]
   ) { options in
-    let given = options["k"] == .null ? nil : options.integer("k")
+    let given = options.size("k")
     @Sendable func size(_ rank: Int) -> Int { given ?? max(rank / 8, 1) }
     return MethodDesign(
       form: rasaForm(size), scale: .inTensors,

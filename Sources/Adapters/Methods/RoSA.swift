@@ -22,14 +22,16 @@ extension AdapterMethod {
     return MethodDesign(
       form: form(density), procedure: procedure(warmup),
       misfit: { site, _, _ in
-        RoSA.count(site, density) > 0
-          ? nil : MethodMisfit("rosa.d", "\(density) leaves no number of \(site.outFeatures) × \(site.inFeatures)")
+        let count = RoSA.count(site, density), weight = "\(site.outFeatures) × \(site.inFeatures)"
+        if count < 1 { return MethodMisfit("rosa.d", "\(density) leaves no number of \(weight)") }
+        return count <= RoSA.most
+          ? nil : MethodMisfit("rosa.d", "\(density) is more than \(RoSA.most) numbers of \(weight)")
       }
     ) { site, rank, _ in
       let count = RoSA.count(site, density)
       func own(_ role: TensorRole, _ count: Int, trains: Bool) -> AdapterTensor {
         AdapterTensor(
-          TensorKey(role: role, module: site.module, layer: site.layer), shape: [count], start: .zeros, trains: trains)
+          TensorKey(role, of: site), shape: [count], start: .zeros, trains: trains)
       }
       return [
         .a(site, rank), .b(site, rank), own(RoSA.values, count, trains: true), own(RoSA.columns, count, trains: false),
@@ -47,6 +49,7 @@ extension AdapterMethod {
 
   private static func procedure(_ warmup: Int) -> MethodProcedureKind {
     MethodProcedureKind(
+      beginsAnew: true,
       begin: { options, _, totalSteps in
         guard warmup < totalSteps else {
           throw AdapterError.option(
@@ -66,6 +69,9 @@ enum RoSA {
   static let columns = TensorRole("S_columns")
   /// out + 1 numbers; all zero as long as S has no places.
   static let starts = TensorRole("S_starts")
+
+  /// The most numbers that S can have: as many as a float counts.
+  static let most = 1 << 24
 
   /// ⌊d · out · in⌋.
   static func count(_ site: Site, _ density: Double) -> Int {
@@ -97,8 +103,17 @@ enum RoSA {
   /// The places of the `count` numbers of `gradient` [out, in] that are largest by magnitude, in CSR. Among equals the
   /// first; what is not a number counts as 0.
   static func largest(_ count: Int, of gradient: [Float], columns: Int) -> (columns: [Float], starts: [Float]) {
-    let sizes = gradient.map { $0.isNaN ? 0 : abs($0) }
-    let chosen = sizes.indices.sorted { (sizes[$0], $1) > (sizes[$1], $0) }.prefix(count).sorted()
+    // Magnitudes are ordered as their bits are. Those with larger first halves than the last that is chosen are chosen.
+    let sizes = gradient.map { $0.isNaN ? 0 : $0.magnitude.bitPattern }
+    var counts = [Int](repeating: 0, count: 1 << 15)
+    for size in sizes { counts[Int(size >> 16)] += 1 }
+    var half = counts.count - 1, larger = 0
+    while half > 0, larger + counts[half] < count {
+      larger += counts[half]
+      half -= 1
+    }
+    let edge = sizes.indices.filter { sizes[$0] >> 16 == half }.sorted { (sizes[$0], $1) > (sizes[$1], $0) }
+    let chosen = (sizes.indices.filter { sizes[$0] >> 16 > half } + edge.prefix(count - larger)).sorted()
     var starts = [Float](repeating: 0, count: gradient.count / columns + 1)
     for index in chosen { starts[index / columns + 1] += 1 }
     for row in 1..<starts.count { starts[row] += starts[row - 1] }

@@ -77,7 +77,7 @@ public struct SharingLevel: Sendable, Equatable {
   /// What does not fit a map.
   func misfit(_ number: Int, _ site: Site, rank: Int, _ maps: AdaptedMaps) -> String? {
     let smaller = min(site.inFeatures, site.outFeatures)
-    if rank < 1 { return "level \(number), \"\(scope.rawValue)\", has no rank left" }
+    if rank < 1 { return "level \(number), \"\(scope.rawValue)\", has no rank left for the pair" }
     if rank > smaller { return "rank \(rank) of level \(number) is above the smaller dimension \(smaller)" }
     let layers = maps.layerCount(of: site)
     return scope.hasSize && k > layers ? "k = \(k) of level \(number) is above the \(layers) adapted layers" : nil

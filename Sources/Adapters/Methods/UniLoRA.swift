@@ -29,13 +29,14 @@ extension AdapterMethod {
         UniLoRA.numbers(maps) >= count
           ? nil
           : MethodMisfit(
-            "uni-lora.theta_d_length", "\(count) is above the \(UniLoRA.numbers(maps)) numbers of all A and B")
+            "uni-lora.theta_d_length", "\(count) is above the \(UniLoRA.numbers(maps)) numbers of all A and B",
+            isOfMap: false)
       }
     ) { site, rank, maps in
       let first = UniLoRA.firstNumber(of: site, maps)
       func frozen(_ role: TensorRole, _ shape: [Int], _ start: DrawnStart) -> AdapterTensor {
         AdapterTensor(
-          TensorKey(role: role, module: site.module, layer: site.layer), shape: shape, start: .drawn(start),
+          TensorKey(role, of: site), shape: shape, start: .drawn(start),
           trains: false,
           seed: options.integer("proj_seed"), isStored: options.truth("save_indices"))
       }

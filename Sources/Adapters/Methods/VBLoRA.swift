@@ -33,7 +33,7 @@ extension AdapterMethod {
       let size = VBLoRA.Size(options, maps)
       func logits(_ role: TensorRole, _ pieces: Int) -> AdapterTensor {
         AdapterTensor(
-          TensorKey(role: role, module: site.module, layer: site.layer), shape: [pieces, size.vectors],
+          TensorKey(role, of: site), shape: [pieces, size.vectors],
           start: .normal(deviation: options.number("init_logits_std")))
       }
       return [

@@ -24,7 +24,8 @@ enum VBLoRA {
 
     func misfit(_ site: Site) -> MethodMisfit? {
       if let misfit = MethodMisfit("vb-lora.vector_length", length, mustDivide: site) { return misfit }
-      return topk <= vectors ? nil : MethodMisfit("vb-lora.topk", "\(topk) is above num_vectors \(vectors)")
+      return topk <= vectors
+        ? nil : MethodMisfit("vb-lora.topk", "\(topk) is above num_vectors \(vectors)", isOfMap: false)
     }
   }
 

@@ -32,15 +32,18 @@ public struct AdapterPlacement: Sendable, Equatable {
 
   /// The table that a run with `method` starts with.
   ///
-  /// Throws for a target, layer or pattern that names nothing, and for ranks that the method cannot share.
-  public func table(_ geometry: ModelGeometry, method: AdapterMethod) throws -> SiteTable {
+  /// Throws for a target, layer or pattern that names nothing, for ranks that the method cannot share, and unless
+  /// `ranksAreBounded` is false for those above the smaller dimension of a map.
+  public func table(
+    _ geometry: ModelGeometry, method: AdapterMethod, ranksAreBounded: Bool = true
+  ) throws -> SiteTable {
     let rule = method.design.scale, scale = rule.value(alpha: loraAlpha, rank: r, useRSLoRA: useRSLoRA)
     guard method.hasAdapters else { return try SiteTable(sites: [], method: method, r: r, scale: scale) }
     if !rule.dividesAlpha, useRSLoRA {
-      throw AdapterError.option("use_rslora", problem: "\(method.name) has no lora_alpha / r")
+      throw AdapterError.option("use_rslora", problem: "\(method.name) does not scale by lora_alpha / r")
     }
     if !rule.dividesAlpha, !alphaPattern.isEmpty {
-      throw AdapterError.option("alpha_pattern", problem: "\(method.name) has no lora_alpha / r")
+      throw AdapterError.option("alpha_pattern", problem: "\(method.name) does not scale by lora_alpha / r")
     }
     let sites = try sites(of: geometry)
     let paths = sites.map { "\(geometry.basePrefix).\($0.path)" }
@@ -54,10 +57,14 @@ public struct AdapterPlacement: Sendable, Equatable {
       return own == scale ? nil : own
     }
     let table = try SiteTable(
-      sites: sites, method: method, r: r, scale: scale, alpha: loraAlpha, ranks: ranks.map { $0 ?? r }, scales: scales)
-    let isRegularised = table.tensors.contains { table.tensor($0).trains && ($0.role == .a || $0.role == .b) }
-    if method.design.regulariser != nil, !isRegularised {
-      throw AdapterError.option("clora", problem: "\(method.name) trains neither an A nor a B")
+      sites: sites, method: method, r: r, scale: scale, alpha: loraAlpha, ranks: ranks.map { $0 ?? r }, scales: scales,
+      ranksAreBounded: ranksAreBounded)
+    let trained = table.tensors.map(table.tensor).filter(\.trains)
+    if method.design.regulariser != nil, !trained.contains(where: { $0.key.role == .a || $0.key.role == .b }) {
+      throw AdapterError.option("clora", problem: "\(method.name) makes A and B of other numbers")
+    }
+    if method.design.vectorRateFactor != 1, !trained.contains(where: \.isFasterInLoRAPlus) {
+      throw AdapterError.option("lora_plus_ratio", problem: "\(method.name) trains neither a B nor a vector")
     }
     if let start = method.design.start, !start.takesMean {
       try ErrorList.throwIfAny(table.sharing(start.roles.filter { $0 == .a || $0 == .b }, method.title))

@@ -62,12 +62,11 @@ struct CompareParams: ParsableCommand {
     var placement = subject.placement
     if let names = targetModules?.names { placement.selection.targets = TargetSelection(names).targets }
     if let rank { placement.r = rank }
+    let named = try strategies?.names.map { try AdapterMethod.named($0, among: subject.methods) }
     let comparison = try ParameterComparison(
-      model: subject.name, geometry: ModelGeometry(subject.model, head: subject.head),
-      placement: placement,
-      labels: subject.labels, numMerges: numMerges ?? subject.numMerges, merging: subject.merging,
-      methods: try strategies?.names.map { try AdapterMethod.named($0, among: subject.methods) }, known: subject.methods
-    )
+      model: subject.name, geometry: ModelGeometry(subject.model, head: subject.head), placement: placement,
+      labels: subject.labels, numMerges: numMerges ?? subject.numMerges, merging: subject.merging, methods: named,
+      known: subject.methods, ranksAreLoRAs: named == nil && subject.ranksAreLoRAs)
     try Console.print(comparison.text(format))
   }
 }
@@ -83,6 +82,8 @@ private struct ComparisonSubject {
   /// Every method, that of the config with its options.
   let methods: [AdapterMethod]
   let merging: ASLoRAOptions.Merging?
+  /// Whether its r must be one that LoRA can have: that of a config whose method takes larger ones need not.
+  let ranksAreLoRAs: Bool
 
   /// `source` is a run config, a run's directory, a model's directory or its config.json.
   init(_ source: String, overrides: [String]) throws {
@@ -111,6 +112,7 @@ private struct ComparisonSubject {
     numMerges = nil
     methods = AdapterMethod.all
     merging = nil
+    ranksAreLoRAs = true
   }
 
   private init(_ config: RunConfig) throws {
@@ -121,6 +123,7 @@ private struct ComparisonSubject {
     let own = try config.adapter.method(among: config.catalog.methods)
     methods = config.catalog.methods.map { $0.name == own.name ? own : $0 }
     merging = config.adapter.aslora.merging
+    ranksAreLoRAs = own.design.ranksAreBounded
     labels = try Self.labels(config)
     head = try config.knownTask().headKind
     if head == .tokens, model.architecture.tokenHead == nil {
