@@ -19,6 +19,9 @@ public final class Team {
     products = (0..<max(1, threads)).map { _ in Products() }
   }
 
+  /// The products of a thread.
+  func products(of member: Int) -> Products { products[member] }
+
   /// Runs `body` for every piece, several at a time, and waits for all. `member` numbers the thread.
   func forEach(_ pieces: Int, _ body: (_ piece: Int, _ member: Int) -> Void) {
     let members = min(threads, pieces)

@@ -9,15 +9,17 @@ public struct ModelWeights {
   /// What products multiply: matrices of linear maps are held so.
   let precision: Precision
   private let tensors: [String: FrozenTensor]
+  /// How maps are rounded to eight bits; nil if they are not.
+  private let int8: Int8Rounding?
   private let sites: [String: Int]
   private let maps: [String: LinearMap]
 
   /// The tensors of `geometry`'s parts, and what else is `wanted`, out of `directory`. Each is checked.
   ///
   /// Optional parts that the checkpoint lacks are drawn from `philox`, and `notices` says so. In bfloat16 the matrices
-  /// of linear maps are rounded once, here, unless they are stored so.
+  /// of linear maps are rounded once, here, unless they are stored so; with `int8` they are rounded when they are asked for.
   init(
-    _ directory: WeightFiles, _ geometry: ModelGeometry, _ precision: Precision, philox: Philox,
+    _ directory: WeightFiles, _ geometry: ModelGeometry, _ precision: Precision, int8: Int8Factors? = nil, philox: Philox,
     wanted: [(name: String, shape: [Int])] = [], notices: inout [String]
   ) throws {
     let drawn = geometry.missingParts(of: directory)
@@ -28,12 +30,12 @@ public struct ModelWeights {
       notices.append("\(directory.path) has no \(part.path): it is drawn from the seed and stays frozen")
       for (name, values) in part.fresh(philox: philox, config: geometry.config) { tensors[name] = values }
     }
-    self.init(geometry, precision, tensors: tensors)
+    self.init(geometry, precision, int8.map { .factors($0, isPacked: Int8Rounding.packs(geometry)) }, tensors: tensors)
   }
 
   /// Tensors of the right shapes that take address space and no memory: for forward code that runs on shapes alone.
   /// They have the types of `stored`, else float32.
-  init(shapesOf geometry: ModelGeometry, _ precision: Precision, stored: WeightFiles?) {
+  init(shapesOf geometry: ModelGeometry, _ precision: RunPrecision, stored: WeightFiles?) {
     let matrices = precision == .bfloat16 ? Set(geometry.sites.map { $0.path + ".weight" }) : []
     let all = geometry.parts.flatMap(\.namedTensors)
     let absent = FrozenTensor.absent(
@@ -42,15 +44,20 @@ public struct ModelWeights {
         return (shape, elementType: matrices.contains(name) ? .bfloat16 : type)
       })
     tensors = Dictionary(zip(all.map(\.name), absent)) { first, _ in first }
-    (config, self.precision, sites, maps) = (geometry.config, precision, geometry.siteNumbers, geometry.maps)
+    (config, self.precision, sites, maps) = (
+      geometry.config, precision.activations, geometry.siteNumbers, geometry.maps
+    )
+    int8 = precision == .int8 ? .absent : nil
   }
 
-  private init(_ geometry: ModelGeometry, _ precision: Precision, tensors: [String: FrozenTensor]) {
+  private init(
+    _ geometry: ModelGeometry, _ precision: Precision, _ int8: Int8Rounding?, tensors: [String: FrozenTensor]
+  ) {
     config = geometry.config
-    self.precision = precision
+    (self.precision, self.int8) = (precision, int8)
     (sites, maps) = (geometry.siteNumbers, geometry.maps)
     var tensors = tensors
-    if precision == .bfloat16 {
+    if precision == .bfloat16, int8 == nil {
       let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isBFloat16 } ?? false }.sorted()
       let rounded = FrozenTensor.bfloat16Copies(names.compactMap { tensors[$0] })
       tensors.merge(zip(names, rounded)) { $1 }
@@ -66,24 +73,30 @@ public struct ModelWeights {
 
   /// The map `path`, with its bias if the family has one.
   func linear(_ path: String) -> LinearSlot {
-    let weight = self[path + ".weight"]
-    return LinearSlot(
-      linear: FrozenLinear(
-        weight: weight, bias: tensors[path + ".bias"]?.inFloat32(),
-        layout: maps[path]?.isTransposed == true ? .columns(0..<weight.columns) : .rows),
-      site: site(path))
+    LinearSlot(linear: rounded(stored(path), path), site: site(path))
   }
+
+  /// The map `path` as it is stored.
+  private func stored(_ path: String) -> FrozenLinear {
+    let weight = self[path + ".weight"]
+    return FrozenLinear(
+      weight: weight, bias: tensors[path + ".bias"]?.inFloat32(),
+      layout: maps[path]?.isTransposed == true ? .columns(0..<weight.columns) : .rows)
+  }
+
+  private func rounded(_ map: FrozenLinear, _ path: String) -> FrozenLinear { int8?.round(map, path) ?? map }
 
   /// A map whose outputs are parts, each with a site called `path.part`.
   func fused(_ path: String) -> FusedSlot {
-    let whole = linear(path)
+    let whole = stored(path)
     var first = 0
     let slots = (maps[path]?.slices ?? []).map { part in
       let outputs = first..<(first + part.outputs)
       first = outputs.upperBound
-      return LinearSlot(linear: whole.linear.outputs(outputs), site: site("\(path).\(part.name)"))
+      let place = "\(path).\(part.name)"
+      return LinearSlot(linear: rounded(whole.outputs(outputs), place), site: site(place))
     }
-    return FusedSlot(parts: slots, whole: whole.site)
+    return FusedSlot(parts: slots, whole: site(path))
   }
 
   /// The number of the map `path`.

@@ -43,7 +43,7 @@ struct StepBenchmark: ParsableCommand {
   @Option(name: .customLong("r"), help: "The rank; alpha is twice as much.") var rank = 8
   @Option(help: "Options of the strategy, as JSON: {\"k\": 4}.") var options = "{}"
   @Flag(help: "Magnitudes on the products (DoRA).") var useDora = false
-  @Option(help: "float32 or bfloat16.") var precision = Precision.float32
+  @Option(help: "float32, bfloat16 or int8.") var precision = RunPrecision.float32
   @Flag(help: "Recompute activations in the backward pass.") var gradientCheckpointing = false
   @Option(help: "Steps to time, after two to warm up.") var steps = 8
   @Option(help: "Workers.") var threads = ProcessorCount.available
@@ -55,7 +55,8 @@ struct StepBenchmark: ParsableCommand {
     let geometry = ModelGeometry(config)
     let philox = Philox(seed: 1)
     let classifier = try LoadedClassifier(
-      path: directory.path, config: config, labels: 2, philox: philox, precision: precision)
+      path: directory.path, config: config, labels: 2, philox: philox, precision: precision.activations,
+      int8: precision == .int8 ? Int8Factors([]) : nil)
     var additions = MethodAdditions()
     additions.usesDoRA = useDora
     let object = try JSONParser.parse(options)
@@ -73,7 +74,7 @@ struct StepBenchmark: ParsableCommand {
     let pool = WorkerPool(threads: threads)
     let engine = Engine(
       Classification(), model: .classifier(classifier.model), sites: geometry.sites, scale: table.scale, pool: pool,
-      precision: precision, recomputes: gradientCheckpointing)
+      precision: precision.activations, recomputes: gradientCheckpointing)
     var training = TrainingConfig()
     training.trainBatchSize = batch
     training.maxSteps = steps + 2
@@ -153,4 +154,4 @@ struct StepBenchmark: ParsableCommand {
   }
 }
 
-extension Precision: ExpressibleByArgument {}
+extension RunPrecision: ExpressibleByArgument {}

@@ -9,12 +9,15 @@ public struct FrozenLinear: Sendable {
   public let bias: FrozenTensor?
   /// The layout of W in `weight`.
   public let layout: WeightLayout
+  /// W rounded to eight bits, if products take it so.
+  public let int8: Int8Matrix?
 
   /// A map.
-  public init(weight: FrozenTensor, bias: FrozenTensor?, layout: WeightLayout = .rows) {
+  public init(weight: FrozenTensor, bias: FrozenTensor?, layout: WeightLayout = .rows, int8: Int8Matrix? = nil) {
     self.weight = weight
     self.bias = bias
     self.layout = layout
+    self.int8 = int8
   }
 }
 
@@ -68,15 +71,21 @@ public struct AdaptedLinear {
   let linear: FrozenLinear
   let adapter: LowRankAdapter?
   let addsBias: Bool
+  /// The map's number among the model's; nil where nobody asks.
+  let site: Int?
 
   /// The bias that the product adds. With a row scale, the bias is added after it.
   var productBias: FrozenTensor? { addsBias && adapter?.rowScale == nil ? linear.bias : nil }
 
+  /// Whether products take the weight rounded to eight bits.
+  public var isInt8: Bool { linear.int8 != nil }
+
   /// - Parameter addsBias: false leaves the bias to the next operation.
-  public init(_ linear: FrozenLinear, adapter: LowRankAdapter?, addsBias: Bool = true) {
+  public init(_ linear: FrozenLinear, adapter: LowRankAdapter?, addsBias: Bool = true, site: Int? = nil) {
     self.linear = linear
     self.adapter = adapter
     self.addsBias = addsBias
+    self.site = site
   }
 }
 
@@ -105,16 +114,13 @@ extension Tape {
     let stacks = AdapterStack.group(maps)
     let source = x.source(precision, in: workspace)
     let hidden = stacks.map { lowRankForward(source, outputs, $0) }
-    let input = source.operand, rows = x.layout.paddedRows
+    inputRanges?.note(maps, x)
+    var rounded: (rows: Int8Rows, factors: ColumnFactors)?
     for (map, y) in zip(maps, outputs) {
       precondition(map.linear.inFeatures == x.columns)
       precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
       withOptionalFloats(map.productBias) { bias in
-        withOperand(map.linear.weight) { w in
-          workspace.products.multiply(
-            rows, y.columns, x.columns, input, map.linear.matrix(w).transposed, into: y.shape.operand(y.buffer),
-            accumulate: map.adapter != nil, bias: bias)
-        }
+        multiplyFrozen(map, source, into: y, bias: bias, rounded: &rounded)
       }
       // The bias was also added to the padding rows.
       if map.productBias != nil { y.clearPadding() }
@@ -124,13 +130,7 @@ extension Tape {
     if x.needsGradient {
       record { [unowned self, slot = x.slot] in
         for (map, gradient) in zip(maps, slots) {
-          guard let dy = gradient.operand else { continue }
-          let (dx, isFresh) = slot.accumulator(in: workspace)
-          withOperand(map.linear.weight) { w in
-            workspace.products.multiply(
-              rows, slot.shape.columns, gradient.shape.columns, dy, map.linear.matrix(w), into: slot.shape.operand(dx),
-              accumulate: !isFresh)
-          }
+          multiplyFrozenBackward(map, gradient, into: slot)
         }
       }
     }
@@ -141,6 +141,40 @@ extension Tape {
       }
     }
     return outputs
+  }
+
+  /// y ← x Wᵀ + bias, added to y if the map has an adapter. `rounded` keeps the rounded x for maps with the same factors.
+  private func multiplyFrozen(
+    _ map: AdaptedLinear, _ x: ProductSource, into y: Tensor, bias: UnsafePointer<Float>?,
+    rounded: inout (rows: Int8Rows, factors: ColumnFactors)?
+  ) {
+    let rows = x.layout.paddedRows, target = y.shape.operand(y.buffer), accumulate = map.adapter != nil
+    guard let int8 = map.linear.int8 else {
+      withOperand(map.linear.weight) { w in
+        workspace.products.multiply(
+          rows, y.columns, x.columns, x.operand, map.linear.matrix(w).transposed, into: target, accumulate: accumulate,
+          bias: bias)
+      }
+      return
+    }
+    if rounded?.factors !== int8.factors {
+      rounded = (int8.rounded(x.operand.bf16, rows: rows, in: workspace), int8.factors)
+    }
+    guard let rounded else { return }
+    int8.multiply(rounded.rows, into: target, accumulate: accumulate, bias: bias, in: workspace)
+  }
+
+  /// dx += dy W.
+  private func multiplyFrozenBackward(_ map: AdaptedLinear, _ y: GradientSlot, into x: GradientSlot) {
+    guard let dy = y.operand else { return }
+    let rows = y.shape.layout.paddedRows, (dx, isFresh) = x.accumulator(in: workspace), target = x.shape.operand(dx)
+    if let int8 = map.linear.int8 {
+      return int8.multiplyBackward(dy.bf16, rows: rows, into: target, accumulate: !isFresh, in: workspace)
+    }
+    withOperand(map.linear.weight) { w in
+      workspace.products.multiply(
+        rows, x.shape.columns, y.shape.columns, dy, map.linear.matrix(w), into: target, accumulate: !isFresh)
+    }
   }
 
   /// dW += dyᵀ x, where it is asked for.

@@ -113,4 +113,24 @@ public final class Products {
       }
     }
   }
+
+  /// C ← A B in whole numbers: rows A [m, k] and rounded weights.
+  func multiply(
+    _ a: UnsafePointer<UInt8>, _ pass: Int8Matrix.Pass, _ direction: Int8Direction, _ m: Int, _ n: Int, _ k: Int,
+    into c: UnsafeMutablePointer<Int32>
+  ) {
+    guard computes else { return }
+    #if ONEDNN
+      let shape = OneDNN.Int8Shape(
+        m: Int32(m), n: Int32(n), k: Int32(k), direction: direction, layout: pass.layout)
+      if library?.multiply(shape, a, pass.values.base, into: c) == true { return }
+    #endif
+    preconditionFailure("int8 products need oneDNN")
+  }
+
+  /// Counts a product that pieces of it do not count.
+  func count(_ m: Int, _ n: Int, _ k: Int) { operations += 2 * Double(m) * Double(n) * Double(k) }
+
+  /// The products of a member of the team: compiled ones belong to a thread.
+  func member(_ index: Int) -> Products { team?.products(of: index) ?? self }
 }

@@ -117,19 +117,19 @@ private struct StoredWeights {
   init(_ run: PreparedRun, _ directory: WeightFiles?) {
     let precision = run.config.training.precision
     guard let directory else {
-      mapped = precision.byteCount * run.geometry.totalParameters(labels: nil)
+      mapped = precision.activations.byteCount * run.geometry.totalParameters(labels: nil)
       loaded = mapped
       return
     }
     let tensors = directory.files.flatMap { file in file.names.compactMap { file.info($0) } }
     loaded = tensors.map(\.byteCount).reduce(0, +)
     mapped = loaded
-    guard precision == .bfloat16 else { return }
+    guard precision != .float32 else { return }
     // Matrices of linear maps are held as rounded copies unless they are stored so; the rest stays mapped.
     for site in run.geometry.sites where site.slice == nil {
-      guard let info = directory.info(site.path + ".weight"), info.dtype != .bfloat16 else { continue }
+      guard let info = directory.info(site.path + ".weight"), precision == .int8 || info.dtype != .bfloat16 else { continue }
       mapped -= info.byteCount
-      copied += 2 * info.shape.reduce(1, *)
+      copied += (precision == .int8 ? run.geometry.int8BytesPerWeight : 2) * info.shape.reduce(1, *)
     }
   }
 }

@@ -49,17 +49,22 @@ public struct PreparedRun: Sendable {
   /// The processes that share the run.
   public let cluster: Cluster
   private let openedTask: Result<TaskData, any Error>
-  private let loadedModel: Result<LoadedModel, any Error>
+  private var loadedModel: Result<LoadedModel, any Error>
+  /// The column factors that the model's linear maps are rounded with.
+  public private(set) var int8Factors: Int8Factors?
   private let pendingTokenizer: Pending<Tokenizer>?
 
-  /// Checks the config against the model, and reads its inputs. `knownLabels` are those of a saved head.
+  /// Checks the config against the model, and reads its inputs. `knownLabels` are those of a saved head, and `int8` the
+  /// column factors of a run in int8; without them the model stays unrounded until `rounded(with:)`.
   public init(
     _ config: RunConfig, threads: Int = 1, inputs: Inputs = .required, knownLabels: LabelSpace? = nil,
-    cluster: Cluster = .alone
+    int8: Int8Factors? = nil, cluster: Cluster = .alone
   ) throws {
     self.cluster = cluster
     let kind = try config.knownTask()
     if config.training.precision == .bfloat16, !Products.hasBFloat16 { throw RunError.noBFloat16 }
+    if config.training.precision == .int8, !Int8Products.isAvailable { throw RunError.noInt8 }
+    int8Factors = int8
     let directory = try Hub().directory(of: config.model, files: .config)
     let model = try ModelConfig(directory: directory, architectures: config.catalog.architectures)
     let geometry = ModelGeometry(model, head: kind.headKind)
@@ -98,7 +103,7 @@ public struct PreparedRun: Sendable {
       loadedModel = try weights.find { [philox] in
         try LoadedModel(
           directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
-          head: kind.headKind, philox: philox, precision: config.training.precision)
+          head: kind.headKind, philox: philox, precision: config.training.precision, int8: int8)
       }
       if inputs == .listed { missing.add(weights) }
     }
@@ -214,8 +219,24 @@ public struct PreparedRun: Sendable {
       try items.map(objective.fitted) ?? objective, model: try network().objectiveModel, sites: geometry.sites,
       scale: scale,
       loraDropout: config.adapter.loraDropout, labelSmoothing: training.labelSmoothingFactor, pool: pool,
-      precision: training.precision, recomputes: training.gradientCheckpointing,
+      precision: enginePrecision, recomputes: training.gradientCheckpointing,
       shardTokens: training.shardTokens, cluster: cluster, workers: workers)
+  }
+
+  /// What the engine computes in: a model that is to be rounded and is not yet runs as it is stored.
+  private var enginePrecision: Precision {
+    config.training.precision == .int8 && int8Factors == nil ? .float32 : config.training.precision.activations
+  }
+
+  /// The same run with the model's linear maps rounded to eight bits.
+  func rounded(with factors: Int8Factors) throws -> PreparedRun {
+    var run = self
+    run.int8Factors = factors
+    run.loadedModel = .success(
+      try LoadedModel(
+        modelDirectory, model, outputs: try task().outputs, head: taskKind.headKind, philox: philox,
+        precision: config.training.precision, int8: factors))
+    return run
   }
 
   /// The head for `outputs`; a language model trains none.
@@ -305,25 +326,27 @@ public struct LoadedModel: Sendable {
   /// The checkpoint's own head, if it has one that fits.
   let storedHead: [[Float]]?
 
-  /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil.
+  /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil. In int8 it stays as it is
+  /// stored as long as there are no factors.
   init(
     _ directory: String, _ config: ModelConfig, outputs: Int?, head: HeadKind = .sequence, philox: Philox,
-    precision: Precision
+    precision: RunPrecision, int8: Int8Factors? = nil
   ) throws {
+    let precision = precision == .int8 && int8 == nil ? Precision.float32 : precision.activations
     guard let outputs else {
-      let model = try LanguageModel(path: directory, config: config, precision: precision)
+      let model = try LanguageModel(path: directory, config: config, precision: precision, int8: int8)
       (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
       return
     }
     let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
     if head == .tokens {
-      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision)
+      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision, int8: int8)
       (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
       notices = config.notices + loaded.notices + labels
       return
     }
     let loaded = try LoadedClassifier(
-      path: directory, config: config, labels: outputs, philox: philox, precision: precision)
+      path: directory, config: config, labels: outputs, philox: philox, precision: precision, int8: int8)
     (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
     notices = config.notices + loaded.notices + labels
   }
