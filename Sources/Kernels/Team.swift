@@ -51,6 +51,16 @@ enum ProductPieces {
   /// Pieces with fewer rows or columns run at a lower rate.
   static let narrowest = 128
 
+  /// The rows of a piece of a product with a packed weight, which nothing rearranges; nil if it is not cut.
+  static func rows(_ m: Int, _ n: Int, _ k: Int) -> Int? {
+    guard 2 * Double(m) * Double(n) * Double(k) >= smallest, m >= 2 * fewestRows else { return nil }
+    let pieces = min(most, m / fewestRows)
+    return ((m + pieces - 1) / pieces + 15) / 16 * 16
+  }
+
+  /// Fewer rows of a packed product run at a lower rate.
+  private static let fewestRows = 32
+
   /// The size of the pieces, of rows or of columns; nil if the product is not cut.
   static func cut(_ m: Int, _ n: Int, _ k: Int) -> (rows: Bool, size: Int)? {
     guard 2 * Double(m) * Double(n) * Double(k) >= smallest else { return nil }

@@ -25,14 +25,14 @@ public struct LanguageModel: Sendable {
   /// Maps the weights of the model directory `path` and checks every one of them.
   ///
   /// In bfloat16 the matrices that products read are rounded once, here, unless they are stored so.
-  public init(path: String, config: ModelConfig, precision: Precision = .float32, int8: Int8Factors? = nil) throws {
+  public init(path: String, config: ModelConfig, precision: Precision = .float32, int8: Int8Factors? = nil, packs: Bool = false) throws {
     let geometry = ModelGeometry(config), output = try OutputLayer(geometry.checkpoint(path), geometry)
     guard case .decoder(let make) = config.architecture.forward else {
       throw ModelError.notADecoder(config, path: path)
     }
     var notices: [String] = []
     let weights = try ModelWeights(
-      output.directory, geometry, precision, int8: int8, philox: Philox(seed: 0), wanted: output.wanted, notices: &notices)
+      output.directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), wanted: output.wanted, notices: &notices)
     decoder = try make(weights)
     head = precision == .bfloat16 ? weights[output.name].inBFloat16() : weights[output.name]
     directory = output.directory

@@ -69,3 +69,26 @@ extension Int8Factors {
     return Int8Factors(groups)
   }
 }
+
+extension Int8Factors {
+  /// The factors for inputs of linear maps as large as `ranges` says, which has the sites' numbers, and the weights of
+  /// `directory`.
+  public init(_ ranges: [InputRanges.Group], _ geometry: ModelGeometry, _ directory: WeightFiles) throws {
+    let named = geometry.parts.flatMap(\.namedTensors).filter { directory.contains($0.name) }
+    let shapes = Dictionary(named) { first, _ in first }
+    self.init(
+      try ranges.map { range in
+        let sites = range.sites.map { geometry.sites[$0] }
+        var weights = [Float](repeating: 0, count: range.largest.count)
+        for site in sites {
+          let name = (site.slice?.path ?? site.path) + ".weight"
+          // A part that the checkpoint lacks is small, and is rounded as it is.
+          guard let shape = shapes[name], let tensor = try directory.tensors([(name, shape)])[name] else { continue }
+          let first = site.slice?.firstRow ?? 0
+          tensor.addColumnMagnitudes(
+            of: first..<(first + site.outFeatures), isTransposed: geometry.map(of: site)?.isTransposed == true, to: &weights)
+        }
+        return Group(paths: sites.map(\.path), factors: ColumnFactors(inputs: range.largest, weights: weights))
+      })
+  }
+}

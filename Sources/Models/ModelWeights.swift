@@ -9,17 +9,19 @@ public struct ModelWeights {
   /// What products multiply: matrices of linear maps are held so.
   let precision: Precision
   private let tensors: [String: FrozenTensor]
-  /// How maps are rounded to eight bits; nil if they are not.
-  private let int8: Int8Rounding?
+  /// What is made of linear maps; nil if they are used as they are stored.
+  private let preparation: WeightPreparation?
   private let sites: [String: Int]
   private let maps: [String: LinearMap]
 
   /// The tensors of `geometry`'s parts, and what else is `wanted`, out of `directory`. Each is checked.
   ///
   /// Optional parts that the checkpoint lacks are drawn from `philox`, and `notices` says so. In bfloat16 the matrices
-  /// of linear maps are rounded once, here, unless they are stored so; with `int8` they are rounded when they are asked for.
+  /// of linear maps are rounded once, here, unless they are stored so. With `int8` they are rounded when they are asked for,
+  /// and where `packs` says so, laid out anew if the machine has the memory.
   init(
-    _ directory: WeightFiles, _ geometry: ModelGeometry, _ precision: Precision, int8: Int8Factors? = nil, philox: Philox,
+    _ directory: WeightFiles, _ geometry: ModelGeometry, _ precision: Precision, int8: Int8Factors? = nil, packs: Bool = false,
+    philox: Philox,
     wanted: [(name: String, shape: [Int])] = [], notices: inout [String]
   ) throws {
     let drawn = geometry.missingParts(of: directory)
@@ -30,7 +32,9 @@ public struct ModelWeights {
       notices.append("\(directory.path) has no \(part.path): it is drawn from the seed and stays frozen")
       for (name, values) in part.fresh(philox: philox, config: geometry.config) { tensors[name] = values }
     }
-    self.init(geometry, precision, int8.map { .factors($0, isPacked: Int8Rounding.packs(geometry)) }, tensors: tensors)
+    let packing = packs && geometry.packs(precision) ? WeightPreparation.packed(precision) : nil
+    self.init(
+      geometry, precision, int8.map { .int8($0, isPacked: geometry.int8BytesPerWeight == 2) } ?? packing, tensors: tensors)
   }
 
   /// Tensors of the right shapes that take address space and no memory: for forward code that runs on shapes alone.
@@ -47,17 +51,18 @@ public struct ModelWeights {
     (config, self.precision, sites, maps) = (
       geometry.config, precision.activations, geometry.siteNumbers, geometry.maps
     )
-    int8 = precision == .int8 ? .absent : nil
+    preparation = precision == .int8 ? .absentInt8 : nil
   }
 
   private init(
-    _ geometry: ModelGeometry, _ precision: Precision, _ int8: Int8Rounding?, tensors: [String: FrozenTensor]
+    _ geometry: ModelGeometry, _ precision: Precision, _ preparation: WeightPreparation?,
+    tensors: [String: FrozenTensor]
   ) {
     config = geometry.config
-    (self.precision, self.int8) = (precision, int8)
+    (self.precision, self.preparation) = (precision, preparation)
     (sites, maps) = (geometry.siteNumbers, geometry.maps)
     var tensors = tensors
-    if precision == .bfloat16, int8 == nil {
+    if precision == .bfloat16, preparation == nil {
       let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isBFloat16 } ?? false }.sorted()
       let rounded = FrozenTensor.bfloat16Copies(names.compactMap { tensors[$0] })
       tensors.merge(zip(names, rounded)) { $1 }
@@ -73,7 +78,7 @@ public struct ModelWeights {
 
   /// The map `path`, with its bias if the family has one.
   func linear(_ path: String) -> LinearSlot {
-    LinearSlot(linear: rounded(stored(path), path), site: site(path))
+    LinearSlot(linear: prepared(stored(path), path), site: site(path))
   }
 
   /// The map `path` as it is stored.
@@ -84,7 +89,7 @@ public struct ModelWeights {
       layout: maps[path]?.isTransposed == true ? .columns(0..<weight.columns) : .rows)
   }
 
-  private func rounded(_ map: FrozenLinear, _ path: String) -> FrozenLinear { int8?.round(map, path) ?? map }
+  private func prepared(_ map: FrozenLinear, _ path: String) -> FrozenLinear { preparation?.prepare(map, path) ?? map }
 
   /// A map whose outputs are parts, each with a site called `path.part`.
   func fused(_ path: String) -> FusedSlot {
@@ -94,7 +99,7 @@ public struct ModelWeights {
       let outputs = first..<(first + part.outputs)
       first = outputs.upperBound
       let place = "\(path).\(part.name)"
-      return LinearSlot(linear: rounded(whole.outputs(outputs), place), site: site(place))
+      return LinearSlot(linear: prepared(whole.outputs(outputs), place), site: site(place))
     }
     return FusedSlot(parts: slots, whole: site(path))
   }

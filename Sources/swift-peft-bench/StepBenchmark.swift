@@ -56,7 +56,7 @@ struct StepBenchmark: ParsableCommand {
     let philox = Philox(seed: 1)
     let classifier = try LoadedClassifier(
       path: directory.path, config: config, labels: 2, philox: philox, precision: precision.activations,
-      int8: precision == .int8 ? Int8Factors([]) : nil)
+      int8: precision == .int8 ? Int8Factors([]) : nil, packs: true)
     var additions = MethodAdditions()
     additions.usesDoRA = useDora
     let object = try JSONParser.parse(options)

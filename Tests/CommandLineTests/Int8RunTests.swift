@@ -19,7 +19,7 @@ extension RunPrecision {
 
   func trained(_ more: String...) throws -> Sandbox {
     let sandbox = try Sandbox.trainable()
-    let outcome = try sandbox.run(["train", "config.json", "--set", "training.precision=int8"] + more)
+    let outcome = try sandbox.start(["train", "config.json", "--set", "training.precision=int8"] + more).finish()
     #expect(outcome.status == 0, "\(outcome.err)")
     return sandbox
   }

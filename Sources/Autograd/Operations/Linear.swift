@@ -9,16 +9,26 @@ public struct FrozenLinear: Sendable {
   public let bias: FrozenTensor?
   /// The layout of W in `weight`.
   public let layout: WeightLayout
-  /// W rounded to eight bits, if products take it so.
-  public let int8: Int8Matrix?
+  /// W as products take it; nil if they take it as it is stored, in the tape's precision.
+  public let prepared: PreparedWeight?
 
   /// A map.
-  public init(weight: FrozenTensor, bias: FrozenTensor?, layout: WeightLayout = .rows, int8: Int8Matrix? = nil) {
+  public init(
+    weight: FrozenTensor, bias: FrozenTensor?, layout: WeightLayout = .rows, prepared: PreparedWeight? = nil
+  ) {
     self.weight = weight
     self.bias = bias
     self.layout = layout
-    self.int8 = int8
+    self.prepared = prepared
   }
+}
+
+/// A weight in a form that products read faster than the stored one.
+public enum PreparedWeight: Sendable {
+  /// Rounded to eight bits.
+  case int8(Int8Matrix)
+  /// In the products' own layout, in the tape's precision.
+  case packed(PackedMatrix)
 }
 
 /// A low-rank adapter of one linear map: g ⊙ (W x + scale · B (A · dropout(x)) + S x) (Hu et al., arXiv 2106.09685,
@@ -78,7 +88,7 @@ public struct AdaptedLinear {
   var productBias: FrozenTensor? { addsBias && adapter?.rowScale == nil ? linear.bias : nil }
 
   /// Whether products take the weight rounded to eight bits.
-  public var isInt8: Bool { linear.int8 != nil }
+  public var isInt8: Bool { if case .int8 = linear.prepared { true } else { false } }
 
   /// - Parameter addsBias: false leaves the bias to the next operation.
   public init(_ linear: FrozenLinear, adapter: LowRankAdapter?, addsBias: Bool = true, site: Int? = nil) {
@@ -149,31 +159,39 @@ extension Tape {
     rounded: inout (rows: Int8Rows, factors: ColumnFactors)?
   ) {
     let rows = x.layout.paddedRows, target = y.shape.operand(y.buffer), accumulate = map.adapter != nil
-    guard let int8 = map.linear.int8 else {
+    switch map.linear.prepared {
+    case .int8(let matrix):
+      if rounded?.factors !== matrix.factors {
+        rounded = (matrix.rounded(x.operand.bf16, rows: rows, in: workspace), matrix.factors)
+      }
+      guard let rounded else { return }
+      matrix.multiply(rounded.rows, into: target, accumulate: accumulate, bias: bias, in: workspace)
+    case .packed(let matrix):
+      workspace.products.multiply(
+        rows, x.operand, matrix, .forward, into: target, accumulate: accumulate, bias: bias)
+    case nil:
       withOperand(map.linear.weight) { w in
         workspace.products.multiply(
           rows, y.columns, x.columns, x.operand, map.linear.matrix(w).transposed, into: target, accumulate: accumulate,
           bias: bias)
       }
-      return
     }
-    if rounded?.factors !== int8.factors {
-      rounded = (int8.rounded(x.operand.bf16, rows: rows, in: workspace), int8.factors)
-    }
-    guard let rounded else { return }
-    int8.multiply(rounded.rows, into: target, accumulate: accumulate, bias: bias, in: workspace)
   }
 
   /// dx += dy W.
   private func multiplyFrozenBackward(_ map: AdaptedLinear, _ y: GradientSlot, into x: GradientSlot) {
     guard let dy = y.operand else { return }
     let rows = y.shape.layout.paddedRows, (dx, isFresh) = x.accumulator(in: workspace), target = x.shape.operand(dx)
-    if let int8 = map.linear.int8 {
-      return int8.multiplyBackward(dy.bf16, rows: rows, into: target, accumulate: !isFresh, in: workspace)
-    }
-    withOperand(map.linear.weight) { w in
-      workspace.products.multiply(
-        rows, x.shape.columns, y.shape.columns, dy, map.linear.matrix(w), into: target, accumulate: !isFresh)
+    switch map.linear.prepared {
+    case .int8(let matrix):
+      matrix.multiplyBackward(dy.bf16, rows: rows, into: target, accumulate: !isFresh, in: workspace)
+    case .packed(let matrix):
+      workspace.products.multiply(rows, dy, matrix, .backward, into: target, accumulate: !isFresh)
+    case nil:
+      withOperand(map.linear.weight) { w in
+        workspace.products.multiply(
+          rows, x.shape.columns, y.shape.columns, dy, map.linear.matrix(w), into: target, accumulate: !isFresh)
+      }
     }
   }
 

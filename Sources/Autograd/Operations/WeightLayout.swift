@@ -23,6 +23,14 @@ extension FrozenLinear {
     }
   }
 
+  /// W in the layouts that products in `precision` are fastest with; nil where they have none.
+  public func packed(_ precision: Precision) -> PackedMatrix? {
+    switch layout {
+    case .rows: PackedMatrix(weight, outputs: 0..<outFeatures, precision: precision)
+    case .columns(let range): PackedMatrix(weight, isTransposed: true, outputs: range, precision: precision)
+    }
+  }
+
   /// W [out, in], given the stored `weight`.
   func matrix(_ stored: Operand) -> Operand {
     switch layout {

@@ -14,7 +14,7 @@
     /// A product of rows of unsigned numbers with a rounded weight: C [m, n] = A [m, k] B [k, n] in 32 bits.
     struct Int8Shape: Hashable {
       var m: Int32, n: Int32, k: Int32
-      var direction: Int8Direction
+      var direction: ProductDirection
       var layout: Int8Layout
 
       /// The rows that oneDNN's own layout is asked for with. It fits products of any number of rows.
@@ -39,33 +39,11 @@
     }
 
     /// The weights [rows, columns] in oneDNN's own layout for one direction; nil if it has none.
-    func pack(_ values: ResidentMemory, rows: Int, columns: Int, _ direction: Int8Direction) -> ResidentMemory? {
+    func pack(_ values: ResidentMemory, rows: Int, columns: Int, _ direction: ProductDirection) -> ResidentMemory? {
       let (n, k) = direction == .forward ? (rows, columns) : (columns, rows)
-      Self.setThreads?(1)
       let shape = Int8Shape(m: Int8Shape.usualRows, n: Int32(n), k: Int32(k), direction: direction, layout: .packed)
       guard var packed = shape.packedDescriptor(engine) else { return nil }
-      var plain = shape.stored
-      var description: dnnl_primitive_desc_t?, reorder: dnnl_primitive_t?, attributes: dnnl_primitive_attr_t?
-      dnnl_primitive_attr_create(&attributes)
-      defer { dnnl_primitive_attr_destroy(attributes) }
-      guard
-        dnnl_reorder_primitive_desc_create(&description, &plain, engine, &packed, engine, attributes) == dnnl_success,
-        dnnl_primitive_create(&reorder, description) == dnnl_success
-      else { return nil }
-      let result = ResidentMemory(byteCount: dnnl_memory_desc_get_size(&packed))
-      var from: dnnl_memory_t?, to: dnnl_memory_t?
-      dnnl_memory_create(&from, &plain, engine, values.base)
-      dnnl_memory_create(&to, &packed, engine, result.base)
-      defer {
-        dnnl_memory_destroy(from)
-        dnnl_memory_destroy(to)
-        dnnl_primitive_destroy(reorder)
-        dnnl_primitive_desc_destroy(description)
-      }
-      let arguments = [dnnl_exec_arg_t(arg: DNNL_ARG_FROM, memory: from), dnnl_exec_arg_t(arg: DNNL_ARG_TO, memory: to)]
-      guard dnnl_primitive_execute(reorder, stream, 2, arguments) == dnnl_success else { return nil }
-      dnnl_stream_wait(stream)
-      return result
+      return reorder(values.base, shape.stored, to: &packed)
     }
   }
 

@@ -59,7 +59,9 @@
     /// Nil if oneDNN does not support the shape on this machine.
     static func make(_ shape: OneDNN.Shape, _ engine: dnnl_engine_t?) -> OneDNN.Primitive? {
       var a = shape.a.descriptor(shape.heads, shape.m, shape.k)
-      var b = shape.b.descriptor(shape.heads, shape.k, shape.n)
+      guard var b = shape.packing == nil ? shape.b.descriptor(shape.heads, shape.k, shape.n) : shape.packed(engine) else {
+        return nil
+      }
       var c = shape.c.descriptor(shape.heads, shape.m, shape.n)
       var bias = dnnl_memory_desc_t()
       dnnl_memory_desc_init_by_strides(&bias, 2, dimensions(1, shape.n), dnnl_f32, dimensions(shape.n, 1))

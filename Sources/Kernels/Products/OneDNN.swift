@@ -72,6 +72,8 @@
       var a: Layout, b: Layout, c: Layout
       var accumulate: Bool
       var hasBias: Bool
+      /// For a weight in oneDNN's own layout, which way the product goes through it; `b` says only its type.
+      var packing: ProductDirection?
     }
 
     func multiply(
@@ -98,6 +100,21 @@
         scratchBytes = primitive.scratchBytes
       }
       primitive.execute(stream, a, b, c, bias, scratch)
+    }
+
+    /// The same with a packed weight. False if oneDNN does not support the shape on this machine.
+    func multiply(
+      _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ weight: UnsafeMutableRawPointer, _ precision: Precision,
+      _ direction: ProductDirection, into c: Operand, accumulate: Bool, bias: UnsafePointer<Float>?
+    ) -> Bool {
+      let b = Layout(rowStride: 0, columnStride: 0, headStride: 0, precision: precision)
+      let shape = Shape(
+        heads: 1, m: Int32(m), n: Int32(n), k: Int32(k), a: Layout(a), b: b, c: Layout(c), accumulate: accumulate,
+        hasBias: bias != nil, packing: direction)
+      Self.setThreads?(1)
+      guard let primitive = primitives[shape] ?? add(shape) else { return false }
+      execute(primitive, a.base, weight, c.base, bias: bias)
+      return true
     }
 
     private func add(_ shape: Shape) -> Primitive? {

@@ -55,10 +55,11 @@ public struct PreparedRun: Sendable {
   private let pendingTokenizer: Pending<Tokenizer>?
 
   /// Checks the config against the model, and reads its inputs. `knownLabels` are those of a saved head, and `int8` the
-  /// column factors of a run in int8; without them the model stays unrounded until `rounded(with:)`.
+  /// column factors of a run in int8; without them the model stays unrounded until `rounded(with:)`. For a run that `trains`
+  /// it is worth while to lay out the weights anew.
   public init(
     _ config: RunConfig, threads: Int = 1, inputs: Inputs = .required, knownLabels: LabelSpace? = nil,
-    int8: Int8Factors? = nil, cluster: Cluster = .alone
+    int8: Int8Factors? = nil, trains: Bool = false, cluster: Cluster = .alone
   ) throws {
     self.cluster = cluster
     let kind = try config.knownTask()
@@ -103,7 +104,8 @@ public struct PreparedRun: Sendable {
       loadedModel = try weights.find { [philox] in
         try LoadedModel(
           directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
-          head: kind.headKind, philox: philox, precision: config.training.precision, int8: int8)
+          head: kind.headKind, philox: philox, precision: config.training.precision, int8: int8,
+          packs: trains)
       }
       if inputs == .listed { missing.add(weights) }
     }
@@ -330,23 +332,26 @@ public struct LoadedModel: Sendable {
   /// stored as long as there are no factors.
   init(
     _ directory: String, _ config: ModelConfig, outputs: Int?, head: HeadKind = .sequence, philox: Philox,
-    precision: RunPrecision, int8: Int8Factors? = nil
+    precision: RunPrecision, int8: Int8Factors? = nil, packs: Bool = false
   ) throws {
+    // What is to be rounded later is only looked at now.
+    let packs = packs && precision != .int8
     let precision = precision == .int8 && int8 == nil ? Precision.float32 : precision.activations
     guard let outputs else {
-      let model = try LanguageModel(path: directory, config: config, precision: precision, int8: int8)
+      let model = try LanguageModel(path: directory, config: config, precision: precision, int8: int8, packs: packs)
       (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
       return
     }
     let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
     if head == .tokens {
-      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision, int8: int8)
+      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision, int8: int8, packs: packs)
       (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
       notices = config.notices + loaded.notices + labels
       return
     }
     let loaded = try LoadedClassifier(
-      path: directory, config: config, labels: outputs, philox: philox, precision: precision, int8: int8)
+      path: directory, config: config, labels: outputs, philox: philox, precision: precision, int8: int8,
+      packs: packs)
     (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
     notices = config.notices + loaded.notices + labels
   }

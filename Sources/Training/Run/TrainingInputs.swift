@@ -74,7 +74,7 @@ struct TrainingData {
   let notices: [String]
 
   init(_ config: RunConfig, threads: Int, inputs: PreparedRun.Inputs, cluster: Cluster = .alone) throws {
-    let run = try PreparedRun(config, threads: threads, inputs: inputs, cluster: cluster)
+    let run = try PreparedRun(config, threads: threads, inputs: inputs, trains: true, cluster: cluster)
     if let task = try? run.task() {
       try config.training.requireRankingMetric(in: task.metrics)
       if config.training.labelSmoothingFactor > 0, !task.objective.smoothsLabels {

@@ -130,7 +130,7 @@ extension Int8Matrix {
         outputSums[row] = sum
       }
     }
-    func pass(_ sums: [Int32], _ factors: FloatVector, _ scales: FloatVector, _ direction: Int8Direction) -> Pass {
+    func pass(_ sums: [Int32], _ factors: FloatVector, _ scales: FloatVector, _ direction: ProductDirection) -> Pass {
       let corrections = ResidentMemory(byteCount: 4 * sums.count)
       corrections.base.initializeMemory(as: Int32.self, from: sums.map { 128 * $0 }, count: sums.count)
       let packed = isPacked ? Int8Products.pack(values, rows: rows, columns: columns, direction) : nil

@@ -1,13 +1,5 @@
 import CKernels
 
-/// Which way a product goes through a weight [out, in].
-enum Int8Direction: Hashable, Sendable {
-  /// y = x Wᵀ.
-  case forward
-  /// dx = dy W.
-  case backward
-}
-
 /// Products of a worker in whole numbers.
 public enum Int8Products {
   /// A row with a number of more than this times its root mean square is rounded in two digits.
@@ -23,7 +15,7 @@ public enum Int8Products {
   }
 
   /// Rounded weights [rows, columns] in the layout that products are fastest with; nil if there is none.
-  static func pack(_ values: ResidentMemory, rows: Int, columns: Int, _ direction: Int8Direction) -> ResidentMemory? {
+  static func pack(_ values: ResidentMemory, rows: Int, columns: Int, _ direction: ProductDirection) -> ResidentMemory? {
     #if ONEDNN
       OneDNN()?.pack(values, rows: rows, columns: columns, direction)
     #else
@@ -61,7 +53,7 @@ extension Int8Matrix {
   }
 
   private func run(
-    _ pass: Pass, _ direction: Int8Direction, _ x: Int8Rows, outputs: Int, into y: Operand, accumulate: Bool,
+    _ pass: Pass, _ direction: ProductDirection, _ x: Int8Rows, outputs: Int, into y: Operand, accumulate: Bool,
     bias: UnsafePointer<Float>?, in workspace: Workspace
   ) {
     let products = workspace.products, terms = x.columns
