@@ -128,6 +128,16 @@ float ck_int8_round_weights(int8_t *out, const float *w, const float *factor, fl
 // largest = max(largest, |x|) for each column; a NaN counts as the largest number.
 void ck_max_magnitudes(float *largest, const float *x, long columns);
 
+// A row of a tile of attention scores: s <- exp(scale (s - top)), times `multiplier` if there is one, where top is the
+// largest number of this tile and those before it, and rounded to p if that is not null. top and sum carry the softmax
+// from tile to tile; returns what is to be multiplied by what earlier tiles gave.
+float ck_softmax_tile(float *s, uint16_t *p, const float *multiplier, float scale, float *top, float *sum, long count);
+
+// With e = exp(scale s - log_sum): s <- multiplier e, ds <- e (multiplier ds - delta) rate slope; multiplier and slope may
+// be null. Without p16 and ds16 the results are in s and ds, else rounded in these, and s and ds are scratch memory.
+void ck_attention_gradient_tile(float *s, float *ds, uint16_t *p16, uint16_t *ds16, const float *multiplier,
+                                const float *slope, float scale, float rate, float log_sum, float delta, long count);
+
 // The type of a stored weight.
 enum ck_stored { ck_stored_float32, ck_stored_bfloat16, ck_stored_float16 };
 

@@ -181,8 +181,8 @@ public final class Products {
   }
 
   /// Counts a product that pieces of it do not count.
-  func count(_ m: Int, _ n: Int, _ k: Int) { operations += 2 * Double(m) * Double(n) * Double(k) }
+  public func count(_ m: Int, _ n: Int, _ k: Int) { operations += 2 * Double(m) * Double(n) * Double(k) }
 
   /// The products of a member of the team: compiled ones belong to a thread.
-  func member(_ index: Int) -> Products { team?.products(of: index) ?? self }
+  public func member(_ index: Int) -> Products { team?.products(of: index) ?? self }
 }
