@@ -40,6 +40,8 @@ public final class Tape {
   public let precision: Precision
   /// Set before the forward pass to find the origin of a number that is not finite.
   public var trace: NumberTrace?
+  /// Set before a forward pass to learn how large the inputs of linear maps are.
+  public var inputRanges: InputRanges?
   private var steps: [(operation: StaticString, run: () -> Void)] = []
 
   /// A tape over `parameters`.

@@ -166,7 +166,7 @@ public struct TrainingConfig: Sendable, Equatable {
   /// Shuffle each epoch; otherwise keep file order.
   public var shuffle = true
   /// Number type of matrix products.
-  public var precision = Precision.float32
+  public var precision = RunPrecision.float32
   /// Make the activations of a block again in the backward pass instead of keeping them: less memory, a third more time.
   public var gradientCheckpointing = false
   /// Tokens of a shard, the part of a batch that one thread takes through the model; nil: 512, of small batches fewer.

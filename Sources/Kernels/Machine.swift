@@ -81,6 +81,30 @@ public struct MachineRates: Sendable {
     }
   }
 
+  /// GOP/s of the same product of rounded numbers, with what it takes to round the first matrix and to scale the sums.
+  public static func measureInt8(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
+    let workspace = Workspace(), x = workspace.allocate(m * k, .bfloat16), y = workspace.allocate(m * n, .bfloat16)
+    for (buffer, count) in [(x, m * k), (y, m * n)] { buffer.bf16.update(repeating: 0x3F80, count: count) }
+    let matrix = Int8Matrix(
+      FrozenTensor([Float](repeating: 1, count: n * k), shape: [n, k]), outputs: 0..<n,
+      factors: ColumnFactors([Float](repeating: 1, count: k)), isPacked: true)
+    return best(seconds: seconds) {
+      let rows = matrix.rounded(x.bf16, rows: m, in: workspace)
+      matrix.multiply(
+        rows, into: Operand(UnsafeMutableRawPointer(y.base), .bfloat16, stride: n), accumulate: false, bias: nil,
+        in: workspace)
+      return 2 * Double(m) * Double(n) * Double(k)
+    }
+  }
+
+  /// The rate of products in a run's precision, of large ones.
+  public static func measureProduct(
+    _ m: Int, _ n: Int, _ k: Int, in precision: RunPrecision, seconds: Double
+  ) -> Double {
+    precision == .int8
+      ? measureInt8(m, n, k, seconds: seconds) : measureProduct(m, n, k, precision.activations, seconds: seconds)
+  }
+
   /// The same in OpenBLAS, in float32.
   public static func measureOpenBLAS(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
     let (a, b, c) = (FloatStorage(zeros: m * k), FloatStorage(zeros: n * k), FloatStorage(zeros: m * n))

@@ -19,6 +19,9 @@ public final class Team {
     products = (0..<max(1, threads)).map { _ in Products() }
   }
 
+  /// The products of a thread.
+  func products(of member: Int) -> Products { products[member] }
+
   /// Runs `body` for every piece, several at a time, and waits for all. `member` numbers the thread.
   func forEach(_ pieces: Int, _ body: (_ piece: Int, _ member: Int) -> Void) {
     let members = min(threads, pieces)
@@ -47,6 +50,16 @@ enum ProductPieces {
   static let smallest = 8e6
   /// Pieces with fewer rows or columns run at a lower rate.
   static let narrowest = 128
+
+  /// The rows of a piece of a product with a packed weight, which nothing rearranges; nil if it is not cut.
+  static func rows(_ m: Int, _ n: Int, _ k: Int) -> Int? {
+    guard 2 * Double(m) * Double(n) * Double(k) >= smallest, m >= 2 * fewestRows else { return nil }
+    let pieces = min(most, m / fewestRows)
+    return ((m + pieces - 1) / pieces + 15) / 16 * 16
+  }
+
+  /// Fewer rows of a packed product run at a lower rate.
+  private static let fewestRows = 32
 
   /// The size of the pieces, of rows or of columns; nil if the product is not cut.
   static func cut(_ m: Int, _ n: Int, _ k: Int) -> (rows: Bool, size: Int)? {

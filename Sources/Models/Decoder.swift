@@ -25,14 +25,14 @@ public struct LanguageModel: Sendable {
   /// Maps the weights of the model directory `path` and checks every one of them.
   ///
   /// In bfloat16 the matrices that products read are rounded once, here, unless they are stored so.
-  public init(path: String, config: ModelConfig, precision: Precision = .float32) throws {
+  public init(path: String, config: ModelConfig, precision: Precision = .float32, int8: Int8Factors? = nil, packs: Bool = false) throws {
     let geometry = ModelGeometry(config), output = try OutputLayer(geometry.checkpoint(path), geometry)
     guard case .decoder(let make) = config.architecture.forward else {
       throw ModelError.notADecoder(config, path: path)
     }
     var notices: [String] = []
     let weights = try ModelWeights(
-      output.directory, geometry, precision, philox: Philox(seed: 0), wanted: output.wanted, notices: &notices)
+      output.directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), wanted: output.wanted, notices: &notices)
     decoder = try make(weights)
     head = precision == .bfloat16 ? weights[output.name].inBFloat16() : weights[output.name]
     directory = output.directory
@@ -40,7 +40,7 @@ public struct LanguageModel: Sendable {
   }
 
   /// The same on shapes alone, for counting memory. The types are those of `stored`, else float32.
-  public init(shapesOf geometry: ModelGeometry, precision: Precision, stored: WeightFiles?) throws {
+  public init(shapesOf geometry: ModelGeometry, precision: RunPrecision, stored: WeightFiles?) throws {
     let config = geometry.config
     guard case .decoder(let make) = config.architecture.forward else {
       throw ModelError.notADecoder(config, path: config.file)
@@ -50,7 +50,7 @@ public struct LanguageModel: Sendable {
     let type = stored?.info(name)?.dtype.elementType ?? .float32
     head =
       FrozenTensor.absent(
-        [([config.vocabularySize, config.hiddenSize], precision == .bfloat16 ? .bfloat16 : type)])[0]
+        [([config.vocabularySize, config.hiddenSize], precision.activations == .bfloat16 ? .bfloat16 : type)])[0]
     (directory, notices) = (nil, [])
   }
 

@@ -8,6 +8,10 @@ public enum ModelError: UserFacingError, Equatable {
   case tokenOutsideVocabulary(id: Int, vocabulary: Int, path: String)
   /// A task of tags, and a family whose heads transformers has no such one among.
   case noTokenHead(modelType: String, supported: [String], path: String)
+  /// Column factors of another model.
+  case otherFactors(file: String, map: String)
+  /// Numbers that are no column factors.
+  case noFactors(file: String, maps: String)
   /// More tokens than there are positions.
   case tooLong(tokens: Int, limit: Int, path: String)
 
@@ -38,6 +42,10 @@ public enum ModelError: UserFacingError, Equatable {
         + supported.joined(separator: ", ")
     case .tokenOutsideVocabulary(let id, let vocabulary, let path):
       "\(path): the tokenizer gives the id \(id), but the model has embeddings for 0 to \(vocabulary - 1) only"
+    case .otherFactors(let file, let map):
+      "\(file): holds int8 factors of \(map), which is not among this model's linear maps or has another size"
+    case .noFactors(let file, let maps):
+      "\(file): the int8 factors of \(maps) are not all positive, finite numbers"
     case .tooLong(let tokens, let limit, let path):
       "task.max_seq_length: \(tokens) tokens are more than the \(limit) that the model in \(path) has positions for"
     }

@@ -9,15 +9,19 @@ public struct ModelWeights {
   /// What products multiply: matrices of linear maps are held so.
   let precision: Precision
   private let tensors: [String: FrozenTensor]
+  /// What is made of linear maps; nil if they are used as they are stored.
+  private let preparation: WeightPreparation?
   private let sites: [String: Int]
   private let maps: [String: LinearMap]
 
   /// The tensors of `geometry`'s parts, and what else is `wanted`, out of `directory`. Each is checked.
   ///
   /// Optional parts that the checkpoint lacks are drawn from `philox`, and `notices` says so. In bfloat16 the matrices
-  /// of linear maps are rounded once, here, unless they are stored so.
+  /// of linear maps are rounded once, here, unless they are stored so. With `int8` they are rounded when they are asked for,
+  /// and where `packs` says so, laid out anew if the machine has the memory.
   init(
-    _ directory: WeightFiles, _ geometry: ModelGeometry, _ precision: Precision, philox: Philox,
+    _ directory: WeightFiles, _ geometry: ModelGeometry, _ precision: Precision, int8: Int8Factors? = nil, packs: Bool = false,
+    philox: Philox,
     wanted: [(name: String, shape: [Int])] = [], notices: inout [String]
   ) throws {
     let drawn = geometry.missingParts(of: directory)
@@ -28,12 +32,14 @@ public struct ModelWeights {
       notices.append("\(directory.path) has no \(part.path): it is drawn from the seed and stays frozen")
       for (name, values) in part.fresh(philox: philox, config: geometry.config) { tensors[name] = values }
     }
-    self.init(geometry, precision, tensors: tensors)
+    let packing = packs && geometry.packs(precision) ? WeightPreparation.packed(precision) : nil
+    self.init(
+      geometry, precision, int8.map { .int8($0, isPacked: geometry.int8BytesPerWeight == 2) } ?? packing, tensors: tensors)
   }
 
   /// Tensors of the right shapes that take address space and no memory: for forward code that runs on shapes alone.
   /// They have the types of `stored`, else float32.
-  init(shapesOf geometry: ModelGeometry, _ precision: Precision, stored: WeightFiles?) {
+  init(shapesOf geometry: ModelGeometry, _ precision: RunPrecision, stored: WeightFiles?) {
     let matrices = precision == .bfloat16 ? Set(geometry.sites.map { $0.path + ".weight" }) : []
     let all = geometry.parts.flatMap(\.namedTensors)
     let absent = FrozenTensor.absent(
@@ -42,15 +48,21 @@ public struct ModelWeights {
         return (shape, elementType: matrices.contains(name) ? .bfloat16 : type)
       })
     tensors = Dictionary(zip(all.map(\.name), absent)) { first, _ in first }
-    (config, self.precision, sites, maps) = (geometry.config, precision, geometry.siteNumbers, geometry.maps)
+    (config, self.precision, sites, maps) = (
+      geometry.config, precision.activations, geometry.siteNumbers, geometry.maps
+    )
+    preparation = precision == .int8 ? .absentInt8 : nil
   }
 
-  private init(_ geometry: ModelGeometry, _ precision: Precision, tensors: [String: FrozenTensor]) {
+  private init(
+    _ geometry: ModelGeometry, _ precision: Precision, _ preparation: WeightPreparation?,
+    tensors: [String: FrozenTensor]
+  ) {
     config = geometry.config
-    self.precision = precision
+    (self.precision, self.preparation) = (precision, preparation)
     (sites, maps) = (geometry.siteNumbers, geometry.maps)
     var tensors = tensors
-    if precision == .bfloat16 {
+    if precision == .bfloat16, preparation == nil {
       let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isBFloat16 } ?? false }.sorted()
       let rounded = FrozenTensor.bfloat16Copies(names.compactMap { tensors[$0] })
       tensors.merge(zip(names, rounded)) { $1 }
@@ -66,24 +78,30 @@ public struct ModelWeights {
 
   /// The map `path`, with its bias if the family has one.
   func linear(_ path: String) -> LinearSlot {
-    let weight = self[path + ".weight"]
-    return LinearSlot(
-      linear: FrozenLinear(
-        weight: weight, bias: tensors[path + ".bias"]?.inFloat32(),
-        layout: maps[path]?.isTransposed == true ? .columns(0..<weight.columns) : .rows),
-      site: site(path))
+    LinearSlot(linear: prepared(stored(path), path), site: site(path))
   }
+
+  /// The map `path` as it is stored.
+  private func stored(_ path: String) -> FrozenLinear {
+    let weight = self[path + ".weight"]
+    return FrozenLinear(
+      weight: weight, bias: tensors[path + ".bias"]?.inFloat32(),
+      layout: maps[path]?.isTransposed == true ? .columns(0..<weight.columns) : .rows)
+  }
+
+  private func prepared(_ map: FrozenLinear, _ path: String) -> FrozenLinear { preparation?.prepare(map, path) ?? map }
 
   /// A map whose outputs are parts, each with a site called `path.part`.
   func fused(_ path: String) -> FusedSlot {
-    let whole = linear(path)
+    let whole = stored(path)
     var first = 0
     let slots = (maps[path]?.slices ?? []).map { part in
       let outputs = first..<(first + part.outputs)
       first = outputs.upperBound
-      return LinearSlot(linear: whole.linear.outputs(outputs), site: site("\(path).\(part.name)"))
+      let place = "\(path).\(part.name)"
+      return LinearSlot(linear: prepared(whole.outputs(outputs), place), site: site(place))
     }
-    return FusedSlot(parts: slots, whole: whole.site)
+    return FusedSlot(parts: slots, whole: site(path))
   }
 
   /// The number of the map `path`.

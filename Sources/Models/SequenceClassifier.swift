@@ -25,19 +25,19 @@ public struct LoadedClassifier: Sendable {
   /// `labels` is the number of outputs. A pooler that the checkpoint lacks is drawn from `philox` as transformers
   /// draws it from its seed. In bfloat16 the matrices of linear maps are rounded once, here, unless they are stored so.
   public init(
-    path: String, config: ModelConfig, labels: Int, philox: Philox, precision: Precision = .float32
+    path: String, config: ModelConfig, labels: Int, philox: Philox, precision: Precision = .float32, int8: Int8Factors? = nil, packs: Bool = false
   ) throws {
     let geometry = ModelGeometry(config)
     directory = try geometry.checkpoint(path)
     var notices: [String] = []
-    model = try Self.classifier(try ModelWeights(directory, geometry, precision, philox: philox, notices: &notices))
+    model = try Self.classifier(try ModelWeights(directory, geometry, precision, int8: int8, packs: packs, philox: philox, notices: &notices))
     storedHead = try Self.storedHead(directory, HeadParameter.all(config: config, labels: labels), labels, &notices)
     self.notices = notices
   }
 
   /// The model on shapes alone, for counting memory. The types are those of `stored`, else float32.
   public static func model(
-    shapesOf geometry: ModelGeometry, precision: Precision, stored: WeightFiles?
+    shapesOf geometry: ModelGeometry, precision: RunPrecision, stored: WeightFiles?
   ) throws -> any SequenceClassifier {
     try classifier(ModelWeights(shapesOf: geometry, precision, stored: stored))
   }

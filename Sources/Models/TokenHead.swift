@@ -91,12 +91,12 @@ public struct LoadedTokenClassifier: Sendable {
   private let directory: WeightFiles
 
   /// Maps the weights of `path` and checks every one of them. `labels` is the number of outputs.
-  public init(path: String, config: ModelConfig, labels: Int, precision: Precision = .float32) throws {
+  public init(path: String, config: ModelConfig, labels: Int, precision: Precision = .float32, int8: Int8Factors? = nil, packs: Bool = false) throws {
     let geometry = ModelGeometry(config, head: .tokens)
     directory = try geometry.checkpoint(path)
     var notices: [String] = []
     model = try TokenClassifier(
-      ModelWeights(directory, geometry, precision, philox: Philox(seed: 0), notices: &notices))
+      ModelWeights(directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), notices: &notices))
     storedHead = try LoadedClassifier.storedHead(
       directory, HeadParameter.all(config: config, labels: labels, kind: .tokens), labels, &notices)
     self.notices = notices
@@ -104,7 +104,7 @@ public struct LoadedTokenClassifier: Sendable {
 
   /// The model on shapes alone, for counting memory. The types are those of `stored`, else float32.
   public static func model(
-    shapesOf geometry: ModelGeometry, precision: Precision, stored: WeightFiles?
+    shapesOf geometry: ModelGeometry, precision: RunPrecision, stored: WeightFiles?
   ) throws -> TokenClassifier {
     try TokenClassifier(ModelWeights(shapesOf: geometry, precision, stored: stored))
   }

@@ -14,28 +14,9 @@ import Training
 struct StepBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step",
-    abstract: "Time one optimiser step of a random RoBERTa with an adapter on query and value, r = 8.")
+    abstract: "Time one optimiser step of a random model with an adapter, r = 8: RoBERTa on query and value, LLaMA on all maps.")
 
-  enum Shape: String, ExpressibleByArgument, CaseIterable {
-    case base, minilm
-
-    /// A `config.json` of this shape, with the dropout 0.1 of `RobertaConfig`.
-    var config: String {
-      let sizes =
-        switch self {
-        case .base: (hidden: 768, layers: 12, wide: 3072, vocabulary: 50265)
-        case .minilm: (hidden: 384, layers: 6, wide: 1536, vocabulary: 30522)
-        }
-      return """
-        {"model_type": "roberta", "hidden_size": \(sizes.hidden), "num_hidden_layers": \(sizes.layers),
-         "num_attention_heads": 12, "intermediate_size": \(sizes.wide), "vocab_size": \(sizes.vocabulary),
-         "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1, "hidden_dropout_prob": 0.1,
-         "attention_probs_dropout_prob": 0.1}
-        """
-    }
-  }
-
-  @Option(help: "Sizes of the model.") var shape: Shape
+  @Option(help: "Sizes of the model.") var shape: BenchmarkShape
   @Option(help: "Sequences per step.") var batch = 16
   @Option(help: "Tokens per sequence, or their upper limit.") var length = 128
   @Option(help: "A file with one sequence length per line, used in order.") var lengths: String?
@@ -43,19 +24,26 @@ struct StepBenchmark: ParsableCommand {
   @Option(name: .customLong("r"), help: "The rank; alpha is twice as much.") var rank = 8
   @Option(help: "Options of the strategy, as JSON: {\"k\": 4}.") var options = "{}"
   @Flag(help: "Magnitudes on the products (DoRA).") var useDora = false
-  @Option(help: "float32 or bfloat16.") var precision = Precision.float32
+  @Option(help: "float32, bfloat16 or int8.") var precision = RunPrecision.float32
   @Flag(help: "Recompute activations in the backward pass.") var gradientCheckpointing = false
   @Option(help: "Steps to time, after two to warm up.") var steps = 8
   @Option(help: "Workers.") var threads = ProcessorCount.available
 
   func run() throws {
     let library = BLASLibrary.prepare()
-    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("swift-peft-bench-\(shape.rawValue)")
-    let config = try makeModel(in: directory.path)
-    let geometry = ModelGeometry(config)
     let philox = Philox(seed: 1)
-    let classifier = try LoadedClassifier(
-      path: directory.path, config: config, labels: 2, philox: philox, precision: precision)
+    let (directory, config) = try shape.model()
+    let geometry = ModelGeometry(config)
+    let int8 = precision == .int8 ? Int8Factors([]) : nil
+    let model: ObjectiveModel =
+      try shape.isDecoder
+      ? .language(
+        LanguageModel(path: directory, config: config, precision: precision.activations, int8: int8, packs: true))
+      : .classifier(
+        LoadedClassifier(
+          path: directory, config: config, labels: 2, philox: philox, precision: precision.activations, int8: int8,
+          packs: true
+        ).model)
     var additions = MethodAdditions()
     additions.usesDoRA = useDora
     let object = try JSONParser.parse(options)
@@ -63,17 +51,18 @@ struct StepBenchmark: ParsableCommand {
     for key in object.object?.keys ?? [] { values[key] = object[key]?.value }
     let method = try AdapterMethod.named(strategy).with(values).with(additions), alpha = Double(2 * rank)
     let table = try SiteTable(
-      sites: TargetSelection(["query", "value"]).select(from: geometry.sites), method: method, r: rank,
+      sites: shape.targets.select(from: geometry.sites), method: method, r: rank,
       scale: method.design.scale.value(alpha: alpha, rank: rank, useRSLoRA: false), alpha: alpha)
     let weights =
       try table.method.needsWeights
-      ? BaseWeights(geometry.checkpoint(directory.path), geometry, sites: table.sites, philox: philox) : nil
-    var state = TrainableState(table: table, head: HeadParameter.all(config: config, labels: 2), weights: weights)
+      ? BaseWeights(geometry.checkpoint(directory), geometry, sites: table.sites, philox: philox) : nil
+    let head = shape.isDecoder ? [] : HeadParameter.all(config: config, labels: 2)
+    var state = TrainableState(table: table, head: head, weights: weights)
     try state.initializeAdapter(philox: philox)
     let pool = WorkerPool(threads: threads)
     let engine = Engine(
-      Classification(), model: .classifier(classifier.model), sites: geometry.sites, scale: table.scale, pool: pool,
-      precision: precision, recomputes: gradientCheckpointing)
+      shape.isDecoder ? LanguageModelling() : Classification(), model: model, sites: geometry.sites, scale: table.scale, pool: pool,
+      precision: precision.activations, recomputes: gradientCheckpointing)
     var training = TrainingConfig()
     training.trainBatchSize = batch
     training.maxSteps = steps + 2
@@ -108,27 +97,6 @@ struct StepBenchmark: ParsableCommand {
       """)
   }
 
-  /// Writes a random checkpoint of the shape, unless an earlier run has.
-  private func makeModel(in directory: String) throws -> ModelConfig {
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    try AtomicFile.write(shape.config, to: "\(directory)/config.json")
-    let config = try ModelConfig(directory: directory)
-    let file = "\(directory)/model.safetensors"
-    if !FileManager.default.fileExists(atPath: file) {
-      let philox = Philox(seed: 7)
-      let parts = ModelGeometry(config).parts.filter { !$0.isOptional }
-      let tensors = parts.flatMap(\.namedTensors).enumerated().map { index, tensor in
-        let count = tensor.shape.reduce(1, *)
-        let values =
-          tensor.name.hasSuffix("LayerNorm.weight")
-          ? [Float](repeating: 1, count: count) : philox.uniform(count, bound: 0.035, stream: UInt64(index))
-        return SafetensorsTensor(name: tensor.name, shape: tensor.shape, values)
-      }
-      try SafetensorsWriter.write(tensors, to: file)
-    }
-    return config
-  }
-
   private func randomData(_ config: ModelConfig) throws -> EncodedDataset {
     let given = try lengths.map {
       try String(contentsOfFile: $0, encoding: .utf8).split(separator: "\n").compactMap { Int($0) }
@@ -140,6 +108,7 @@ struct StepBenchmark: ParsableCommand {
         let ids = Philox(seed: 3).words(tokens, purpose: .shuffle, stream: UInt64(index)).map {
           Int32(5 + Int($0) % (config.vocabularySize - 5))
         }
+        if shape.isDecoder { return EncodedDataset.Item(documents: [ids]) }
         return EncodedDataset.Item(
           ids: ids, typeIDs: [Int32](repeating: 0, count: tokens), label: .classIndex(index % 2))
       })
@@ -153,4 +122,4 @@ struct StepBenchmark: ParsableCommand {
   }
 }
 
-extension Precision: ExpressibleByArgument {}
+extension RunPrecision: ExpressibleByArgument {}

@@ -144,6 +144,27 @@ import Testing
       })
   }
 
+  /// Rounded weights: rounding x and W to eight bits is an error of a percent or so, and gradients are those of the
+  /// unrounded map.
+  @Test(.enabled(if: Int8Products.isAvailable, "this machine has no int8 products"), arguments: [true, false])
+  func mapsRoundedToEightBits(needsGradient: Bool) throws {
+    let maps = [adapter(a: 0, b: 20, rank: 2, out: 7), adapter(a: 0, b: 40, rank: 2, out: 6, scale: -0.5), nil]
+    let frozenMaps = try [7, 6, 5].enumerated().map { try frozen($1, .float32, stream: 10 + 10 * UInt64($0)) }
+    let factors = ColumnFactors((0..<Self.inputs).map { 0.5 + 0.1 * Float($0) })
+    let other = ColumnFactors([Float](repeating: 1, count: Self.inputs))
+    let rounded = frozenMaps.enumerated().map { index, map in
+      FrozenLinear(
+        weight: map.weight, bias: map.bias, prepared: .int8(map.rounded(index == 2 ? other : factors, isPacked: index == 0)))
+    }
+    checkGradients(
+      [Leaf(Self.layout, columns: Self.inputs, stream: 1, needsGradient: needsGradient)],
+      parameters: normal(52, stream: 2, deviation: 0.5), precision: .bfloat16, tolerance: 0.05,
+      operation: { tape, x in tape.linear(x[0], zip(maps, rounded).map { AdaptedLinear($1, adapter: $0) }) },
+      reference: { x, parameters in
+        zip(maps, frozenMaps).map { self.reference(x[0], $1, $0, true, parameters) }
+      })
+  }
+
   private func check(_ maps: [Map], parameters: Int, needsGradient: Bool) throws {
     let frozenMaps = try maps.enumerated().map { try frozen($1.out, $1.elementType, stream: 10 + 10 * UInt64($0)) }
     for precision in testedPrecisions {

@@ -63,8 +63,8 @@ struct ClusterTrainTests {
     }
   }
 
-  @Test(.enabled(if: Products.hasBFloat16, "bfloat16 needs AVX512-BF16 or AMX")) func soInBFloat16() throws {
-    let sandbox = try Self.sandbox(), more = ["--set", "training.precision=bfloat16"]
+  @Test(arguments: RunPrecision.tested.filter { $0 != .float32 }) func soInOtherPrecisions(_ precision: RunPrecision) throws {
+    let sandbox = try Self.sandbox(), more = ["--set", "training.precision=\(precision.rawValue)"]
     let expected = try Self.alone(sandbox, "share-a", more)
     for launcher in MPIRun.installed {
       try expectEqual(sandbox, launcher, ranks: 2, "share-a", expected, more)

@@ -51,10 +51,10 @@ import Testing
     #expect(takers.allSatisfy { !$0.isEmpty && !$0.contains(command.id) }, "\(command.id): \(takers)")
   }
 
-  @Test(arguments: Products.hasBFloat16 ? ["float32", "bfloat16"] : ["float32"])
-  func aSecondSignalEndsItAtOnceAndTheLastCheckpointIsWhole(precision: String) throws {
+  @Test(arguments: RunPrecision.tested)
+  func aSecondSignalEndsItAtOnceAndTheLastCheckpointIsWhole(precision: RunPrecision) throws {
     let sandbox = try Sandbox.trainable()
-    let precision = ["--set", "training.precision=\(precision)"]
+    let precision = ["--set", "training.precision=\(precision.rawValue)"]
     #expect(try sandbox.start(Self.long("whole") + precision).finish().status == 0)
     let command = try sandbox.start(Self.long() + precision)
     command.waitForError("step 60/400 ")

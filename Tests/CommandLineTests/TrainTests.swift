@@ -32,13 +32,12 @@ import Testing
     #expect(last?.value == result["results"]?.array?.first?["loss"]?.number)
   }
 
-  @Test(arguments: Products.hasBFloat16 ? ["float32", "bfloat16"] : ["float32"])
-  func theSameBytesAtAnyNumberOfThreadsAndAgain(precision: String) throws {
+  @Test(arguments: RunPrecision.tested) func theSameBytesAtAnyNumberOfThreadsAndAgain(precision: RunPrecision) throws {
     let sandbox = try Sandbox.trainable()
     for (directory, threads) in [("a", "1"), ("b", "2"), ("c", "1"), ("d", "3")] {
       let outcome = try sandbox.run(
         "train", "config.json", "--output-dir", directory, "--threads", threads, "--set",
-        "training.precision=\(precision)")
+        "training.precision=\(precision.rawValue)")
       #expect(outcome.status == 0)
     }
     for other in ["b", "c", "d"] {

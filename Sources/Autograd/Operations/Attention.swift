@@ -58,7 +58,20 @@ struct AttentionPass {
   var workspace: Workspace { tape.workspace }
 
   typealias Block = AttentionBlock
-  var blocks: [Block] { Block.all(queries: q.layout, keys: k.layout, heads: heads, reach: reach) }
+  /// The blocks of short sequences.
+  var blocks: [Block] {
+    Block.all(queries: q.layout, keys: k.layout, heads: heads, reach: reach).filter { !isTiled($0.sequence) }
+  }
+
+  /// The long sequences.
+  private var tiled: [AttentionTiles] {
+    Block.sequences(queries: q.layout, keys: k.layout, reach: reach)
+      .filter { isTiled($0.sequence) }.map { AttentionTiles(pass: self, sequence: $0, queries: $1) }
+  }
+
+  private func isTiled(_ sequence: Block.Sequence) -> Bool {
+    relative == nil && sequence.keys.count > AttentionTiles.shortest && sequence.positions.count > Products.rowMultiple
+  }
 
   private func makeMask(_ blocks: [Block]) -> AttentionMask? {
     AttentionMask(tape, probability: dropout, site: site, blocks)
@@ -163,6 +176,7 @@ struct AttentionPass {
       clearSurplus(block, p, precision)
       multiply(block, p, v, intoQueries: output.buffer)
     }
+    for sequence in tiled { sequence.forward(into: output) }
     output.clearPadding()
   }
 
@@ -231,6 +245,10 @@ struct AttentionPass {
       relative?.finish(block, dq: dq?.buffer, dk: dk?.sequence(block, self))
       dk?.finish(block, self)
     }
+    for sequence in tiled {
+      sequence.backward(
+        dO, output, dq: dq?.buffer, dk: dk?.buffer, dv: dv?.buffer, needsScores: needsScores)
+    }
     relative?.addToTables()
     for gradient in [dq, dk, dv].compactMap({ $0 }) {
       gradient.slot.shape.clearPadding(gradient.buffer)
@@ -238,7 +256,7 @@ struct AttentionPass {
     }
   }
 
-  private func dot(_ a: Buffer, _ b: Tensor, at: Int) -> Float {
+  func dot(_ a: Buffer, _ b: Tensor, at: Int) -> Float {
     switch precision {
     case .float32: ck_dot(a.base + at, b.base + at, headSize)
     case .bfloat16: ck_bf16_dot(a.bf16 + at, b.bf16 + at, headSize)

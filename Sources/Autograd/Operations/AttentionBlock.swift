@@ -55,14 +55,25 @@ extension AttentionBlock {
   }
   private static let most = 128
 
+  /// The sequences, with their rows of q.
+  static func sequences(
+    queries: PackedLayout, keys: PackedLayout, reach: AttentionReach
+  ) -> [(sequence: Sequence, queries: Range<Int>)] {
+    (0..<queries.sequences).map { index in
+      let rows = queries.range(index), keys = keys.range(index)
+      // If causal, fewer queries than keys are the last ones of the sequence.
+      let skipped = reach.isCausal ? keys.count - rows.count : 0
+      let sequence = Sequence(
+        example: queries.examples[index], positions: skipped..<(skipped + rows.count), keys: keys, reach: reach)
+      return (sequence, rows)
+    }
+  }
+
   /// All blocks, sequence by sequence.
   static func all(queries: PackedLayout, keys: PackedLayout, heads: Int, reach: AttentionReach) -> [AttentionBlock] {
-    (0..<queries.sequences).flatMap { index -> [AttentionBlock] in
-      let rows = queries.range(index), keys = keys.range(index), total = keys.count
-      // If causal, fewer queries than keys are the last ones of the sequence.
-      let skipped = reach.isCausal ? total - rows.count : 0
-      var sequence = Sequence(
-        example: queries.examples[index], positions: skipped..<(skipped + rows.count), keys: keys, reach: reach)
+    sequences(queries: queries, keys: keys, reach: reach).flatMap { sequence, rows -> [AttentionBlock] in
+      var sequence = sequence
+      let total = sequence.keys.count, skipped = sequence.positions.lowerBound
       let widest = (reach.before ?? total) + (reach.after ?? total) + most
       let parts = rows.chunks(ofCount: capacity(heads: heads, keys: min(total, widest))).map { part in
         let first = skipped + part.lowerBound - rows.lowerBound, end = first + part.count

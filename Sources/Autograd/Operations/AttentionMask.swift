@@ -13,7 +13,7 @@ struct AttentionMask {
   private let each: Int
 
   /// The number of queries that share a row.
-  private static let tile = 16
+  static let tile = 16
 
   /// Nil if dropout is off.
   init?(_ tape: Tape, probability: Float, site: Int, _ blocks: [AttentionBlock]) {

@@ -9,13 +9,26 @@ public struct FrozenLinear: Sendable {
   public let bias: FrozenTensor?
   /// The layout of W in `weight`.
   public let layout: WeightLayout
+  /// W as products take it; nil if they take it as it is stored, in the tape's precision.
+  public let prepared: PreparedWeight?
 
   /// A map.
-  public init(weight: FrozenTensor, bias: FrozenTensor?, layout: WeightLayout = .rows) {
+  public init(
+    weight: FrozenTensor, bias: FrozenTensor?, layout: WeightLayout = .rows, prepared: PreparedWeight? = nil
+  ) {
     self.weight = weight
     self.bias = bias
     self.layout = layout
+    self.prepared = prepared
   }
+}
+
+/// A weight in a form that products read faster than the stored one.
+public enum PreparedWeight: Sendable {
+  /// Rounded to eight bits.
+  case int8(Int8Matrix)
+  /// In the products' own layout, in the tape's precision.
+  case packed(PackedMatrix)
 }
 
 /// A low-rank adapter of one linear map: g ⊙ (W x + scale · B (A · dropout(x)) + S x) (Hu et al., arXiv 2106.09685,
@@ -68,15 +81,21 @@ public struct AdaptedLinear {
   let linear: FrozenLinear
   let adapter: LowRankAdapter?
   let addsBias: Bool
+  /// The map's number among the model's; nil where nobody asks.
+  let site: Int?
 
   /// The bias that the product adds. With a row scale, the bias is added after it.
   var productBias: FrozenTensor? { addsBias && adapter?.rowScale == nil ? linear.bias : nil }
 
+  /// Whether products take the weight rounded to eight bits.
+  public var isInt8: Bool { if case .int8 = linear.prepared { true } else { false } }
+
   /// - Parameter addsBias: false leaves the bias to the next operation.
-  public init(_ linear: FrozenLinear, adapter: LowRankAdapter?, addsBias: Bool = true) {
+  public init(_ linear: FrozenLinear, adapter: LowRankAdapter?, addsBias: Bool = true, site: Int? = nil) {
     self.linear = linear
     self.adapter = adapter
     self.addsBias = addsBias
+    self.site = site
   }
 }
 
@@ -105,16 +124,13 @@ extension Tape {
     let stacks = AdapterStack.group(maps)
     let source = x.source(precision, in: workspace)
     let hidden = stacks.map { lowRankForward(source, outputs, $0) }
-    let input = source.operand, rows = x.layout.paddedRows
+    inputRanges?.note(maps, x)
+    var rounded: (rows: Int8Rows, factors: ColumnFactors)?
     for (map, y) in zip(maps, outputs) {
       precondition(map.linear.inFeatures == x.columns)
       precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
       withOptionalFloats(map.productBias) { bias in
-        withOperand(map.linear.weight) { w in
-          workspace.products.multiply(
-            rows, y.columns, x.columns, input, map.linear.matrix(w).transposed, into: y.shape.operand(y.buffer),
-            accumulate: map.adapter != nil, bias: bias)
-        }
+        multiplyFrozen(map, source, into: y, bias: bias, rounded: &rounded)
       }
       // The bias was also added to the padding rows.
       if map.productBias != nil { y.clearPadding() }
@@ -124,13 +140,7 @@ extension Tape {
     if x.needsGradient {
       record { [unowned self, slot = x.slot] in
         for (map, gradient) in zip(maps, slots) {
-          guard let dy = gradient.operand else { continue }
-          let (dx, isFresh) = slot.accumulator(in: workspace)
-          withOperand(map.linear.weight) { w in
-            workspace.products.multiply(
-              rows, slot.shape.columns, gradient.shape.columns, dy, map.linear.matrix(w), into: slot.shape.operand(dx),
-              accumulate: !isFresh)
-          }
+          multiplyFrozenBackward(map, gradient, into: slot)
         }
       }
     }
@@ -141,6 +151,48 @@ extension Tape {
       }
     }
     return outputs
+  }
+
+  /// y ← x Wᵀ + bias, added to y if the map has an adapter. `rounded` keeps the rounded x for maps with the same factors.
+  private func multiplyFrozen(
+    _ map: AdaptedLinear, _ x: ProductSource, into y: Tensor, bias: UnsafePointer<Float>?,
+    rounded: inout (rows: Int8Rows, factors: ColumnFactors)?
+  ) {
+    let rows = x.layout.paddedRows, target = y.shape.operand(y.buffer), accumulate = map.adapter != nil
+    switch map.linear.prepared {
+    case .int8(let matrix):
+      if rounded?.factors !== matrix.factors {
+        rounded = (matrix.rounded(x.operand.bf16, rows: rows, in: workspace), matrix.factors)
+      }
+      guard let rounded else { return }
+      matrix.multiply(rounded.rows, into: target, accumulate: accumulate, bias: bias, in: workspace)
+    case .packed(let matrix):
+      workspace.products.multiply(
+        rows, x.operand, matrix, .forward, into: target, accumulate: accumulate, bias: bias)
+    case nil:
+      withOperand(map.linear.weight) { w in
+        workspace.products.multiply(
+          rows, y.columns, x.columns, x.operand, map.linear.matrix(w).transposed, into: target, accumulate: accumulate,
+          bias: bias)
+      }
+    }
+  }
+
+  /// dx += dy W.
+  private func multiplyFrozenBackward(_ map: AdaptedLinear, _ y: GradientSlot, into x: GradientSlot) {
+    guard let dy = y.operand else { return }
+    let rows = y.shape.layout.paddedRows, (dx, isFresh) = x.accumulator(in: workspace), target = x.shape.operand(dx)
+    switch map.linear.prepared {
+    case .int8(let matrix):
+      matrix.multiplyBackward(dy.bf16, rows: rows, into: target, accumulate: !isFresh, in: workspace)
+    case .packed(let matrix):
+      workspace.products.multiply(rows, dy, matrix, .backward, into: target, accumulate: !isFresh)
+    case nil:
+      withOperand(map.linear.weight) { w in
+        workspace.products.multiply(
+          rows, x.shape.columns, y.shape.columns, dy, map.linear.matrix(w), into: target, accumulate: !isFresh)
+      }
+    }
   }
 
   /// dW += dyᵀ x, where it is asked for.

@@ -14,6 +14,23 @@ extension FrozenLinear {
   /// The size of the output.
   public var outFeatures: Int { if case .columns(let range) = layout { range.count } else { weight.rows } }
 
+  /// W rounded to eight bits.
+  public func rounded(_ factors: ColumnFactors, isPacked: Bool) -> Int8Matrix {
+    switch layout {
+    case .rows: Int8Matrix(weight, outputs: 0..<outFeatures, factors: factors, isPacked: isPacked)
+    case .columns(let range):
+      Int8Matrix(weight, isTransposed: true, outputs: range, factors: factors, isPacked: isPacked)
+    }
+  }
+
+  /// W in the layouts that products in `precision` are fastest with; nil where they have none.
+  public func packed(_ precision: Precision) -> PackedMatrix? {
+    switch layout {
+    case .rows: PackedMatrix(weight, outputs: 0..<outFeatures, precision: precision)
+    case .columns(let range): PackedMatrix(weight, isTransposed: true, outputs: range, precision: precision)
+    }
+  }
+
   /// W [out, in], given the stored `weight`.
   func matrix(_ stored: Operand) -> Operand {
     switch layout {

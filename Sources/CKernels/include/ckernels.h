@@ -107,6 +107,37 @@ void ck_narrow_bfloat16(uint16_t *out, const float *in, long count);
 void ck_narrow_scaled(uint16_t *out, const float *in, float factor, long count);
 void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count);  // out = a b; b may be null
 
+// Rounds rows of x (with each column times `factor`, which may be null) to eight bits: out = round(x / scale) + 128 with
+// scale = max |x| / 127 of the row. `spikes`, which may be null, says which rows have a number of more than `spike` times
+// the row's root mean square. `row` is scratch memory for `columns` floats.
+void ck_int8_round(uint8_t *out, float *scales, uint8_t *spikes, const uint16_t *x, const float *factor, float *row,
+                   float spike, long rows, long columns);
+
+// What the rounding of a row left, in units of scale / 254: out = round(254 (x - scale (first - 128)) / scale) + 128.
+void ck_int8_second_digit(uint8_t *out, const uint16_t *x, const float *factor, const uint8_t *first, float scale,
+                          long columns);
+
+// A row of a product of rounded numbers back to floats: y = (first - correction + (second - correction) / 254)
+// columns_scale scale + bias, added to y if `accumulate`. second and bias may be null; y is bfloat16 or float32.
+void ck_int8_finish(void *y, int is_bfloat16, const int32_t *first, const int32_t *second, const int32_t *correction,
+                    const float *columns_scale, float scale, const float *bias, int accumulate, long columns);
+
+// Rounds a row of a weight, each number times its `factor`, to out = round(w / scale); returns scale = max |w| / 127.
+float ck_int8_round_weights(int8_t *out, const float *w, const float *factor, float *row, long columns);
+
+// largest = max(largest, |x|) for each column; a NaN counts as the largest number.
+void ck_max_magnitudes(float *largest, const float *x, long columns);
+
+// A row of a tile of attention scores: s <- exp(scale (s - top)), times `multiplier` if there is one, where top is the
+// largest number of this tile and those before it, and rounded to p if that is not null. top and sum carry the softmax
+// from tile to tile; returns what is to be multiplied by what earlier tiles gave.
+float ck_softmax_tile(float *s, uint16_t *p, const float *multiplier, float scale, float *top, float *sum, long count);
+
+// With e = exp(scale s - log_sum): s <- multiplier e, ds <- e (multiplier ds - delta) rate slope; multiplier and slope may
+// be null. Without p16 and ds16 the results are in s and ds, else rounded in these, and s and ds are scratch memory.
+void ck_attention_gradient_tile(float *s, float *ds, uint16_t *p16, uint16_t *ds16, const float *multiplier,
+                                const float *slope, float scale, float rate, float log_sum, float delta, long count);
+
 // The type of a stored weight.
 enum ck_stored { ck_stored_float32, ck_stored_bfloat16, ck_stored_float16 };
 

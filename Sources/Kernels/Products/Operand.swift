@@ -10,6 +10,17 @@ public enum Precision: String, Sendable, Hashable, CaseIterable {
   public var byteCount: Int { self == .float32 ? 4 : 2 }
 }
 
+/// How a run computes with a frozen model.
+public enum RunPrecision: String, Sendable, Hashable, CaseIterable {
+  case float32
+  case bfloat16
+  /// The frozen linear maps in whole numbers of eight bits, everything else as in bfloat16.
+  case int8
+
+  /// What activations and adapters are multiplied in.
+  public var activations: Precision { self == .float32 ? .float32 : .bfloat16 }
+}
+
 /// A row-major matrix of either precision as an operand of a product, or one such matrix per attention head.
 public struct Operand {
   /// The first number.
@@ -60,6 +71,12 @@ public struct Operand {
   /// The matrix of one head.
   func head(_ index: Int) -> Operand {
     Operand(base + index * headStride * precision.byteCount, precision, stride: stride, isTransposed: isTransposed)
+  }
+
+  /// The numbers of a bfloat16 matrix.
+  public var bf16: UnsafePointer<UInt16> {
+    precondition(precision == .bfloat16)
+    return UnsafePointer(base.assumingMemoryBound(to: UInt16.self))
   }
 
   /// The matrix for OpenBLAS, which supports only float32.

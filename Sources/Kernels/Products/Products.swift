@@ -1,5 +1,13 @@
 import CKernels
 
+/// Which way a product goes through a weight W [out, in].
+public enum ProductDirection: Hashable, Sendable {
+  /// y = x Wᵀ.
+  case forward
+  /// dx = dy W.
+  case backward
+}
+
 /// One worker's matrix products in either precision: oneDNN if the program was built with it, otherwise OpenBLAS.
 ///
 /// Sums are float32 for both. A product runs on the calling thread unless the worker has a team. Belongs to one thread
@@ -113,4 +121,68 @@ public final class Products {
       }
     }
   }
+
+  /// C ← A Wᵀ + bias or, backwards, C ← A W for a packed weight and m rows A; added to C if it is to `accumulate`.
+  public func multiply(
+    _ m: Int, _ a: Operand, _ weight: PackedMatrix, _ direction: ProductDirection, into c: Operand,
+    accumulate: Bool = false, bias: UnsafePointer<Float>? = nil
+  ) {
+    let (n, k) = direction == .forward ? (weight.rows, weight.columns) : (weight.columns, weight.rows)
+    guard m > 0, n > 0 else { return }
+    if computes, let team, let size = ProductPieces.rows(m, n, k) {
+      operations += 2 * Double(m) * Double(n) * Double(k)
+      return team.forEach((m + size - 1) / size) { piece, products in
+        let start = piece * size
+        products.multiply(
+          min(size, m - start), a.advanced(row: start), weight, direction, into: c.advanced(rows: start),
+          accumulate: accumulate, bias: bias)
+      }
+    }
+    operations += 2 * Double(m) * Double(n) * Double(k)
+    guard computes else { return }
+    #if ONEDNN
+      let done = library?.multiply(
+        m, n, k, a, weight.values(direction), weight.precision, direction, into: c, accumulate: accumulate, bias: bias)
+      if done == true { return }
+    #endif
+    preconditionFailure("packed weights need oneDNN")
+  }
+
+  /// Whether the library has layouts of its own for weights.
+  public static var hasPackedLayouts: Bool {
+    #if ONEDNN
+      OneDNN.isUsable
+    #else
+      false
+    #endif
+  }
+
+  /// W [rows, columns] in oneDNN's own layout for one direction; nil if it has none.
+  static func pack(_ matrix: Operand, rows: Int, columns: Int, _ direction: ProductDirection) -> ResidentMemory? {
+    #if ONEDNN
+      OneDNN()?.pack(matrix, rows: rows, columns: columns, direction)
+    #else
+      nil
+    #endif
+  }
+
+  /// C ← A B in whole numbers: rows A [m, k] and rounded weights.
+  func multiply(
+    _ a: UnsafePointer<UInt8>, _ pass: Int8Matrix.Pass, _ direction: ProductDirection, _ m: Int, _ n: Int, _ k: Int,
+    into c: UnsafeMutablePointer<Int32>
+  ) {
+    guard computes else { return }
+    #if ONEDNN
+      let shape = OneDNN.Int8Shape(
+        m: Int32(m), n: Int32(n), k: Int32(k), direction: direction, layout: pass.layout)
+      if library?.multiply(shape, a, pass.values.base, into: c) == true { return }
+    #endif
+    preconditionFailure("int8 products need oneDNN")
+  }
+
+  /// Counts a product that pieces of it do not count.
+  public func count(_ m: Int, _ n: Int, _ k: Int) { operations += 2 * Double(m) * Double(n) * Double(k) }
+
+  /// The products of a member of the team: compiled ones belong to a thread.
+  public func member(_ index: Int) -> Products { team?.products(of: index) ?? self }
 }

@@ -98,6 +98,9 @@ struct Checkpoint: Sendable {
     ]
   }
 
+  /// The column factors of a run in int8; nil if it has none.
+  func int8Factors(_ geometry: ModelGeometry) throws -> Int8Factors? { try Int8Factors.read(path, geometry) }
+
   func history() throws -> HistoryLog { try HistoryLog(file: "\(path)/\(CheckpointContent.Name.history)") }
 
   /// Values and sharing of the adapter in `directory`.

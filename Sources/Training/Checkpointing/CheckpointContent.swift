@@ -4,6 +4,7 @@ import Diagnostics
 import Foundation
 import Kernels
 import Metrics
+import Models
 import StrictJSON
 
 /// All that goes into one checkpoint.
@@ -15,6 +16,8 @@ struct CheckpointContent: Sendable {
   let history: HistoryLog
   /// What the run was trained on.
   let fingerprint: InputFingerprint
+  /// The column factors of a run in int8.
+  var int8Factors: Int8Factors?
 
   /// Names inside a checkpoint's directory, beside the adapter's two files.
   enum Name {
@@ -35,6 +38,7 @@ struct CheckpointContent: Sendable {
     let state = snapshot.state
     try AtomicDirectory.write(to: path) { directory in
       try AdapterFile.write(stored(state), to: directory)
+      try int8Factors?.write(to: directory)
       try AtomicFile.write(config, to: "\(directory)/\(Name.config)")
       try SafetensorsWriter.write(optimizerTensors, to: "\(directory)/\(Name.optimizer)")
       try AtomicFile.write(history.bytes, to: "\(directory)/\(Name.history)")

@@ -124,7 +124,7 @@ extension EpochShards.Shard {
     let config = run.config.training, workspace = Workspace(computes: false)
     let tape = Tape(
       workspace: workspace, parameters: state.values, gradients: FloatStorage(zeros: state.storageCount),
-      dropout: DropoutSource(philox: run.philox, step: 0), precision: config.precision)
+      dropout: DropoutSource(philox: run.philox, step: 0), precision: config.precision.activations)
     let context = ForwardContext(
       tape: tape,
       adapters: state.adapters(sites: run.geometry.sites, scale: 1, dropout: run.config.adapter.loraDropout),
@@ -138,7 +138,7 @@ extension EpochShards.Shard {
 extension ObjectiveModel {
   /// A model without numbers, to count what it takes.
   fileprivate init(
-    shapesOf geometry: ModelGeometry, _ use: ModelUse, precision: Precision, stored: WeightFiles?
+    shapesOf geometry: ModelGeometry, _ use: ModelUse, precision: RunPrecision, stored: WeightFiles?
   ) throws {
     switch use {
     case .classifier:

@@ -12,25 +12,31 @@ public struct LoadedModel: Sendable {
   /// The checkpoint's own head, if it has one that fits.
   let storedHead: [[Float]]?
 
-  /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil.
+  /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil. In int8 it stays as it is
+  /// stored as long as there are no factors.
   init(
     _ directory: String, _ config: ModelConfig, outputs: Int?, head: HeadKind = .sequence, philox: Philox,
-    precision: Precision
+    precision: RunPrecision, int8: Int8Factors? = nil, packs: Bool = false
   ) throws {
+    // What is to be rounded later is only looked at now.
+    let packs = packs && precision != .int8
+    let precision = precision == .int8 && int8 == nil ? Precision.float32 : precision.activations
     guard let outputs else {
-      let model = try LanguageModel(path: directory, config: config, precision: precision)
+      let model = try LanguageModel(path: directory, config: config, precision: precision, int8: int8, packs: packs)
       (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
       return
     }
     let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
     if head == .tokens {
-      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision)
+      let loaded = try LoadedTokenClassifier(
+        path: directory, config: config, labels: outputs, precision: precision, int8: int8, packs: packs)
       (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
       notices = config.notices + loaded.notices + labels
       return
     }
     let loaded = try LoadedClassifier(
-      path: directory, config: config, labels: outputs, philox: philox, precision: precision)
+      path: directory, config: config, labels: outputs, philox: philox, precision: precision, int8: int8,
+      packs: packs)
     (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
     notices = config.notices + loaded.notices + labels
   }

@@ -117,19 +117,24 @@ private struct StoredWeights {
   init(_ run: PreparedRun, _ directory: WeightFiles?) {
     let precision = run.config.training.precision
     guard let directory else {
-      mapped = precision.byteCount * run.geometry.totalParameters(labels: nil)
+      mapped = precision.activations.byteCount * run.geometry.totalParameters(labels: nil)
       loaded = mapped
       return
     }
     let tensors = directory.files.flatMap { file in file.names.compactMap { file.info($0) } }
     loaded = tensors.map(\.byteCount).reduce(0, +)
     mapped = loaded
-    guard precision == .bfloat16 else { return }
-    // Matrices of linear maps are held as rounded copies unless they are stored so; the rest stays mapped.
+    // Matrices of linear maps are held in eight bits, or as products want them, or as copies rounded to bfloat16 unless they
+    // are stored so; the rest stays mapped.
+    let bytes =
+      precision == .int8
+      ? run.geometry.int8BytesPerWeight
+      : run.geometry.packs(precision.activations) ? 2 * precision.activations.byteCount : nil
     for site in run.geometry.sites where site.slice == nil {
-      guard let info = directory.info(site.path + ".weight"), info.dtype != .bfloat16 else { continue }
+      guard let info = directory.info(site.path + ".weight") else { continue }
+      guard bytes != nil || precision == .bfloat16 && info.dtype != .bfloat16 else { continue }
       mapped -= info.byteCount
-      copied += 2 * info.shape.reduce(1, *)
+      copied += (bytes ?? 2) * info.shape.reduce(1, *)
     }
   }
 }

@@ -3,6 +3,7 @@ import Checkpoints
 import Configuration
 import Diagnostics
 import Foundation
+import Models
 import RunStore
 import StrictJSON
 
@@ -14,7 +15,7 @@ public struct OutputDirectory: Sendable {
   /// The files of a run.
   private static let runFiles = [
     AdapterFile.tensorsName, AdapterFile.configName, "run_config.json", scores, CheckpointFolder.name,
-    RunIdentity.fileName,
+    RunIdentity.fileName, Int8Factors.fileName,
   ]
   /// Scores alone make no run: `eval` of a base model writes them too.
   private static let scores = "eval_results.json"

@@ -47,17 +47,23 @@ public struct PreparedRun: Sendable {
   /// The processes that share the run.
   public let cluster: Cluster
   private let openedTask: Result<TaskData, any Error>
-  private let loadedModel: Result<LoadedModel, any Error>
+  private var loadedModel: Result<LoadedModel, any Error>
+  /// The column factors that the model's linear maps are rounded with.
+  public private(set) var int8Factors: Int8Factors?
   private let pendingTokenizer: Pending<Tokenizer>?
 
-  /// Checks the config against the model, and reads its inputs. `knownLabels` are those of a saved head.
+  /// Checks the config against the model, and reads its inputs. `knownLabels` are those of a saved head, and `int8` the
+  /// column factors of a run in int8; without them the model stays unrounded until `rounded(with:)`. For a run that `trains`
+  /// it is worth while to lay out the weights anew.
   public init(
     _ config: RunConfig, threads: Int = 1, inputs: Inputs = .required, knownLabels: LabelSpace? = nil,
-    cluster: Cluster = .alone
+    int8: Int8Factors? = nil, trains: Bool = false, cluster: Cluster = .alone
   ) throws {
     self.cluster = cluster
     let kind = try config.knownTask()
     if config.training.precision == .bfloat16, !Products.hasBFloat16 { throw RunError.noBFloat16 }
+    if config.training.precision == .int8, !Int8Products.isAvailable { throw RunError.noInt8 }
+    int8Factors = int8
     let directory = try Hub().directory(of: config.model, files: .config)
     let model = try ModelConfig(directory: directory, architectures: config.catalog.architectures)
     let geometry = ModelGeometry(model, head: kind.headKind)
@@ -97,7 +103,8 @@ public struct PreparedRun: Sendable {
       loadedModel = try weights.find { [philox] in
         try LoadedModel(
           directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
-          head: kind.headKind, philox: philox, precision: config.training.precision)
+          head: kind.headKind, philox: philox, precision: config.training.precision, int8: int8,
+          packs: trains)
       }
       if inputs == .listed { missing.add(weights) }
     }
@@ -213,8 +220,24 @@ public struct PreparedRun: Sendable {
       try items.map(objective.fitted) ?? objective, model: try network().objectiveModel, sites: geometry.sites,
       scale: scale,
       loraDropout: config.adapter.loraDropout, labelSmoothing: training.labelSmoothingFactor, pool: pool,
-      precision: training.precision, recomputes: training.gradientCheckpointing,
+      precision: enginePrecision, recomputes: training.gradientCheckpointing,
       shardTokens: training.shardTokens, cluster: cluster, workers: workers)
+  }
+
+  /// What the engine computes in: a model that is to be rounded and is not yet runs as it is stored.
+  private var enginePrecision: Precision {
+    config.training.precision == .int8 && int8Factors == nil ? .float32 : config.training.precision.activations
+  }
+
+  /// The same run with the model's linear maps rounded to eight bits.
+  func rounded(with factors: Int8Factors) throws -> PreparedRun {
+    var run = self
+    run.int8Factors = factors
+    run.loadedModel = .success(
+      try LoadedModel(
+        modelDirectory, model, outputs: try task().outputs, head: taskKind.headKind, philox: philox,
+        precision: config.training.precision, int8: factors))
+    return run
   }
 
   /// The head for `outputs`; a language model trains none.

@@ -1,10 +1,15 @@
 import Diagnostics
 import Kernels
+import Models
 
 /// Why a run cannot start or be used, apart from errors in its inputs.
 public enum RunError: UserFacingError, Equatable {
   /// bfloat16 training would be slower than float32 here.
   case noBFloat16
+  /// int8 products would be slower than others here, or wrong.
+  case noInt8
+  /// A run in int8 without its column factors.
+  case noInt8Factors(directory: String)
   /// A run is already in the output directory.
   case outputTaken(directory: String, file: String)
   /// The output directory cannot be made.
@@ -55,6 +60,15 @@ public enum RunError: UserFacingError, Equatable {
           + "is slower than float32; use \"float32\""
         : "training.precision: bfloat16 needs oneDNN, which this program was built without (install libdnnl-dev and "
           + "build again); use \"float32\""
+    case .noInt8:
+      Products.hasBFloat16
+        ? "training.precision: this processor has no instructions that add products of eight-bit numbers exactly "
+          + "(AVX512-VNNI or AMX); use \"bfloat16\""
+        : "training.precision: int8 needs bfloat16 for everything but the frozen linear maps, and this machine has neither "
+          + "(swift-peft doctor says why); use \"float32\""
+    case .noInt8Factors(let directory):
+      "\(directory): was trained in int8 and has no \(Int8Factors.fileName), without which its base model cannot be rounded "
+        + "as it was; --set training.precision=bfloat16 scores it with the unrounded one"
     case .outputTaken(let directory, let file):
       "\(directory): already holds a run (\(file)); choose another output_dir, or pass --resume to continue it or "
         + "--overwrite to replace it"
@@ -105,7 +119,7 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun, .modelElsewhere: .missingInput
-    case .noWholeCheckpoint, .configChanged, .noBFloat16, .noExamples, .scoresNotFinite, .noRoomForText,
+    case .noWholeCheckpoint, .configChanged, .noBFloat16, .noInt8, .noInt8Factors, .noExamples, .scoresNotFinite, .noRoomForText,
       .nothingToEvaluate, .noLabels, .noLabelSmoothing, .headMismatch, .otherTaskType, .notAClassification, .noMeanings,
       .noLanguageModel,
       .promptTooLong:

@@ -3,7 +3,20 @@ import Cluster
 import Configuration
 import Diagnostics
 import Metrics
+import Models
 import Tasks
+
+extension RunConfig {
+  /// The column factors that a run in int8 left in `directory`; nil for other precisions, and without a directory.
+  fileprivate func int8Factors(in directory: String?) throws -> Int8Factors? {
+    guard training.precision == .int8, let directory else { return nil }
+    let model = try PreparedRun(self, inputs: .none)
+    guard let factors = try Int8Factors.read(directory, model.geometry) else {
+      throw RunError.noInt8Factors(directory: directory)
+    }
+    return factors
+  }
+}
 
 /// A trained adapter (or the bare base model) over its loaded model, to score and predict with.
 public struct ScoringRun: Sendable {
@@ -31,7 +44,11 @@ public struct ScoringRun: Sendable {
     let source = try adapterDirectory.map {
       try PreparedRun(config, inputs: .none).adapter(in: $0)
     }
-    run = try PreparedRun(config, threads: threads, knownLabels: source?.labels, cluster: cluster)
+    let factors = try config.int8Factors(in: adapterDirectory)
+    let prepared = try PreparedRun(
+      config, threads: threads, knownLabels: source?.labels, int8: factors, cluster: cluster)
+    // A base model that no run has rounded is rounded as a run on its task would.
+    run = try prepared.roundedIfNeeded(kept: nil) { try prepared.load(.train, toTrain: true).items }
     task = try run.task()
     if let source, let adapterDirectory {
       (state, scale) = try run.state(of: source, directory: adapterDirectory)

@@ -32,7 +32,7 @@ public struct ShardTime: Sendable, Equatable {
     let threads = min(run.pool.threads, ProcessorCount.available)
     let scale = epoch.meanTokens / Double(max(1, typical.shard.tokens))
     let rate = MachineRates.measureProduct(
-      512, run.model.hiddenSize, run.model.hiddenSize, run.config.training.precision, seconds: 0.1)
+      512, run.model.hiddenSize, run.model.hiddenSize, in: run.config.training.precision, seconds: 0.1)
     let operations = typical.shard.work(run, state).operations
     let team = epoch.most == 1 ? Double(run.pool.threads) : 1
     let counted = operations / (rate * 1e9 * Self.productShare) / team

@@ -2,6 +2,7 @@ import Adapters
 import Cluster
 import Configuration
 import Metrics
+import Models
 import Tasks
 
 /// The data that a run trains on and the state that it begins with, for `train` and its dry run alike. Writes nothing.
@@ -23,7 +24,7 @@ struct TrainingInputs {
     allowsMixedMachines: Bool = false
   ) throws {
     let output = OutputDirectory(config.outputDir)
-    let data = try cluster.together {
+    var data = try cluster.together {
       if cluster.leads { try output.refuseIfTaken(overwrite: start != .fresh) }
       return try TrainingData(config, threads: threads, inputs: isDryRun ? .listed : .required, cluster: cluster)
     }
@@ -36,7 +37,8 @@ struct TrainingInputs {
     notices += resumed?.notices ?? []
     var missing = data.missing
     self.start = try cluster.withCheckpoint(resumed?.checkpoint, catalog: config.catalog) { checkpoint in
-      try cluster.together {
+      try data.round(kept: checkpoint?.int8Factors(data.run.geometry))
+      return try cluster.together {
         guard let steps = data.steps, let fingerprint = data.fingerprint else {
           try data.checkInitialAdapter(&missing)
           return nil
@@ -55,7 +57,7 @@ struct TrainingInputs {
 
 /// A run's model, data and tokenizer, read and checked.
 struct TrainingData {
-  let run: PreparedRun
+  private(set) var run: PreparedRun
   /// The training examples; nil if they are missing.
   let train: EncodedDataset?
   /// Rows of a classification's training file; known even without a tokenizer.
@@ -72,7 +74,7 @@ struct TrainingData {
   let notices: [String]
 
   init(_ config: RunConfig, threads: Int, inputs: PreparedRun.Inputs, cluster: Cluster = .alone) throws {
-    let run = try PreparedRun(config, threads: threads, inputs: inputs, cluster: cluster)
+    let run = try PreparedRun(config, threads: threads, inputs: inputs, trains: true, cluster: cluster)
     if let task = try? run.task() {
       try config.training.requireRankingMetric(in: task.metrics)
       if config.training.labelSmoothingFactor > 0, !task.objective.smoothsLabels {
@@ -117,6 +119,13 @@ struct TrainingData {
 
   private static let plainLoss =
     "label smoothing is of training alone; the loss of evaluations has none, unlike HF Trainer's"
+
+  /// Rounds the model to eight bits, if the run's precision asks for it: with the factors that a checkpoint `kept`, else
+  /// with those for the first examples. Nothing is rounded where inputs are missing.
+  mutating func round(kept: Int8Factors?) throws {
+    guard let train, fingerprint != nil else { return }
+    run = try run.roundedIfNeeded(kept: kept) { train.items }
+  }
 
   /// Where a run begins that no checkpoint continues.
   func freshStart(_ steps: StepPlan, _ notices: inout [String]) throws -> TrainingSnapshot {

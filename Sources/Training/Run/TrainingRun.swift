@@ -121,6 +121,8 @@ public struct TrainingRun {
         let outcome = try train(saver, recorder, shouldStop, onEvent)
         try saver.finish()
         try Self.announce(saver, recorder, onEvent)
+        // Before the adapter, which makes the directory a run that can be scored.
+        try run.int8Factors?.write(to: output.path)
         try output.write(adapter: run.stored(trainer.state, labels: labels))
         try output.write(results: outcome.reports)
         return try finish(outcome, recorder, onEvent)
@@ -151,7 +153,7 @@ public struct TrainingRun {
         try saver.save(
           CheckpointContent(
             snapshot: snapshot, stored: { run.stored($0, labels: labels) }, config: config, history: recorder.history,
-            fingerprint: fingerprint))
+            fingerprint: fingerprint, int8Factors: run.int8Factors))
       case .step, .notice: break
       }
       try Self.announce(saver, recorder, onEvent)

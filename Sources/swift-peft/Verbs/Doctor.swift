@@ -36,6 +36,8 @@ private struct DoctorReport {
   let lowRank: Double
   /// Speed of the large product in bfloat16; nil if bfloat16 training is not supported here.
   let bfloat16: Double?
+  /// Speed of the large product in eight bits; nil if int8 training is not supported here.
+  let int8: Double?
   let openBLAS: Double
   let facts: SystemFacts
   /// The default of `--threads`.
@@ -50,6 +52,7 @@ private struct DoctorReport {
     lowRank = MachineRates.measureProduct(512, 8, 768, seconds: 0.1)
     bfloat16 =
       Products.hasBFloat16 ? MachineRates.measureProduct(512, 768, 768, .bfloat16, seconds: 0.3) : nil
+    int8 = Int8Products.isAvailable ? MachineRates.measureInt8(512, 768, 768, seconds: 0.3) : nil
     openBLAS = MachineRates.measureOpenBLAS(512, 768, 768, seconds: 0.2)
     facts = SystemFacts()
     threads = cluster.threads
@@ -58,6 +61,10 @@ private struct DoctorReport {
 
   private var bfloat16Instructions: [String] {
     ["avx512_bf16", "amx_bf16", "bf16"].filter(facts.flags.contains)
+  }
+
+  private var int8Instructions: [String] {
+    ["avx512_vnni", "avx_vnni", "amx_int8"].filter(facts.flags.contains)
   }
 
   var text: String {
@@ -86,6 +93,14 @@ private struct DoctorReport {
             "; \(fixed($0, 1)) GFLOP/s (512 x 768 by 768 x 768), \(fixed($0 / rates.gemm, 2)) x float32"
           } ?? "; bfloat16 training is not supported here")
       ),
+      (
+        "int8",
+        (int8Instructions.isEmpty ? "no instructions" : int8Instructions.joined(separator: ", "))
+          + (int8.map {
+            "; \(fixed($0, 1)) GOP/s (512 x 768 by 768 x 768, rounding included)"
+              + (bfloat16.map { [int8] in ", \(fixed((int8 ?? 0) / $0, 2)) x bfloat16" } ?? "")
+          } ?? "; int8 training is not supported here")
+      ),
     ]
     let debug = SlowBLAS.isUnoptimised ? "note: a debug build: the instruction peak is far too low\n" : ""
     return listing(entries + (cluster?.entries ?? [])) + (cluster?.table ?? "") + debug
@@ -108,6 +123,8 @@ private struct DoctorReport {
       "gemm_efficiency": .number(rates.efficiency), "rank_8_gflops": .number(lowRank),
       "bfloat16_instructions": .strings(bfloat16Instructions), "bfloat16_training": .bool(bfloat16 != nil),
       "bfloat16_gflops": bfloat16.map { .number($0) } ?? .null,
+      "int8_instructions": .strings(int8Instructions), "int8_training": .bool(int8 != nil),
+      "int8_gops": int8.map { .number($0) } ?? .null,
       "openblas_gflops": .number(openBLAS), "products": .string(Products.libraryName),
       "cluster": cluster?.json ?? .null,
     ]

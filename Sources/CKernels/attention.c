@@ -1,0 +1,59 @@
+#include "common.h"
+
+// Rows of tiles of attention scores: a tile has the queries of a block and some of the keys that they see.
+
+INLINE float largest(const float *s, long count) {
+  float tops[LANES];
+  for (int l = 0; l < LANES; l++) tops[l] = -INFINITY;
+  FOR_LANES(count, tops[l] = s[i] > tops[l] ? s[i] : tops[l];);
+  float top = tops[0];
+  for (int l = 1; l < LANES; l++) top = tops[l] > top ? tops[l] : top;
+  return top;
+}
+
+DISPATCHED float ck_softmax_tile(float *s, uint16_t *p, const float *multiplier, float scale, float *top, float *sum,
+                                 long count) {
+  float before = *top, here = largest(s, count), now = here > before ? here : before;
+  float sums[LANES] = {0};
+  if (p && !multiplier) {
+    FOR_LANES(count, {
+      float e = vexp((s[i] - now) * scale);
+      p[i] = to_bf16(e);
+      sums[l] += e;
+    });
+  } else {
+    FOR_LANES(count, {
+      float e = vexp((s[i] - now) * scale);
+      s[i] = e;
+      sums[l] += e;
+    });
+    if (p) for (long i = 0; i < count; i++) p[i] = to_bf16(s[i] * multiplier[i]);
+    else if (multiplier) for (long i = 0; i < count; i++) s[i] *= multiplier[i];
+  }
+  float factor = before == now ? 1.0f : vexp((before - now) * scale);
+  *top = now;
+  *sum = *sum * factor + lane_sum(sums);
+  return factor;
+}
+
+DISPATCHED void ck_attention_gradient_tile(float *s, float *ds, uint16_t *p16, uint16_t *ds16, const float *multiplier,
+                                           const float *slope, float scale, float rate, float log_sum, float delta,
+                                           long count) {
+  if (p16 && !multiplier && !slope) {
+    for (long i = 0; i < count; i++) {
+      float e = vexp(s[i] * scale - log_sum);
+      p16[i] = to_bf16(e);
+      ds16[i] = to_bf16(e * (ds[i] - delta) * rate);
+    }
+    return;
+  }
+  for (long i = 0; i < count; i++) s[i] = vexp(s[i] * scale - log_sum);
+  if (multiplier) for (long i = 0; i < count; i++) ds[i] *= multiplier[i];
+  for (long i = 0; i < count; i++) ds[i] = s[i] * (ds[i] - delta) * rate;
+  if (slope) for (long i = 0; i < count; i++) ds[i] *= slope[i];
+  if (multiplier) for (long i = 0; i < count; i++) s[i] *= multiplier[i];
+  if (p16) {
+    for (long i = 0; i < count; i++) p16[i] = to_bf16(s[i]);
+    for (long i = 0; i < count; i++) ds16[i] = to_bf16(ds[i]);
+  }
+}
