@@ -130,7 +130,7 @@ let package = Package(
         "Tasks",
       ]),
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON", algorithms]),
-    tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"]),
+    tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"], golden: true),
     tests("AutogradTests", ["Autograd", "Kernels"]),
     .target(
       name: "SimulatedCluster", dependencies: ["Cluster"], path: "Tests/SimulatedCluster", swiftSettings: swift),

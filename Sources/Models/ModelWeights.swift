@@ -51,8 +51,8 @@ public struct ModelWeights {
     (sites, maps) = (geometry.siteNumbers, geometry.maps)
     var tensors = tensors
     if precision == .bfloat16 {
-      let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isBFloat16 } ?? false }.sorted()
-      let rounded = FrozenTensor.bfloat16Copies(names.compactMap { tensors[$0] })
+      let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isStored(in: .bfloat16) } ?? false }.sorted()
+      let rounded = FrozenTensor.copies(of: names.compactMap { tensors[$0] }, in: .bfloat16)
       tensors.merge(zip(names, rounded)) { $1 }
     }
     self.tensors = tensors

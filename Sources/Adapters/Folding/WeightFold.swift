@@ -103,8 +103,8 @@ struct WeightFold: Sendable {
     _ numbers: ArraySlice<Float>, as type: ElementType, _ write: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     switch type {
-    case .float32: try numbers.withUnsafeBytes(write)
     case .bfloat16, .float16: try HeadTensor.bits16(numbers, as: type).withUnsafeBytes(write)
+    default: try numbers.withUnsafeBytes(write)
     }
   }
 }
