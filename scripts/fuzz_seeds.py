@@ -353,7 +353,7 @@ for name, head, content in [
 ]:
     write("language-data", name, head + (content if isinstance(content, bytes) else content.encode()))
 
-# texts of GGUF files
+# GGUF files
 def gguf_text(value):
     return struct.pack("<Q", len(value)) + value
 
@@ -361,11 +361,11 @@ def gguf_text(value):
 gguf = b"GGUF" + struct.pack("<IQQ", 3, 0, 4) + gguf_text(b"a") + struct.pack("<I", 8) + gguf_text(b"text")
 gguf += gguf_text(b"n") + struct.pack("<If", 6, 1.0) + gguf_text(b"l") + struct.pack("<IIQ", 9, 4, 2) + bytes(8)
 gguf += gguf_text(b"t") + struct.pack("<IIQ", 9, 8, 2) + gguf_text(b"x") + gguf_text(b"")
-write("gguf-texts", "all", gguf)
-write("gguf-texts", "cut", gguf[:-3])
-write("gguf-texts", "json", b'{"a": 1}')
-write("gguf-texts", "types", b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + gguf_text(b"t") + struct.pack("<I", 13))
-write("gguf-texts", "long", b"GGUF" + struct.pack("<IQQ", 2, 0, 1) + gguf_text(b"l") + struct.pack("<IIQ", 9, 10, 1 << 62))
+write("gguf", "all", gguf)
+write("gguf", "cut", gguf[:-3])
+write("gguf", "json", b'{"a": 1}')
+write("gguf", "types", b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + gguf_text(b"t") + struct.pack("<I", 13))
+write("gguf", "long", b"GGUF" + struct.pack("<IQQ", 2, 0, 1) + gguf_text(b"l") + struct.pack("<IIQ", 9, 10, 1 << 62))
 
 # adapters
 query, value = "encoder.layer.{}.attention.self.query", "encoder.layer.{}.attention.self.value"

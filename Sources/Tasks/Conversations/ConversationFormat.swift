@@ -54,7 +54,7 @@ package enum ConversationFormat: Sendable {
       } else if let named = try models()?[text] {
         self = .template(try ChatTemplate(named.text, file: named.file, options: jinja))
       } else if text.lowercased().hasSuffix(".gguf") {
-        guard let source = try GGUFTexts(path: text)["tokenizer.chat_template"] else {
+        guard let source = try GGUFMetadata(path: text).text("tokenizer.chat_template") else {
           throw bad("\(text) has no tokenizer.chat_template")
         }
         self = .template(
