@@ -36,12 +36,15 @@ extension FrozenTensor {
     let piece = 1 << 14
     return withUnsafeTemporaryAllocation(of: Float.self, capacity: piece) { numbers in
       guard let base = numbers.baseAddress else { return nil }
-      for range in (0..<count).chunks(ofCount: piece) {
-        widen(range: range, into: base)
-        if ck_largest_bits32(base, range.count) >= Self.infinity {
-          return range.first { !base[$0 - range.lowerBound].isFinite }
+      // Pages are released in whole, so pieces of them are not.
+      for block in (0..<count).chunks(ofCount: 1 << 20) {
+        for range in block.chunks(ofCount: piece) {
+          widen(range: range, into: base)
+          if ck_largest_bits32(base, range.count) >= Self.infinity {
+            return range.first { !base[$0 - range.lowerBound].isFinite }
+          }
         }
-        forget(range)
+        forget(block)
       }
       return nil
     }

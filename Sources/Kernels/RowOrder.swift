@@ -18,6 +18,12 @@ public struct RowOrder: Sendable, Equatable {
     return whole - place + place % half * 2 + place / half
   }
 
+  /// The row that the file has at `stored`.
+  public func original(_ stored: Int) -> Int {
+    let place = stored % headSize
+    return stored - place + place % 2 * (headSize / 2) + place / 2 - first
+  }
+
   /// The order of the rows from `row` on.
   func dropping(_ row: Int) -> RowOrder {
     var order = self

@@ -24,9 +24,12 @@ public struct LanguageModel: Sendable {
 
   /// Maps the weights of the model directory `path` and checks every one of them.
   ///
-  /// In bfloat16 the matrices that products read are rounded once, here, unless they are stored so.
-  public init(path: String, config: ModelConfig, precision: Precision = .float32) throws {
-    let geometry = ModelGeometry(config), output = try OutputLayer(geometry.checkpoint(path), geometry)
+  /// Resident matrices that products cannot read as they are stored become copies, once, here.
+  public init(
+    path: String, config: ModelConfig, precision: Precision = .float32, holding: WeightHolding = .resident
+  ) throws {
+    let geometry = ModelGeometry(config)
+    let output = try OutputLayer(geometry.checkpoint(path, holding: holding), geometry)
     guard case .decoder(let make) = config.architecture.forward else {
       throw ModelError.notADecoder(config, path: path)
     }
@@ -34,7 +37,7 @@ public struct LanguageModel: Sendable {
     let weights = try ModelWeights(
       output.directory, geometry, precision, philox: Philox(seed: 0), wanted: output.wanted, notices: &notices)
     decoder = try make(weights)
-    head = precision == .bfloat16 ? weights[output.name].inBFloat16() : weights[output.name]
+    head = weights[output.name].held(holding, in: precision)
     directory = output.directory
     self.notices = notices + output.notices
   }
@@ -47,10 +50,10 @@ public struct LanguageModel: Sendable {
     }
     decoder = try make(ModelWeights(shapesOf: geometry, precision, stored: stored))
     let name = config.tieWordEmbeddings ? geometry.tokenEmbedding : Architecture.languageModelHead
-    let type = stored?.info(name)?.dtype.elementType ?? .float32
+    let type = stored?.info(name)?.type ?? .float32
     head =
       FrozenTensor.absent(
-        [([config.vocabularySize, config.hiddenSize], precision == .bfloat16 ? .bfloat16 : type)])[0]
+        [([config.vocabularySize, config.hiddenSize], type.held(stored?.holding ?? .resident, in: precision))])[0]
     (directory, notices) = (nil, [])
   }
 

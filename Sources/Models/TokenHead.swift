@@ -91,9 +91,12 @@ public struct LoadedTokenClassifier: Sendable {
   private let directory: WeightFiles
 
   /// Maps the weights of `path` and checks every one of them. `labels` is the number of outputs.
-  public init(path: String, config: ModelConfig, labels: Int, precision: Precision = .float32) throws {
+  public init(
+    path: String, config: ModelConfig, labels: Int, precision: Precision = .float32,
+    holding: WeightHolding = .resident
+  ) throws {
     let geometry = ModelGeometry(config, head: .tokens)
-    directory = try geometry.checkpoint(path)
+    directory = try geometry.checkpoint(path, holding: holding)
     var notices: [String] = []
     model = try TokenClassifier(
       ModelWeights(directory, geometry, precision, philox: Philox(seed: 0), notices: &notices))

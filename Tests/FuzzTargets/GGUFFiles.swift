@@ -1,8 +1,12 @@
 import Checkpoints
+import Diagnostics
 import Kernels
+import Models
+import Tokenizers
 
 extension FuzzTarget {
-  /// A GGUF file: every value of its metadata in every way that it can be asked for, and all of its tensors.
+  /// A GGUF file: every value of its metadata in every way that it can be asked for, all of its tensors, and the model and
+  /// the tokenizer that they make.
   static let gguf = FuzzTarget(name: "gguf") { input, directory in
     try directory.fill(["model.gguf": input])
     let path = directory.path + "/model.gguf", metadata = try GGUFMetadata(path: path)
@@ -24,7 +28,17 @@ extension FuzzTarget {
       let isBadText = (try? metadata.text(key)) == nil && (try? metadata.texts(key)) == nil
       if answers == 0, !isBadText { throw FuzzFinding(problem: "a value that has no type") }
     }
+    do {
+      let tokenizer = try Tokenizer(modelDirectory: path)
+      for text in ["a b é 12\n", "<s> ▁\u{301}"] { _ = tokenizer.decode(tokenizer.encode(text).ids) }
+    } catch is any UserFacingError {}
     let file = try GGUFFile(path: path)
+    do {
+      let geometry = ModelGeometry(try ModelConfig(directory: path)), weights = try geometry.checkpoint(path)
+      for (name, shape) in geometry.parts.flatMap(\.namedTensors).prefix(64) {
+        _ = try weights.tensor(name, shape: shape).firstNonFinite()
+      }
+    } catch is any UserFacingError {}
     for name in file.names.prefix(64) {
       guard let info = file.info(name), let tensor = file.tensor(name), tensor.shape == info.shape else {
         throw FuzzFinding(problem: "a tensor of another shape than its entry says")

@@ -102,7 +102,7 @@ struct FoldPlan {
 
   /// The type of the embeddings.
   private var type: ElementType {
-    stored[geometry.tokenEmbedding].flatMap { directory.info($0)?.dtype.elementType } ?? .float32
+    stored[geometry.tokenEmbedding].flatMap { directory.info($0)?.type } ?? .float32
   }
 }
 

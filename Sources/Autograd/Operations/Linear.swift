@@ -110,11 +110,9 @@ extension Tape {
       precondition(map.linear.inFeatures == x.columns)
       precondition(map.adapter.map { $0.a.columns == x.columns && $0.b.rows == y.columns } ?? true)
       withOptionalFloats(map.productBias) { bias in
-        withOperand(map.linear.weight) { w in
-          workspace.products.multiply(
-            rows, y.columns, x.columns, input, map.linear.matrix(w).transposed, into: y.shape.operand(y.buffer),
-            accumulate: map.adapter != nil, bias: bias)
-        }
+        multiplyFrozen(
+          rows, input, byTransposed: map.linear, into: y.shape.operand(y.buffer), accumulate: map.adapter != nil,
+          bias: bias)
       }
       // The bias was also added to the padding rows.
       if map.productBias != nil { y.clearPadding() }
@@ -126,11 +124,7 @@ extension Tape {
         for (map, gradient) in zip(maps, slots) {
           guard let dy = gradient.operand else { continue }
           let (dx, isFresh) = slot.accumulator(in: workspace)
-          withOperand(map.linear.weight) { w in
-            workspace.products.multiply(
-              rows, slot.shape.columns, gradient.shape.columns, dy, map.linear.matrix(w), into: slot.shape.operand(dx),
-              accumulate: !isFresh)
-          }
+          multiplyFrozen(rows, dy, by: map.linear, into: slot.shape.operand(dx), accumulate: !isFresh)
         }
       }
     }

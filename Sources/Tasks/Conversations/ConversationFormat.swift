@@ -77,7 +77,7 @@ package enum ConversationFormat: Sendable {
 
   /// Throws where a model has no files of a tokenizer at all: they are missing, and its template perhaps with them.
   private static func requireTokenizer(_ directory: String?) throws {
-    guard let directory else { return }
+    guard let directory, try GGUFFile.path(of: directory) == nil else { return }
     let names = ["tokenizer_config.json", "tokenizer.json", "tokenizer.model", "vocab.json"]
     if names.contains(where: { FileManager.default.fileExists(atPath: "\(directory)/\($0)") }) { return }
     throw TaskError.unreadable(file: "\(directory)/\(names[0])", reason: "No such file or directory")

@@ -116,20 +116,29 @@ private struct StoredWeights {
 
   init(_ run: PreparedRun, _ directory: WeightFiles?) {
     let precision = run.config.training.precision
+    func needsCopy(_ info: WeightFiles.Info) -> Bool {
+      precision == .bfloat16 ? info.type != .bfloat16 : info.type?.isQuantised ?? false
+    }
     guard let directory else {
       mapped = precision.byteCount * run.geometry.totalParameters(labels: nil)
       loaded = mapped
       return
     }
-    let tensors = directory.files.flatMap { file in file.names.compactMap { file.info($0) } }
-    loaded = tensors.map(\.byteCount).reduce(0, +)
+    loaded = directory.byteCount
     mapped = loaded
-    guard precision == .bfloat16 else { return }
-    // Matrices of linear maps are held as rounded copies unless they are stored so; the rest stays mapped.
+    guard run.config.training.weights != .stored else { return }
+    // Matrices of linear maps that products cannot read as they are stored are held as copies; the rest stays mapped.
     for site in run.geometry.sites where site.slice == nil {
-      guard let info = directory.info(site.path + ".weight"), info.dtype != .bfloat16 else { continue }
+      guard let info = directory.info(site.path + ".weight"), needsCopy(info) else { continue }
       mapped -= info.byteCount
-      copied += 2 * info.shape.reduce(1, *)
+      copied += precision.byteCount * info.shape.reduce(1, *)
+    }
+    guard directory.gguf != nil, run.taskKind.isLanguageModelling else { return }
+    // The head: a copy beside the embedding, of which a run reads few rows.
+    let head = run.model.tieWordEmbeddings ? run.geometry.tokenEmbedding : Architecture.languageModelHead
+    if let info = directory.info(head), needsCopy(info) {
+      mapped -= info.byteCount
+      copied += precision.byteCount * info.shape.reduce(1, *)
     }
   }
 }

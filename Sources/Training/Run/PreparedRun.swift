@@ -65,6 +65,7 @@ public struct PreparedRun: Sendable {
     let geometry = ModelGeometry(model, head: kind.headKind)
     var config = config
     config.task.maxSeqLength = config.task.maxSeqLength ?? kind.usualLength(model)
+    config.training.weights = config.training.weights ?? Self.holding(directory, geometry, config.training.precision)
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
     method = try config.adapter.method(among: config.catalog.methods)
@@ -98,7 +99,8 @@ public struct PreparedRun: Sendable {
       loadedModel = try weights.find { [philox] in
         try LoadedModel(
           directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
-          head: kind.headKind, philox: philox, precision: config.training.precision)
+          head: kind.headKind, philox: philox, precision: config.training.precision,
+          holding: config.training.weights ?? .resident)
       }
       if inputs == .listed { missing.add(weights) }
     }
@@ -117,6 +119,14 @@ public struct PreparedRun: Sendable {
   }
 
   private struct NotRead: Error {}
+
+  /// How a model's matrices are held where the config does not say. It depends on the machine's memory, not on what is free
+  /// of it, so that a run goes on as it began.
+  /// Nil where there is no choice to record.
+  private static func holding(_ model: String, _ geometry: ModelGeometry, _ precision: Precision) -> WeightHolding? {
+    guard (try? GGUFFile.path(of: model)) ?? nil != nil, let memory = SystemFacts().memory else { return nil }
+    return 2 * precision.byteCount * geometry.totalParameters(labels: nil) <= memory ? .resident : .stored
+  }
 
   private static func requireFit(_ config: RunConfig, _ task: Task, _ model: ModelConfig) throws {
     let length = config.task.maxSeqLength ?? task.usualLength(model)
@@ -308,22 +318,23 @@ public struct LoadedModel: Sendable {
   /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil.
   init(
     _ directory: String, _ config: ModelConfig, outputs: Int?, head: HeadKind = .sequence, philox: Philox,
-    precision: Precision
+    precision: Precision, holding: WeightHolding
   ) throws {
     guard let outputs else {
-      let model = try LanguageModel(path: directory, config: config, precision: precision)
+      let model = try LanguageModel(path: directory, config: config, precision: precision, holding: holding)
       (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
       return
     }
     let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
     if head == .tokens {
-      let loaded = try LoadedTokenClassifier(path: directory, config: config, labels: outputs, precision: precision)
+      let loaded = try LoadedTokenClassifier(
+        path: directory, config: config, labels: outputs, precision: precision, holding: holding)
       (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
       notices = config.notices + loaded.notices + labels
       return
     }
     let loaded = try LoadedClassifier(
-      path: directory, config: config, labels: outputs, philox: philox, precision: precision)
+      path: directory, config: config, labels: outputs, philox: philox, precision: precision, holding: holding)
     (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
     notices = config.notices + loaded.notices + labels
   }
