@@ -1,30 +1,9 @@
 #include <string.h>
 
-#include "common.h"
+#include "blocks.h"
 
-// Numbers in blocks with shared scales, as GGUF files store them. The layouts are ggml's (ggml-common.h); every product
-// and every sum is an operation of its own, so that the numbers are ggml's to the bit.
+// Numbers of blocks. Every product and every sum is an operation of its own, so that the numbers are ggml's to the bit.
 #pragma STDC FP_CONTRACT OFF
-
-#define PACKED struct __attribute__((packed))
-
-typedef uint16_t half;  // The bits of a float16 number.
-
-INLINE float wide(half bits) {
-  float magnitude = from_bits((uint32_t)(bits & 0x7FFF) << 13) * 0x1p112f;
-  uint32_t special = magnitude >= 65536.0f ? 0x7F800000u : 0u;  // infinite or NaN
-  return from_bits(to_bits(magnitude) | special | (uint32_t)(bits & 0x8000) << 16);
-}
-
-PACKED q8_0 { half d; int8_t q[32]; };
-PACKED q4_0 { half d; uint8_t q[16]; };
-PACKED q4_1 { half d, m; uint8_t q[16]; };
-PACKED q5_0 { half d; uint32_t high; uint8_t q[16]; };
-PACKED q5_1 { half d, m; uint32_t high; uint8_t q[16]; };
-PACKED q4_k { half d, m; uint8_t s[12], q[128]; };
-PACKED q5_k { half d, m; uint8_t s[12], high[32], q[128]; };
-PACKED q6_k { uint8_t low[128], high[64]; int8_t s[16]; half d; };
-PACKED iq4_nl { half d; uint8_t q[16]; };
 
 INLINE void q8_0_numbers(float *out, const struct q8_0 *b) {
   const float d = wide(b->d);
@@ -55,14 +34,14 @@ INLINE void q4_1_numbers(float *out, const struct q4_1 *b) {
 INLINE void q5_0_numbers(float *out, const struct q5_0 *b) {
   const float d = wide(b->d);
   const uint32_t high = b->high;
-  for (int i = 0; i < 16; i++) out[i] = d * (float)((int)(b->q[i] & 15 | (high >> i & 1) << 4) - 16);
+  for (int i = 0; i < 16; i++) out[i] = d * (float)((int)((b->q[i] & 15) | (high >> i & 1) << 4) - 16);
   for (int i = 0; i < 16; i++) out[16 + i] = d * (float)((int)(b->q[i] >> 4 | (high >> (16 + i) & 1) << 4) - 16);
 }
 
 INLINE void q5_1_numbers(float *out, const struct q5_1 *b) {
   const float d = wide(b->d), m = wide(b->m);
   const uint32_t high = b->high;
-  for (int i = 0; i < 16; i++) out[i] = d * (float)(b->q[i] & 15 | (high >> i & 1) << 4) + m;
+  for (int i = 0; i < 16; i++) out[i] = d * (float)((b->q[i] & 15) | (high >> i & 1) << 4) + m;
   for (int i = 0; i < 16; i++) out[16 + i] = d * (float)(b->q[i] >> 4 | (high >> (16 + i) & 1) << 4) + m;
 }
 

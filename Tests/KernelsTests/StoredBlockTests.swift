@@ -67,6 +67,49 @@ import Testing
     #expect(tensor.floats() == rows.flatMap { $0 })
   }
 
+  @Test(arguments: [ElementType.q8_0, .q4_0, .q4_1, .q5_0, .q5_1])
+  func numbersAreQuantisedAsByGGUFPy(type: ElementType) throws {
+    let bytes = [UInt8](try Data(contentsOf: Golden.url("quantised-\(type.rawValue)"))), count = 64 * 32
+    let numbers = bytes.withUnsafeBytes { raw in
+      (0..<count).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+    }
+    #expect(quantised(numbers, type) == Array(bytes[(4 * count)...]))
+  }
+
+  /// Scales by least squares: better than those of the obvious step, whose error on normal numbers is that of Q4_1.
+  @Test(arguments: [(ElementType.q4_k, 0.074), (.q5_k, 0.037), (.q6_k, 0.019), (.q8_0, 0.0056)])
+  func quantisedNumbersAreNear(type: ElementType, most: Double) throws {
+    let numbers = Philox(seed: 4).normal(256 * 64, deviation: 0.05, stream: 1)
+    let again = try Golden(type, blocks: quantised(numbers, type)).tensor(shape: [64, 256]).floats()
+    let error = zip(numbers, again).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
+    let whole = numbers.reduce(0.0) { $0 + pow(Double($1), 2) }
+    #expect((error / whole).squareRoot() < most)
+  }
+
+  /// Zeros, and whole numbers in the range of a block.
+  @Test(arguments: ElementType.writable.filter(\.isQuantised)) func simpleNumbersComeBackWithinHalfAStep(
+    type: ElementType
+  ) throws {
+    for numbers in [[Float](repeating: 0, count: 256), (0..<256).map { Float($0 % 16) - 8 }] {
+      let again = try Golden(type, blocks: quantised(numbers, type)).tensor(shape: [1, 256]).floats()
+      #expect(zip(numbers, again).allSatisfy { abs($0 - $1) <= 0.25 }, "\(again)")
+    }
+  }
+
+  @Test func finerTypesForShortRows() {
+    #expect(ElementType.q4_k.fitting(columns: 512) == .q4_k && ElementType.q4_k.fitting(columns: 576) == .q5_0)
+    #expect(ElementType.q5_k.fitting(columns: 576) == .q5_1 && ElementType.q6_k.fitting(columns: 576) == .q8_0)
+    #expect(ElementType.q6_k.fitting(columns: 24) == .float16 && ElementType.float32.fitting(columns: 7) == .float32)
+  }
+
+  private func quantised(_ numbers: [Float], _ type: ElementType) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: type.byteCount(of: numbers.count))
+    numbers.withUnsafeBufferPointer { numbers in
+      bytes.withUnsafeMutableBytes { type.write(numbers, to: $0.baseAddress!) }
+    }
+    return bytes
+  }
+
   private func roundedToBFloat16(_ value: Float) -> UInt16 {
     let bits = value.bitPattern
     return UInt16((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
@@ -77,11 +120,16 @@ import Testing
     let blocks: [UInt8]
     let numbers: [Float]
 
+    static func url(_ name: String) -> URL {
+      URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden/\(name).bin")
+    }
+
+    init(_ type: ElementType, blocks: [UInt8]) { (self.type, self.blocks, numbers) = (type, blocks, []) }
+
     init(_ type: ElementType) throws {
       self.type = type
-      let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("Golden/\(type.rawValue).bin")
-      let bytes = [UInt8](try Data(contentsOf: url)), size = StoredBlockTests.blocks * type.blockBytes
+      let bytes = [UInt8](try Data(contentsOf: Self.url(type.rawValue))),
+        size = StoredBlockTests.blocks * type.blockBytes
       blocks = Array(bytes[..<size])
       numbers = bytes[size...].withUnsafeBytes { raw in
         (0..<StoredBlockTests.blocks * type.blockSize).map { raw.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }

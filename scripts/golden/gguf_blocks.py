@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes Tests/KernelsTests/Golden/TYPE.bin: random blocks of every quantised type, then the float32 numbers that gguf-py
-makes of them.
+makes of them; and quantised-TYPE.bin: float32 numbers, then the blocks that gguf-py makes of those.
 
     pip install gguf==0.19.0
     python scripts/golden/gguf_blocks.py
@@ -31,3 +31,13 @@ for name in TYPES:
     values = np.concatenate([gguf.quants.dequantize(block, kind) for block in blocks]).astype("<f4")
     assert values.size == 24 * numbers and np.isfinite(values).all()
     (DIRECTORY / f"{name}.bin").write_bytes(blocks.tobytes() + values.tobytes())
+
+# Zeros, tiny and large numbers, equal magnitudes, one number alone, numbers half-way between two codes.
+numbers = random.normal(0, 0.05, (64, 32)).astype("<f4")
+numbers[0], numbers[1:3], numbers[3:5], numbers[5] = 0, numbers[1:3] * 1e-6, numbers[3:5] * 1e4, 1
+numbers[6], numbers[7], numbers[8:24] = np.arange(32) - 16, 0, np.round(numbers[8:24] * 40) / 40
+numbers[7, 3] = -2
+for name in ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"]:
+    with np.errstate(all="ignore"):
+        blocks = gguf.quants.quantize(numbers, gguf.GGMLQuantizationType[name])
+    (DIRECTORY / f"quantised-{name}.bin").write_bytes(numbers.tobytes() + blocks.tobytes())

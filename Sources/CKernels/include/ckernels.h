@@ -131,6 +131,10 @@ struct ck_format ck_format(enum ck_stored stored);
 void ck_widen(enum ck_stored stored, float *out, const void *in, long count);
 void ck_narrow(enum ck_stored stored, uint16_t *out, const void *in, long count);
 
+// Writes `count` numbers, whole blocks, as blocks of a type: those of 32 numbers as ggml's reference code makes them, bit
+// for bit; those of 256 with scales by least squares. False for types that numbers cannot be written in.
+bool ck_quantise(enum ck_stored stored, void *out, const float *in, long count);
+
 // ck_widen for one type each.
 void ck_dequantise_q8_0(float *out, const void *in, long count);
 void ck_dequantise_q4_0(float *out, const void *in, long count);
