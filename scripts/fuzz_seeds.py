@@ -353,7 +353,7 @@ for name, head, content in [
 ]:
     write("language-data", name, head + (content if isinstance(content, bytes) else content.encode()))
 
-# texts of GGUF files
+# GGUF files
 def gguf_text(value):
     return struct.pack("<Q", len(value)) + value
 
@@ -361,11 +361,62 @@ def gguf_text(value):
 gguf = b"GGUF" + struct.pack("<IQQ", 3, 0, 4) + gguf_text(b"a") + struct.pack("<I", 8) + gguf_text(b"text")
 gguf += gguf_text(b"n") + struct.pack("<If", 6, 1.0) + gguf_text(b"l") + struct.pack("<IIQ", 9, 4, 2) + bytes(8)
 gguf += gguf_text(b"t") + struct.pack("<IIQ", 9, 8, 2) + gguf_text(b"x") + gguf_text(b"")
-write("gguf-texts", "all", gguf)
-write("gguf-texts", "cut", gguf[:-3])
-write("gguf-texts", "json", b'{"a": 1}')
-write("gguf-texts", "types", b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + gguf_text(b"t") + struct.pack("<I", 13))
-write("gguf-texts", "long", b"GGUF" + struct.pack("<IQQ", 2, 0, 1) + gguf_text(b"l") + struct.pack("<IIQ", 9, 10, 1 << 62))
+write("gguf", "all", gguf)
+write("gguf", "cut", gguf[:-3])
+write("gguf", "json", b'{"a": 1}')
+write("gguf", "types", b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + gguf_text(b"t") + struct.pack("<I", 13))
+write("gguf", "long", b"GGUF" + struct.pack("<IQQ", 2, 0, 1) + gguf_text(b"l") + struct.pack("<IIQ", 9, 10, 1 << 62))
+
+
+def gguf_value(kind, value):
+    if kind == 8:
+        return gguf_text(value.encode())
+    if kind == 9:
+        element, values = value
+        return struct.pack("<IQ", element, len(values)) + b"".join(gguf_value(element, one) for one in values)
+    return struct.pack({4: "<I", 5: "<i", 6: "<f", 7: "<?"}[kind], value)
+
+
+def gguf_file(values, tensors, version=3):
+    """`values`: key, type, value; `tensors`: name, lengths (fastest first), type, bytes."""
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(values))
+    for key, kind, value in values:
+        head += gguf_text(key.encode()) + struct.pack("<I", kind) + gguf_value(kind, value)
+    data = b""
+    for name, lengths, kind, content in tensors:
+        head += gguf_text(name.encode()) + struct.pack("<I", len(lengths)) + struct.pack(f"<{len(lengths)}Q", *lengths)
+        head += struct.pack("<IQ", kind, len(data))
+        data += content + bytes(-len(content) % 32)
+    return head + bytes(-len(head) % 32) + data
+
+
+llama = [("general.architecture", 8, "llama"), ("llama.block_count", 4, 1), ("llama.context_length", 4, 16),
+         ("llama.embedding_length", 4, 32), ("llama.feed_forward_length", 4, 32), ("llama.attention.head_count", 4, 2),
+         ("llama.attention.layer_norm_rms_epsilon", 6, 1e-5), ("llama.rope.freq_base", 6, 100.0)]
+pieces = [("tokenizer.ggml.model", 8, "llama"),
+          ("tokenizer.ggml.tokens", 9, (8, ["<unk>", "<s>", "</s>", "<0x41>", "\u2581", "a", "b", "\u2581a", "ab"])),
+          ("tokenizer.ggml.scores", 9, (6, [0, 0, 0, 0, -4, -5, -6, -1, -2])),
+          ("tokenizer.ggml.token_type", 9, (5, [2, 3, 3, 6, 1, 1, 1, 1, 4]))]
+words = [("tokenizer.ggml.model", 8, "gpt2"), ("tokenizer.ggml.pre", 8, "llama-bpe"),
+         ("tokenizer.ggml.tokens", 9, (8, ["a", "b", "ab", "\u0120", "<|end|>"])),
+         ("tokenizer.ggml.token_type", 9, (5, [1, 1, 1, 1, 3])), ("tokenizer.ggml.merges", 9, (8, ["a b"])),
+         ("tokenizer.ggml.bos_token_id", 4, 4), ("tokenizer.ggml.add_bos_token", 7, True)]
+block = struct.pack("<e", 0.5) + bytes(range(32))
+layer = {"attn_norm": 1, "ffn_norm": 1, "attn_q": 32, "attn_k": 32, "attn_v": 32, "attn_output": 32, "ffn_gate": 32,
+         "ffn_up": 32, "ffn_down": 32}
+gguf_tensors = [("token_embd.weight", [32, 9], 8, block * 9), ("output_norm.weight", [32], 0, bytes(128))]
+gguf_tensors += [(f"blk.0.{name}.weight", [32] if rows == 1 else [32, rows], 0 if rows == 1 else 8,
+                  bytes(128) if rows == 1 else block * rows) for name, rows in layer.items()]
+write("gguf", "model", gguf_file(llama + pieces, gguf_tensors))
+write("gguf", "byte-pairs", gguf_file(llama + words, gguf_tensors[:2]))
+write("gguf", "rope", gguf_file(llama, gguf_tensors[:2] + [("rope_freqs.weight", [8], 0, struct.pack("<8f", *[2] * 8))]))
+write("gguf", "experts", gguf_file(llama + [("llama.expert_count", 4, 8)], gguf_tensors[:2]))
+write("gguf", "k-types", gguf_file(llama, [(f"t{kind}", [256], kind, bytes(range(size)))
+                                           for kind, size in ((12, 144), (13, 176), (14, 210))]))
+write("gguf", "scales", gguf_file([], [("t", [32], 8, struct.pack("<e", float("inf")) + bytes(32))]))
+write("gguf", "count", b"GGUF" + struct.pack("<IQQ", 3, (1 << 64) - 1, 0))
+write("gguf", "split", gguf_file([("split.count", 4, 65535), ("split.no", 4, 0)], []))
+write("gguf", "alignment", gguf_file([("general.alignment", 4, 1 << 31)], gguf_tensors[:1]))
 
 # adapters
 query, value = "encoder.layer.{}.attention.self.query", "encoder.layer.{}.attention.self.value"

@@ -106,10 +106,9 @@ public final class Tape {
 
   /// Runs `body` with the numbers of `tensor` as float32, in place if possible, otherwise widened into scratch memory.
   func withFloats<Result>(_ tensor: FrozenTensor, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
-    let bytes = tensor.bytes
-    if tensor.elementType == .float32, Int(bitPattern: bytes) % 4 == 0 {
+    if tensor.isStored(in: .float32) {
       // The kernels take mutable pointers for inputs too, but never write to a weight.
-      let floats = UnsafeMutableRawPointer(mutating: bytes).assumingMemoryBound(to: Float.self)
+      let floats = UnsafeMutableRawPointer(mutating: tensor.bytes).assumingMemoryBound(to: Float.self)
       return withExtendedLifetime(tensor) { body(floats) }
     }
     let scratch = workspace.allocate(tensor.count)

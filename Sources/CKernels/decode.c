@@ -14,6 +14,11 @@ INLINE const float *floats(const void *weight, enum ck_stored stored, long at, l
     memcpy(buffer, bytes, (size_t)(4 * count));
     return buffer;
   }
+  if (stored > ck_stored_float16) {
+    const struct ck_format format = ck_format(stored);
+    ck_widen(stored, buffer, (const char *)weight + at / format.block * format.bytes, count);
+    return buffer;
+  }
   const unaligned16 *bits = (const unaligned16 *)weight + at;
   if (stored == ck_stored_bfloat16) {
     for (long i = 0; i < count; i++) buffer[i] = from_bits((uint32_t)bits[i] << 16);

@@ -158,14 +158,8 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
   /// The type of a `FrozenTensor`; nil if it is not supported for weights.
   public var elementType: ElementType? { ElementType(rawValue: rawValue) }
 
-  /// The type of a `FrozenTensor`.
-  public init(_ type: ElementType) {
-    switch type {
-    case .float32: self = .float32
-    case .float16: self = .float16
-    case .bfloat16: self = .bfloat16
-    }
-  }
+  /// The type that holds the numbers of a `FrozenTensor`: its own, or float32 for blocks, which the format does not have.
+  public init(_ type: ElementType) { self = SafetensorsType(rawValue: type.rawValue) ?? .float32 }
 
   /// The size of a tensor in bytes; nil if it is not a whole number or overflows `Int`.
   func byteCount(shape: [Int]) -> Int? {

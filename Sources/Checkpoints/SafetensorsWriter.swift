@@ -107,7 +107,10 @@ public struct SafetensorsTensor: Sendable {
   /// A tensor of a checkpoint.
   public init(name: String, _ tensor: FrozenTensor) {
     self.init(name: name, shape: tensor.shape, type: SafetensorsType(tensor.elementType)) { write in
-      let size = tensor.count * tensor.elementType.byteCount
+      guard tensor.rowOrder == nil, !tensor.elementType.isQuantised else {
+        return try tensor.floats().withUnsafeBytes(write)
+      }
+      let size = tensor.elementType.byteCount(of: tensor.count)
       try withExtendedLifetime(tensor) { try write(UnsafeRawBufferPointer(start: tensor.bytes, count: size)) }
     }
   }

@@ -15,8 +15,10 @@ public struct WeightFiles: Sendable {
   public let path: String
   /// All tensors as the checkpoint names them, file by file.
   public let names: [String]
-  /// The safetensors files, in the order of the index.
+  /// The safetensors files, in the order of the index; none of a GGUF file.
   public let files: [SafetensorsFile]
+  /// The GGUF file, if the weights are in one.
+  public let gguf: GGUFFile?
   private let fileOfTensor: [String: Int]
   private let basePrefix: String?
   /// The shard of every tensor that the index lists and that is not there: an error only where the model needs it.
@@ -24,6 +26,20 @@ public struct WeightFiles: Sendable {
   /// Names that are read from a tensor of another name.
   private var aliases: [String: String] = [:]
   private let olderPrefixes: [String]
+  /// How its matrices are to be held.
+  public var holding = WeightHolding.resident
+  /// Where a GGUF file has each tensor, by its name.
+  private let ggufTensors: [String: GGUFTensor]
+
+  /// The shape, type and size of a tensor.
+  public struct Info: Sendable, Equatable {
+    /// Lengths of the dimensions, slowest first.
+    public let shape: [Int]
+    /// How its numbers are stored; nil if they are of no use for weights.
+    public let type: ElementType?
+    /// The size of its data in bytes.
+    public let byteCount: Int
+  }
 
   /// Maps the weights of the directory `path` and checks that they are complete. `basePrefix` is what task models of the
   /// family call their base model, `olderPrefixes` what they called it.
@@ -31,6 +47,7 @@ public struct WeightFiles: Sendable {
   /// Throws `CheckpointError`, `SafetensorsError`, `FileError`, or a list of them.
   public init(path: String, basePrefix: String? = nil, olderPrefixes: [String] = []) throws {
     self.path = path
+    (gguf, ggufTensors) = (nil, [:])
     self.basePrefix = basePrefix
     self.olderPrefixes = olderPrefixes
     let single = path + "/model.safetensors"
@@ -56,6 +73,19 @@ public struct WeightFiles: Sendable {
     names = tensors.flatMap { $0 }
     let numbers = tensors.enumerated().flatMap { number, names in names.map { ($0, number) } }
     fileOfTensor = Dictionary(numbers, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The weights in a GGUF file: those of `tensors` that it has. It may also have tensors `ofConfig`; any other would be
+  /// ignored, and is an error. `family` is what the file calls the architecture.
+  public init(gguf file: GGUFFile, tensors: [GGUFTensor], ofConfig: [String], family: String) throws {
+    let present = tensors.filter { file.info($0.stored) != nil }
+    let known = Set(present.map(\.stored) + ofConfig), unused = file.names.filter { !known.contains($0) }
+    guard unused.isEmpty else { throw GGUFError(path: file.path, .unusedTensors(unused, family: family)) }
+    (path, gguf, files, basePrefix, olderPrefixes) = (file.path, file, [], nil, [])
+    names = present.map(\.name)
+    fileOfTensor = Dictionary(names.map { ($0, 0) }) { first, _ in first }
+    ggufTensors = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+    absent = [:]
   }
 
   private static func open(_ index: ShardIndex, in directory: String) throws -> [SafetensorsFile] {
@@ -120,14 +150,39 @@ public struct WeightFiles: Sendable {
   public func contains(_ name: String) -> Bool { storedName(of: name) != nil }
 
   /// The shape and type of the tensor `name`; nil if there is no such tensor.
-  public func info(_ name: String) -> SafetensorsFile.Info? { locate(name).flatMap { $0.file.info($0.name) } }
+  public func info(_ name: String) -> Info? {
+    if let gguf {
+      return storedName(of: name).flatMap { ggufTensors[$0] }.flatMap { gguf.info($0.stored) }
+        .map { Info(shape: $0.shape, type: $0.type, byteCount: $0.byteCount) }
+    }
+    return locate(name).flatMap { $0.file.info($0.name) }
+      .map { Info(shape: $0.shape, type: $0.dtype.elementType, byteCount: $0.byteCount) }
+  }
+
+  /// Bytes of all tensors in the files.
+  public var byteCount: Int {
+    let stored = files.flatMap { file in file.names.compactMap { file.info($0)?.byteCount } }
+    return (stored + (gguf.map { file in file.names.compactMap { file.info($0)?.byteCount } } ?? [])).reduce(0, +)
+  }
 
   /// The tensor `name`, not copied. Throws if it is missing, has another shape, or is not F32, F16 or BF16.
   public func tensor(_ name: String, shape: [Int]) throws -> FrozenTensor {
+    if let gguf { return try tensor(name, shape: shape, in: gguf) }
     guard let (file, stored) = locate(name) else { throw missing([name])[0] }
     let tensor = try file.tensor(stored)
     guard tensor.shape == shape else {
       throw CheckpointError.wrongShape(file: file.path, tensor: stored, found: tensor.shape, expected: shape)
+    }
+    return tensor
+  }
+
+  private func tensor(_ name: String, shape: [Int], in file: GGUFFile) throws -> FrozenTensor {
+    guard let place = storedName(of: name).flatMap({ ggufTensors[$0] }), let info = file.info(place.stored) else {
+      throw missing([name])[0]
+    }
+    guard info.shape == shape, let tensor = place.tensor(in: file) else {
+      throw CheckpointError.wrongShape(
+        file: file.path(of: place.stored), tensor: place.stored, found: info.shape, expected: shape)
     }
     return tensor
   }
@@ -150,6 +205,10 @@ public struct WeightFiles: Sendable {
 
   /// What is wrong where the tensors `names` are missing: apart for each shard in which the index places them.
   private func missing(_ names: [String]) -> [CheckpointError] {
+    if gguf != nil {
+      let stored = names.map { ggufTensors[$0]?.stored ?? $0 }
+      return stored.isEmpty ? [] : [.missingTensors(directory: path, tensors: stored)]
+    }
     var places: [ShardIndex.Place] = [], listed: [ShardIndex.Place: [String]] = [:], unlisted: [String] = []
     for name in names {
       guard let (stored, place) = spellings(of: name).lazy.compactMap({ n in absent[n].map { (n, $0) } }).first else {
@@ -168,17 +227,26 @@ public struct WeightFiles: Sendable {
     var errors: [any UserFacingError] = []
     for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
       guard let index = tensor.firstNonFinite() else { continue }
-      let (file, stored) = locate(name).map { ($0.file.path, $0.name) } ?? (path, name)
+      let (file, stored) = place(of: name)
       errors.append(CheckpointError.nonFinite(file: file, tensor: stored, index: index))
     }
     try ErrorList.throwIfAny(errors, showing: 3)
   }
 
   /// Drops the files' pages from memory (madvise). They are read again when needed.
-  public func forgetPages() { files.forEach { $0.forgetPages() } }
+  public func forgetPages() {
+    files.forEach { $0.forgetPages() }
+    gguf?.forgetPages()
+  }
+
+  /// The file of a tensor and its name there.
+  private func place(of name: String) -> (file: String, name: String) {
+    if let gguf, let stored = ggufTensors[name]?.stored { return (gguf.path(of: stored), stored) }
+    return locate(name).map { ($0.file.path, $0.name) } ?? (path, name)
+  }
 
   private func locate(_ name: String) -> (file: SafetensorsFile, name: String)? {
-    guard let stored = storedName(of: name), let number = fileOfTensor[stored] else { return nil }
+    guard gguf == nil, let stored = storedName(of: name), let number = fileOfTensor[stored] else { return nil }
     return (files[number], stored)
   }
 }

@@ -186,6 +186,9 @@ enum FieldDescriptions {
     "training.seed": "The seed of initialisation, shuffling and dropout.",
     "training.shuffle": "Shuffle each epoch; otherwise keep file order.",
     "training.precision": "Number type of matrix products.",
+    "training.weights":
+      "How frozen matrices are held: resident in the precision of products, or stored as in their file; null: resident, but "
+      + "of a GGUF file as stored where the copies would take more than half of the memory.",
     "training.gradient_checkpointing":
       "Whether a block's activations are recomputed in the backward pass: less memory, more time.",
     "training.shard_tokens":

@@ -167,6 +167,9 @@ public struct TrainingConfig: Sendable, Equatable {
   public var shuffle = true
   /// Number type of matrix products.
   public var precision = RunPrecision.float32
+  /// How frozen matrices are held; nil: resident, but of a GGUF file as stored where the copies would take more than half
+  /// of the memory.
+  public var weights: WeightHolding?
   /// Make the activations of a block again in the backward pass instead of keeping them: less memory, a third more time.
   public var gradientCheckpointing = false
   /// Tokens of a shard, the part of a batch that one thread takes through the model; nil: 512, of small batches fewer.
@@ -218,6 +221,7 @@ extension TrainingConfig: ConfigSection {
       Field("seed", \.seed, .integer(0..., limit: .max)),
       Field("shuffle", \.shuffle, .truth),
       Field("precision", \.precision, .choice),
+      Field("weights", optional: \.weights, .choice),
       Field("gradient_checkpointing", \.gradientCheckpointing, .truth),
       Field("shard_tokens", optional: \.shardTokens, .integer(1...)),
       Field("logging_steps", \.loggingSteps, .integer(1...)),

@@ -49,7 +49,9 @@ package struct Hub: Sendable {
   /// The Hub id that `model` is. Nil if it is a path: an existing file, a text that cannot be an id, or one whose first
   /// part is an existing directory.
   package static func id(_ model: String) -> HubModelID? {
-    guard !FileManager.default.fileExists(atPath: model), let id = HubModelID(model) else { return nil }
+    guard !FileManager.default.fileExists(atPath: model), !model.lowercased().hasSuffix(".gguf"),
+      let id = HubModelID(model)
+    else { return nil }
     return FileManager.default.fileExists(atPath: String(id.name.prefix { $0 != "/" })) ? nil : id
   }
 

@@ -24,9 +24,14 @@ public struct LanguageModel: Sendable {
 
   /// Maps the weights of the model directory `path` and checks every one of them.
   ///
-  /// In bfloat16 the matrices that products read are rounded once, here, unless they are stored so.
-  public init(path: String, config: ModelConfig, precision: Precision = .float32, int8: Int8Factors? = nil, packs: Bool = false) throws {
-    let geometry = ModelGeometry(config), output = try OutputLayer(geometry.checkpoint(path), geometry)
+  /// Resident matrices that products cannot read as they are stored become copies, once, here; with `int8` they are rounded
+  /// to eight bits, and where `packs` says so, laid out anew if the machine has the memory.
+  public init(
+    path: String, config: ModelConfig, precision: Precision = .float32, holding: WeightHolding = .resident,
+    int8: Int8Factors? = nil, packs: Bool = false
+  ) throws {
+    let geometry = ModelGeometry(config)
+    let output = try OutputLayer(geometry.checkpoint(path, holding: holding), geometry)
     guard case .decoder(let make) = config.architecture.forward else {
       throw ModelError.notADecoder(config, path: path)
     }
@@ -34,7 +39,7 @@ public struct LanguageModel: Sendable {
     let weights = try ModelWeights(
       output.directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), wanted: output.wanted, notices: &notices)
     decoder = try make(weights)
-    head = precision == .bfloat16 ? weights[output.name].inBFloat16() : weights[output.name]
+    head = weights[output.name].held(holding, in: precision)
     directory = output.directory
     self.notices = notices + output.notices
   }
@@ -47,10 +52,10 @@ public struct LanguageModel: Sendable {
     }
     decoder = try make(ModelWeights(shapesOf: geometry, precision, stored: stored))
     let name = config.tieWordEmbeddings ? geometry.tokenEmbedding : Architecture.languageModelHead
-    let type = stored?.info(name)?.dtype.elementType ?? .float32
+    let type = stored?.info(name)?.type ?? .float32
     head =
       FrozenTensor.absent(
-        [([config.vocabularySize, config.hiddenSize], precision.activations == .bfloat16 ? .bfloat16 : type)])[0]
+        [([config.vocabularySize, config.hiddenSize], type.held(stored?.holding ?? .resident, in: precision.activations))])[0]
     (directory, notices) = (nil, [])
   }
 

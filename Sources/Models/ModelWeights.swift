@@ -16,13 +16,12 @@ public struct ModelWeights {
 
   /// The tensors of `geometry`'s parts, and what else is `wanted`, out of `directory`. Each is checked.
   ///
-  /// Optional parts that the checkpoint lacks are drawn from `philox`, and `notices` says so. In bfloat16 the matrices
-  /// of linear maps are rounded once, here, unless they are stored so. With `int8` they are rounded when they are asked for,
-  /// and where `packs` says so, laid out anew if the machine has the memory.
+  /// Optional parts that the checkpoint lacks are drawn from `philox`, and `notices` says so. Matrices of linear maps that
+  /// products cannot read as they are become copies, once, here, unless they are to be held as stored. With `int8` they are
+  /// rounded when they are asked for, and where `packs` says so, laid out anew if the machine has the memory.
   init(
-    _ directory: WeightFiles, _ geometry: ModelGeometry, _ precision: Precision, int8: Int8Factors? = nil, packs: Bool = false,
-    philox: Philox,
-    wanted: [(name: String, shape: [Int])] = [], notices: inout [String]
+    _ directory: WeightFiles, _ geometry: ModelGeometry, _ precision: Precision, int8: Int8Factors? = nil,
+    packs: Bool = false, philox: Philox, wanted: [(name: String, shape: [Int])] = [], notices: inout [String]
   ) throws {
     let drawn = geometry.missingParts(of: directory)
     let stored = geometry.parts.filter { !drawn.contains($0) }.flatMap(\.namedTensors)
@@ -32,20 +31,22 @@ public struct ModelWeights {
       notices.append("\(directory.path) has no \(part.path): it is drawn from the seed and stays frozen")
       for (name, values) in part.fresh(philox: philox, config: geometry.config) { tensors[name] = values }
     }
-    let packing = packs && geometry.packs(precision) ? WeightPreparation.packed(precision) : nil
-    self.init(
-      geometry, precision, int8.map { .int8($0, isPacked: geometry.int8BytesPerWeight == 2) } ?? packing, tensors: tensors)
+    let packing = packs && directory.holding == .resident && geometry.packs(precision)
+    let preparation =
+      int8.map { WeightPreparation.int8($0, isPacked: geometry.int8BytesPerWeight == 2) }
+      ?? (packing ? .packed(precision) : nil)
+    self.init(geometry, precision, directory.holding, preparation, tensors: tensors)
   }
 
   /// Tensors of the right shapes that take address space and no memory: for forward code that runs on shapes alone.
   /// They have the types of `stored`, else float32.
   init(shapesOf geometry: ModelGeometry, _ precision: RunPrecision, stored: WeightFiles?) {
-    let matrices = precision == .bfloat16 ? Set(geometry.sites.map { $0.path + ".weight" }) : []
+    let matrices = Set(geometry.sites.map { $0.path + ".weight" }), holding = stored?.holding ?? .resident
     let all = geometry.parts.flatMap(\.namedTensors)
     let absent = FrozenTensor.absent(
       all.map { name, shape in
-        let type = stored?.info(name)?.dtype.elementType ?? .float32
-        return (shape, elementType: matrices.contains(name) ? .bfloat16 : type)
+        let type = stored?.info(name)?.type ?? .float32
+        return (shape, elementType: matrices.contains(name) ? type.held(holding, in: precision.activations) : type)
       })
     tensors = Dictionary(zip(all.map(\.name), absent)) { first, _ in first }
     (config, self.precision, sites, maps) = (
@@ -55,17 +56,17 @@ public struct ModelWeights {
   }
 
   private init(
-    _ geometry: ModelGeometry, _ precision: Precision, _ preparation: WeightPreparation?,
+    _ geometry: ModelGeometry, _ precision: Precision, _ holding: WeightHolding, _ preparation: WeightPreparation?,
     tensors: [String: FrozenTensor]
   ) {
     config = geometry.config
     (self.precision, self.preparation) = (precision, preparation)
     (sites, maps) = (geometry.siteNumbers, geometry.maps)
     var tensors = tensors
-    if precision == .bfloat16, preparation == nil {
-      let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0].map { !$0.isBFloat16 } ?? false }.sorted()
-      let rounded = FrozenTensor.bfloat16Copies(names.compactMap { tensors[$0] })
-      tensors.merge(zip(names, rounded)) { $1 }
+    if holding == .resident, preparation == nil {
+      let names = sites.keys.map { $0 + ".weight" }.filter { tensors[$0]?.needsCopy(in: precision) ?? false }.sorted()
+      let copies = FrozenTensor.copies(of: names.compactMap { tensors[$0] }, in: precision)
+      tensors.merge(zip(names, copies)) { $1 }
     }
     self.tensors = tensors
   }
@@ -136,14 +137,45 @@ extension FrozenLinear {
 }
 
 extension FrozenTensor {
+  /// Whether products read a copy. Plain numbers are widened to float32 by each product.
+  fileprivate func needsCopy(in precision: Precision) -> Bool {
+    !isStored(in: precision) && (precision == .bfloat16 || elementType.isQuantised || rowOrder != nil)
+  }
+
+  /// The matrix that a language model's head multiplies.
+  func held(_ holding: WeightHolding, in precision: Precision) -> FrozenTensor {
+    holding == .resident && needsCopy(in: precision) ? Self.copies(of: [self], in: precision)[0] : self
+  }
+
   /// This tensor in float32: biases and norms, which are small and used so everywhere, are widened once.
   func inFloat32() -> FrozenTensor { elementType == .float32 ? self : FrozenTensor(floats(), shape: shape) }
 }
 
+extension ElementType {
+  /// The type in which a matrix of this type is held for products.
+  func held(_ holding: WeightHolding, in precision: Precision) -> ElementType {
+    guard holding == .resident else { return self }
+    return precision == .bfloat16 ? .bfloat16 : isQuantised ? .float32 : self
+  }
+}
+
 extension ModelGeometry {
-  /// The weights of a model directory, found with and without the base model's prefix.
-  public func checkpoint(_ directory: String) throws -> WeightFiles {
-    try WeightFiles(
+  /// The weights of a model directory, found with and without the base model's prefix, or of the GGUF file that it means.
+  ///
+  /// `holding` says how models that are made of it hold their matrices.
+  public func checkpoint(_ directory: String, holding: WeightHolding = .resident) throws -> WeightFiles {
+    var files = try files(directory)
+    files.holding = holding
+    return files
+  }
+
+  private func files(_ directory: String) throws -> WeightFiles {
+    if let path = try GGUFFile.path(of: directory) {
+      return try WeightFiles(
+        gguf: GGUFFile(path: path), tensors: ggufTensors, ofConfig: GGUFConfig.rotaryTensors,
+        family: config.architecture.ggufName ?? config.modelType)
+    }
+    return try WeightFiles(
       path: directory, basePrefix: basePrefix, olderPrefixes: config.architecture.olderPrefixes)
   }
 

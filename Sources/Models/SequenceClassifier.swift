@@ -23,12 +23,13 @@ public struct LoadedClassifier: Sendable {
   /// Maps the weights of `path` and checks every one of them.
   ///
   /// `labels` is the number of outputs. A pooler that the checkpoint lacks is drawn from `philox` as transformers
-  /// draws it from its seed. In bfloat16 the matrices of linear maps are rounded once, here, unless they are stored so.
+  /// draws it from its seed. Resident matrices that products cannot read as they are stored become copies, once, here.
   public init(
-    path: String, config: ModelConfig, labels: Int, philox: Philox, precision: Precision = .float32, int8: Int8Factors? = nil, packs: Bool = false
+    path: String, config: ModelConfig, labels: Int, philox: Philox, precision: Precision = .float32,
+    holding: WeightHolding = .resident, int8: Int8Factors? = nil, packs: Bool = false
   ) throws {
     let geometry = ModelGeometry(config)
-    directory = try geometry.checkpoint(path)
+    directory = try geometry.checkpoint(path, holding: holding)
     var notices: [String] = []
     model = try Self.classifier(try ModelWeights(directory, geometry, precision, int8: int8, packs: packs, philox: philox, notices: &notices))
     storedHead = try Self.storedHead(directory, HeadParameter.all(config: config, labels: labels), labels, &notices)

@@ -91,9 +91,12 @@ public struct LoadedTokenClassifier: Sendable {
   private let directory: WeightFiles
 
   /// Maps the weights of `path` and checks every one of them. `labels` is the number of outputs.
-  public init(path: String, config: ModelConfig, labels: Int, precision: Precision = .float32, int8: Int8Factors? = nil, packs: Bool = false) throws {
+  public init(
+    path: String, config: ModelConfig, labels: Int, precision: Precision = .float32,
+    holding: WeightHolding = .resident, int8: Int8Factors? = nil, packs: Bool = false
+  ) throws {
     let geometry = ModelGeometry(config, head: .tokens)
-    directory = try geometry.checkpoint(path)
+    directory = try geometry.checkpoint(path, holding: holding)
     var notices: [String] = []
     model = try TokenClassifier(
       ModelWeights(directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), notices: &notices))

@@ -61,6 +61,12 @@ struct BytePairEncoding: Model {
 
   private static let mark: Unicode.Scalar = "▁"
 
+  /// Whether scalars outside the vocabulary fall back to bytes.
+  var fallsBackToBytes: Bool { options.byteIDs != nil }
+
+  /// The merges, the first to be made first.
+  var mergeList: [(left: Int32, right: Int32, result: Int32)] { merges.list }
+
   func encode(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
     if options.ignoresMerges, let id = vocabulary.id(word) { return ids.append(id) }
     guard cutsAtMarks else { return encodeWhole(word, into: &ids) }
@@ -194,6 +200,44 @@ extension BytePairEncoding {
       try Self.add(Self.pair(line, place), rank: index, to: &merges, vocabulary, prefix: [], place)
     }
     self.init(vocabulary: vocabulary, merges: merges, options: Options())
+  }
+
+  /// Merges of a list of texts. `place` is that of a number of the list.
+  init(
+    vocabulary: Vocabulary, merges list: [String], options: Options, place: @escaping (Int) -> FilePlace
+  ) throws {
+    var merges = MergeTable(capacity: list.count)
+    for (rank, text) in list.enumerated() {
+      let place = { place(rank) }
+      try Self.add(Self.pair(text, place), rank: rank, to: &merges, vocabulary, prefix: [], place)
+    }
+    self.init(vocabulary: vocabulary, merges: merges, options: options)
+  }
+
+  /// SentencePiece's pieces: every way to put a piece together from two others is a merge, those of the highest score and
+  /// with the longest left parts first, as transformers lists them. The id of a piece is its number.
+  init(vocabulary: Vocabulary, pieces: [String], scores: [Double], options: Options) {
+    var ways: [(score: Double, left: Int32, right: Int32, cut: Int32, rest: Int32, result: Int32)] = []
+    for (id, piece) in pieces.enumerated() {
+      let scalars = Array(piece.unicodeScalars)
+      for cut in stride(from: scalars.count - 1, to: 0, by: -1) {
+        guard let left = vocabulary.id(scalars[..<cut]), let right = vocabulary.id(scalars[cut...]) else { continue }
+        ways.append((scores[id], left, right, Int32(cut), Int32(scalars.count - cut), Int32(clamping: id)))
+      }
+    }
+    // Those that compare as equal stay in the order of their pieces.
+    let order = ways.indices.sorted { one, other in
+      let (a, b) = (ways[one], ways[other])
+      if a.score != b.score { return a.score > b.score }
+      if a.cut != b.cut { return a.cut > b.cut }
+      return a.rest != b.rest ? a.rest > b.rest : one < other
+    }
+    var merges = MergeTable(capacity: ways.count)
+    for (rank, index) in order.enumerated() {
+      merges.add(
+        left: ways[index].left, right: ways[index].right, rank: Int32(clamping: rank), result: ways[index].result)
+    }
+    self.init(vocabulary: vocabulary, merges: merges, options: options)
   }
 
   /// A merge of tokenizer.json, either `"a b"` or `["a", "b"]`.

@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 import StrictJSON
 
@@ -23,7 +24,14 @@ public struct ChatTemplateFiles: Sendable {
   /// Reads the templates of the model in `directory` where transformers does: `chat_template.jinja` and
   /// `additional_chat_templates/NAME.jinja`, otherwise `chat_template` of tokenizer_config.json, a text or a list of named
   /// ones. Throws where a file cannot be read or has another shape.
-  public init(modelDirectory directory: String) throws {
+  ///
+  /// Of a GGUF file, the templates of its metadata, unless a tokenizer.json lies beside it.
+  public init(modelDirectory: String) throws {
+    let place = try GGUFPlace(modelDirectory), directory = place.directory
+    if let path = place.metadata {
+      try addAll(of: GGUFMetadata(path: path))
+      return
+    }
     let files = TokenizerFiles(directory: directory), folder = "additional_chat_templates"
     if files.exists("chat_template.jinja") { try add("default", "chat_template.jinja", files) }
     let names = (try? FileManager.default.contentsOfDirectory(atPath: files.path(folder))) ?? []
@@ -41,6 +49,18 @@ public struct ChatTemplateFiles: Sendable {
     for element in try field.elements() {
       let name = try element.member("name").string()
       named.append((name, Source(text: try element.member("template").string(), file: "\(file) \"\(name)\"")))
+    }
+  }
+
+  private mutating func addAll(of metadata: GGUFMetadata) throws {
+    let key = "tokenizer.chat_template"
+    func add(_ name: String, _ key: String) throws {
+      guard let text = try metadata.text(key) else { return }
+      named.append((name, Source(text: text, file: "\(metadata.path): \(key)")))
+    }
+    try add("default", key)
+    for other in metadata.keys where other.hasPrefix(key + ".") {
+      try add(String(other.dropFirst(key.count + 1)), other)
     }
   }
 

@@ -37,6 +37,14 @@ struct MergeTable: Sendable {
   /// The tokens that merges make.
   var results: [Int32] { slots.filter { $0.pair != .max }.map(\.merge.result) }
 
+  /// The merges, the lowest rank first.
+  var list: [(left: Int32, right: Int32, result: Int32)] {
+    slots.filter { $0.pair != .max }.sorted { $0.merge.rank < $1.merge.rank }.map { slot in
+      let (left, right) = (UInt32(truncatingIfNeeded: slot.pair >> 32), UInt32(truncatingIfNeeded: slot.pair))
+      return (Int32(bitPattern: left), Int32(bitPattern: right), slot.merge.result)
+    }
+  }
+
   func apply(to symbols: [Int32]) -> [Int32] {
     symbols.count <= Self.shortest ? applyToShort(symbols) : applyToLong(symbols)
   }

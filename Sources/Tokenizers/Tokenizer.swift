@@ -1,3 +1,4 @@
+import Checkpoints
 import Diagnostics
 
 /// Turns texts into token ids and back, with the same result as the PyPI library `tokenizers`.
@@ -34,7 +35,8 @@ public struct Tokenizer: Sendable {
 
   /// Loads the tokenizer of a model directory as transformers' `AutoTokenizer` does: the class that
   /// tokenizer_config.json names, otherwise that of config.json, otherwise `tokenizerClass`, decides what is taken from
-  /// tokenizer.json, or from vocab.txt, vocab.json with merges.txt, or a SentencePiece file.
+  /// tokenizer.json, or from vocab.txt, vocab.json with merges.txt, or a SentencePiece file. Of a GGUF file the metadata
+  /// are read, unless a tokenizer.json lies beside it.
   ///
   /// - Parameters:
   ///   - tokenizerClass: the class that transformers registers for the model family; nil if it registers none.
@@ -44,8 +46,15 @@ public struct Tokenizer: Sendable {
   public init(
     modelDirectory: String, tokenizerClass: String? = nil, forcesClass: Bool = false, addsPrefixSpace: Bool = false
   ) throws {
-    let parts = try TokenizerParts(
-      directory: modelDirectory, registered: tokenizerClass, isForced: forcesClass, addsPrefixSpace: addsPrefixSpace)
+    let place = try GGUFPlace(modelDirectory)
+    let parts =
+      if let path = place.metadata {
+        try TokenizerParts(gguf: GGUFMetadata(path: path), addsPrefixSpace: addsPrefixSpace)
+      } else {
+        try TokenizerParts(
+          directory: place.directory, registered: tokenizerClass, isForced: forcesClass,
+          addsPrefixSpace: addsPrefixSpace)
+      }
     self.parts = parts
     notes = parts.notes
     let special = parts.splitsSpecialTokens ? [] : parts.added.filter(\.isSpecial)

@@ -20,7 +20,7 @@ struct SwiftPEFT: ParsableCommand {
     subcommands: [
       Train.self, Sweep.self, Evaluate.self, CompareParams.self, Predict.self, Generate.self, Chat.self, Score.self,
       Export.self,
-      Merge.self, Tokenize.self, Download.self, Runs.self, Init.self, ShowData.self,
+      Merge.self, Quantize.self, Tokenize.self, Download.self, Runs.self, Init.self, ShowData.self,
       Schema.self, Doctor.self,
     ])
 

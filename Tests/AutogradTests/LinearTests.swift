@@ -16,12 +16,12 @@ import Testing
   static let inputs = 10
   static let source = DropoutSource(philox: Philox(seed: 9), step: 3)
 
-  @Test(arguments: [true, false], ElementType.allCases)
+  @Test(arguments: [true, false], ElementType.allCases.filter { !$0.isQuantised })
   func aFrozenMap(needsGradient: Bool, type: ElementType) throws {
     try check([Map(out: 7, adapter: nil, elementType: type)], parameters: 0, needsGradient: needsGradient)
   }
 
-  @Test(arguments: [true, false], ElementType.allCases)
+  @Test(arguments: [true, false], ElementType.allCases.filter { !$0.isQuantised })
   func oneMapWithAnAdapter(needsGradient: Bool, type: ElementType) throws {
     for addsBias in [true, false] {
       try check(
@@ -219,13 +219,13 @@ func stored(_ values: [Float], shape: [Int], as type: ElementType) throws -> Fro
   var bytes: [UInt8] = [0xFF]
   for value in values {
     switch type {
-    case .float32: withUnsafeBytes(of: value.bitPattern) { bytes += $0 }
     case .bfloat16: withUnsafeBytes(of: UInt16(value.bitPattern >> 16)) { bytes += $0 }
     case .float16:
       // Cut off, not rounded; what is tiny becomes 0.
       let bits = value.bitPattern, exponent = Int(bits >> 23 & 255) - 112
       let magnitude = exponent < 1 ? 0 : UInt16(exponent << 10) | UInt16(bits >> 13 & 1023)
       withUnsafeBytes(of: UInt16(bits >> 16 & 0x8000) | magnitude) { bytes += $0 }
+    default: withUnsafeBytes(of: value.bitPattern) { bytes += $0 }
     }
   }
   let url = FileManager.default.temporaryDirectory.appendingPathComponent("swift-peft-\(UUID().uuidString)")

@@ -64,7 +64,7 @@ import Testing
       })
   }
 
-  @Test(arguments: ElementType.allCases) func embeddingAddsRows(type: ElementType) throws {
+  @Test(arguments: ElementType.allCases.filter { !$0.isQuantised }) func embeddingAddsRows(type: ElementType) throws {
     let words = try stored(normal(15, stream: 1), shape: [5, 3], as: type)
     let positions = FrozenTensor(normal(12, stream: 2), shape: [4, 3])
     let storage = FloatStorage(zeros: 0)

@@ -25,6 +25,6 @@ private let directory = ProcessInfo.processInfo.environment["MINILM_DIR"]
     #expect(tensors.count == wanted.count)
     try weights.refuseNonFinite(tensors)
     // A stray that older transformers saved: there, and no obstacle.
-    #expect(weights.info("embeddings.position_ids")?.dtype == .int64)
+    #expect(weights.info("embeddings.position_ids").map { $0.type == nil } == true)
   }
 }

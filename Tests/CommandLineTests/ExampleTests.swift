@@ -61,6 +61,7 @@ import Testing
   /// Every page of help there is: a verb that is missing from a list would otherwise be missing here without a word.
   private static let pages: Set<String> = [
     "swift-peft", "train", "eval", "predict", "generate", "chat", "compare-params", "tokenize", "merge", "export",
+    "quantize",
     "download",
     "sweep", "runs", "runs list", "runs show", "runs compare", "runs report", "runs export", "runs import",
     "runs delete", "init", "data", "schema", "score", "doctor",

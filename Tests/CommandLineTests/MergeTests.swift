@@ -103,7 +103,7 @@ import Testing
         && sandbox.exists("merged/model.safetensors.index.json") == (base.files.count > 1))
     for name in merged.names {
       let before = base.info(name), after = merged.info(name)
-      #expect(after?.dtype == (before?.dtype ?? base.info("embeddings.word_embeddings.weight")?.dtype), "\(name)")
+      #expect(after?.type == (before?.type ?? base.info("embeddings.word_embeddings.weight")?.type), "\(name)")
       if let before { #expect(before.shape == after?.shape) }
     }
   }

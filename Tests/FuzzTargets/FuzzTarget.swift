@@ -11,7 +11,7 @@ public struct FuzzTarget: Sendable {
   /// Every target.
   public static let all = [
     safetensors, shardIndex, tokenizerJSON, tokenizerFiles, tokenizerModel, taskData, labelledTable, taggedData,
-    languageData, runConfig, adapter, modelConfig, checkpoint, checkpointManifest, jinja, ggufTexts,
+    languageData, runConfig, adapter, modelConfig, checkpoint, checkpointManifest, jinja, gguf,
   ]
 
   /// Feeds `input` to the reader. Throws what no person could mend.

@@ -26,17 +26,17 @@ import Testing
     for bits in 0..<65536 { #expect(floats[bits].bitPattern == UInt32(bits) << 16) }
   }
 
-  @Test(arguments: ElementType.allCases, [0, 1, 3])
+  @Test(arguments: [ElementType.float32, .bfloat16, .float16], [0, 1, 3])
   func rangesAreReadAtAnyAlignment(type: ElementType, offset: Int) throws {
     // 1, 2, …, 40 in each type, behind `offset` bytes.
     var bytes = [UInt8](repeating: 0xEE, count: offset)
     for number in 1...40 {
       let float = Float(number).bitPattern
       switch type {
-      case .float32: withUnsafeBytes(of: float) { bytes += $0 }
       case .bfloat16: withUnsafeBytes(of: UInt16(float >> 16)) { bytes += $0 }
       case .float16:
         withUnsafeBytes(of: UInt16(truncatingIfNeeded: (float >> 13) - (112 << 10))) { bytes += $0 }
+      default: withUnsafeBytes(of: float) { bytes += $0 }
       }
     }
     let tensor = FrozenTensor(file: try mapped(bytes), byteOffset: offset, shape: [4, 5, 2], elementType: type)

@@ -91,7 +91,7 @@ def run(*command, **options):
     return done.stdout
 
 
-def convert_base(source, model, file):
+def convert_base(source, model, file, name="LlamaForCausalLM"):
     """The model by llama.cpp's converter, without the tokenizer, which it does not know."""
     code = f"""
 import sys
@@ -99,7 +99,7 @@ sys.path[:0] = [{str(source)!r}, {str(source / "gguf-py")!r}]
 from pathlib import Path
 import gguf, torch
 from conversion import get_model_class
-cls = get_model_class("LlamaForCausalLM")
+cls = get_model_class({name!r})
 cls.set_vocab = lambda self: self._set_vocab_none()
 with torch.inference_mode():
     cls(Path({str(model)!r}), gguf.LlamaFileType.ALL_F32, Path({str(file)!r})).write()
@@ -188,4 +188,5 @@ def main():
     sys.exit(1 if FAILED else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

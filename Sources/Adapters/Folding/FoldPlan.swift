@@ -15,6 +15,8 @@ struct FoldPlan {
   /// What the checkpoint calls the base model's tensors.
   private var stored: [String: String] = [:]
   private var hasOutputLayer = false
+  /// Whether folded weights stay float32.
+  var staysFloat32 = false
   /// What gives a language model's logits; nil for other purposes.
   let outputLayer: OutputLayer?
 
@@ -55,7 +57,9 @@ struct FoldPlan {
     let output = task == .asStored ? name : prefix + path
     if path.hasSuffix(".weight"), let entry = entries[String(path.dropLast(".weight".count))] {
       let isTransposed = geometry.map(of: entry.site)?.isTransposed ?? false
-      return try WeightFold(file: file, stored: name, entry: entry, isTransposed: isTransposed).tensor(named: output)
+      return try WeightFold(
+        file: file, stored: name, entry: entry, isTransposed: isTransposed, staysFloat32: staysFloat32
+      ).tensor(named: output)
     }
     return SafetensorsTensor(name: output, copyOf: name, in: file)
   }
@@ -102,7 +106,7 @@ struct FoldPlan {
 
   /// The type of the embeddings.
   private var type: ElementType {
-    stored[geometry.tokenEmbedding].flatMap { directory.info($0)?.dtype.elementType } ?? .float32
+    stored[geometry.tokenEmbedding].flatMap { directory.info($0)?.type } ?? .float32
   }
 }
 

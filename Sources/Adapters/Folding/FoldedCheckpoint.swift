@@ -34,10 +34,10 @@ public struct FoldedCheckpoint: Sendable {
   public var notices: [String] { outputLayer?.notices ?? [] }
 
   /// Plans every tensor and checks it. `adapter` may have slices; `pooler` are the tensors of a pooler that the
-  /// checkpoint lacks, by their paths.
+  /// checkpoint lacks, by their paths. With `inFloat32` folded weights are not rounded to the type that they have.
   public init(
     _ directory: WeightFiles, geometry: ModelGeometry, adapter: ExpandedAdapter, task: Purpose,
-    pooler: [String: HeadTensor] = [:]
+    pooler: [String: HeadTensor] = [:], inFloat32: Bool = false
   ) throws {
     self.geometry = geometry
     self.task = task
@@ -46,6 +46,7 @@ public struct FoldedCheckpoint: Sendable {
       throw FoldError.noClassifier(modelType: geometry.config.modelType)
     }
     var plan = try FoldPlan(directory, geometry: geometry, adapter: adapter.fused(geometry), task: task)
+    plan.staysFloat32 = inFloat32
     try plan.addStored()
     try plan.addPooler(pooler)
     try plan.requireWhole()

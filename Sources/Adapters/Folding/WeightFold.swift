@@ -11,6 +11,8 @@ struct WeightFold: Sendable {
   let entry: ExpandedAdapter.Entry
   /// Whether the weight is [in, out], as GPT-2's Conv1D has it.
   let isTransposed: Bool
+  /// Whether the sum stays float32 instead of being rounded to the weight's own type.
+  var staysFloat32 = false
 
   /// Numbers of a block; its float32 and its rounded copy are all that is held.
   private static let blockSize = 1 << 20
@@ -23,10 +25,12 @@ struct WeightFold: Sendable {
     guard weight.shape == expected else {
       throw CheckpointError.wrongShape(file: file.path, tensor: stored, found: weight.shape, expected: expected)
     }
-    return SafetensorsTensor(name: name, shape: weight.shape, type: SafetensorsType(weight.elementType)) { write in
+    return SafetensorsTensor(name: name, shape: weight.shape, type: SafetensorsType(type(of: weight))) { write in
       try fold(weight, write)
     }
   }
+
+  private func type(of weight: FrozenTensor) -> ElementType { staysFloat32 ? .float32 : weight.elementType }
 
   private func fold(_ weight: FrozenTensor, _ write: (UnsafeRawBufferPointer) throws -> Void) throws {
     let columns = weight.columns, rows = weight.rows
@@ -34,6 +38,7 @@ struct WeightFold: Sendable {
     var left = isTransposed ? entry.a : entry.b, right = isTransposed ? entry.b : entry.a
     var sums = [Float](repeating: 0, count: block * columns)
     defer { file.forget(stored) }
+    let type = type(of: weight)
     for start in stride(from: 0, to: rows, by: block) {
       let count = min(block, rows - start)
       sums.withUnsafeMutableBufferPointer { sums in
@@ -48,11 +53,11 @@ struct WeightFold: Sendable {
         scaleRows(from: start, count, base, columns)
       }
       let numbers = sums[0..<(count * columns)]
-      if let bad = numbers.firstIndex(where: { !Self.fits($0, weight.elementType) }) {
+      if let bad = numbers.firstIndex(where: { !Self.fits($0, type) }) {
         throw FoldError.overflow(
-          tensor: stored, type: weight.elementType.rawValue, row: start + bad / columns, value: numbers[bad])
+          tensor: stored, type: type.rawValue, row: start + bad / columns, value: numbers[bad])
       }
-      try Self.write(numbers, as: weight.elementType, write)
+      try Self.write(numbers, as: type, write)
     }
   }
 
@@ -103,8 +108,8 @@ struct WeightFold: Sendable {
     _ numbers: ArraySlice<Float>, as type: ElementType, _ write: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     switch type {
-    case .float32: try numbers.withUnsafeBytes(write)
     case .bfloat16, .float16: try HeadTensor.bits16(numbers, as: type).withUnsafeBytes(write)
+    default: try numbers.withUnsafeBytes(write)
     }
   }
 }

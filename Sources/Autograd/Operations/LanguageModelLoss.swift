@@ -128,16 +128,14 @@ extension Tape {
   /// Runs `body` with the rows of the head's weight in the precision of the tape: all of them if they are stored so,
   /// otherwise a part at a time.
   private func forEachPart(of head: FrozenTensor, _ body: (_ first: Int, _ count: Int, Operand) -> Void) {
-    if precision == .bfloat16 || head.elementType == .float32 {
+    guard usesPanels(head) || precision == .float32 && head.elementType != .float32 else {
       return withOperand(head) { body(0, head.rows, $0) }
     }
     let part = min(head.rows, HeadSlices.widenedRows(columns: head.columns))
-    let scratch = workspace.allocate(part * head.columns)
+    let scratch = workspace.allocate(part * head.columns, precision)
     for rows in (0..<head.rows).chunks(ofCount: part) {
-      if workspace.computes {
-        head.widen(range: (rows.lowerBound * head.columns)..<(rows.upperBound * head.columns), into: scratch.base)
-      }
-      body(rows.lowerBound, rows.count, Operand(scratch.base, stride: head.columns))
+      write(head, rows: rows, columns: 0..<head.columns, to: scratch)
+      body(rows.lowerBound, rows.count, operand(scratch, stride: head.columns))
     }
   }
 }

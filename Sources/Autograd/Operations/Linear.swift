@@ -169,12 +169,7 @@ extension Tape {
     case .packed(let matrix):
       workspace.products.multiply(
         rows, x.operand, matrix, .forward, into: target, accumulate: accumulate, bias: bias)
-    case nil:
-      withOperand(map.linear.weight) { w in
-        workspace.products.multiply(
-          rows, y.columns, x.columns, x.operand, map.linear.matrix(w).transposed, into: target, accumulate: accumulate,
-          bias: bias)
-      }
+    case nil: multiplyFrozen(rows, x.operand, byTransposed: map.linear, into: target, accumulate: accumulate, bias: bias)
     }
   }
 
@@ -187,11 +182,7 @@ extension Tape {
       matrix.multiplyBackward(dy.bf16, rows: rows, into: target, accumulate: !isFresh, in: workspace)
     case .packed(let matrix):
       workspace.products.multiply(rows, dy, matrix, .backward, into: target, accumulate: !isFresh)
-    case nil:
-      withOperand(map.linear.weight) { w in
-        workspace.products.multiply(
-          rows, x.shape.columns, y.shape.columns, dy, map.linear.matrix(w), into: target, accumulate: !isFresh)
-      }
+    case nil: multiplyFrozen(rows, dy, by: map.linear, into: target, accumulate: !isFresh)
     }
   }
 

@@ -68,14 +68,16 @@ private struct FewRowsProduct {
 
   private func run(_ range: Range<Int>) {
     let weight = linear.weight, inputs = linear.inFeatures, outputs = linear.outFeatures
-    let stored: ck_stored =
-      switch weight.elementType {
-      case .float32: ck_stored_float32
-      case .bfloat16: ck_stored_bfloat16
-      case .float16: ck_stored_float16
-      }
+    let stored = weight.elementType.stored
     switch linear.layout {
     case .rows:
+      if let order = weight.rowOrder {
+        for row in range {
+          ck_few_times_rows(
+            y + row, outputs, x, inputs, rows, weight.bytes, stored, order.stored(row), 1, inputs)
+        }
+        return
+      }
       ck_few_times_rows(
         y + range.lowerBound, outputs, x, inputs, rows, weight.bytes, stored, range.lowerBound, range.count, inputs)
     case .columns(let columns):

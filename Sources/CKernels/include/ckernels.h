@@ -138,8 +138,44 @@ float ck_softmax_tile(float *s, uint16_t *p, const float *multiplier, float scal
 void ck_attention_gradient_tile(float *s, float *ds, uint16_t *p16, uint16_t *ds16, const float *multiplier,
                                 const float *slope, float scale, float rate, float log_sum, float delta, long count);
 
-// The type of a stored weight.
-enum ck_stored { ck_stored_float32, ck_stored_bfloat16, ck_stored_float16 };
+// The type of a stored weight: single numbers, or blocks of numbers as GGUF files have them.
+enum ck_stored {
+  ck_stored_float32,
+  ck_stored_bfloat16,
+  ck_stored_float16,
+  ck_stored_q8_0,
+  ck_stored_q4_0,
+  ck_stored_q4_1,
+  ck_stored_q5_0,
+  ck_stored_q5_1,
+  ck_stored_q4_k,
+  ck_stored_q5_k,
+  ck_stored_q6_k,
+  ck_stored_iq4_nl,
+};
+
+// The numbers of a block and its bytes.
+struct ck_format { long block, bytes; };
+struct ck_format ck_format(enum ck_stored stored);
+
+// Writes `count` numbers, whole blocks, as float32 or rounded to bfloat16. The input may be unaligned.
+void ck_widen(enum ck_stored stored, float *out, const void *in, long count);
+void ck_narrow(enum ck_stored stored, uint16_t *out, const void *in, long count);
+
+// Writes `count` numbers, whole blocks, as blocks of a type: those of 32 numbers as ggml's reference code makes them, bit
+// for bit; those of 256 with scales by least squares. False for types that numbers cannot be written in.
+bool ck_quantise(enum ck_stored stored, void *out, const float *in, long count);
+
+// ck_widen for one type each.
+void ck_dequantise_q8_0(float *out, const void *in, long count);
+void ck_dequantise_q4_0(float *out, const void *in, long count);
+void ck_dequantise_q4_1(float *out, const void *in, long count);
+void ck_dequantise_q5_0(float *out, const void *in, long count);
+void ck_dequantise_q5_1(float *out, const void *in, long count);
+void ck_dequantise_q4_k(float *out, const void *in, long count);
+void ck_dequantise_q5_k(float *out, const void *in, long count);
+void ck_dequantise_q6_k(float *out, const void *in, long count);
+void ck_dequantise_iq4_nl(float *out, const void *in, long count);
 
 // The most rows of x in the two products below.
 #define CK_FEW 8

@@ -25,7 +25,7 @@ public struct PackedMatrix: Sendable {
   ///   - precision: what it is rounded to first.
   public init?(_ weight: FrozenTensor, isTransposed: Bool = false, outputs: Range<Int>, precision: Precision) {
     let rows = outputs.count, columns = isTransposed ? weight.rows : weight.columns
-    let plain = weight.copied(to: precision)
+    let plain = weight.isStored(in: precision) ? weight : FrozenTensor.copies(of: [weight], in: precision)[0]
     let operand = Operand(UnsafeMutableRawPointer(mutating: plain.bytes), precision, stride: weight.columns)
     let matrix =
       isTransposed
@@ -36,16 +36,5 @@ public struct PackedMatrix: Sendable {
     guard packed.count == 2 else { return nil }
     (self.rows, self.columns, self.precision) = (rows, columns, precision)
     (forward, backward) = (packed[0], packed[1])
-  }
-}
-
-extension FrozenTensor {
-  /// The numbers in `precision`, aligned: the tensor itself, if it is stored so.
-  fileprivate func copied(to precision: Precision) -> FrozenTensor {
-    switch precision {
-    case .bfloat16: inBFloat16()
-    case .float32:
-      elementType == .float32 && Int(bitPattern: bytes) % 4 == 0 ? self : FrozenTensor(floats(), shape: shape)
-    }
   }
 }

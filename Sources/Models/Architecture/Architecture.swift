@@ -33,8 +33,8 @@ public struct Architecture: Sendable {
   public let languageModelClass: String?
   /// The adapted modules by default: queries and values, as in the papers.
   public let defaultTargets: [String]
-  /// What GGUF files call the family (`general.architecture`); nil if llama.cpp does not know it.
-  public let ggufName: String?
+  /// How GGUF files describe the family; nil if llama.cpp does not know it.
+  public let gguf: GGUFFamily?
   /// The tokenizer class that transformers registers for the family (`TOKENIZER_MAPPING_NAMES`), for tokenizer files that
   /// do not name theirs; nil if it registers none, which is not the same as `TokenizersBackend`.
   public let tokenizerClass: String?
@@ -61,7 +61,7 @@ public struct Architecture: Sendable {
   /// A family of its parts.
   public init(
     modelType: String, basePrefix: String, olderPrefixes: [String] = [], otherModules: [String] = [],
-    classifierClass: String?, languageModelClass: String? = nil, defaultTargets: [String], ggufName: String? = nil,
+    classifierClass: String?, languageModelClass: String? = nil, defaultTargets: [String], gguf: GGUFFamily? = nil,
     tokenizerClass: String? = nil, forcesTokenizerClass: Bool = false,
     readConfig: @escaping @Sendable (inout ModelConfig, inout JSONObjectReader) -> Void,
     parts: @escaping @Sendable (ModelConfig) -> [ModelPart],
@@ -75,7 +75,7 @@ public struct Architecture: Sendable {
     self.classifierClass = classifierClass
     self.languageModelClass = languageModelClass
     self.defaultTargets = defaultTargets
-    self.ggufName = ggufName
+    self.gguf = gguf
     self.tokenizerClass = tokenizerClass
     self.forcesTokenizerClass = forcesTokenizerClass
     self.readConfig = readConfig
@@ -84,6 +84,9 @@ public struct Architecture: Sendable {
     self.forward = forward
     self.tokenHead = tokenHead
   }
+
+  /// What GGUF files call the family (`general.architecture`); nil if llama.cpp does not know it.
+  public var ggufName: String? { gguf?.name }
 
   /// Whether it predicts the next token.
   public var isDecoder: Bool { if case .decoder = forward { true } else { false } }
@@ -127,7 +130,7 @@ extension Architecture {
   public static func decoder(
     modelType: String, basePrefix: String = "model", olderPrefixes: [String] = [], otherModules: [String] = [],
     classifierClass: String?, tokenClassifierClass: String? = nil, tokenHead: String = "score",
-    languageModelClass: String, defaultTargets: [String] = ["q_proj", "v_proj"], ggufName: String? = nil,
+    languageModelClass: String, defaultTargets: [String] = ["q_proj", "v_proj"], gguf: GGUFFamily? = nil,
     tokenizerClass: String? = nil,
     forcesTokenizerClass: Bool = false,
     read: @escaping @Sendable (inout ModelConfig, inout DecoderDesign, inout JSONObjectReader) -> Void
@@ -135,7 +138,7 @@ extension Architecture {
     Architecture(
       modelType: modelType, basePrefix: basePrefix, olderPrefixes: olderPrefixes, otherModules: otherModules,
       classifierClass: classifierClass, languageModelClass: languageModelClass, defaultTargets: defaultTargets,
-      ggufName: ggufName, tokenizerClass: tokenizerClass, forcesTokenizerClass: forcesTokenizerClass,
+      gguf: gguf, tokenizerClass: tokenizerClass, forcesTokenizerClass: forcesTokenizerClass,
       readConfig: { config, fields in
         var design = DecoderDesign()
         read(&config, &design, &fields)

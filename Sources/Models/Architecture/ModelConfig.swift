@@ -1,3 +1,4 @@
+import Checkpoints
 import Diagnostics
 import Kernels
 import StrictJSON
@@ -91,9 +92,14 @@ public struct ModelConfig: Sendable {
   /// The longest row of tokens.
   public var maximumSequenceLength: Int { maxPositions - positionOffset }
 
-  /// Reads `config.json` of the model directory `directory`. Throws `FileError` if there is none.
+  /// Reads `config.json` of the model directory `directory`, or the metadata of the GGUF file that it means. Throws
+  /// `FileError` if there is none.
   public init(directory: String, architectures: [Architecture] = Architecture.all) throws {
-    try self.init(file: directory + "/config.json", architectures: architectures)
+    if let path = try GGUFFile.path(of: directory) {
+      try self.init(gguf: path, architectures: architectures)
+    } else {
+      try self.init(file: directory + "/config.json", architectures: architectures)
+    }
   }
 
   /// Reads the config `file`. Throws `FileError`, `JSONSyntaxError`, `JSONFieldError` or a list of the latter.
@@ -109,8 +115,12 @@ public struct ModelConfig: Sendable {
   }
 
   private init(json: [UInt8], file: String, _ architectures: [Architecture]) throws {
-    let field = try JSONField(parsing: json, file: file)
-    try self.init(architecture: Self.architecture(field, architectures), file: file)
+    try self.init(JSONField(parsing: json, file: file), architectures)
+  }
+
+  /// Reads an object of the members of `config.json`.
+  init(_ field: JSONField, _ architectures: [Architecture]) throws {
+    try self.init(architecture: Self.architecture(field, architectures), file: field.file)
     var fields = JSONObjectReader(field)
     architecture.readConfig(&self, &fields)
     readCommon(&fields)

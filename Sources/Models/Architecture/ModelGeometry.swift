@@ -160,23 +160,34 @@ public struct ModelPart: Sendable, Equatable {
   public let isTokenEmbedding: Bool
   /// Whether it is drawn from the seed if the checkpoint lacks it, as transformers does with BERT's pooler.
   public let isOptional: Bool
+  /// llama.cpp's name of the module, inside its layer; nil if it has none.
+  public let ggufName: String?
+  /// What must be added to the numbers of a GGUF file (see `GGUFTensor`).
+  public let ggufShift: Float
 
   private init(
     _ module: String, _ tensors: [Tensor], map: LinearMap? = nil, isTokenEmbedding: Bool = false,
-    isOptional: Bool = false
+    isOptional: Bool = false, gguf: String? = nil, ggufShift: Float = 0
   ) {
+    (ggufName, self.ggufShift) = (gguf, ggufShift)
     (self.module, path, self.tensors, self.map) = (module, module, tensors, map)
     (self.isTokenEmbedding, self.isOptional) = (isTokenEmbedding, isOptional)
   }
 
   /// A table of `rows` vectors of length `columns`.
-  public static func embedding(_ module: String, _ rows: Int, _ columns: Int, isTokens: Bool = false) -> ModelPart {
-    ModelPart(module, [Tensor(name: "weight", shape: [rows, columns])], isTokenEmbedding: isTokens)
+  public static func embedding(
+    _ module: String, _ rows: Int, _ columns: Int, isTokens: Bool = false, gguf: String? = nil
+  ) -> ModelPart {
+    ModelPart(module, [Tensor(name: "weight", shape: [rows, columns])], isTokenEmbedding: isTokens, gguf: gguf)
   }
 
-  /// A norm over `size` numbers.
-  public static func norm(_ module: String, _ size: Int, hasBias: Bool = true) -> ModelPart {
-    ModelPart(module, (hasBias ? ["weight", "bias"] : ["weight"]).map { Tensor(name: $0, shape: [size]) })
+  /// A norm over `size` numbers. `gguf` is llama.cpp's name of it, which may have `ggufOffset` added to its numbers.
+  public static func norm(
+    _ module: String, _ size: Int, hasBias: Bool = true, gguf: String? = nil, ggufOffset: Float = 0
+  ) -> ModelPart {
+    ModelPart(
+      module, (hasBias ? ["weight", "bias"] : ["weight"]).map { Tensor(name: $0, shape: [size]) }, gguf: gguf,
+      ggufShift: -ggufOffset)
   }
 
   /// A convolution of `channels` over `width` neighbours, with a bias. It is no adaptable map.
@@ -204,7 +215,7 @@ public struct ModelPart: Sendable, Equatable {
       module, hasBias ? [weight, Tensor(name: "bias", shape: [outputs])] : [weight],
       map: LinearMap(
         inFeatures: inputs, outFeatures: outputs, role: role, isTransposed: isTransposed, slices: slices,
-        ggufName: gguf, rotatedHeads: rotatedHeads), isOptional: isOptional)
+        ggufName: gguf, rotatedHeads: rotatedHeads), isOptional: isOptional, gguf: gguf)
   }
 
   /// Layers 0 … `count` − 1 of the same parts, at `path.LAYER.MODULE`.

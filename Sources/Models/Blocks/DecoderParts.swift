@@ -2,20 +2,29 @@ extension DecoderDesign {
   /// Every module with parameters.
   func parts(_ config: ModelConfig) -> [ModelPart] {
     let hidden = config.hiddenSize
-    func norms(_ modules: String?...) -> [ModelPart] { modules.compactMap(\.self).map { normPart($0, hidden) } }
-    var embeddings = [ModelPart.embedding(tokens, config.vocabularySize, hidden, isTokens: true)]
+    func norm(_ module: String?, _ gguf: String?) -> [ModelPart] {
+      module.map { [normPart($0, hidden, gguf: gguf)] } ?? []
+    }
+    var embeddings = [
+      ModelPart.embedding(tokens, config.vocabularySize, hidden, isTokens: true, gguf: "token_embd")
+    ]
     if let positions { embeddings.append(.embedding(positions, config.maxPositions, hidden)) }
-    embeddings += norms(embeddingNorm)
+    embeddings += norm(embeddingNorm, nil)
     let layer =
-      norms(attentionNorm) + attentionParts(config) + norms(attentionOutputNorm, feedForwardNorm)
-      + feedForwardParts(config) + norms(feedForwardOutputNorm)
+      norm(attentionNorm, "attn_norm") + attentionParts(config) + norm(attentionOutputNorm, "post_attention_norm")
+      + norm(feedForwardNorm, "ffn_norm") + feedForwardParts(config) + norm(feedForwardOutputNorm, "post_ffw_norm")
     let layers = ModelPart.stack(stack, count: config.layers, layer).filter {
       hasFirstAttentionNorm || $0.layer != 0 || $0.module != attentionNorm
     }
-    return embeddings + layers + norms(finalNorm)
+    return embeddings + layers + norm(finalNorm, "output_norm")
   }
 
-  private func normPart(_ module: String, _ size: Int) -> ModelPart { .norm(module, size, hasBias: norm == .layer) }
+  private func normPart(_ module: String, _ size: Int, gguf: String?) -> ModelPart {
+    // Where a norm multiplies by γ + 1, llama.cpp stores that.
+    var offset: Float = 0
+    if case .rms(let added) = norm { offset = added }
+    return .norm(module, size, hasBias: norm == .layer, gguf: gguf, ggufOffset: offset)
+  }
 
   private func attentionParts(_ config: ModelConfig) -> [ModelPart] {
     let hidden = config.hiddenSize, hasBias = biases.contains(.queryKeyValue)
@@ -26,8 +35,10 @@ extension DecoderDesign {
     let norms: [ModelPart] =
       switch queryKeyNorms {
       case nil: []
-      case .perHead(let query, let key): [normPart(query, config.headSize), normPart(key, config.headSize)]
-      case .whole(let query, let key): [normPart(query, queries), normPart(key, keys)]
+      case .perHead(let query, let key):
+        [normPart(query, config.headSize, gguf: "attn_q_norm"), normPart(key, config.headSize, gguf: "attn_k_norm")]
+      case .whole(let query, let key):
+        [normPart(query, queries, gguf: "attn_q_norm"), normPart(key, keys, gguf: "attn_k_norm")]
       }
     switch attention {
     case .fused(let module, let parts):

@@ -87,7 +87,7 @@ struct DecoderStack: Decoder, TokenEncoder {
 extension DecoderDesign {
   /// The factor on the embeddings. As in transformers, Gemma's has the type in which the embeddings are used.
   fileprivate func embeddingScale(_ tokens: FrozenTensor, _ precision: Precision) -> Float {
-    guard roundsEmbeddingScale, precision == .bfloat16, tokens.isBFloat16 else { return embeddingScale }
+    guard roundsEmbeddingScale, precision == .bfloat16, tokens.isStored(in: .bfloat16) else { return embeddingScale }
     let bits = embeddingScale.bitPattern
     return Float(bitPattern: (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF_0000)
   }

@@ -7,7 +7,7 @@ extension Architecture {
     modelType: "gpt2", basePrefix: "transformer", classifierClass: "GPT2ForSequenceClassification",
     tokenClassifierClass: "GPT2ForTokenClassification", tokenHead: "classifier",
     languageModelClass: "GPT2LMHeadModel", defaultTargets: ["c_attn.q", "c_attn.v"],
-    ggufName: "gpt2", tokenizerClass: "GPT2Tokenizer",
+    gguf: .adapters("gpt2"), tokenizerClass: "GPT2Tokenizer",
     read: { config, design, fields in
       config.readGPT2(&fields)
       (design.tokens, design.positions, design.stack, design.finalNorm) = ("wte", "wpe", "h", "ln_f")

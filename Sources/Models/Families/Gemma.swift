@@ -7,7 +7,7 @@ extension Architecture {
   public static let gemma = Architecture.decoder(
     modelType: "gemma", classifierClass: "GemmaForSequenceClassification",
     tokenClassifierClass: "GemmaForTokenClassification", languageModelClass: "GemmaForCausalLM",
-    ggufName: "gemma", tokenizerClass: "GemmaTokenizer",
+    gguf: GGUFFamily("gemma"), tokenizerClass: "GemmaTokenizer",
     read: { config, design, fields in
       config.readGemma(
         &design, &fields, vocabulary: 256_000, hidden: 3072, layers: 28, heads: 16, keyValueHeads: 16, inner: 24_576,

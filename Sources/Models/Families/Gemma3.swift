@@ -6,7 +6,7 @@ extension Architecture {
   public static let gemma3 = Architecture.decoder(
     modelType: "gemma3", basePrefix: "model.language_model", olderPrefixes: ["language_model.model", "language_model"],
     otherModules: ["vision_tower", "multi_modal_projector"], classifierClass: "Gemma3ForSequenceClassification",
-    languageModelClass: "Gemma3ForConditionalGeneration", ggufName: "gemma3", tokenizerClass: "GemmaTokenizer",
+    languageModelClass: "Gemma3ForConditionalGeneration", gguf: .adapters("gemma3"), tokenizerClass: "GemmaTokenizer",
     read: { config, design, fields in
       guard let field = fields.required("text_config", { $0 }) else { return }
       var text = JSONObjectReader(field)

@@ -5,7 +5,9 @@ extension Architecture {
   /// keys, five layers with windows to one without, each kind with a rotary embedding of its own, and no caps.
   public static let gemma3Text = Architecture.decoder(
     modelType: "gemma3_text", classifierClass: "Gemma3TextForSequenceClassification",
-    languageModelClass: "Gemma3ForCausalLM", ggufName: "gemma3", tokenizerClass: "GemmaTokenizer",
+    languageModelClass: "Gemma3ForCausalLM",
+    gguf: GGUFFamily("gemma3", theta: 1_000_000, slides: { ($0 + 1) % 6 != 0 }) { try $0.readGemma3() },
+    tokenizerClass: "GemmaTokenizer",
     read: { config, design, fields in
       config.readGemma3(&design, &fields)
       design.logitCap = fields.optionalFactor("final_logit_softcapping")
@@ -22,5 +24,16 @@ extension ModelConfig {
     let sliding = readGemma2(&design, &fields) { ($0 + 1) % pattern != 0 }
     design.queryKeyNorms = .perHead()
     design.rotary = readRotary(&fields, sliding: sliding, theta: 1_000_000, slidingTheta: 10_000)
+  }
+}
+
+extension GGUFConfig {
+  /// The windows, the base of the layers that have them, and the scale of attention. The pattern of layers is the same in
+  /// all models.
+  fileprivate mutating func readGemma3() throws {
+    try copyWindow()
+    try copyNumber("rope.freq_base_swa", to: "rope_local_base_freq")
+    try copyNumber("final_logit_softcapping", to: "final_logit_softcapping")
+    try setScoreScale(largestDepth: 62)
   }
 }

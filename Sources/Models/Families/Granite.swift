@@ -2,7 +2,7 @@ extension Architecture {
   /// Granite 3 (IBM, 2024), as transformers' `GraniteModel`: LLaMA with factors on embeddings, scores, residuals and
   /// logits. transformers has no classifier of it.
   public static let granite = Architecture.decoder(
-    modelType: "granite", classifierClass: nil, languageModelClass: "GraniteForCausalLM", ggufName: "granite",
+    modelType: "granite", classifierClass: nil, languageModelClass: "GraniteForCausalLM", gguf: .adapters("granite"),
     tokenizerClass: "TokenizersBackend",
     read: { config, design, fields in
       config.readDecoder(

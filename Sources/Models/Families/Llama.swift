@@ -4,7 +4,7 @@ extension Architecture {
   public static let llama = Architecture.decoder(
     modelType: "llama", classifierClass: "LlamaForSequenceClassification",
     tokenClassifierClass: "LlamaForTokenClassification", languageModelClass: "LlamaForCausalLM",
-    ggufName: "llama",
+    gguf: GGUFFamily("llama"),
     read: { config, design, fields in
       config.readDecoder(
         &fields, vocabulary: 32_000, hidden: 4096, layers: 32, heads: 32, inner: 11_008, positions: 2048)

@@ -3,7 +3,7 @@ extension Architecture {
   public static let mistral = Architecture.decoder(
     modelType: "mistral", classifierClass: "MistralForSequenceClassification",
     tokenClassifierClass: "MistralForTokenClassification",
-    languageModelClass: "MistralForCausalLM", ggufName: "llama", tokenizerClass: "TokenizersBackend",
+    languageModelClass: "MistralForCausalLM", gguf: GGUFFamily("llama"), tokenizerClass: "TokenizersBackend",
     read: { config, design, fields in
       config.readDecoder(
         &fields, vocabulary: 32_000, hidden: 4096, layers: 32, heads: 32, keyValueHeads: 8, inner: 14_336,

@@ -3,7 +3,7 @@ extension Architecture {
   /// norms of all queries and all keys.
   public static let olmo2 = Architecture.decoder(
     modelType: "olmo2", classifierClass: "Olmo2ForSequenceClassification", languageModelClass: "Olmo2ForCausalLM",
-    ggufName: "olmo2", tokenizerClass: "TokenizersBackend",
+    gguf: .adapters("olmo2"), tokenizerClass: "TokenizersBackend",
     read: { config, design, fields in
       config.readDecoder(
         &fields, vocabulary: 50_304, hidden: 4096, layers: 32, heads: 32, inner: 11_008, positions: 2048,

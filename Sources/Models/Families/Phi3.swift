@@ -6,7 +6,9 @@ extension Architecture {
   public static let phi3 = Architecture.decoder(
     modelType: "phi3", classifierClass: "Phi3ForSequenceClassification",
     tokenClassifierClass: "Phi3ForTokenClassification", languageModelClass: "Phi3ForCausalLM",
-    defaultTargets: ["qkv_proj.q", "qkv_proj.v"], ggufName: "phi3", tokenizerClass: "TokenizersBackend",
+    defaultTargets: ["qkv_proj.q", "qkv_proj.v"],
+    gguf: GGUFFamily("phi3", slides: { _ in true }) { try $0.copyWindow() },
+    tokenizerClass: "TokenizersBackend",
     read: { config, design, fields in
       config.readDecoder(
         &fields, vocabulary: 32_064, hidden: 3072, layers: 32, heads: 32, inner: 8192, positions: 4096, epsilon: 1e-5)

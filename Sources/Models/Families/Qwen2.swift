@@ -4,7 +4,7 @@ extension Architecture {
   public static let qwen2 = Architecture.decoder(
     modelType: "qwen2", classifierClass: "Qwen2ForSequenceClassification",
     tokenClassifierClass: "Qwen2ForTokenClassification", languageModelClass: "Qwen2ForCausalLM",
-    ggufName: "qwen2", tokenizerClass: "Qwen2Tokenizer", forcesTokenizerClass: true,
+    gguf: GGUFFamily("qwen2"), tokenizerClass: "Qwen2Tokenizer", forcesTokenizerClass: true,
     read: { config, design, fields in
       config.readDecoder(
         &fields, vocabulary: 151_936, hidden: 4096, layers: 32, heads: 32, keyValueHeads: 32, inner: 22_016,

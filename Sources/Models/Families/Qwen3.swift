@@ -4,7 +4,7 @@ extension Architecture {
   public static let qwen3 = Architecture.decoder(
     modelType: "qwen3", classifierClass: "Qwen3ForSequenceClassification",
     tokenClassifierClass: "Qwen3ForTokenClassification", languageModelClass: "Qwen3ForCausalLM",
-    ggufName: "qwen3", tokenizerClass: "Qwen2Tokenizer",
+    gguf: GGUFFamily("qwen3"), tokenizerClass: "Qwen2Tokenizer",
     read: { config, design, fields in
       config.readDecoder(
         &fields, vocabulary: 151_936, hidden: 4096, layers: 32, heads: 32, keyValueHeads: 32, headSize: 128,

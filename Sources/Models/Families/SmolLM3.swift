@@ -5,7 +5,7 @@ extension Architecture {
   public static let smolLM3 = Architecture.decoder(
     modelType: "smollm3", classifierClass: "SmolLM3ForSequenceClassification",
     tokenClassifierClass: "SmolLM3ForTokenClassification",
-    languageModelClass: "SmolLM3ForCausalLM", ggufName: "smollm3",
+    languageModelClass: "SmolLM3ForCausalLM", gguf: .adapters("smollm3"),
     read: { config, design, fields in
       config.readDecoder(
         &fields, vocabulary: 128_256, hidden: 2048, layers: 36, heads: 16, keyValueHeads: 4, inner: 11_008,

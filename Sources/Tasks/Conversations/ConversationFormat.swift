@@ -54,7 +54,7 @@ package enum ConversationFormat: Sendable {
       } else if let named = try models()?[text] {
         self = .template(try ChatTemplate(named.text, file: named.file, options: jinja))
       } else if text.lowercased().hasSuffix(".gguf") {
-        guard let source = try GGUFTexts(path: text)["tokenizer.chat_template"] else {
+        guard let source = try GGUFMetadata(path: text).text("tokenizer.chat_template") else {
           throw bad("\(text) has no tokenizer.chat_template")
         }
         self = .template(
@@ -77,7 +77,7 @@ package enum ConversationFormat: Sendable {
 
   /// Throws where a model has no files of a tokenizer at all: they are missing, and its template perhaps with them.
   private static func requireTokenizer(_ directory: String?) throws {
-    guard let directory else { return }
+    guard let directory, try GGUFFile.path(of: directory) == nil else { return }
     let names = ["tokenizer_config.json", "tokenizer.json", "tokenizer.model", "vocab.json"]
     if names.contains(where: { FileManager.default.fileExists(atPath: "\(directory)/\($0)") }) { return }
     throw TaskError.unreadable(file: "\(directory)/\(names[0])", reason: "No such file or directory")

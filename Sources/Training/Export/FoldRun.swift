@@ -21,13 +21,14 @@ public struct FoldRun: Sendable {
     "chat_template.jinja", "chat_template.json", "generation_config.json",
   ]
 
-  /// Checks every tensor.
-  public init(_ model: AdaptedModel) throws {
+  /// Checks every tensor. With `inFloat32` folded weights are not rounded to the type that they have in the base model.
+  public init(_ model: AdaptedModel, inFloat32: Bool = false) throws {
     self.model = model
+    if let path = try GGUFFile.path(of: model.directory) { throw GGUFExportError.quantisedBase(model: path) }
     let weights = try model.geometry.checkpoint(model.directory)
     let pooler = model.drawnParts(for: weights)
     folded = try FoldedCheckpoint(
-      weights, geometry: model.geometry, adapter: model.adapter, task: model.task, pooler: pooler)
+      weights, geometry: model.geometry, adapter: model.adapter, task: model.task, pooler: pooler, inFloat32: inFloat32)
     var notices = folded.notices
     if !pooler.isEmpty {
       notices.append("\(model.directory) has no pooler; the one that the run drew from its seed is written")

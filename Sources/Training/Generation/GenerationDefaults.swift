@@ -71,7 +71,13 @@ public struct GenerationDefaults: Sendable {
   public private(set) var samplingErrors: [String: JSONFieldError] = [:]
 
   /// Reads the file of a model directory. Throws `JSONSyntaxError`, `JSONFieldError` or a list of the latter.
+  ///
+  /// A GGUF file says nothing about it.
   public init(modelDirectory: String) throws {
+    if let path = try GGUFFile.path(of: modelDirectory) {
+      try self.init(json: Array("{}".utf8), file: path)
+      return
+    }
     let own = "\(modelDirectory)/generation_config.json"
     let file = FileManager.default.fileExists(atPath: own) ? own : "\(modelDirectory)/config.json"
     let isThere = FileManager.default.fileExists(atPath: file)

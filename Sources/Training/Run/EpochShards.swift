@@ -40,7 +40,7 @@ struct EpochShards {
     let objective = (try? run.task().objective) ?? Self.objective(outputs, run.taskKind.headKind)
     let model = try ObjectiveModel(
       shapesOf: run.geometry, objective.modelUse, precision: training.precision,
-      stored: try? run.geometry.checkpoint(run.modelDirectory))
+      stored: try? run.geometry.checkpoint(run.modelDirectory, holding: training.weights ?? .resident))
     let size = min(4096, StepPlan(examples: 1, training).stepSize)
     let items = known ?? Array(repeating: Self.longestItem(run, outputs), count: size)
     let steps = StepPlan(examples: items.count, training)

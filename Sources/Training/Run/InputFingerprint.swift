@@ -63,6 +63,7 @@ extension InputFingerprint {
   /// A hash over every byte would read the whole model; samples of every tensor tell fine-tuned models apart as well.
   static func model(_ path: String) throws -> String {
     var digest = Digest()
+    if let path = try GGUFFile.path(of: path) { return try model(GGUFFile(path: path)) }
     let config = try MappedFile(path: "\(path)/config.json")
     digest.update(config.bytes)
     for file in try WeightFiles(path: path).files {
@@ -73,17 +74,34 @@ extension InputFingerprint {
         digest.update(info.dtype.rawValue)
         guard info.dtype.elementType != nil else { continue }
         let tensor = try file.tensor(name)
-        withExtendedLifetime(tensor) {
-          let bytes = UnsafeRawBufferPointer(start: tensor.bytes, count: info.byteCount)
-          let piece = 256, pieces = 16
-          for index in 0..<pieces {
-            let start = max(0, bytes.count - piece) / (pieces - 1) * index
-            digest.update(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + piece, bytes.count)]))
-          }
-        }
+        sample(tensor, info.byteCount, &digest)
       }
     }
     return digest.text
+  }
+
+  private static func model(_ file: GGUFFile) throws -> String {
+    var digest = Digest()
+    digest.update(file.metadata.bytes)
+    for name in file.names {
+      guard let info = file.info(name), let tensor = file.tensor(name) else { continue }
+      digest.update(name)
+      digest.update(info.shape)
+      digest.update(info.type.rawValue)
+      sample(tensor, info.byteCount, &digest)
+    }
+    return digest.text
+  }
+
+  private static func sample(_ tensor: FrozenTensor, _ count: Int, _ digest: inout Digest) {
+    withExtendedLifetime(tensor) {
+      let bytes = UnsafeRawBufferPointer(start: tensor.bytes, count: count)
+      let piece = 256, pieces = 16
+      for index in 0..<pieces {
+        let start = max(0, bytes.count - piece) / (pieces - 1) * index
+        digest.update(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + piece, bytes.count)]))
+      }
+    }
   }
 }
 

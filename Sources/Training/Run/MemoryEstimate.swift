@@ -116,25 +116,35 @@ private struct StoredWeights {
 
   init(_ run: PreparedRun, _ directory: WeightFiles?) {
     let precision = run.config.training.precision
+    func needsCopy(_ info: WeightFiles.Info) -> Bool {
+      precision != .float32 ? info.type != .bfloat16 : info.type?.isQuantised ?? false
+    }
     guard let directory else {
       mapped = precision.activations.byteCount * run.geometry.totalParameters(labels: nil)
       loaded = mapped
       return
     }
-    let tensors = directory.files.flatMap { file in file.names.compactMap { file.info($0) } }
-    loaded = tensors.map(\.byteCount).reduce(0, +)
+    loaded = directory.byteCount
     mapped = loaded
-    // Matrices of linear maps are held in eight bits, or as products want them, or as copies rounded to bfloat16 unless they
-    // are stored so; the rest stays mapped.
+    let holding = run.config.training.weights ?? .resident
+    guard precision == .int8 || holding != .stored else { return }
+    // Matrices of linear maps are held in eight bits, or as products want them, or as copies where products cannot read them
+    // as they are stored; the rest stays mapped.
     let bytes =
       precision == .int8
       ? run.geometry.int8BytesPerWeight
       : run.geometry.packs(precision.activations) ? 2 * precision.activations.byteCount : nil
     for site in run.geometry.sites where site.slice == nil {
-      guard let info = directory.info(site.path + ".weight") else { continue }
-      guard bytes != nil || precision == .bfloat16 && info.dtype != .bfloat16 else { continue }
+      guard let info = directory.info(site.path + ".weight"), bytes != nil || needsCopy(info) else { continue }
       mapped -= info.byteCount
-      copied += (bytes ?? 2) * info.shape.reduce(1, *)
+      copied += (bytes ?? precision.activations.byteCount) * info.shape.reduce(1, *)
+    }
+    guard holding != .stored, directory.gguf != nil, run.taskKind.isLanguageModelling else { return }
+    // The head: a copy beside the embedding, of which a run reads few rows.
+    let head = run.model.tieWordEmbeddings ? run.geometry.tokenEmbedding : Architecture.languageModelHead
+    if let info = directory.info(head), needsCopy(info) {
+      mapped -= info.byteCount
+      copied += precision.activations.byteCount * info.shape.reduce(1, *)
     }
   }
 }

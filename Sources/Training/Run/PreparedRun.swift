@@ -69,6 +69,7 @@ public struct PreparedRun: Sendable {
     let geometry = ModelGeometry(model, head: kind.headKind)
     var config = config
     config.task.maxSeqLength = config.task.maxSeqLength ?? kind.usualLength(model)
+    config.training.weights = config.training.weights ?? Self.holding(directory, geometry, config.training.precision.activations)
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
     method = try config.adapter.method(among: config.catalog.methods)
@@ -103,8 +104,8 @@ public struct PreparedRun: Sendable {
       loadedModel = try weights.find { [philox] in
         try LoadedModel(
           directory, model, outputs: task.value.map(\.outputs) ?? (kind.isLanguageModelling ? nil : 2),
-          head: kind.headKind, philox: philox, precision: config.training.precision, int8: int8,
-          packs: trains)
+          head: kind.headKind, philox: philox, precision: config.training.precision,
+          holding: config.training.weights ?? .resident, int8: int8, packs: trains)
       }
       if inputs == .listed { missing.add(weights) }
     }
@@ -123,6 +124,14 @@ public struct PreparedRun: Sendable {
   }
 
   private struct NotRead: Error {}
+
+  /// How a model's matrices are held where the config does not say. It depends on the machine's memory, not on what is free
+  /// of it, so that a run goes on as it began.
+  /// Nil where there is no choice to record.
+  private static func holding(_ model: String, _ geometry: ModelGeometry, _ precision: Precision) -> WeightHolding? {
+    guard (try? GGUFFile.path(of: model)) ?? nil != nil, let memory = SystemFacts().memory else { return nil }
+    return 2 * precision.byteCount * geometry.totalParameters(labels: nil) <= memory ? .resident : .stored
+  }
 
   private static func requireFit(_ config: RunConfig, _ task: Task, _ model: ModelConfig) throws {
     let length = config.task.maxSeqLength ?? task.usualLength(model)
@@ -236,7 +245,7 @@ public struct PreparedRun: Sendable {
     run.loadedModel = .success(
       try LoadedModel(
         modelDirectory, model, outputs: try task().outputs, head: taskKind.headKind, philox: philox,
-        precision: config.training.precision, int8: factors))
+        precision: config.training.precision, holding: config.training.weights ?? .resident, int8: factors))
     return run
   }
 

@@ -93,7 +93,7 @@ private struct ComparisonSubject {
     }
     let isDirectory = source.isDirectory
     let ofRun = "\(source)/run_config.json"
-    if isDirectory, !FileManager.default.fileExists(atPath: ofRun) {
+    if isDirectory && !FileManager.default.fileExists(atPath: ofRun) || source.lowercased().hasSuffix(".gguf") {
       try self.init(model: ModelConfig(directory: source), named: source, overrides: overrides)
     } else if !isDirectory, URL(fileURLWithPath: source).lastPathComponent == "config.json" {
       try self.init(model: ModelConfig(file: source), named: source, overrides: overrides)

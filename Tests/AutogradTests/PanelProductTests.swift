@@ -1,0 +1,108 @@
+import Autograd
+import Foundation
+import Kernels
+import Testing
+
+/// Products with weights that are held as stored, against the same with the widened weight.
+@Suite struct PanelProductTests {
+  static let layout = PackedLayout([4, 12])
+
+  /// Several panels either way: 8 MiB are 256 rows or columns of 8,192 numbers.
+  @Test(arguments: [(512, 8192), (8192, 512), (192, 320)], [ElementType.q8_0, .q4_0])
+  func areThoseOfTheWidenedWeight(shape: (Int, Int), type: ElementType) throws {
+    let (out, inputs) = shape, weight = try quantised(out, inputs, type)
+    let widened = FrozenTensor.copies(of: [weight], in: .float32)[0]
+    let found = run(weight, .float32, threads: 1), wanted = run(widened, .float32, threads: 1)
+    try expectClose(found.y, wanted.y, 1e-5)
+    try expectClose(found.dx, wanted.dx, 1e-5)
+    // The same bits at any number of threads.
+    let shared = run(weight, .float32, threads: 3)
+    #expect(shared.y == run(weight, .float32, threads: 2).y && shared.dx == run(weight, .float32, threads: 2).dx)
+    try expectClose(shared.y, wanted.y, 1e-5)
+  }
+
+  @Test(.enabled(if: Products.hasBFloat16), arguments: [(512, 8192), (192, 320)])
+  func inBFloat16(shape: (Int, Int)) throws {
+    let (out, inputs) = shape, weight = try quantised(out, inputs, .q8_0)
+    let rounded = FrozenTensor.copies(of: [weight], in: .bfloat16)[0]
+    let found = run(weight, .bfloat16, threads: 1), wanted = run(rounded, .bfloat16, threads: 1)
+    try expectClose(found.y, wanted.y, 1e-2)
+    try expectClose(found.dx, wanted.dx, 1e-2)
+  }
+
+  /// Weights of an earlier checkpoint in float32, taken in panels by products in bfloat16: [out, in] and [in, out].
+  @Test(.enabled(if: Products.hasBFloat16), arguments: [true, false])
+  func plainNumbersInBFloat16(isTransposed: Bool) throws {
+    let values = Philox(seed: 3).normal(96 * 64, deviation: 0.1, stream: 4)
+    let weight = FrozenTensor(values, shape: isTransposed ? [64, 96] : [96, 64])
+    let layout: WeightLayout = isTransposed ? .columns(16..<80) : .rows
+    let found = run(weight, .bfloat16, layout: layout, threads: 1)
+    let wanted = run(weight.inBFloat16(), .bfloat16, layout: layout, threads: 1)
+    try expectClose(found.y, wanted.y, 1e-2)
+    try expectClose(found.dx, wanted.dx, 1e-2)
+  }
+
+  @Test(arguments: [ElementType.q8_0, .q4_1, .q6_k], [1, 3]) func aFewRows(type: ElementType, rows: Int) throws {
+    let weight = try quantised(48, 512, type), widened = FrozenTensor.copies(of: [weight], in: .float32)[0]
+    let x = Philox(seed: 1).normal(rows * 512, deviation: 1, stream: 1)
+    let results = [weight, widened].map { weight in
+      let tape = Tape(workspace: Workspace(), parameters: FloatStorage(zeros: 1))
+      let input = tape.constant(x, layout: PackedLayout([rows]), columns: 512, needsGradient: false)
+      return tape.linearOfFew(input, [AdaptedLinear(FrozenLinear(weight: weight, bias: nil), adapter: nil)])[0].values
+    }
+    #expect(results[0] == results[1] && results[0].contains { $0 != 0 })
+  }
+
+  /// Rows of heads in the order of llama.cpp.
+  @Test func aFewRowsInTheFilesOrder() throws {
+    let weight = try quantised(48, 64, .q8_0, order: RowOrder(headSize: 12))
+    let widened = FrozenTensor.copies(of: [weight], in: .float32)[0]
+    let x = Philox(seed: 1).normal(2 * 64, deviation: 1, stream: 1)
+    let results = [weight, widened].map { weight in
+      let tape = Tape(workspace: Workspace(), parameters: FloatStorage(zeros: 1))
+      let input = tape.constant(x, layout: PackedLayout([2]), columns: 64, needsGradient: false)
+      return tape.linearOfFew(input, [AdaptedLinear(FrozenLinear(weight: weight, bias: nil), adapter: nil)])[0].values
+    }
+    #expect(results[0] == results[1])
+  }
+
+  private func run(
+    _ weight: FrozenTensor, _ precision: Precision, layout: WeightLayout = .rows, threads: Int
+  ) -> (y: [Float], dx: [Float]) {
+    let workspace = Workspace()
+    if threads > 1 { workspace.team = Team(threads: threads) }
+    let tape = Tape(
+      workspace: workspace, parameters: FloatStorage(zeros: 1), gradients: FloatStorage(zeros: 1), precision: precision)
+    let linear = FrozenLinear(weight: weight, bias: nil, layout: layout)
+    let x = tape.constant(
+      Philox(seed: 2).normal(Self.layout.rows * linear.inFeatures, deviation: 1, stream: 1), layout: Self.layout,
+      columns: linear.inFeatures, needsGradient: true)
+    let y = tape.linear(x, AdaptedLinear(linear, adapter: nil))
+    y.seedGradient(
+      Philox(seed: 2).normal(Self.layout.rows * linear.outFeatures, deviation: 1, stream: 2), in: workspace)
+    tape.backward()
+    return (y.values, x.gradient ?? [])
+  }
+
+  /// Random numbers, quantised.
+  private func quantised(_ out: Int, _ inputs: Int, _ type: ElementType, order: RowOrder? = nil) throws -> FrozenTensor
+  {
+    let values = Philox(seed: 5).normal(out * inputs, deviation: 0.1, stream: 7)
+    var bytes = [UInt8](repeating: 0, count: type.byteCount(of: values.count))
+    values.withUnsafeBufferPointer { values in
+      bytes.withUnsafeMutableBytes { type.write(values, to: $0.baseAddress!) }
+    }
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    defer { unlink(path) }
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    return FrozenTensor(
+      file: try MappedFile(path: path), byteOffset: 0, shape: [out, inputs], elementType: type, rowOrder: order)
+  }
+
+  /// Within `tolerance` of the largest number.
+  private func expectClose(_ found: [Float], _ wanted: [Float], _ tolerance: Float) throws {
+    try #require(found.count == wanted.count)
+    let largest = wanted.map(abs).max() ?? 0
+    #expect(largest > 0 && zip(found, wanted).allSatisfy { abs($0 - $1) <= tolerance * largest })
+  }
+}
