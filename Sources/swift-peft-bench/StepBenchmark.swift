@@ -58,10 +58,7 @@ struct StepBenchmark: ParsableCommand {
       path: directory.path, config: config, labels: 2, philox: philox, precision: precision)
     var additions = MethodAdditions()
     additions.usesDoRA = useDora
-    let object = try JSONParser.parse(options)
-    var values = MethodValues()
-    for key in object.object?.keys ?? [] { values[key] = object[key]?.value }
-    let method = try AdapterMethod.named(strategy).with(values).with(additions), alpha = Double(2 * rank)
+    let method = try AdapterMethod.named(strategy).with(methodValues()).with(additions), alpha = Double(2 * rank)
     let table = try SiteTable(
       sites: TargetSelection(["query", "value"]).select(from: geometry.sites), method: method, r: rank,
       scale: method.design.scale.value(alpha: alpha, rank: rank, useRSLoRA: false), alpha: alpha)
@@ -127,6 +124,19 @@ struct StepBenchmark: ParsableCommand {
       try SafetensorsWriter.write(tensors, to: file)
     }
     return config
+  }
+
+  /// The strategy's options.
+  private func methodValues() throws -> MethodValues {
+    let object = try JSONParser.parse(options), declared = try AdapterMethod.named(strategy).declaredOptions
+    var values = MethodValues()
+    for key in object.object?.keys ?? [] {
+      guard let node = object[key], let value = declared.first(where: { $0.key == key })?.value(node) else {
+        throw ValidationError("--options: \(strategy) has no option \(key) with this value")
+      }
+      values[key] = value
+    }
+    return values
   }
 
   private func randomData(_ config: ModelConfig) throws -> EncodedDataset {
