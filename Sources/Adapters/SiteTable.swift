@@ -61,7 +61,9 @@ public struct SiteTable: Sendable {
     let misfits = try Self.misfits(sites, ranks, method, maps, ranksAreBounded: isBounded)
     // Tensors of sizes that do not fit cannot be declared.
     let declared = misfits.isEmpty ? zip(sites, ranks).map { method.design.tensors($0, $1, maps) } : []
-    try ErrorList.throwIfAny(misfits + Self.clashes(sites, declared, method, ranks, scales))
+    let errors = misfits + Self.clashes(sites, declared, method, ranks, scales)
+    let kinds = Dictionary(grouping: errors, by: \.kind)
+    try ErrorList.throwIfAny(errors.map(\.kind).uniqued().flatMap { ErrorList.alike(kinds[$0] ?? []) })
     let specs = Dictionary(declared.joined().map { ($0.key, $0) }) { first, _ in first }
     storageCount = try TableSize(method: method, maps: maps, tensors: Array(specs.values)).numbers
     self.specs = specs
@@ -254,6 +256,19 @@ public struct SiteTable: Sendable {
 
   /// The rank of the first site of `module`.
   func rank(ofModule module: String) -> Int { sites.firstIndex { $0.module == module }.map { ranks[$0] } ?? rank }
+}
+
+extension AdapterError {
+  /// What it has in common with those of other maps.
+  fileprivate var kind: String {
+    switch self {
+    case .rankTooLarge: "r"
+    case .misfit(let misfit, _): misfit.key
+    case .ranksDiffer: "ranks"
+    case .shapesDiffer: "shapes"
+    default: description
+    }
+  }
 }
 
 // MARK: - Names

@@ -40,6 +40,11 @@ public struct ErrorList: UserFacingError {
     if !errors.isEmpty { throw ErrorList(errors: errors, shown: shown) }
   }
 
+  /// Errors that are all alike, as one that counts those after the first three; at most three stay as they are.
+  public static func alike(_ errors: [any UserFacingError]) -> [any UserFacingError] {
+    errors.count > 3 ? [ErrorList(errors: errors, shown: 3)] : errors
+  }
+
   /// One line per error; after the first `shown` ones, a count.
   public var description: String {
     let lines = errors.prefix(shown).map(\.description)

@@ -46,7 +46,7 @@ struct EvidencePage {
   private var computing: String {
     let counted = evidence.runs.compactMap(\.cpuSeconds), hours = fixed(counted.reduce(0, +) / 3600)
     let uncounted = evidence.runs.count - counted.count
-    return "\(hours) hours of one core" + (uncounted == 0 ? "" : " (\(uncounted) of them did not count)")
+    return "\(hours) hours of one core" + (uncounted == 0 ? "" : " (not counted for \(uncounted) of the runs)")
   }
 
   private func list(_ numbers: [Double]) -> String { numbers.map { String(format: "%g", $0) }.joined(separator: ", ") }

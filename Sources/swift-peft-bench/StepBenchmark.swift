@@ -46,10 +46,7 @@ struct StepBenchmark: ParsableCommand {
         ).model)
     var additions = MethodAdditions()
     additions.usesDoRA = useDora
-    let object = try JSONParser.parse(options)
-    var values = MethodValues()
-    for key in object.object?.keys ?? [] { values[key] = object[key]?.value }
-    let method = try AdapterMethod.named(strategy).with(values).with(additions), alpha = Double(2 * rank)
+    let method = try AdapterMethod.named(strategy).with(methodValues()).with(additions), alpha = Double(2 * rank)
     let table = try SiteTable(
       sites: shape.targets.select(from: geometry.sites), method: method, r: rank,
       scale: method.design.scale.value(alpha: alpha, rank: rank, useRSLoRA: false), alpha: alpha)
@@ -95,6 +92,19 @@ struct StepBenchmark: ParsableCommand {
       "gflop_per_step": \(fixed(operations * 1e-9, 1)), "first_step_seconds": \(fixed(firstStep, 2)), \
       "blas_core": "\(library.core)"}
       """)
+  }
+
+  /// The strategy's options.
+  private func methodValues() throws -> MethodValues {
+    let object = try JSONParser.parse(options), declared = try AdapterMethod.named(strategy).declaredOptions
+    var values = MethodValues()
+    for key in object.object?.keys ?? [] {
+      guard let node = object[key], let value = declared.first(where: { $0.key == key })?.value(node) else {
+        throw ValidationError("--options: \(strategy) has no option \(key) with this value")
+      }
+      values[key] = value
+    }
+    return values
   }
 
   private func randomData(_ config: ModelConfig) throws -> EncodedDataset {

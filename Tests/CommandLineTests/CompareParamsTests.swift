@@ -65,7 +65,10 @@ import Testing
     let nearest = try sandbox.run("compare-params", "roberta-base", "--strategies", "lora,shar-a")
     #expect(nearest.status == 64 && nearest.err.contains("did you mean \"share-a\"?"))
     #expect(try sandbox.run("compare-params", "roberta-base", "--r", "0").status == 64)
-    #expect(try sandbox.run("compare-params", "roberta-base", "--r", "769").status == 65)
+    let tooLarge = try sandbox.run("compare-params", "roberta-base", "--r", "769")
+    #expect(
+      tooLarge.status == 65 && tooLarge.err.hasSuffix("and 21 more\n") && tooLarge.err.split(separator: "\n").count == 4
+    )
     #expect(try sandbox.run("compare-params", "roberta-base", "--num-merges", "12").status == 65)
     #expect(try sandbox.run("compare-params", "roberta-base", "--target-modules", "qery").status == 65)
     #expect(try sandbox.run("compare-params", "roberta-base", "--set", "adapter.r=4").status == 64)

@@ -10,10 +10,10 @@ struct Export: ParsableCommand {
     discussion: """
       EXAMPLE: swift-peft export runs/quickstart-aslora --format peft --output peft
 
-      peft: a directory for PeftModel.from_pretrained. VeRA, GraLoRA, MiSS, VB-LoRA and DoRA are written in PEFT's own form \
-      where that can hold the adapter; a note says so, or why not. All else becomes a LoRA of the same product, with an A \
-      and a B for each adapted matrix of each layer, whatever the run shared. peft-lora: always that LoRA. gguf: for LLaMA \
-      models, a LoRA file for llama.cpp (--lora); --output may also name a file.
+      peft: a directory for PeftModel.from_pretrained. DoRA is written as such, and VeRA, GraLoRA, MiSS and VB-LoRA in \
+      PEFT's own form where that can hold the adapter; a note says so, or why not. All else becomes a LoRA of the same \
+      product, with an A and a B for each adapted matrix of each layer, whatever the run shared. peft-lora: always that \
+      LoRA. gguf: for LLaMA models, a LoRA file for llama.cpp (--lora); --output may also name a file.
 
       The output is never left incomplete. The base model's weights are not changed.
       """)
