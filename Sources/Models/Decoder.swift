@@ -37,7 +37,8 @@ public struct LanguageModel: Sendable {
     }
     var notices: [String] = []
     let weights = try ModelWeights(
-      output.directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), wanted: output.wanted, notices: &notices)
+      output.directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), wanted: output.wanted,
+      notices: &notices)
     decoder = try make(weights)
     head = weights[output.name].held(holding, in: precision)
     directory = output.directory
@@ -55,7 +56,12 @@ public struct LanguageModel: Sendable {
     let type = stored?.info(name)?.type ?? .float32
     head =
       FrozenTensor.absent(
-        [([config.vocabularySize, config.hiddenSize], type.held(stored?.holding ?? .resident, in: precision.activations))])[0]
+        [
+          (
+            [config.vocabularySize, config.hiddenSize],
+            type.held(stored?.holding ?? .resident, in: precision.activations)
+          )
+        ])[0]
     (directory, notices) = (nil, [])
   }
 

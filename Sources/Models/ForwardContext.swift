@@ -57,7 +57,8 @@ public struct ForwardContext {
 
   /// Maps of x with their adapters; while single tokens are made, in the way that reads each weight once.
   func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
-    cache != nil && x.rows <= Tape.fewRows && !maps.contains(where: \.isInt8) ? tape.linearOfFew(x, maps) : tape.linear(x, maps)
+    cache != nil && x.rows <= Tape.fewRows && !maps.contains(where: \.isInt8)
+      ? tape.linearOfFew(x, maps) : tape.linear(x, maps)
   }
 
   /// One map of x.
@@ -80,7 +81,8 @@ extension ForwardContext {
       let rows = first..<(first + part.linear.outFeatures)
       first = rows.upperBound
       return AdaptedLinear(
-        part.linear, adapter: adapters[part.site] ?? slot.whole.flatMap { adapters[$0]?.outputs(rows) }, site: part.site)
+        part.linear, adapter: adapters[part.site] ?? slot.whole.flatMap { adapters[$0]?.outputs(rows) }, site: part.site
+      )
     }
   }
 }

@@ -86,7 +86,8 @@ extension Int8Factors {
           guard let shape = shapes[name], let tensor = try directory.tensors([(name, shape)])[name] else { continue }
           let first = site.slice?.firstRow ?? 0
           tensor.addColumnMagnitudes(
-            of: first..<(first + site.outFeatures), isTransposed: geometry.map(of: site)?.isTransposed == true, to: &weights)
+            of: first..<(first + site.outFeatures), isTransposed: geometry.map(of: site)?.isTransposed == true,
+            to: &weights)
         }
         return Group(paths: sites.map(\.path), factors: ColumnFactors(inputs: range.largest, weights: weights))
       })

@@ -31,7 +31,8 @@ public struct LoadedClassifier: Sendable {
     let geometry = ModelGeometry(config)
     directory = try geometry.checkpoint(path, holding: holding)
     var notices: [String] = []
-    model = try Self.classifier(try ModelWeights(directory, geometry, precision, int8: int8, packs: packs, philox: philox, notices: &notices))
+    model = try Self.classifier(
+      try ModelWeights(directory, geometry, precision, int8: int8, packs: packs, philox: philox, notices: &notices))
     storedHead = try Self.storedHead(directory, HeadParameter.all(config: config, labels: labels), labels, &notices)
     self.notices = notices
   }

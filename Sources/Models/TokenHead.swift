@@ -99,7 +99,8 @@ public struct LoadedTokenClassifier: Sendable {
     directory = try geometry.checkpoint(path, holding: holding)
     var notices: [String] = []
     model = try TokenClassifier(
-      ModelWeights(directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), notices: &notices))
+      ModelWeights(directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), notices: &notices)
+    )
     storedHead = try LoadedClassifier.storedHead(
       directory, HeadParameter.all(config: config, labels: labels, kind: .tokens), labels, &notices)
     self.notices = notices

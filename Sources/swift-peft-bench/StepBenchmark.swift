@@ -14,7 +14,9 @@ import Training
 struct StepBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step",
-    abstract: "Time one optimiser step of a random model with an adapter, r = 8: RoBERTa on query and value, LLaMA on all maps.")
+    abstract:
+      "Time one optimiser step of a random model with an adapter, r = 8: RoBERTa on query and value, LLaMA on all maps."
+  )
 
   @Option(help: "Sizes of the model.") var shape: BenchmarkShape
   @Option(help: "Sequences per step.") var batch = 16
@@ -58,7 +60,8 @@ struct StepBenchmark: ParsableCommand {
     try state.initializeAdapter(philox: philox)
     let pool = WorkerPool(threads: threads)
     let engine = Engine(
-      shape.isDecoder ? LanguageModelling() : Classification(), model: model, sites: geometry.sites, scale: table.scale, pool: pool,
+      shape.isDecoder ? LanguageModelling() : Classification(), model: model, sites: geometry.sites, scale: table.scale,
+      pool: pool,
       precision: precision.activations, recomputes: gradientCheckpointing)
     var training = TrainingConfig()
     training.trainBatchSize = batch

@@ -154,7 +154,8 @@ import Testing
     let other = ColumnFactors([Float](repeating: 1, count: Self.inputs))
     let rounded = frozenMaps.enumerated().map { index, map in
       FrozenLinear(
-        weight: map.weight, bias: map.bias, prepared: .int8(map.rounded(index == 2 ? other : factors, isPacked: index == 0)))
+        weight: map.weight, bias: map.bias,
+        prepared: .int8(map.rounded(index == 2 ? other : factors, isPacked: index == 0)))
     }
     checkGradients(
       [Leaf(Self.layout, columns: Self.inputs, stream: 1, needsGradient: needsGradient)],

@@ -63,7 +63,9 @@ struct ClusterTrainTests {
     }
   }
 
-  @Test(arguments: RunPrecision.tested.filter { $0 != .float32 }) func soInOtherPrecisions(_ precision: RunPrecision) throws {
+  @Test(arguments: RunPrecision.tested.filter { $0 != .float32 }) func soInOtherPrecisions(_ precision: RunPrecision)
+    throws
+  {
     let sandbox = try Self.sandbox(), more = ["--set", "training.precision=\(precision.rawValue)"]
     let expected = try Self.alone(sandbox, "share-a", more)
     for launcher in MPIRun.installed {

@@ -51,7 +51,8 @@ extension RunPrecision {
     let sandbox = try trained()
     let factors = try sandbox.read("run/\(Self.factors)")
     let again = try sandbox.run(
-      "train", "config.json", "--set", "training.precision=int8", "--set", "training.seed=9", "--set", "adapter.strategy=aslora",
+      "train", "config.json", "--set", "training.precision=int8", "--set", "training.seed=9", "--set",
+      "adapter.strategy=aslora",
       "--output-dir", "other")
     #expect(again.status == 0, "\(again.err)")
     #expect(try sandbox.read("other/\(Self.factors)") == factors)
@@ -72,7 +73,8 @@ extension RunPrecision {
   @Test func anotherPrecisionDoesNotGoOnWithARun() throws {
     let sandbox = try trained()
     let outcome = try sandbox.run("train", "config.json", "--resume")
-    #expect(outcome.status == 65 && outcome.err.contains("training.precision: \"int8\", now \"float32\""), "\(outcome.err)")
+    #expect(
+      outcome.status == 65 && outcome.err.contains("training.precision: \"int8\", now \"float32\""), "\(outcome.err)")
   }
 
   @Test func aDryRunRoundsAndEstimates() throws {

@@ -90,7 +90,8 @@ import Testing
     for (index, value) in before(size.rows * size.inputs).enumerated() { dx.base[index] = value }
     let rounded = matrix.rounded(x.bf16, rows: size.rows, in: workspace)
     matrix.multiply(
-      rounded, into: Operand(UnsafeMutableRawPointer(y.base), .bfloat16, stride: size.out), accumulate: true, bias: bias,
+      rounded, into: Operand(UnsafeMutableRawPointer(y.base), .bfloat16, stride: size.out), accumulate: true,
+      bias: bias,
       in: workspace)
     matrix.multiplyBackward(
       dy.bf16, rows: size.rows, into: Operand(dx.base, stride: size.inputs), accumulate: true, in: workspace)
@@ -123,7 +124,8 @@ import Testing
         let product = Double(sum) * Double(g.scale) * Double(inverses[i])
         let exact = product + Double(oldX[row * size.inputs + i])
         #expect(
-          abs(Double(found.dx[row * size.inputs + i]) - exact) <= 1e-5 * (1 + abs(exact) + abs(product)), "dx[\(row), \(i)]")
+          abs(Double(found.dx[row * size.inputs + i]) - exact) <= 1e-5 * (1 + abs(exact) + abs(product)),
+          "dx[\(row), \(i)]")
       }
     }
   }

@@ -109,7 +109,9 @@ struct AttentionTiles {
   private func forEachRow(_ block: Block, _ group: Int, _ body: (_ head: Int, _ index: Int, _ row: Int) -> Void) {
     for member in 0..<pass.sharing {
       for index in block.queries.indices {
-        body(group * pass.sharing + member, index - block.queries.lowerBound, member * block.rows + index - block.queries.lowerBound)
+        body(
+          group * pass.sharing + member, index - block.queries.lowerBound,
+          member * block.rows + index - block.queries.lowerBound)
       }
     }
   }
@@ -355,7 +357,8 @@ extension AttentionTiles {
         products.multiply(rows, d, count, derivative, k, into: Operand(own.dq, stride: d), accumulate: true)
       }
       if let dk = own.dk {
-        products.multiply(count, d, rows, derivative.transposed, q, into: Operand(dk + local, stride: d), accumulate: true)
+        products.multiply(
+          count, d, rows, derivative.transposed, q, into: Operand(dk + local, stride: d), accumulate: true)
       }
     }
     guard needsScores, let dq else { return }

@@ -169,7 +169,8 @@ extension Tape {
     case .packed(let matrix):
       workspace.products.multiply(
         rows, x.operand, matrix, .forward, into: target, accumulate: accumulate, bias: bias)
-    case nil: multiplyFrozen(rows, x.operand, byTransposed: map.linear, into: target, accumulate: accumulate, bias: bias)
+    case nil:
+      multiplyFrozen(rows, x.operand, byTransposed: map.linear, into: target, accumulate: accumulate, bias: bias)
     }
   }
 

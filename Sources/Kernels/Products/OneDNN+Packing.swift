@@ -46,7 +46,8 @@
       Self.setThreads?(1)
       dnnl_primitive_attr_create(&attributes)
       defer { dnnl_primitive_attr_destroy(attributes) }
-      guard dnnl_reorder_primitive_desc_create(&description, &plain, engine, &packed, engine, attributes) == dnnl_success
+      guard
+        dnnl_reorder_primitive_desc_create(&description, &plain, engine, &packed, engine, attributes) == dnnl_success
       else { return nil }
       defer { dnnl_primitive_desc_destroy(description) }
       guard dnnl_primitive_create(&reorder, description) == dnnl_success else { return nil }
@@ -59,7 +60,9 @@
         dnnl_memory_destroy(to)
         dnnl_primitive_destroy(reorder)
       }
-      let arguments = [dnnl_exec_arg_t(arg: DNNL_ARG_FROM, memory: from), dnnl_exec_arg_t(arg: DNNL_ARG_TO, memory: to)]
+      let arguments = [
+        dnnl_exec_arg_t(arg: DNNL_ARG_FROM, memory: from), dnnl_exec_arg_t(arg: DNNL_ARG_TO, memory: to),
+      ]
       guard dnnl_primitive_execute(reorder, stream, 2, arguments) == dnnl_success else { return nil }
       dnnl_stream_wait(stream)
       return result

@@ -59,7 +59,8 @@
     /// Nil if oneDNN does not support the shape on this machine.
     static func make(_ shape: OneDNN.Shape, _ engine: dnnl_engine_t?) -> OneDNN.Primitive? {
       var a = shape.a.descriptor(shape.heads, shape.m, shape.k)
-      guard var b = shape.packing == nil ? shape.b.descriptor(shape.heads, shape.k, shape.n) : shape.packed(engine) else {
+      guard var b = shape.packing == nil ? shape.b.descriptor(shape.heads, shape.k, shape.n) : shape.packed(engine)
+      else {
         return nil
       }
       var c = shape.c.descriptor(shape.heads, shape.m, shape.n)

@@ -15,7 +15,8 @@ public enum Int8Products {
   }
 
   /// Rounded weights [rows, columns] in the layout that products are fastest with; nil if there is none.
-  static func pack(_ values: ResidentMemory, rows: Int, columns: Int, _ direction: ProductDirection) -> ResidentMemory? {
+  static func pack(_ values: ResidentMemory, rows: Int, columns: Int, _ direction: ProductDirection) -> ResidentMemory?
+  {
     #if ONEDNN
       OneDNN()?.pack(values, rows: rows, columns: columns, direction)
     #else

@@ -22,20 +22,23 @@ public struct LoadedModel: Sendable {
     let packs = packs && precision != .int8
     let precision = precision == .int8 && int8 == nil ? Precision.float32 : precision.activations
     guard let outputs else {
-      let model = try LanguageModel(path: directory, config: config, precision: precision, holding: holding, int8: int8, packs: packs)
+      let model = try LanguageModel(
+        path: directory, config: config, precision: precision, holding: holding, int8: int8, packs: packs)
       (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
       return
     }
     let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
     if head == .tokens {
       let loaded = try LoadedTokenClassifier(
-        path: directory, config: config, labels: outputs, precision: precision, holding: holding, int8: int8, packs: packs)
+        path: directory, config: config, labels: outputs, precision: precision, holding: holding, int8: int8,
+        packs: packs)
       (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
       notices = config.notices + loaded.notices + labels
       return
     }
     let loaded = try LoadedClassifier(
-      path: directory, config: config, labels: outputs, philox: philox, precision: precision, holding: holding, int8: int8,
+      path: directory, config: config, labels: outputs, philox: philox, precision: precision, holding: holding,
+      int8: int8,
       packs: packs)
     (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
     notices = config.notices + loaded.notices + labels

@@ -69,7 +69,8 @@ public struct PreparedRun: Sendable {
     let geometry = ModelGeometry(model, head: kind.headKind)
     var config = config
     config.task.maxSeqLength = config.task.maxSeqLength ?? kind.usualLength(model)
-    config.training.weights = config.training.weights ?? Self.holding(directory, geometry, config.training.precision.activations)
+    config.training.weights =
+      config.training.weights ?? Self.holding(directory, geometry, config.training.precision.activations)
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
     method = try config.adapter.method(among: config.catalog.methods)

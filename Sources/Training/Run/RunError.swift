@@ -119,7 +119,8 @@ public enum RunError: UserFacingError, Equatable {
     switch self {
     case .outputTaken, .outputUnusable, .outputLocked, .nothingToResume: .cannotCreate
     case .notARun, .modelElsewhere: .missingInput
-    case .noWholeCheckpoint, .configChanged, .noBFloat16, .noInt8, .noInt8Factors, .noExamples, .scoresNotFinite, .noRoomForText,
+    case .noWholeCheckpoint, .configChanged, .noBFloat16, .noInt8, .noInt8Factors, .noExamples, .scoresNotFinite,
+      .noRoomForText,
       .nothingToEvaluate, .noLabels, .noLabelSmoothing, .headMismatch, .otherTaskType, .notAClassification, .noMeanings,
       .noLanguageModel,
       .promptTooLong:
