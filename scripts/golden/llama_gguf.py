@@ -22,7 +22,7 @@ import llama_cpp
 from llama_cpp import FAILED, PROGRAM, ROOT, TARGETS, contents, convert_base, expect, run
 
 FAMILIES = {
-    "qwen3": "Qwen3ForCausalLM", "gemma": "GemmaForCausalLM", "phi3": "Phi3ForCausalLM", "llama-linear": "LlamaForCausalLM",
+    "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM", "gemma": "GemmaForCausalLM", "phi3": "Phi3ForCausalLM", "llama-linear": "LlamaForCausalLM",
     "llama-llama3": "LlamaForCausalLM", "gemma2": "Gemma2ForCausalLM", "gemma3-text": "Gemma3ForCausalLM",
 }  # fmt: skip
 # What only one of the two writes, or what a converter without a tokenizer cannot know.
@@ -36,7 +36,10 @@ def check_families(tool, source, scratch):
         model = scratch / family
         shutil.copytree(ROOT / "Tests/TrainingTests/Golden/families" / family, model)
         shutil.copy(tokenizer, model)
+        (model / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
         config = json.loads((model / "config.json").read_text()) | {"architectures": [name]}
+        if family == "qwen2":
+            config |= {"use_sliding_window": False, "layer_types": ["full_attention"] * config["num_hidden_layers"]}
         if family.startswith("gemma") and family != "gemma":
             layers = config["num_hidden_layers"]
             slides = [i % 2 == 0 if family == "gemma2" else (i + 1) % 6 != 0 for i in range(layers)]
