@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # Times one training step of swift-peft and of PyTorch + transformers + PEFT, turn by turn on one machine, and prints
-# a Markdown table of medians, for float32 and, where this machine has it, bfloat16. RoBERTa shapes with random weights,
-# LoRA on query and value, r = 8.
+# a Markdown table of medians, for float32 and, where this machine has them, bfloat16 and int8, beside which the peer runs
+# in bfloat16. Random weights; RoBERTa shapes with LoRA on query and value, SmolLM2-135M's with LoRA on all maps; r = 8.
 #
 #   scripts/bench.sh
 #
 #   ROUNDS        rounds of every case (default 3)
-#   PRECISIONS    what to measure (default "float32 bfloat16", or float32 alone where bfloat16 is refused)
+#   PRECISIONS    what to measure (default: all that this machine has)
 #   THREADS       ours and the peer's threads (default 2)
 #   STEPS         steps that count in a round, after two that don't (default 8)
 #   PEER_DIR      the folder of peer.py (default ../shared/bench beside the repository)
 #   PEER_PYTHON   a Python with the peer's packages (default ~/peer/bin/python); without it only our side is timed
-#   GLUE_DIR      if set: also batches with the sentence lengths of $GLUE_DIR/SST-2/train.tsv
+#   GLUE_DIR      if set: also batches with the sentence lengths of $GLUE_DIR/SST-2/train.tsv, the peer's once as they come
+#                 and once grouped by length (HF's group_by_length)
 #   TOKENIZER     a directory with tokenizer.json that counts those lengths (default: MiniLM's)
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -39,7 +40,9 @@ binaries=$(swift build -c release --show-bin-path)
 
 # What the machine does besides: the figures mean nothing on a busy one.
 load=$(cut -d ' ' -f 1 /proc/loadavg)
+busy=''
 if awk -v load="$load" 'BEGIN { exit !(load > 0.5) }'; then
+  busy=' (busy: these figures say little)'
   note "warning: the load average is $load; on a busy machine these figures, above all the peer's, say little"
 fi
 
@@ -54,7 +57,8 @@ stage 'The machine'
 number() { sed -nE "s/^$1 +[^0-9]*([0-9.]+) GFLOP.*/\1/p" "$work/doctor"; }
 rate_float32=$(number 'matrix product')
 rate_bfloat16=$(sed -nE 's/^bfloat16 .*; ([0-9.]+) GFLOP.*/\1/p' "$work/doctor")
-precisions=${PRECISIONS:-float32${rate_bfloat16:+ bfloat16}}
+rate_int8=$(sed -nE 's/^int8 .*; ([0-9.]+) GOP.*/\1/p' "$work/doctor")
+precisions=${PRECISIONS:-float32${rate_bfloat16:+ bfloat16}${rate_int8:+ int8}}
 
 # lengths FILE: token counts of SST-2's first 20,000 training sentences, in a fixed shuffled order.
 lengths() {
@@ -70,12 +74,18 @@ ours() {
     status=70 die "swift-peft-bench failed on $name"
 }
 theirs() {
-  local name=$1
+  local name=$1 program=("$python" "$peer" step --steps "$steps")
   shift
-  "${clean[@]}" -u OMP_WAIT_POLICY "$python" "$peer" step --steps "$steps" --threads "$threads" "$@" | tee -a "$work/$name.peer" >&2 ||
+  if [[ $name == smollm2-* ]]; then program=("$python" scripts/bench_decoder.py --steps 3); fi
+  "${clean[@]}" -u OMP_WAIT_POLICY "${program[@]}" --threads "$threads" "$@" | tee -a "$work/$name.peer" >&2 ||
     status=70 die "the peer failed on $name"
-  "${clean[@]}" OMP_WAIT_POLICY=passive "$python" "$peer" step --steps "$steps" --threads "$threads" "$@" | tee -a "$work/$name.passive" >&2 ||
+  "${clean[@]}" OMP_WAIT_POLICY=passive "${program[@]}" --threads "$threads" "$@" | tee -a "$work/$name.passive" >&2 ||
     status=70 die "the peer failed on $name with OMP_WAIT_POLICY=passive"
+  if [[ $name == sst2-* ]]; then
+    # Its batches differ in size, so that it takes more of them for a rate.
+    "${clean[@]}" OMP_WAIT_POLICY=passive "$python" "$peer" step --grouped --steps 30 --threads "$threads" "$@" |
+      tee -a "$work/$name.grouped" >&2 || status=70 die "the peer failed on $name with groups of lengths"
+  fi
 }
 
 # median FILE KEY: the median of one number over a file's JSON lines; nothing for no lines.
@@ -102,15 +112,17 @@ row() {
   local floor
   floor=$(awk -v work="$(median "$own" gflop_per_step)" -v rate="${!rate}" -v threads="$threads" \
     'BEGIN { if (rate > 0) print work / rate / threads }')
-  printf '| %s, %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$title" "$3" \
+  local grouped
+  grouped=$(quotient "$(median "$own" tokens_per_second)" "$(median "$work/$name.grouped" tokens_per_second)")
+  printf '| %s, %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n' "$title" "$3" \
     "$(median "$own" median_step_seconds)" "$(median "$best" median_step_seconds)" \
     "$(median "$own" tokens_per_second)" "$(median "$best" tokens_per_second)" \
-    "$(quotient "$(median "$own" tokens_per_second)" "$(median "$best" tokens_per_second)")" \
+    "$(quotient "$(median "$own" tokens_per_second)" "$(median "$best" tokens_per_second)")" "$grouped" \
     "$(quotient "$floor" "$(median "$own" median_step_seconds)")" \
     "$(median "$own" peak_rss_mb)" "$(median "$best" peak_rss_mb)" "$(median "$own" first_step_seconds)" "${setting:-–}"
 }
 
-cases=(base minilm)
+cases=(base minilm smollm2)
 if [ -n "${GLUE_DIR:-}" ] && [ -f "$GLUE_DIR/SST-2/train.tsv" ]; then
   tokenizer=${TOKENIZER:-}
   if [ -z "$tokenizer" ]; then
@@ -126,6 +138,7 @@ arguments() {
   case "$1" in
     base) echo --shape base --batch 16 --length 128 ;;
     minilm) echo --shape minilm --batch 32 --length 64 ;;
+    smollm2) echo --batch 8 --length 512 ;;
     sst2-*) echo --shape "${1#sst2-}" --batch 32 --length 128 ;;
   esac
 }
@@ -135,31 +148,32 @@ for ((round = 1; round <= rounds; round++)); do
     for precision in $precisions; do
       stage "Round $round of $rounds: $name, $precision"
       read -ra flags < <(arguments "$name")
-      flags+=(--precision "$precision")
-      own=() other=()
+      own=() other=(--precision "${precision/int8/bfloat16}")
+      if [[ $name == smollm2 ]]; then own=(--shape smollm2); fi
       if [[ $name == sst2-* ]]; then
         own=(--lengths "$work/lengths")
-        other=(--lengths sst2 --glue "$GLUE_DIR" --tokenizer "$tokenizer")
+        other+=(--lengths sst2 --glue "$GLUE_DIR" --tokenizer "$tokenizer")
       fi
-      ours "$name-$precision" "${flags[@]}" "${own[@]}"
+      ours "$name-$precision" "${flags[@]}" --precision "$precision" "${own[@]}"
       if $has_peer; then theirs "$name-$precision" "${flags[@]}" "${other[@]}"; fi
     done
   done
 done
 
-sed -nE 's/^(processor|products|BLAS kernels|instruction peak|matrix product|rank-8 product|bfloat16) +(.*)/\1: \2/p' \
+sed -nE 's/^(processor|products|BLAS kernels|instruction peak|matrix product|rank-8 product|bfloat16|int8) +(.*)/\1: \2/p' \
   "$work/doctor"
-printf 'load average before: %s; rounds: %s, steps in each: %s, threads: %s; medians\n\n' \
-  "$load" "$rounds" "$steps" "$threads"
+printf 'load average before: %s%s; rounds: %s, steps in each: %s, threads: %s; medians\n\n' \
+  "$load" "$busy" "$rounds" "$steps" "$threads"
 cat <<'END'
-| step | s, ours | s, peer | tokens/s, ours | tokens/s, peer | ours : peer | share of the GEMM floor | MB, ours | MB, peer | s to our first step | peer's OMP_WAIT_POLICY |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| step | s, ours | s, peer | tokens/s, ours | tokens/s, peer | ours : peer | ours : peer grouped by length | share of the GEMM floor | MB, ours | MB, peer | s to our first step | peer's OMP_WAIT_POLICY |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 END
 for precision in $precisions; do
   for name in "${cases[@]}"; do
     case "$name" in
       base) title='RoBERTa-base, 16 × 128' ;;
       minilm) title='MiniLM shape, 32 × 64' ;;
+      smollm2) title='SmolLM2-135M, 8 × 512' ;;
       sst2-base) title="RoBERTa-base, 32 × SST-2's lengths" ;;
       sst2-minilm) title="MiniLM shape, 32 × SST-2's lengths" ;;
     esac
