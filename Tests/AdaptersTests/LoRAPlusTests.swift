@@ -24,5 +24,12 @@ import Testing
     #expect(throws: AdapterError.option("lora_plus_ratio", problem: "miss trains neither a B nor a vector")) {
       try placement.table(geometry, method: AdapterMethod.miss.withLoRAPlus(ratio: 4))
     }
+    // MiCA freezes B.
+    var additions = MethodAdditions()
+    additions.start = .mica
+    let problem = "lora with init_lora_weights \"mica\" trains neither a B nor a vector"
+    #expect(throws: AdapterError.option("lora_plus_ratio", problem: problem)) {
+      try placement.table(geometry, method: AdapterMethod.lora.with(additions).withLoRAPlus(ratio: 4))
+    }
   }
 }

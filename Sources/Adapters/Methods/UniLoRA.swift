@@ -79,7 +79,7 @@ extension AdapterMethod {
       return [UniLoRA.theta: Dense.sums(slopes(UniLoRA.a, gradient.a), slopes(UniLoRA.b, gradient.b))]
     })
 
-  /// PEFT's files are read, and written as LoRA: their indices are whole numbers, which our files do not have.
+  /// PEFT's files are read only; ours are written as LoRA.
   private static let peft = PEFTForm(
     type: "UNILORA",
     keys: ["proj_seed", "theta_d_length", "unilora_dropout", "save_indices", "init_theta_d_bound", "init_weights"],

@@ -61,10 +61,10 @@ public struct AdapterPlacement: Sendable, Equatable {
       ranksAreBounded: ranksAreBounded)
     let trained = table.tensors.map(table.tensor).filter(\.trains)
     if method.design.regulariser != nil, !trained.contains(where: { $0.key.role == .a || $0.key.role == .b }) {
-      throw AdapterError.option("clora", problem: "\(method.name) makes A and B of other numbers")
+      throw AdapterError.option("clora", problem: "\(method.title) makes A and B of other numbers")
     }
     if method.design.vectorRateFactor != 1, !trained.contains(where: \.isFasterInLoRAPlus) {
-      throw AdapterError.option("lora_plus_ratio", problem: "\(method.name) trains neither a B nor a vector")
+      throw AdapterError.option("lora_plus_ratio", problem: "\(method.title) trains neither a B nor a vector")
     }
     if let start = method.design.start, !start.takesMean {
       try ErrorList.throwIfAny(table.sharing(start.roles.filter { $0 == .a || $0 == .b }, method.title))
