@@ -48,7 +48,7 @@ import Testing
       "--set training.: unknown key, known are num_train_epochs, max_steps, train_batch_size, eval_batch_size, "
         + "gradient_accumulation_steps, learning_rate, weight_decay, adam_beta1, adam_beta2, adam_epsilon, "
         + "max_grad_norm, label_smoothing_factor, lr_scheduler_type, warmup_ratio, warmup_steps, seed, shuffle, "
-        + "precision, gradient_checkpointing, shard_tokens, logging_steps, eval_strategy, eval_steps, save_steps, "
+        + "precision, weights, gradient_checkpointing, shard_tokens, logging_steps, eval_strategy, eval_steps, save_steps, "
         + "save_total_limit, metric_for_best_model, load_best_model_at_end, early_stopping_patience, max_nonfinite_steps"
     ),
   ])

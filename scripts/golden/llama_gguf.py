@@ -65,9 +65,13 @@ def check_adapter(tool, scratch, options, logits_program):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    records = json.loads(options.data.read_text())
+    held = max(1, len(records) // 10)
+    (scratch / "train.json").write_text(json.dumps(records[held:]))
+    (scratch / "validation.json").write_text(json.dumps(records[:held]))
     settings = {
         "name": "quantised", "model": str(options.file),
-        "task": {"name": "instruct", "train_file": str(options.data), "validation_split": 0.1, "max_seq_length": 256},
+        "task": {"name": "instruct", "train_file": "train.json", "validation_file": "validation.json", "max_seq_length": 256},
         "adapter": {"strategy": "lora", "r": 8, "lora_alpha": 16, "target_modules": TARGETS},
         "training": {"max_steps": options.steps, "train_batch_size": 4, "learning_rate": 1e-3, "eval_strategy": "steps",
                      "eval_steps": options.steps, "weights": "stored"},
