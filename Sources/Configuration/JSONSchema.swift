@@ -67,7 +67,7 @@ enum FieldDescriptions {
 
   private static let top = [
     "name": "What the run is called; default: the config file's name without its extension.",
-    "model": "A directory as the Hugging Face Hub lays it out.",
+    "model": "A directory as the Hugging Face Hub lays it out, or a GGUF file of llama.cpp.",
     "task": "The data set.",
     "adapter": "How matrices are shared, their rank, and where they sit.",
     "training": "How long, how fast and in what precision; names and meanings are those of TrainingArguments.",
