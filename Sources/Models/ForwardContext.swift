@@ -57,8 +57,7 @@ public struct ForwardContext {
 
   /// Maps of x with their adapters; while single tokens are made, in the way that reads each weight once.
   func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
-    cache != nil && x.rows <= Tape.fewRows && !maps.contains(where: \.isInt8)
-      ? tape.linearOfFew(x, maps) : tape.linear(x, maps)
+    cache != nil && x.rows <= Tape.fewRows ? tape.linearOfFew(x, maps) : tape.linear(x, maps)
   }
 
   /// One map of x.

@@ -166,6 +166,21 @@ import Testing
       })
   }
 
+  /// Generating text computes in float32 whatever a run was trained in.
+  @Test(.enabled(if: Int8Products.isAvailable, "this machine has no int8 products"))
+  func anotherPrecisionTakesTheStoredWeight() throws {
+    let map = try frozen(7, .float32, stream: 10), values = normal(Self.layout.rows * Self.inputs, stream: 1)
+    let factors = ColumnFactors([Float](repeating: 2, count: Self.inputs))
+    func outputs(_ prepared: PreparedWeight?) -> [Float] {
+      let linear = FrozenLinear(weight: map.weight, bias: map.bias, prepared: prepared)
+      let tape = Tape(workspace: Workspace(), parameters: FloatStorage(zeros: 0))
+      let x = tape.constant(values, layout: Self.layout, columns: Self.inputs)
+      return tape.linear(x, AdaptedLinear(linear, adapter: nil)).values
+    }
+    #expect(outputs(.int8(map.rounded(factors, isPacked: true))) == outputs(nil))
+    #expect(outputs(map.packed(.bfloat16).map { .packed($0) }) == outputs(nil))
+  }
+
   private func check(_ maps: [Map], parameters: Int, needsGradient: Bool) throws {
     let frozenMaps = try maps.enumerated().map { try frozen($1.out, $1.elementType, stream: 10 + 10 * UInt64($0)) }
     for precision in testedPrecisions {

@@ -39,7 +39,7 @@ import Testing
     Case("training", #""shuffle": "yes""#, #"must be true or false, not "yes""#),
     Case(
       "training", #""precision": "float16""#,
-      "must be one of float32, bfloat16 (did you mean bfloat16?), not \"float16\""),
+      "must be one of float32, bfloat16, int8 (did you mean bfloat16?), not \"float16\""),
     Case(
       "training", #""lr_scheduler_type": "polynomial""#,
       "must be one of linear, cosine, constant, constant_with_warmup, not \"polynomial\""),

@@ -21,6 +21,15 @@ public struct FrozenLinear: Sendable {
     self.layout = layout
     self.prepared = prepared
   }
+
+  /// W as products in `precision` take it; nil if they take the stored one.
+  func prepared(for precision: Precision) -> PreparedWeight? {
+    switch prepared {
+    case .int8 where precision == .bfloat16: prepared
+    case .packed(let matrix) where matrix.precision == precision: prepared
+    case .int8, .packed, nil: nil
+    }
+  }
 }
 
 /// A weight in a form that products read faster than the stored one.
@@ -86,9 +95,6 @@ public struct AdaptedLinear {
 
   /// The bias that the product adds. With a row scale, the bias is added after it.
   var productBias: FrozenTensor? { addsBias && adapter?.rowScale == nil ? linear.bias : nil }
-
-  /// Whether products take the weight rounded to eight bits.
-  public var isInt8: Bool { if case .int8 = linear.prepared { true } else { false } }
 
   /// - Parameter addsBias: false leaves the bias to the next operation.
   public init(_ linear: FrozenLinear, adapter: LowRankAdapter?, addsBias: Bool = true, site: Int? = nil) {
@@ -159,7 +165,7 @@ extension Tape {
     rounded: inout (rows: Int8Rows, factors: ColumnFactors)?
   ) {
     let rows = x.layout.paddedRows, target = y.shape.operand(y.buffer), accumulate = map.adapter != nil
-    switch map.linear.prepared {
+    switch map.linear.prepared(for: precision) {
     case .int8(let matrix):
       if rounded?.factors !== matrix.factors {
         rounded = (matrix.rounded(x.operand.bf16, rows: rows, in: workspace), matrix.factors)
@@ -178,7 +184,7 @@ extension Tape {
   private func multiplyFrozenBackward(_ map: AdaptedLinear, _ y: GradientSlot, into x: GradientSlot) {
     guard let dy = y.operand else { return }
     let rows = y.shape.layout.paddedRows, (dx, isFresh) = x.accumulator(in: workspace), target = x.shape.operand(dx)
-    switch map.linear.prepared {
+    switch map.linear.prepared(for: precision) {
     case .int8(let matrix):
       matrix.multiplyBackward(dy.bf16, rows: rows, into: target, accumulate: !isFresh, in: workspace)
     case .packed(let matrix):

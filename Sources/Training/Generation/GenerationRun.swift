@@ -74,7 +74,11 @@ public struct GenerationRun: Sendable {
       throw ModelError.notADecoder(run.model, among: config.catalog.architectures, path: config.model)
     }
     self.scoring = scoring
-    notices = run.notices
+    notices =
+      run.notices
+      + (config.training.precision == .int8
+        ? ["texts are generated in float32, with the base model as it is stored; the run was trained with it in int8"]
+        : [])
     (cluster, threads) = (run.cluster, run.pool.threads)
     path = run.modelDirectory
     model = run.model
