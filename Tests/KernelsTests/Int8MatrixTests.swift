@@ -27,7 +27,7 @@ import Testing
       scale = largest / 127
       numbers = values.map { Int(($0 * inverse).rounded(.toNearestOrEven)) }
       let squares = values.reduce(0) { $0 + Double($1) * Double($1) }
-      hasSpike = Double(largest) * Double(largest) * Double(values.count) > 400 * squares
+      hasSpike = Double(largest) * Double(largest) * Double(values.count) > pow(Double(Int8Products.spike), 2) * squares
       rest = zip(values, numbers).map { [scale] in
         scale == 0 ? 0 : (254 * (Double($0) - Double(scale) * Double($1)) / Double(scale)).rounded()
       }

@@ -3,7 +3,7 @@ import CKernels
 /// Products of a worker in whole numbers.
 public enum Int8Products {
   /// A row with a number of more than this times its root mean square is rounded in two digits.
-  public static let spike: Float = 20
+  public static let spike: Float = 7
 
   /// Whether this machine has them: without VNNI or AMX, sums would saturate or be slower than bfloat16's.
   public static var isAvailable: Bool {
