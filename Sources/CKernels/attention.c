@@ -2,18 +2,9 @@
 
 // Rows of tiles of attention scores: a tile has the queries of a block and some of the keys that they see.
 
-INLINE float largest(const float *s, long count) {
-  float tops[LANES];
-  for (int l = 0; l < LANES; l++) tops[l] = -INFINITY;
-  FOR_LANES(count, tops[l] = s[i] > tops[l] ? s[i] : tops[l];);
-  float top = tops[0];
-  for (int l = 1; l < LANES; l++) top = tops[l] > top ? tops[l] : top;
-  return top;
-}
-
 DISPATCHED float ck_softmax_tile(float *s, uint16_t *p, const float *multiplier, float scale, float *top, float *sum,
                                  long count) {
-  float before = *top, here = largest(s, count), now = here > before ? here : before;
+  float before = *top, here = largest_number(s, count), now = here > before ? here : before;
   float sums[LANES] = {0};
   if (p && !multiplier) {
     FOR_LANES(count, {

@@ -46,6 +46,16 @@ INLINE float lane_sum(const float *lanes) {
   return (halves[0] + halves[2]) + (halves[1] + halves[3]);
 }
 
+// The largest of `count` numbers.
+INLINE float largest_number(const float *x, long count) {
+  float tops[LANES];
+  for (int l = 0; l < LANES; l++) tops[l] = -INFINITY;
+  FOR_LANES(count, tops[l] = x[i] > tops[l] ? x[i] : tops[l];);
+  float top = tops[0];
+  for (int l = 1; l < LANES; l++) top = tops[l] > top ? tops[l] : top;
+  return top;
+}
+
 // bfloat16 is the upper half of a float's bits. Narrowing rounds to the nearest even number; NaN stays NaN.
 INLINE float from_bf16(uint16_t bits) { return from_bits((uint32_t)bits << 16); }
 INLINE uint16_t to_bf16(float x) {

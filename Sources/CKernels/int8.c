@@ -7,27 +7,20 @@
 #define MAGIC 12582912.0f
 
 // v = x factor, and its largest magnitude and sum of squares.
-INLINE void scaled_row(float *v, const uint16_t *x, const float *factor, long columns, uint32_t *largest, float *squares) {
-  uint32_t bits = 0;
-  if (factor) for (long c = 0; c < columns; c++) v[c] = from_bf16(x[c]) * factor[c];
-  else for (long c = 0; c < columns; c++) v[c] = from_bf16(x[c]);
-  for (long c = 0; c < columns; c++) {
-    uint32_t b = to_bits(v[c]) & 0x7FFFFFFFu;
-    bits = b > bits ? b : bits;
-  }
+INLINE void scaled_row(float *v, const uint16_t *x, const float *factor, long columns, float *largest, float *squares) {
+  for (long c = 0; c < columns; c++) v[c] = from_bf16(x[c]) * factor[c];
   float sums[LANES] = {0};
   FOR_LANES(columns, sums[l] += v[i] * v[i];);
-  *largest = bits;
+  *largest = from_bits(ck_largest_bits32(v, columns));
   *squares = lane_sum(sums);
 }
 
 DISPATCHED void ck_int8_round(uint8_t *out, float *scales, uint8_t *spikes, const uint16_t *x, const float *factor,
                               float *row, float spike, long rows, long columns) {
   for (long r = 0; r < rows; r++, x += columns, out += columns) {
-    uint32_t bits;
-    float squares;
-    scaled_row(row, x, factor, columns, &bits, &squares);
-    float largest = from_bits(bits), scale = largest / 127.0f, inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
+    float largest, squares;
+    scaled_row(row, x, factor, columns, &largest, &squares);
+    float scale = largest / 127.0f, inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
     scales[r] = scale;
     if (spikes) spikes[r] = largest * largest * (float)columns > spike * spike * squares;
     for (long c = 0; c < columns; c++) out[c] = (uint8_t)to_bits(row[c] * inverse + (MAGIC + 128.0f));
@@ -38,7 +31,7 @@ DISPATCHED void ck_int8_second_digit(uint8_t *out, const uint16_t *x, const floa
                                      float scale, long columns) {
   float inverse = scale > 0.0f ? 254.0f / scale : 0.0f;
   for (long c = 0; c < columns; c++) {
-    float v = from_bf16(x[c]) * (factor ? factor[c] : 1.0f);
+    float v = from_bf16(x[c]) * factor[c];
     float rest = v - scale * (float)((int)first[c] - 128);
     out[c] = (uint8_t)to_bits(rest * inverse + (MAGIC + 128.0f));
   }
@@ -86,13 +79,8 @@ DISPATCHED void ck_int8_finish(void *y, int is_bfloat16, const int32_t *first, c
 }
 
 DISPATCHED float ck_int8_round_weights(int8_t *out, const float *w, const float *factor, float *row, long columns) {
-  uint32_t bits = 0;
   for (long c = 0; c < columns; c++) row[c] = w[c] * factor[c];
-  for (long c = 0; c < columns; c++) {
-    uint32_t b = to_bits(row[c]) & 0x7FFFFFFFu;
-    bits = b > bits ? b : bits;
-  }
-  float largest = from_bits(bits), inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
+  float largest = from_bits(ck_largest_bits32(row, columns)), inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
   for (long c = 0; c < columns; c++) out[c] = (int8_t)(uint8_t)to_bits(row[c] * inverse + MAGIC);
   return largest / 127.0f;
 }

@@ -68,11 +68,7 @@ DISPATCHED void ck_rotate(float *x, const float *cosines, const float *sines, fl
 }
 
 DISPATCHED float ck_softmax(float *s, float scale, long count) {
-  float tops[LANES];
-  for (int l = 0; l < LANES; l++) tops[l] = -INFINITY;
-  FOR_LANES(count, tops[l] = s[i] > tops[l] ? s[i] : tops[l];);
-  float top = tops[0];
-  for (int l = 1; l < LANES; l++) top = tops[l] > top ? tops[l] : top;
+  float top = largest_number(s, count);
   float sums[LANES] = {0};
   FOR_LANES(count, {
     float e = vexp((s[i] - top) * scale);

@@ -18,6 +18,12 @@ public final class FloatStorage: @unchecked Sendable {
     base.initialize(repeating: 0, count: max(16, count))
   }
 
+  /// These numbers.
+  public convenience init(_ values: [Float]) {
+    self.init(zeros: values.count)
+    self[0..<values.count] = values
+  }
+
   deinit { UnsafeMutableRawPointer(base).deallocate() }
 
   /// A copy of `range`.

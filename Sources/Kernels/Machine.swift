@@ -81,6 +81,14 @@ public struct MachineRates: Sendable {
     }
   }
 
+  /// The rate of products in a run's precision, of large ones.
+  public static func measureProduct(
+    _ m: Int, _ n: Int, _ k: Int, in precision: RunPrecision, seconds: Double
+  ) -> Double {
+    precision == .int8
+      ? measureInt8(m, n, k, seconds: seconds) : measureProduct(m, n, k, precision.activations, seconds: seconds)
+  }
+
   /// GOP/s of the same product of rounded numbers, with what it takes to round the first matrix and to scale the sums.
   public static func measureInt8(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
     let workspace = Workspace(), x = workspace.allocate(m * k, .bfloat16), y = workspace.allocate(m * n, .bfloat16)
@@ -97,15 +105,7 @@ public struct MachineRates: Sendable {
     }
   }
 
-  /// The rate of products in a run's precision, of large ones.
-  public static func measureProduct(
-    _ m: Int, _ n: Int, _ k: Int, in precision: RunPrecision, seconds: Double
-  ) -> Double {
-    precision == .int8
-      ? measureInt8(m, n, k, seconds: seconds) : measureProduct(m, n, k, precision.activations, seconds: seconds)
-  }
-
-  /// The same in OpenBLAS, in float32.
+  /// The rate of the same product in OpenBLAS, in float32.
   public static func measureOpenBLAS(_ m: Int, _ n: Int, _ k: Int, seconds: Double) -> Double {
     let (a, b, c) = (FloatStorage(zeros: m * k), FloatStorage(zeros: n * k), FloatStorage(zeros: m * n))
     return best(seconds: seconds) {

@@ -11,7 +11,7 @@ public struct Int8Factors: Sendable {
   /// The file that holds them in a run's directory and in its checkpoints.
   public static let fileName = "int8_factors.safetensors"
 
-  /// The factors of maps that read one x.
+  /// The factors of maps that read one x. In files, its name is the maps' paths, which have no commas.
   public struct Group: Sendable {
     /// The paths of the maps.
     public let paths: [String]
@@ -20,6 +20,14 @@ public struct Int8Factors: Sendable {
 
     /// The factors of the maps at `paths`.
     public init(paths: [String], factors: ColumnFactors) { (self.paths, self.factors) = (paths, factors) }
+
+    /// The factors of the group called `name`.
+    public init(name: String, factors: ColumnFactors) {
+      self.init(paths: name.split(separator: ",").map(String.init), factors: factors)
+    }
+
+    /// What files call it.
+    public var name: String { paths.joined(separator: ",") }
   }
 
   /// The groups.
@@ -37,17 +45,19 @@ public struct Int8Factors: Sendable {
 }
 
 extension Int8Factors {
-  /// What the file calls a group: its maps' paths, which have no commas.
-  private static let separator: Character = ","
-
   /// Writes the file into `directory`.
   public func write(to directory: String) throws {
     try SafetensorsWriter.write(
       groups.map { group in
-        let values = group.factors.values.values
+        let values = group.factors.values
         return SafetensorsTensor(
-          name: group.paths.joined(separator: String(Self.separator)), shape: [values.count], values)
+          name: group.name, shape: [values.count], values)
       }, to: "\(directory)/\(Self.fileName)")
+  }
+
+  /// Whether `directory` has the file.
+  public static func areKept(in directory: String) -> Bool {
+    FileManager.default.fileExists(atPath: "\(directory)/\(fileName)")
   }
 
   /// Reads the file in `directory`, for the maps of `geometry`; nil if there is none.
@@ -55,16 +65,16 @@ extension Int8Factors {
   /// Throws a `ModelError` if it is for other maps, or holds what is no factor.
   public static func read(_ directory: String, _ geometry: ModelGeometry) throws -> Int8Factors? {
     let path = "\(directory)/\(fileName)"
-    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    guard areKept(in: directory) else { return nil }
     let file = try SafetensorsFile(path: path)
     let inputs = Dictionary(geometry.sites.map { ($0.path, $0.inFeatures) }) { first, _ in first }
     let groups = try file.names.map { name in
-      let paths = name.split(separator: separator).map(String.init), values = try file.tensor(name).floats()
-      for map in paths where inputs[map] != values.count {
+      let values = try file.tensor(name).floats(), group = Group(name: name, factors: ColumnFactors(values))
+      for map in group.paths where inputs[map] != values.count {
         throw ModelError.otherFactors(file: path, map: map)
       }
       guard values.allSatisfy({ $0.isNormal && $0 > 0 }) else { throw ModelError.noFactors(file: path, maps: name) }
-      return Group(paths: paths, factors: ColumnFactors(values))
+      return group
     }
     return Int8Factors(groups)
   }

@@ -12,6 +12,8 @@ public enum ModelError: UserFacingError, Equatable {
   case otherFactors(file: String, map: String)
   /// Numbers that are no column factors.
   case noFactors(file: String, maps: String)
+  /// A map whose sums do not fit into 32 bits.
+  case tooWideForInt8(map: String, features: Int, limit: Int)
   /// More tokens than there are positions.
   case tooLong(tokens: Int, limit: Int, path: String)
 
@@ -46,6 +48,8 @@ public enum ModelError: UserFacingError, Equatable {
       "\(file): holds int8 factors of \(map), which is not among this model's linear maps or has another size"
     case .noFactors(let file, let maps):
       "\(file): the int8 factors of \(maps) are not all positive, finite numbers"
+    case .tooWideForInt8(let map, let features, let limit):
+      "training.precision: int8 takes maps of at most \(limit) inputs and outputs; \(map) has \(features); use \"bfloat16\""
     case .tooLong(let tokens, let limit, let path):
       "task.max_seq_length: \(tokens) tokens are more than the \(limit) that the model in \(path) has positions for"
     }

@@ -39,6 +39,14 @@ extension ModelGeometry {
     UInt64(2 * mapWeights) < 2 * ProcessInfo.processInfo.physicalMemory / 3 ? 2 : 1
   }
 
+  /// Throws if a map is so wide that sums of its products could overflow in int8.
+  public func requireInt8Sums() throws {
+    for site in sites where max(site.inFeatures, site.outFeatures) > Int8Matrix.mostTerms {
+      throw ModelError.tooWideForInt8(
+        map: site.path, features: max(site.inFeatures, site.outFeatures), limit: Int8Matrix.mostTerms)
+    }
+  }
+
   /// Whether the weights are to be packed for training in `precision`: where both layouts take no more than an eighth of
   /// the machine's memory. Results are the same.
   public func packs(_ precision: Precision) -> Bool {

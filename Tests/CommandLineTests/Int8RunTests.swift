@@ -46,6 +46,29 @@ extension RunPrecision {
     }
   }
 
+  /// An adapter that no run in int8 made is scored over a model that is rounded as a run on the task would round it.
+  @Test func anAdapterFromElsewhere() throws {
+    let sandbox = try trained()
+    #expect(try sandbox.run("export", "run", "--format", "peft", "--output", "peft").status == 0)
+    let outcome = try sandbox.run(
+      "eval", "config.json", "--adapter", "peft", "--set", "training.precision=int8", "--output-dir", "scores")
+    #expect(outcome.status == 0, "\(outcome.err)")
+    #expect(try sandbox.read("scores/eval_results.json") == sandbox.read("run/eval_results.json"))
+  }
+
+  /// 255 · 127 · 66,000 is the most that 32 bits hold.
+  @Test func mapsWhoseSumsCouldOverflowAreRefused() throws {
+    let sandbox = try Sandbox.trainable()
+    let config = try sandbox.text("model/config.json")
+    let wide = config.replacing(/"intermediate_size": \d+/, with: "\"intermediate_size\": 70000")
+    try sandbox.write("model/config.json", wide)
+    let outcome = try sandbox.run("train", "config.json", "--set", "training.precision=int8")
+    #expect(outcome.status == 65)
+    #expect(
+      outcome.err.contains(
+        "int8 takes maps of at most 66000 inputs and outputs; encoder.layer.0.intermediate.dense has 70000"))
+  }
+
   /// Its first tokens are the first of the file, whatever the order of training.
   @Test func theFactorsDependOnTheFirstExamplesAlone() throws {
     let sandbox = try trained()

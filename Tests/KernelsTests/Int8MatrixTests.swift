@@ -171,6 +171,6 @@ import Testing
 
   @Test func factorsShareSpikesWithTheWeights() {
     let factors = ColumnFactors(inputs: [16, 0, 4, .infinity], weights: [1, 1, 0, 1])
-    #expect(factors.values.values == [4, 1, 1, 1])
+    #expect(factors.values == [4, 1, 1, 1])
   }
 }

@@ -50,6 +50,9 @@ struct AttentionPass {
   let site: Int
   let logSums: Buffer
 
+  /// What softmax multiplies scores by: a cap has had its scale already.
+  var scoreRate: Float { softCap == nil ? scale : 1 }
+
   var columns: Int { q.columns }
   var headSize: Int { q.columns / heads }
   /// The number of query heads that share a key and value head.
@@ -193,7 +196,7 @@ struct AttentionPass {
     if visible.upperBound < block.columns {
       (s + visible.upperBound).update(repeating: -.infinity, count: block.columns - visible.upperBound)
     }
-    return softCap == nil && relative == nil ? scale : 1
+    return relative == nil ? scoreRate : 1
   }
 
   /// With P the probabilities, M the dropout multipliers and δ = Σ dO ∘ O of a row: dV = (P ∘ M)ᵀ dO,

@@ -15,7 +15,7 @@ struct AttentionBlock {
     var isPartial = false
   }
 
-  let sequence: Sequence
+  private(set) var sequence: Sequence
   /// Rows of q.
   let queries: Range<Int>
   /// Their positions in the sequence.
@@ -72,16 +72,23 @@ extension AttentionBlock {
   /// All blocks, sequence by sequence.
   static func all(queries: PackedLayout, keys: PackedLayout, heads: Int, reach: AttentionReach) -> [AttentionBlock] {
     sequences(queries: queries, keys: keys, reach: reach).flatMap { sequence, rows -> [AttentionBlock] in
-      var sequence = sequence
-      let total = sequence.keys.count, skipped = sequence.positions.lowerBound
-      let widest = (reach.before ?? total) + (reach.after ?? total) + most
-      let parts = rows.chunks(ofCount: capacity(heads: heads, keys: min(total, widest))).map { part in
-        let first = skipped + part.lowerBound - rows.lowerBound, end = first + part.count
-        let begin = reach.keys(of: first, count: total).lowerBound / Products.rowMultiple * Products.rowMultiple
-        return (rows: part, first..<end, begin..<reach.keys(of: end - 1, count: total).upperBound)
-      }
-      sequence.isPartial = parts.contains { $2.count < total }
-      return parts.map { AttentionBlock(sequence: sequence, queries: $0, positions: $1, reached: $2) }
+      let total = sequence.keys.count, widest = (reach.before ?? total) + (reach.after ?? total) + most
+      var blocks = cut(sequence, rows, by: capacity(heads: heads, keys: min(total, widest)))
+      let isPartial = blocks.contains { $0.reached.count < total }
+      for index in blocks.indices { blocks[index].sequence.isPartial = isPartial }
+      return blocks
+    }
+  }
+
+  /// Blocks of `size` queries of a sequence, whose rows of q are `rows`.
+  static func cut(_ sequence: Sequence, _ rows: Range<Int>, by size: Int) -> [AttentionBlock] {
+    let total = sequence.keys.count, reach = sequence.reach
+    return rows.chunks(ofCount: size).map { part in
+      let first = sequence.positions.lowerBound + part.lowerBound - rows.lowerBound, end = first + part.count
+      let begin = reach.keys(of: first, count: total).lowerBound / Products.rowMultiple * Products.rowMultiple
+      return AttentionBlock(
+        sequence: sequence, queries: part, positions: first..<end,
+        reached: begin..<reach.keys(of: end - 1, count: total).upperBound)
     }
   }
 }

@@ -13,7 +13,7 @@ struct AttentionMask {
   private let each: Int
 
   /// The number of queries that share a row.
-  static let tile = 16
+  private static let tile = 16
 
   /// Nil if dropout is off.
   init?(_ tape: Tape, probability: Float, site: Int, _ blocks: [AttentionBlock]) {
@@ -32,20 +32,37 @@ struct AttentionMask {
   /// queries of a head in their order.
   func row(_ block: AttentionBlock, head: Int, index: Int, member: Int) -> UnsafePointer<Float> {
     let place = block.positions.lowerBound + index, tile = Self.tile, width = block.width
-    let number = head * ((block.total + tile - 1) / tile) + place / tile
     let multipliers = buffer.base + member * each
     let first = place % tile * width + block.reached.lowerBound
     if Self.isMadeByTile(block) {
       if index == 0 || place % tile == 0 {
-        source.row(site, block.sequence.example, number, probability, multipliers, tile * width)
+        source.row(
+          site, block.sequence.example, Self.row(head, place, block.sequence), probability, multipliers, tile * width)
       }
       return UnsafePointer(multipliers + first)
     }
+    return Self.part(
+      source, site, block.sequence, probability, head: head, position: place,
+      keys: block.reached.lowerBound..<(block.reached.lowerBound + block.columns), into: multipliers)
+  }
+
+  /// The multipliers of the query at `position` for some keys, made alone in `scratch`, which has room for
+  /// `Philox.dropoutGroup` more.
+  static func part(
+    _ source: DropoutSource, _ site: Int, _ sequence: AttentionBlock.Sequence, _ probability: Float, head: Int,
+    position: Int, keys: Range<Int>, into scratch: UnsafeMutablePointer<Float>
+  ) -> UnsafePointer<Float> {
+    let width = Products.padded(sequence.keys.count), first = position % tile * width + keys.lowerBound
     let start = first / Philox.dropoutGroup * Philox.dropoutGroup
     source.row(
-      site, block.sequence.example, number, probability, multipliers, tile * width,
-      part: start..<(first + block.columns))
-    return UnsafePointer(multipliers + (first - start))
+      site, sequence.example, row(head, position, sequence), probability, scratch, tile * width,
+      part: start..<(first + keys.count))
+    return UnsafePointer(scratch + (first - start))
+  }
+
+  /// The number of the row of random numbers that the query at `position` has.
+  private static func row(_ head: Int, _ position: Int, _ sequence: AttentionBlock.Sequence) -> Int {
+    head * ((sequence.keys.count + tile - 1) / tile) + position / tile
   }
 }
 

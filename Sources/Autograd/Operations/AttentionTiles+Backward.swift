@@ -1,4 +1,3 @@
-import Algorithms
 import CKernels
 import Kernels
 
@@ -97,7 +96,7 @@ extension AttentionTiles {
           s, own.ds + row * count, is16 ? own.p.assumingMemoryBound(to: UInt16.self) + row * count : nil,
           is16 ? own.derivative.assumingMemoryBound(to: UInt16.self) + row * count : nil,
           multipliers(head, position, tile, into: own.scratch), slopes.map { UnsafePointer($0) }, scale,
-          slopes == nil ? pass.scale : 1, pass.logSums.base[(block.queries.lowerBound + index) * pass.heads + head],
+          pass.scoreRate, pass.logSums.base[(block.queries.lowerBound + index) * pass.heads + head],
           own.deltas[row], count)
       }
       clearSurplus(block, own.p, count)

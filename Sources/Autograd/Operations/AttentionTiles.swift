@@ -1,4 +1,3 @@
-import Algorithms
 import CKernels
 import Foundation
 import Kernels
@@ -36,27 +35,8 @@ struct AttentionTiles {
   /// Queries of a block.
   var blockQueries: Int { max(16, Self.tileRows / pass.sharing / 32 * 32) }
 
-  /// Some queries, for the heads that share one key and value head.
-  struct Block {
-    /// Rows of q.
-    let queries: Range<Int>
-    /// Their positions in the sequence.
-    let positions: Range<Int>
-    /// The positions of the keys that any of them sees, from a multiple of 16 on.
-    let reached: Range<Int>
-    /// Rows of a head in a tile.
-    let rows: Int
-  }
-
-  var blocks: [Block] {
-    queries.chunks(ofCount: blockQueries).map { part in
-      let first = sequence.positions.lowerBound + part.lowerBound - queries.lowerBound, end = first + part.count
-      let begin = reach.keys(of: first, count: total).lowerBound / Products.rowMultiple * Products.rowMultiple
-      return Block(
-        queries: part, positions: first..<end, reached: begin..<reach.keys(of: end - 1, count: total).upperBound,
-        rows: Products.padded(part.count))
-    }
-  }
+  typealias Block = AttentionBlock
+  var blocks: [Block] { Block.cut(sequence, queries, by: blockQueries) }
 
   /// The keys of tiles: whole ones, then what is left in steps of 64, so that there are few shapes.
   func tiles(_ block: Block, _ size: Int) -> [Range<Int>] {
@@ -105,7 +85,7 @@ struct AttentionTiles {
     }
   }
 
-  /// Calls `body` for every query of the heads of a group, with its row in the tile, and clears the rows between heads.
+  /// Calls `body` for every query of the heads of a group, with its number in the block and its row in the tile.
   func forEachRow(_ block: Block, _ group: Int, _ body: (_ head: Int, _ index: Int, _ row: Int) -> Void) {
     for member in 0..<pass.sharing {
       for index in block.queries.indices {
@@ -128,21 +108,16 @@ struct AttentionTiles {
     if let cap = pass.softCap { ck_soft_cap(s, pass.scale, cap, slope, keys.count) }
     s.update(repeating: -.infinity, count: seen.lowerBound - keys.lowerBound)
     (s + (seen.upperBound - keys.lowerBound)).update(repeating: -.infinity, count: keys.upperBound - seen.upperBound)
-    return pass.softCap == nil ? pass.scale : 1
+    return pass.scoreRate
   }
 
-  /// The dropout multipliers of one query's probabilities for the keys of a tile; nil without dropout. They are those of
-  /// `AttentionMask`.
+  /// The dropout multipliers of one query's probabilities for the keys of a tile; nil without dropout.
   func multipliers(
     _ head: Int, _ position: Int, _ keys: Range<Int>, into scratch: UnsafeMutablePointer<Float>
   ) -> UnsafePointer<Float>? {
     guard pass.dropout > 0, let source = tape.dropoutSource else { return nil }
-    let tile = AttentionMask.tile, first = position % tile * paddedTotal + keys.lowerBound
-    let start = first / Philox.dropoutGroup * Philox.dropoutGroup
-    source.row(
-      pass.site, sequence.example, head * ((total + tile - 1) / tile) + position / tile, pass.dropout, scratch,
-      tile * paddedTotal, part: start..<(first + keys.count))
-    return UnsafePointer(scratch + (first - start))
+    return AttentionMask.part(
+      source, pass.site, sequence, pass.dropout, head: head, position: position, keys: keys, into: scratch)
   }
 
   /// Counts what the products of other threads, or of a pass on shapes alone, do not count here.
@@ -208,9 +183,7 @@ struct AttentionTiles {
       ck_scale(own.sums + row * d, 1 / own.totals[row], d)
       let target = block.queries.lowerBound + index
       output.buffer.store(own.sums + row * d, at: target * pass.columns + head * d, d, precision)
-      // A cap has had its scale already.
-      let scale = pass.softCap == nil ? pass.scale : 1
-      pass.logSums.base[target * pass.heads + head] = own.tops[row] * scale + log(own.totals[row])
+      pass.logSums.base[target * pass.heads + head] = own.tops[row] * pass.scoreRate + log(own.totals[row])
     }
   }
 

@@ -107,7 +107,7 @@ void ck_narrow_bfloat16(uint16_t *out, const float *in, long count);
 void ck_narrow_scaled(uint16_t *out, const float *in, float factor, long count);
 void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count);  // out = a b; b may be null
 
-// Rounds rows of x (with each column times `factor`, which may be null) to eight bits: out = round(x / scale) + 128 with
+// Rounds rows of x (each column times its `factor`) to eight bits: out = round(x / scale) + 128 with
 // scale = max |x| / 127 of the row. `spikes`, which may be null, says which rows have a number of more than `spike` times
 // the row's root mean square. `row` is scratch memory for `columns` floats.
 void ck_int8_round(uint8_t *out, float *scales, uint8_t *spikes, const uint16_t *x, const float *factor, float *row,

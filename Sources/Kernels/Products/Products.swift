@@ -129,8 +129,9 @@ public final class Products {
   ) {
     let (n, k) = direction == .forward ? (weight.rows, weight.columns) : (weight.columns, weight.rows)
     guard m > 0, n > 0 else { return }
-    if computes, let team, let size = ProductPieces.rows(m, n, k) {
-      operations += 2 * Double(m) * Double(n) * Double(k)
+    count(m, n, k)
+    guard computes else { return }
+    if let team, let size = ProductPieces.rows(m, n, k) {
       return team.forEach((m + size - 1) / size) { piece, products in
         let start = piece * size
         products.multiply(
@@ -138,8 +139,6 @@ public final class Products {
           accumulate: accumulate, bias: bias)
       }
     }
-    operations += 2 * Double(m) * Double(n) * Double(k)
-    guard computes else { return }
     #if ONEDNN
       let done = library?.multiply(
         m, n, k, a, weight.values(direction), weight.precision, direction, into: c, accumulate: accumulate, bias: bias)

@@ -17,15 +17,15 @@ public struct Int8Matrix: Sendable {
   /// dx = dy W.
   let backward: Pass
 
-  /// One direction of the product: from `count` numbers of a row to as many as `corrections`.
+  /// One direction of the product.
   struct Pass: Sendable {
     /// What a row is multiplied by before it is rounded.
-    let factors: FloatVector
+    let factors: FloatStorage
     /// What a row of sums is multiplied by.
-    let scales: FloatVector
+    let scales: FloatStorage
     /// 128 times the sums of the rounded weights over the numbers of a row: rows are kept with 128 added.
     let corrections: ResidentMemory
-    /// The weights, in the layout of `operand`.
+    /// The rounded weights.
     let values: ResidentMemory
     let layout: Int8Layout
   }
@@ -39,36 +39,19 @@ enum Int8Layout: Hashable, Sendable {
   case packed
 }
 
-/// Floats that do not change any more.
-public struct FloatVector: Sendable {
-  private let memory: ResidentMemory
-  /// How many there are.
-  public let count: Int
-  /// The first.
-  var base: UnsafePointer<Float> { UnsafePointer(memory.base.assumingMemoryBound(to: Float.self)) }
-
-  /// A copy of `values`.
-  public init(_ values: [Float]) {
-    count = values.count
-    memory = ResidentMemory(byteCount: 4 * values.count)
-    memory.base.initializeMemory(as: Float.self, from: values, count: values.count)
-  }
-
-  /// A copy of the numbers.
-  public var values: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }
-}
-
 /// What the inputs of a matrix are divided by before they are rounded, and its columns multiplied by: f [in].
 public final class ColumnFactors: Sendable {
   /// f.
-  public let values: FloatVector
+  let storage: FloatStorage
   /// 1 / f.
-  let inverses: FloatVector
+  let inverses: FloatStorage
+  /// A copy of f.
+  public var values: [Float] { storage[0..<storage.count] }
 
   /// Factors that are positive and finite.
   public init(_ values: [Float]) {
-    self.values = FloatVector(values)
-    inverses = FloatVector(values.map { 1 / $0 })
+    storage = FloatStorage(values)
+    inverses = FloatStorage(values.map { 1 / $0 })
   }
 
   /// √(max |x_j| / max |W_·j|): half of what an input's spikes ask for goes to the weights, in the logarithm; 1 where the
@@ -96,7 +79,7 @@ extension Int8Matrix {
   public init(
     _ weight: FrozenTensor, isTransposed: Bool = false, outputs: Range<Int>, factors: ColumnFactors, isPacked: Bool
   ) {
-    let out = outputs.count, inputs = factors.values.count
+    let out = outputs.count, inputs = factors.storage.count
     let values = ResidentMemory(byteCount: out * inputs)
     let q = values.base.bindMemory(to: Int8.self, capacity: out * inputs)
     var scales = [Float](repeating: 0, count: out)
@@ -109,14 +92,14 @@ extension Int8Matrix {
         } else {
           weight.widen(range: (output * inputs)..<((output + 1) * inputs), into: row)
         }
-        scales[place] = ck_int8_round_weights(q + place * inputs, row, factors.values.base, row + inputs, inputs)
+        scales[place] = ck_int8_round_weights(q + place * inputs, row, factors.storage.base, row + inputs, inputs)
       }
     }
-    self.init(values, rows: out, factors: factors, scales: FloatVector(scales), isPacked: isPacked)
+    self.init(values, rows: out, factors: factors, scales: FloatStorage(scales), isPacked: isPacked)
   }
 
-  private init(_ values: ResidentMemory, rows: Int, factors: ColumnFactors, scales: FloatVector, isPacked: Bool) {
-    let columns = factors.values.count
+  private init(_ values: ResidentMemory, rows: Int, factors: ColumnFactors, scales: FloatStorage, isPacked: Bool) {
+    let columns = factors.storage.count
     let q = values.base.assumingMemoryBound(to: Int8.self)
     var outputSums = [Int32](repeating: 0, count: rows), inputSums = [Int32](repeating: 0, count: columns)
     inputSums.withUnsafeMutableBufferPointer { inputSums in
@@ -130,7 +113,7 @@ extension Int8Matrix {
         outputSums[row] = sum
       }
     }
-    func pass(_ sums: [Int32], _ factors: FloatVector, _ scales: FloatVector, _ direction: ProductDirection) -> Pass {
+    func pass(_ sums: [Int32], _ factors: FloatStorage, _ scales: FloatStorage, _ direction: ProductDirection) -> Pass {
       let corrections = ResidentMemory(byteCount: 4 * sums.count)
       corrections.base.initializeMemory(as: Int32.self, from: sums.map { 128 * $0 }, count: sums.count)
       let packed = isPacked ? Int8Products.pack(values, rows: rows, columns: columns, direction) : nil
@@ -147,8 +130,8 @@ extension Int8Matrix {
   /// A matrix without numbers, for forward code that runs on shapes alone.
   public static func absent(rows: Int, columns: Int) -> Int8Matrix {
     let factors = ColumnFactors([Float](repeating: 1, count: columns)), none = ResidentMemory(byteCount: 0)
-    let scales = FloatVector([Float](repeating: 1, count: rows))
-    func pass(_ factors: FloatVector, _ scales: FloatVector) -> Pass {
+    let scales = FloatStorage([Float](repeating: 1, count: rows))
+    func pass(_ factors: FloatStorage, _ scales: FloatStorage) -> Pass {
       Pass(factors: factors, scales: scales, corrections: none, values: none, layout: .rows)
     }
     return Int8Matrix(

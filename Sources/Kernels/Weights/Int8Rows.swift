@@ -26,7 +26,7 @@ public struct Int8Rows {
   ///
   /// - Parameter hasSecondDigit: whether rows with spikes get one.
   init(
-    _ x: UnsafePointer<UInt16>, rows: Int, factors: FloatVector, hasSecondDigit: Bool, in workspace: Workspace
+    _ x: UnsafePointer<UInt16>, rows: Int, factors: FloatStorage, hasSecondDigit: Bool, in workspace: Workspace
   ) {
     let columns = factors.count
     values = workspace.allocate((rows * columns + 3) / 4)
@@ -49,7 +49,7 @@ extension Int8Rows.Rest {
   /// Nil if there are no spikes.
   fileprivate init?(
     _ spikes: UnsafeBufferPointer<UInt8>, _ x: UnsafePointer<UInt16>, _ first: UnsafePointer<UInt8>,
-    _ scales: UnsafePointer<Float>, _ factors: FloatVector, in workspace: Workspace
+    _ scales: UnsafePointer<Float>, _ factors: FloatStorage, in workspace: Workspace
   ) {
     let chosen = spikes.indices.filter { spikes[$0] != 0 }
     guard !chosen.isEmpty else { return nil }

@@ -18,7 +18,7 @@ public struct GenerationRun: Sendable {
   /// What the model asks for.
   public let defaults: GenerationDefaults
   /// Notes for the user about the model and its tokenizer.
-  public let notices: [String]
+  public private(set) var notices: [String]
   private let model: ModelConfig
   private let path: String
   private let prompts: PromptEncoder
@@ -33,7 +33,9 @@ public struct GenerationRun: Sendable {
     guard try config.knownTask().isLanguageModelling else {
       throw RunError.noLanguageModel(directory: adapterDirectory, task: config.task.name)
     }
-    var config = config
+    var config = config, notices = Self.precisionNotices(config)
+    // There is no need to round what is then used as it is stored.
+    if config.training.precision == .int8 { config.training.precision = .float32 }
     if template != nil {
       // How long the texts were that it learnt from does not matter to a prompt of another kind.
       var task = TaskConfig(name: Task.instruct.name)
@@ -41,6 +43,8 @@ public struct GenerationRun: Sendable {
       config.task = task
     }
     try self.init(Self.scoring(config, adapterDirectory, template, threads: threads, cluster))
+    notices += self.notices
+    self.notices = notices
   }
 
   /// Loads the model directory `path`, with the adapter in `adapterDirectory` if given.
@@ -54,6 +58,12 @@ public struct GenerationRun: Sendable {
     adapter.strategy = "none"
     let config = RunConfig(name: "generate", model: path, task: task, adapter: adapter)
     try self.init(Self.scoring(config, adapterDirectory, template, threads: threads, cluster))
+  }
+
+  /// A note where a run was trained with another model than texts are generated with.
+  private static func precisionNotices(_ config: RunConfig) -> [String] {
+    guard config.training.precision == .int8 else { return [] }
+    return ["texts are generated in float32, with the base model as it is stored; the run was trained with it in int8"]
   }
 
   /// The model of `config`, whose template is that of a flag if `template` says so.
@@ -74,11 +84,7 @@ public struct GenerationRun: Sendable {
       throw ModelError.notADecoder(run.model, among: config.catalog.architectures, path: config.model)
     }
     self.scoring = scoring
-    notices =
-      run.notices
-      + (config.training.precision == .int8
-        ? ["texts are generated in float32, with the base model as it is stored; the run was trained with it in int8"]
-        : [])
+    notices = run.notices + Self.precisionNotices(config)
     (cluster, threads) = (run.cluster, run.pool.threads)
     path = run.modelDirectory
     model = run.model

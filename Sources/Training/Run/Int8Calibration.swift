@@ -15,7 +15,12 @@ extension PreparedRun {
     guard config.training.precision == .int8, int8Factors == nil else { return self }
     if let kept { return try rounded(with: kept) }
     let own = try cluster.together { cluster.leads ? try factors(from: items()) : nil }
-    return try rounded(with: cluster.isAlone ? own ?? Int8Factors([]) : cluster.share(own))
+    return try rounded(with: cluster.share(own))
+  }
+
+  /// The column factors that a run in int8 left in `directory`; nil for other precisions, and where there are none.
+  func keptInt8Factors(in directory: String) throws -> Int8Factors? {
+    config.training.precision == .int8 ? try Int8Factors.read(directory, geometry) : nil
   }
 
   /// The column factors for the first examples of `items`, through the base model as it is stored.
@@ -43,17 +48,15 @@ extension PreparedRun {
 extension Cluster {
   /// Rank 0's factors, on every rank.
   fileprivate func share(_ own: Int8Factors?) -> Int8Factors {
-    let groups = own?.groups ?? []
-    let names = broadcast(Array(groups.map { $0.paths.joined(separator: ",") }.joined(separator: "\n").utf8))
-    return Int8Factors(
-      String(decoding: names, as: UTF8.self).split(separator: "\n").enumerated().map { index, name in
-        let own = groups.indices.contains(index) ? groups[index].factors.values.values : []
-        let bytes = broadcast(own.withUnsafeBytes(Array.init))
-        let values = bytes.withUnsafeBytes { bytes in
-          stride(from: 0, to: bytes.count, by: 4).map { bytes.loadUnaligned(fromByteOffset: $0, as: Float.self) }
-        }
-        return Int8Factors.Group(
-          paths: name.split(separator: ",").map(String.init), factors: ColumnFactors(values))
-      })
+    var writer = ByteWriter()
+    for group in own?.groups ?? [] {
+      writer.write(group.name)
+      writer.write(group.factors.values)
+    }
+    var reader = ByteReader(broadcast(writer.bytes)), groups: [Int8Factors.Group] = []
+    while !reader.isAtEnd {
+      groups.append(Int8Factors.Group(name: reader.readText(), factors: ColumnFactors(reader.readAll())))
+    }
+    return Int8Factors(groups)
   }
 }

@@ -18,9 +18,9 @@ public struct LoadedModel: Sendable {
     _ directory: String, _ config: ModelConfig, outputs: Int?, head: HeadKind = .sequence, philox: Philox,
     precision: RunPrecision, holding: WeightHolding, int8: Int8Factors? = nil, packs: Bool = false
   ) throws {
-    // What is to be rounded later is only looked at now.
-    let packs = packs && precision != .int8
-    let precision = precision == .int8 && int8 == nil ? Precision.float32 : precision.activations
+    // What is to be rounded later is only looked at now, and needs no copies.
+    let isUnrounded = precision == .int8 && int8 == nil, holding = isUnrounded ? .stored : holding
+    let packs = packs && precision != .int8, precision = isUnrounded ? .float32 : precision.activations
     guard let outputs else {
       let model = try LanguageModel(
         path: directory, config: config, precision: precision, holding: holding, int8: int8, packs: packs)

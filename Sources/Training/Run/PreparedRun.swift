@@ -73,6 +73,7 @@ public struct PreparedRun: Sendable {
       config.training.weights ?? Self.holding(directory, geometry, config.training.precision.activations)
     (self.config, taskKind, modelDirectory, self.geometry) = (config, kind, directory, geometry)
     try Self.requireFit(config, kind, model)
+    if config.training.precision == .int8 { try geometry.requireInt8Sums() }
     method = try config.adapter.method(among: config.catalog.methods)
     let plain = try config.adapter.placement.table(geometry, method: method)
     table = try method.procedure?.startTable(config.adapter.methodOptions, plain) ?? plain

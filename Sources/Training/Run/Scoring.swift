@@ -6,18 +6,6 @@ import Metrics
 import Models
 import Tasks
 
-extension RunConfig {
-  /// The column factors that a run in int8 left in `directory`; nil for other precisions, and without a directory.
-  fileprivate func int8Factors(in directory: String?) throws -> Int8Factors? {
-    guard training.precision == .int8, let directory else { return nil }
-    let model = try PreparedRun(self, inputs: .none)
-    guard let factors = try Int8Factors.read(directory, model.geometry) else {
-      throw RunError.noInt8Factors(directory: directory)
-    }
-    return factors
-  }
-}
-
 /// A trained adapter (or the bare base model) over its loaded model, to score and predict with.
 public struct ScoringRun: Sendable {
   /// Model, tokenizer and task.
@@ -32,7 +20,8 @@ public struct ScoringRun: Sendable {
 
   /// Loads the adapter in `adapterDirectory`, or with nil the base model with its head as stored, else a fresh one.
   ///
-  /// The adapter's own sharing and scale count, not those of the config. The ranks of `cluster` score together.
+  /// The adapter's own sharing and scale count, not those of the config. The ranks of `cluster` score together. In int8 the
+  /// model is rounded as the run of the adapter rounded it, else as one on this task would.
   public init(_ config: RunConfig, adapterDirectory: String?, threads: Int, cluster: Cluster = .alone) throws {
     var config = config
     if adapterDirectory == nil {
@@ -41,13 +30,11 @@ public struct ScoringRun: Sendable {
     }
     config.adapter.initFrom = nil
     // The head's labels are known once the adapter is read, which needs the model's sizes.
-    let source = try adapterDirectory.map {
-      try PreparedRun(config, inputs: .none).adapter(in: $0)
-    }
-    let factors = try config.int8Factors(in: adapterDirectory)
+    let sized = try adapterDirectory.map { try (run: PreparedRun(config, inputs: .none), directory: $0) }
+    let source = try sized.map { try $0.run.adapter(in: $0.directory) }
+    let factors = try sized.flatMap { try $0.run.keptInt8Factors(in: $0.directory) }
     let prepared = try PreparedRun(
       config, threads: threads, knownLabels: source?.labels, int8: factors, cluster: cluster)
-    // A base model that no run has rounded is rounded as a run on its task would.
     run = try prepared.roundedIfNeeded(kept: nil) { try prepared.load(.train, toTrain: true).items }
     task = try run.task()
     if let source, let adapterDirectory {
@@ -61,6 +48,9 @@ public struct ScoringRun: Sendable {
 
   /// Loads the adapter of a run. If that is a checkpoint which the run has replaced meanwhile, loads the newest one.
   public init(_ config: RunConfig, run directory: RunDirectory, threads: Int, cluster: Cluster = .alone) throws {
+    if config.training.precision == .int8, !Int8Factors.areKept(in: directory.adapterPath) {
+      throw RunError.noInt8Factors(directory: directory.adapterPath)
+    }
     var directory = directory
     // The ranks of a cluster must not look for another one each by itself.
     for _ in 1..<(cluster.isAlone ? CheckpointFolder.attempts : 1) {
