@@ -127,6 +127,12 @@ same_scores_again() {
   cp "$one/eval_results.json" "$work/trained.json"
   "$program" eval "$one" --quiet --predictions "$work/predictions.tsv" && cmp "$work/trained.json" "$one/eval_results.json"
 }
+# A shard alone gets a team of threads, which cuts products with packed weights (train) as those with stored ones (eval).
+same_scores_of_few() {
+  "${train[@]}" "${config[@]}" --set task.max_eval_samples=6 --output-dir "$work/few" --threads 2 &&
+    cp "$work/few/eval_results.json" "$work/few.json" && "$program" eval "$work/few" --quiet --threads 2 &&
+    cmp "$work/few.json" "$work/few/eval_results.json"
+}
 predicts_the_same() {
   head -n 301 "$data/dev.tsv" >"$work/dev.tsv"
   "$program" predict "$one" "$work/dev.tsv" --quiet >"$work/predicted.tsv" && cmp "$work/predictions.tsv" "$work/predicted.tsv"
@@ -140,6 +146,7 @@ check 'loss is a number' is_number "$one/eval_results.json" loss
 check 'every trained number is stored once' holds_each_number_once "$one"
 check 'eval repeats the last score' same_scores_again
 check 'predict repeats the predictions of eval' predicts_the_same
+check 'eval repeats the last score of a split of one shard' same_scores_of_few
 check 'train on run_config.json, two threads' "${train[@]}" "$one/run_config.json" --output-dir "$two" --threads 2
 check 'one and two threads: the same adapter, byte by byte' cmp "$one/adapter_model.safetensors" "$two/adapter_model.safetensors"
 check 'one and two threads: the same scores' cmp "$work/trained.json" "$two/eval_results.json"

@@ -11,7 +11,7 @@ import Testing
   }
 
   static let cases = (Products.hasBFloat16 ? [Precision.float32, .bfloat16] : [.float32]).flatMap { precision in
-    [(1, 7, 5), (16, 33, 40), (48, 100, 64), (144, 576, 192), (256, 192, 576), (272, 384, 1536)].map {
+    [(1, 7, 5), (16, 33, 40), (48, 100, 64), (144, 576, 192), (256, 192, 576), (272, 384, 1536), (40, 1536, 384)].map {
       Case(rows: $0.0, out: $0.1, inputs: $0.2, precision: precision)
     }
   }
@@ -65,21 +65,28 @@ import Testing
   /// The layout is chosen by the memory of the machine, so that it must not show in the bits.
   @Test(arguments: cases) func theBitsAreThoseOfTheStoredWeight(_ test: Case) throws {
     let tensor = weight(test)
-    let stored = products(test) { products, x, y, bias, isForward in
-      let w = Operand(UnsafeMutableRawPointer(mutating: tensor.bytes), test.precision, stride: test.inputs)
-      if isForward {
-        products.multiply(
-          test.rows, test.out, test.inputs, x, w.transposed, into: y, accumulate: true, bias: bias)
-      } else {
-        products.multiply(test.rows, test.inputs, test.out, x, w, into: y, accumulate: true)
+    func stored(threads: Int?) -> [[UInt8]] {
+      products(test, threads: threads) { products, x, y, bias, isForward in
+        let w = Operand(UnsafeMutableRawPointer(mutating: tensor.bytes), test.precision, stride: test.inputs)
+        if isForward {
+          products.multiply(
+            test.rows, test.out, test.inputs, x, w.transposed, into: y, accumulate: true, bias: bias, byRows: true)
+        } else {
+          products.multiply(test.rows, test.inputs, test.out, x, w, into: y, accumulate: true, byRows: true)
+        }
       }
     }
+    let alone = stored(threads: nil)
     let matrix = try #require(PackedMatrix(tensor, outputs: 0..<test.out, precision: test.precision))
-    #expect(packed(test, matrix) == stored)
-    for threads in 1...3 { #expect(packed(test, matrix, threads: threads) == stored, "\(threads) threads") }
+    #expect(packed(test, matrix) == alone)
+    // A shard alone has a team, whose pieces must not show in the bits either.
+    for threads in 1...3 {
+      #expect(stored(threads: threads) == alone, "stored, \(threads) threads")
+      #expect(packed(test, matrix, threads: threads) == alone, "packed, \(threads) threads")
+    }
     let transposed = weight(test, isTransposed: true)
     let other = PackedMatrix(transposed, isTransposed: true, outputs: 0..<test.out, precision: test.precision)
-    #expect(packed(test, try #require(other)) == stored)
+    #expect(packed(test, try #require(other)) == alone)
   }
 
   @Test func someOutputsOfAWeight() throws {

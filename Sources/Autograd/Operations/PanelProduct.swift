@@ -13,7 +13,8 @@ extension Tape {
     guard usesPanels(linear.weight) else {
       return withOperand(linear.weight) { w in
         products.multiply(
-          rows, outputs, inputs, x, linear.matrix(w).transposed, into: y, accumulate: accumulate, bias: bias)
+          rows, outputs, inputs, x, linear.matrix(w).transposed, into: y, accumulate: accumulate, bias: bias,
+          byRows: true)
       }
     }
     for part in Panels.cut(outputs, by: inputs, precision, multiple: linear.cutMultiple(along: .outputs)) {
@@ -33,7 +34,8 @@ extension Tape {
     let products = workspace.products, inputs = linear.inFeatures, outputs = linear.outFeatures
     guard usesPanels(linear.weight) else {
       return withOperand(linear.weight) { w in
-        products.multiply(rows, inputs, outputs, dy, linear.matrix(w), into: dx, accumulate: accumulate)
+        products.multiply(
+          rows, inputs, outputs, dy, linear.matrix(w), into: dx, accumulate: accumulate, byRows: true)
       }
     }
     for part in Panels.cut(inputs, by: outputs, precision, multiple: linear.cutMultiple(along: .inputs)) {

@@ -56,14 +56,16 @@ public final class Products {
   }
 
   /// C ← A B + bias, or C ← C + A B + bias: A is m×k, B k×n, C m×n (not transposed), bias n float32 numbers.
+  ///
+  /// A team cuts a product with a weight (`byRows`) as it cuts one with a packed weight, so that both have the same bits.
   public func multiply(
     _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, into c: Operand, accumulate: Bool = false,
-    bias: UnsafePointer<Float>? = nil
+    bias: UnsafePointer<Float>? = nil, byRows: Bool = false
   ) {
     guard m > 0, n > 0 else { return }
     operations += 2 * Double(m) * Double(n) * Double(k)
     guard computes else { return }
-    if let team, let cut = ProductPieces.cut(m, n, k) {
+    if let team, let cut = ProductPieces.cut(m, n, k, byRows: byRows) {
       let length = cut.rows ? m : n
       team.forEach((length + cut.size - 1) / cut.size) { piece, products in
         let start = piece * cut.size, count = min(cut.size, length - start)
@@ -131,11 +133,11 @@ public final class Products {
     guard m > 0, n > 0 else { return }
     count(m, n, k)
     guard computes else { return }
-    if let team, let size = ProductPieces.rows(m, n, k) {
-      return team.forEach((m + size - 1) / size) { piece, products in
-        let start = piece * size
+    if let team, let cut = ProductPieces.cut(m, n, k, byRows: true) {
+      return team.forEach((m + cut.size - 1) / cut.size) { piece, products in
+        let start = piece * cut.size
         products.multiply(
-          min(size, m - start), a.advanced(row: start), weight, direction, into: c.advanced(rows: start),
+          min(cut.size, m - start), a.advanced(row: start), weight, direction, into: c.advanced(rows: start),
           accumulate: accumulate, bias: bias)
       }
     }
