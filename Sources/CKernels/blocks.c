@@ -50,27 +50,22 @@ INLINE void q5_1_numbers(float *out, const struct q5_1 *b) {
 INLINE int part_scale(const uint8_t *s, int j) { return j < 4 ? s[j] & 63 : (s[j + 4] & 15) | (s[j - 4] >> 6) << 4; }
 INLINE int part_minimum(const uint8_t *s, int j) { return j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | (s[j] >> 6) << 4; }
 
-// Of each 32 bytes the low nibbles are a part, the high ones the next.
-INLINE void q4_k_numbers(float *out, const struct q4_k *b) {
-  const float d = wide(b->d), m = wide(b->m);
+// Of each 32 bytes of `low` the low nibbles are a part, the high ones the next. Bit j of high[i] is the fifth bit of
+// number i of part j; `high` may be null.
+INLINE void part_numbers(float *out, const struct parts *p, const uint8_t *low, const uint8_t *high) {
+  const float d = wide(p->d), m = wide(p->m);
   for (int j = 0; j < 8; j++) {
-    const float scale = d * (float)part_scale(b->s, j), minimum = m * (float)part_minimum(b->s, j);
-    const uint8_t *q = b->q + 32 * (j / 2);
+    const float scale = d * (float)part_scale(p->s, j), minimum = m * (float)part_minimum(p->s, j);
+    const uint8_t *q = low + 32 * (j / 2);
     const int shift = j % 2 * 4;
-    for (int i = 0; i < 32; i++) out[32 * j + i] = scale * (float)(q[i] >> shift & 15) - minimum;
+    for (int i = 0; i < 32; i++)
+      out[32 * j + i] = scale * (float)((q[i] >> shift & 15) | (high ? (high[i] >> j & 1) << 4 : 0)) - minimum;
   }
 }
 
-INLINE void q5_k_numbers(float *out, const struct q5_k *b) {
-  const float d = wide(b->d), m = wide(b->m);
-  for (int j = 0; j < 8; j++) {
-    const float scale = d * (float)part_scale(b->s, j), minimum = m * (float)part_minimum(b->s, j);
-    const uint8_t *q = b->q + 32 * (j / 2);
-    const int shift = j % 2 * 4;
-    for (int i = 0; i < 32; i++)
-      out[32 * j + i] = scale * (float)((q[i] >> shift & 15) | (b->high[i] >> j & 1) << 4) - minimum;
-  }
-}
+INLINE void q4_k_numbers(float *out, const struct q4_k *b) { part_numbers(out, &b->parts, b->q, NULL); }
+
+INLINE void q5_k_numbers(float *out, const struct q5_k *b) { part_numbers(out, &b->parts, b->q, b->high); }
 
 // Two halves of four parts of 32 numbers, with a scale for every 16.
 INLINE void q6_k_numbers(float *out, const struct q6_k *b) {

@@ -18,8 +18,9 @@ PACKED q4_0 { half d; uint8_t q[16]; };
 PACKED q4_1 { half d, m; uint8_t q[16]; };
 PACKED q5_0 { half d; uint32_t high; uint8_t q[16]; };
 PACKED q5_1 { half d, m; uint32_t high; uint8_t q[16]; };
-PACKED q4_k { half d, m; uint8_t s[12], q[128]; };
-PACKED q5_k { half d, m; uint8_t s[12], high[32], q[128]; };
+PACKED parts { half d, m; uint8_t s[12]; };  // What the numbers of eight parts are multiplied by; see `part_scale`.
+PACKED q4_k { struct parts parts; uint8_t q[128]; };
+PACKED q5_k { struct parts parts; uint8_t high[32], q[128]; };
 PACKED q6_k { uint8_t low[128], high[64]; int8_t s[16]; half d; };
 PACKED iq4_nl { half d; uint8_t q[16]; };
 #endif

@@ -105,8 +105,19 @@ static int nearest(float x, int most) {
   return r <= 0 ? 0 : r >= (float)most ? most : (int)r;
 }
 
-// A scale and a minimum m >= 0 for x ≈ scale n − m with n from 0 to `most`, by trying steps around the obvious one and
-// solving for both given the codes (weighted by magnitude, as large numbers count for more in a product).
+// What x ≈ s n − m with the nearest n is wrong by. Large numbers count for more in a product.
+static float affine_error(const float *x, int count, int most, float mean, double s, double m) {
+  float error = 0;
+  for (int i = 0; i < count; i++) {
+    const int n = nearest((float)((x[i] + m) / s), most);
+    const float difference = (float)(s * n - m) - x[i];
+    error += (mean + fabsf(x[i])) * difference * difference;
+  }
+  return error;
+}
+
+// A scale and a minimum m >= 0 for x ≈ scale n − m with n from 0 to `most`: the obvious ones, from the smallest number to
+// the largest, or better ones, from trying steps around the obvious one and solving for both given the codes.
 static void fit_affine(const float *x, int count, int most, float *scale, float *minimum) {
   float least = 0, greatest = x[0], mean = 0;
   for (int i = 0; i < count; i++) {
@@ -118,7 +129,8 @@ static void fit_affine(const float *x, int count, int most, float *scale, float 
   *minimum = -least;
   *scale = 0;
   if (greatest <= least) return;
-  float best = INFINITY;
+  *scale = (greatest - least) / (float)most;
+  float best = affine_error(x, count, most, mean, *scale, *minimum);
   for (int try = -10; try <= 10; try++) {
     const float inverse = ((float)most + 0.1f * (float)try) / (greatest - least);
     double w = 0, wn = 0, wnn = 0, wx = 0, wnx = 0;
@@ -139,12 +151,7 @@ static void fit_affine(const float *x, int count, int most, float *scale, float 
       s = wnx / wnn;
     }
     if (!(s > 0)) continue;
-    float error = 0;
-    for (int i = 0; i < count; i++) {
-      const int n = nearest((float)((x[i] + m) / s), most);
-      const float difference = (float)(s * n - m) - x[i];
-      error += (mean + fabsf(x[i])) * difference * difference;
-    }
+    const float error = affine_error(x, count, most, mean, s, m);
     if (error < best) {
       best = error;
       *scale = (float)s;
@@ -162,50 +169,41 @@ static void pack_scales(uint8_t *s, const int *scale, const int *minimum) {
   }
 }
 
-// The parts of Q4_K and Q5_K: their scales and minima in six bits, and the codes that are nearest with these.
-static void quantise_parts(half *d, half *m, uint8_t *s, uint8_t *n, const float *x, int most) {
+// The parts of Q4_K and Q5_K: their scales and minima in six bits, and the codes that are nearest with these, of which the
+// low four bits are packed into `low`.
+static void quantise_parts(struct parts *p, uint8_t *low, uint8_t *n, const float *x, int most) {
   float scale[8], minimum[8], largest_scale = 0, largest_minimum = 0;
   for (int j = 0; j < 8; j++) {
     fit_affine(x + 32 * j, 32, most, scale + j, minimum + j);
     largest_scale = fmaxf(largest_scale, scale[j]);
     largest_minimum = fmaxf(largest_minimum, minimum[j]);
   }
-  *d = narrow(largest_scale / 63.0f);
-  *m = narrow(largest_minimum / 63.0f);
-  const float wide_d = wide(*d), wide_m = wide(*m), id = reciprocal(wide_d), im = reciprocal(wide_m);
+  p->d = narrow(largest_scale / 63.0f);
+  p->m = narrow(largest_minimum / 63.0f);
+  const float d = wide(p->d), m = wide(p->m), id = reciprocal(d), im = reciprocal(m);
   int scales[8], minima[8];
   for (int j = 0; j < 8; j++) {
     scales[j] = nearest(scale[j] * id, 63);
     minima[j] = nearest(minimum[j] * im, 63);
-    const float step = reciprocal(wide_d * (float)scales[j]), least = wide_m * (float)minima[j];
+    const float step = reciprocal(d * (float)scales[j]), least = m * (float)minima[j];
     for (int i = 0; i < 32; i++) n[32 * j + i] = (uint8_t)nearest((x[32 * j + i] + least) * step, most);
   }
-  pack_scales(s, scales, minima);
+  pack_scales(p->s, scales, minima);
+  for (int g = 0; g < 4; g++)
+    for (int i = 0; i < 32; i++) low[32 * g + i] = (uint8_t)((n[64 * g + i] & 15) | (n[64 * g + 32 + i] & 15) << 4);
 }
 
 static void quantise_q4_k(struct q4_k *b, const float *x) {
-  uint8_t n[256], s[12];
-  half d, m;
-  quantise_parts(&d, &m, s, n, x, 15);
-  b->d = d;
-  b->m = m;
-  memcpy(b->s, s, sizeof s);
-  for (int g = 0; g < 4; g++)
-    for (int i = 0; i < 32; i++) b->q[32 * g + i] = (uint8_t)(n[64 * g + i] | n[64 * g + 32 + i] << 4);
+  uint8_t n[256];
+  quantise_parts(&b->parts, b->q, n, x, 15);
 }
 
 static void quantise_q5_k(struct q5_k *b, const float *x) {
-  uint8_t n[256], s[12];
-  half d, m;
-  quantise_parts(&d, &m, s, n, x, 31);
-  b->d = d;
-  b->m = m;
-  memcpy(b->s, s, sizeof s);
+  uint8_t n[256];
+  quantise_parts(&b->parts, b->q, n, x, 31);
   memset(b->high, 0, sizeof b->high);
   for (int j = 0; j < 8; j++)
     for (int i = 0; i < 32; i++) b->high[i] |= (uint8_t)(n[32 * j + i] >> 4 << j);
-  for (int g = 0; g < 4; g++)
-    for (int i = 0; i < 32; i++) b->q[32 * g + i] = (uint8_t)((n[64 * g + i] & 15) | (n[64 * g + 32 + i] & 15) << 4);
 }
 
 static int nearest_signed(float x) {

@@ -96,6 +96,15 @@ import Testing
     }
   }
 
+  /// Of equal numbers no step can be found by least squares.
+  @Test(arguments: ElementType.writable.filter(\.isQuantised)) func equalNumbersComeBack(type: ElementType) throws {
+    for number: Float in [2, 0.1, 3e-3, -1, -0.07] {
+      let numbers = [Float](repeating: number, count: 256)
+      let again = try Golden(type, blocks: quantised(numbers, type)).tensor(shape: [1, 256]).floats()
+      #expect(again.allSatisfy { abs($0 / number - 1) < 1e-2 }, "\(number): \(again[0])")
+    }
+  }
+
   @Test func finerTypesForShortRows() {
     #expect(ElementType.q4_k.fitting(columns: 512) == .q4_k && ElementType.q4_k.fitting(columns: 576) == .q5_0)
     #expect(ElementType.q5_k.fitting(columns: 576) == .q5_1 && ElementType.q6_k.fitting(columns: 576) == .q8_0)
