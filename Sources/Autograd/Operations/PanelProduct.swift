@@ -21,7 +21,7 @@ extension Tape {
       withPanel(linear, outputs: part, inputs: 0..<inputs) { w in
         products.multiply(
           rows, part.count, inputs, x, w.transposed, into: y.advanced(columns: part.lowerBound),
-          accumulate: accumulate, bias: bias.map { $0 + part.lowerBound })
+          accumulate: accumulate, bias: bias.map { $0 + part.lowerBound }, byRows: true)
       }
     }
   }
@@ -41,7 +41,8 @@ extension Tape {
     for part in Panels.cut(inputs, by: outputs, precision, multiple: linear.cutMultiple(along: .inputs)) {
       withPanel(linear, outputs: 0..<outputs, inputs: part) { w in
         products.multiply(
-          rows, part.count, outputs, dy, w, into: dx.advanced(columns: part.lowerBound), accumulate: accumulate)
+          rows, part.count, outputs, dy, w, into: dx.advanced(columns: part.lowerBound), accumulate: accumulate,
+          byRows: true)
       }
     }
   }
