@@ -53,7 +53,9 @@ extension RunPrecision {
     let outcome = try sandbox.run(
       "eval", "config.json", "--adapter", "peft", "--set", "training.precision=int8", "--output-dir", "scores")
     #expect(outcome.status == 0, "\(outcome.err)")
-    #expect(try sandbox.read("scores/eval_results.json") == sandbox.read("run/eval_results.json"))
+    // An adapter of PEFT knows no step.
+    let scores = try sandbox.text("run/eval_results.json").replacing(/"step": \d+/, with: "\"step\": 0")
+    #expect(try sandbox.text("scores/eval_results.json") == scores)
   }
 
   /// 255 · 127 · 66,000 is the most that 32 bits hold.
