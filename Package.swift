@@ -131,7 +131,7 @@ let package = Package(
       ]),
     tests("DiagnosticsTests", ["Diagnostics", "StrictJSON", algorithms]),
     tests("KernelsTests", ["Kernels", "CKernels", "COpenBLAS", "Diagnostics"], golden: true),
-    tests("AutogradTests", ["Autograd", "Kernels"]),
+    tests("AutogradTests", ["Autograd", "Kernels", "CKernels"]),
     .target(
       name: "SimulatedCluster", dependencies: ["Cluster"], path: "Tests/SimulatedCluster", swiftSettings: swift),
     tests("ClusterTests", ["Cluster", "SimulatedCluster", "Kernels", "Diagnostics"]),

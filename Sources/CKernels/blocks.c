@@ -83,13 +83,11 @@ INLINE void q6_k_numbers(float *out, const struct q6_k *b) {
     }
 }
 
-static const float nonlinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-
 INLINE void iq4_nl_numbers(float *out, const struct iq4_nl *b) {
   const float d = wide(b->d);
   uint8_t n[32];
   nibbles(n, b->q);
-  for (int i = 0; i < 32; i++) out[i] = d * nonlinear[n[i]];
+  for (int i = 0; i < 32; i++) out[i] = d * (float)nonlinear[n[i]];
 }
 
 #define DEQUANTISE(type, size) \

@@ -23,4 +23,7 @@ PACKED q4_k { struct parts parts; uint8_t q[128]; };
 PACKED q5_k { struct parts parts; uint8_t high[32], q[128]; };
 PACKED q6_k { uint8_t low[128], high[64]; int8_t s[16]; half d; };
 PACKED iq4_nl { half d; uint8_t q[16]; };
+
+// What the nibbles of IQ4_NL stand for.
+static const int8_t nonlinear[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 #endif

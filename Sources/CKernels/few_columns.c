@@ -28,46 +28,6 @@ INLINE const float *floats(const void *weight, enum ck_stored stored, long at, l
   return buffer;
 }
 
-// LANES numbers, which the compiler keeps in registers, unlike an array.
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef float unaligned_lanes __attribute__((vector_size(4 * LANES), aligned(4)));
-
-// A macro, since the calling convention for returned vectors depends on the processor.
-#define READ_LANES(x) (*(const unaligned_lanes *)(x))
-
-INLINE float dot(const float *w, const float *x, long count) {
-  lanes s[4] = {{0}};
-  long c = 0;
-  for (; c + 4 * LANES <= count; c += 4 * LANES) {
-    s[0] += READ_LANES(w + c) * READ_LANES(x + c);
-    s[1] += READ_LANES(w + c + LANES) * READ_LANES(x + c + LANES);
-    s[2] += READ_LANES(w + c + 2 * LANES) * READ_LANES(x + c + 2 * LANES);
-    s[3] += READ_LANES(w + c + 3 * LANES) * READ_LANES(x + c + 3 * LANES);
-  }
-  for (; c + LANES <= count; c += LANES) s[0] += READ_LANES(w + c) * READ_LANES(x + c);
-  float lane[LANES];
-  s[0] = (s[0] + s[1]) + (s[2] + s[3]);
-  memcpy(lane, s, sizeof lane);
-  for (long l = 0; c + l < count; l++) lane[l] += w[c + l] * x[c + l];
-  for (int l = 0; l < 8; l++) lane[l] += lane[l + 8];
-  for (int l = 0; l < 4; l++) lane[l] += lane[l + 4];
-  return (lane[0] + lane[2]) + (lane[1] + lane[3]);
-}
-
-// Row by row: memory is fastest when the weight is read from its first byte to its last.
-DISPATCHED void ck_few_times_rows(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
-                                  enum ck_stored stored, long first, long rows, long columns) {
-  float buffer[CHUNK];
-  for (long row = 0; row < rows; row++) {
-    for (long b = 0; b < few; b++) y[b * y_stride + row] = 0.0f;
-    for (long start = 0; start < columns; start += CHUNK) {
-      long count = columns - start < CHUNK ? columns - start : CHUNK;
-      const float *w = floats(weight, stored, (first + row) * columns + start, count, buffer);
-      for (long b = 0; b < few; b++) y[b * y_stride + row] += dot(w, x + b * x_stride + start, count);
-    }
-  }
-}
-
 DISPATCHED void ck_few_times_columns(float *y, long y_stride, const float *x, long x_stride, long few,
                                      const void *weight, enum ck_stored stored, long first, long inputs, long outputs,
                                      long stride) {
