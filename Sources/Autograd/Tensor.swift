@@ -8,9 +8,14 @@ public final class PackedLayout: Sendable {
   /// Each sequence's number in the optimiser step, which selects its dropout masks.
   public let examples: [Int]
 
-  /// A layout of sequences with the given lengths.
-  public init(lengths: [Int], examples: [Int]) {
+  /// Whether tensors have memory for the rows that products read beyond the last one.
+  let isPadded: Bool
+
+  /// A layout of sequences with the given lengths. Without padding its tensors are for `linearOfFew` alone: clearing rows that
+  /// nothing reads would take longer than a token's own.
+  public init(lengths: [Int], examples: [Int], isPadded: Bool = true) {
     precondition(lengths.count == examples.count)
+    self.isPadded = isPadded
     var offsets = [0]
     for length in lengths { offsets.append(offsets[offsets.count - 1] + length) }
     self.offsets = offsets
@@ -26,7 +31,8 @@ public final class PackedLayout: Sendable {
   /// The rows that a tensor has memory for. Those beyond N are zero, since products read up to `paddedRows`, and
   /// products inside a sequence up to 15 rows beyond its end.
   public var allocatedRows: Int {
-    (rows + Products.rowMultiple - 1) / Products.rowMultiple * Products.rowMultiple + Products.rowMultiple
+    guard isPadded else { return rows }
+    return (rows + Products.rowMultiple - 1) / Products.rowMultiple * Products.rowMultiple + Products.rowMultiple
   }
   /// The rows of sequence `index`.
   public func range(_ index: Int) -> Range<Int> { offsets[index]..<offsets[index + 1] }
@@ -34,7 +40,7 @@ public final class PackedLayout: Sendable {
   public var longest: Int { (0..<sequences).map { range($0).count }.max() ?? 0 }
   /// The same sequences, one row each.
   public func oneRowEach() -> PackedLayout {
-    PackedLayout(lengths: Array(repeating: 1, count: sequences), examples: examples)
+    PackedLayout(lengths: Array(repeating: 1, count: sequences), examples: examples, isPadded: isPadded)
   }
 }
 

@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "common.h"
 
 // Rows of tiles of attention scores: a tile has the queries of a block and some of the keys that they see.
@@ -46,5 +48,41 @@ DISPATCHED void ck_attention_gradient_tile(float *s, float *ds, uint16_t *p16, u
   if (p16) {
     for (long i = 0; i < count; i++) p16[i] = to_bf16(s[i]);
     for (long i = 0; i < count; i++) ds16[i] = to_bf16(ds[i]);
+  }
+}
+
+DISPATCHED void ck_query_keys(float *s, const float *q, const float *keys, long stride, long size, long count) {
+  typedef float lanes __attribute__((vector_size(4 * LANES)));
+  const long whole = size - size % LANES;
+  for (long j = 0; j < count; j++, keys += stride) {
+    lanes sums = {0};
+    float lane[LANES];
+    for (long i = 0; i < whole; i += LANES) {
+      lanes a, b;
+      memcpy(&a, q + i, sizeof a);
+      memcpy(&b, keys + i, sizeof b);
+      sums += a * b;
+    }
+    memcpy(lane, &sums, sizeof lane);
+    for (long i = whole; i < size; i++) lane[i - whole] += q[i] * keys[i];
+    s[j] = lane_sum(lane);
+  }
+}
+
+// Numbers of a value that are summed up in registers.
+#define PIECE 64
+
+DISPATCHED void ck_sum_values(float *out, const float *p, const float *values, long stride, long size, long count) {
+  for (long start = 0; start < size; start += PIECE) {
+    const long numbers = size - start < PIECE ? size - start : PIECE;
+    float sums[PIECE] = {0};
+    if (numbers == PIECE) {
+      for (long j = 0; j < count; j++)
+        for (long i = 0; i < PIECE; i++) sums[i] += p[j] * values[j * stride + start + i];
+    } else {
+      for (long j = 0; j < count; j++)
+        for (long i = 0; i < numbers; i++) sums[i] += p[j] * values[j * stride + start + i];
+    }
+    for (long i = 0; i < numbers; i++) out[start + i] = sums[i];
   }
 }

@@ -1,38 +1,38 @@
-// Products of a few rows with blocks of 256 numbers, in whole numbers. Their parts have scales of their own, and unpacking
-// takes longer than reading: x is therefore rounded to 16 bits, 32 numbers at a time, as two digits of eight, of which VNNI
-// multiplies 32 with a part's numbers as they are.
+// Products of a few rows with blocks in whole numbers. Making floats of blocks takes longer than reading them: here x is
+// rounded to 16 bits instead, 32 numbers at a time, as two digits of eight, of which VNNI multiplies 32 at once with a part
+// of a block as it is.
 #include "parts.h"
 
-// What a row of x is made into. `sums` are of 16 numbers each.
+// What a row of x is made into, for parts of 32 numbers that are read in groups of up to eight; beyond the last all is zero.
 struct digits {
-  int8_t *digits;  // 32 high ones, then 32 low ones
+  int8_t *digits;  // of each part 32 high ones, then 32 low ones
   float *scales, *sums;
 };
 
-INLINE struct digits row_digits(const void *memory, long columns) {
-  char *base = (char *)memory;
-  return (struct digits){(int8_t *)base, (float *)(base + 2 * columns), (float *)(base + 2 * columns) + columns / 32};
+static long padded_parts(long columns) { return columns / 32 + 8; }
+
+INLINE struct digits row_digits(const char *memory, long parts) {
+  float *scales = (float *)(memory + 64 * parts);
+  return (struct digits){(int8_t *)memory, scales, scales + parts};
 }
 
-long ck_digits_size(long columns) { return 2 * columns + columns / 32 * 3 * (long)sizeof(float); }
+long ck_digits_size(long columns) { return padded_parts(columns) * (64 + 2 * (long)sizeof(float)); }
 
 DISPATCHED void ck_digits(void *out, const float *x, long columns) {
-  const struct digits row = row_digits(out, columns);
+  const struct digits row = row_digits(out, padded_parts(columns));
+  memset(out, 0, (size_t)ck_digits_size(columns));
   for (long p = 0; p < columns / 32; p++, x += 32) {
-    const float largest = from_bits(ck_largest_bits32(x, 32));
-    // The high digit is at most 127: 127 · 256 = 32512.
-    const float inverse = largest > 0 ? 32512.0f / largest : 0.0f;
+    // The high digit is at most 127, and 127 · 256 = 32512.
+    const float largest = from_bits(ck_largest_bits32(x, 32)), inverse = largest > 0 ? 32512.0f / largest : 0.0f;
     row.scales[p] = largest / 32512.0f;
     for (int i = 0; i < 32; i++) {
       const int number = (int)rintf(x[i] * inverse), high = (number + 128) >> 8;
       row.digits[64 * p + i] = (int8_t)high;
       row.digits[64 * p + 32 + i] = (int8_t)(number - 256 * high);
     }
-    for (int h = 0; h < 2; h++) {
-      float lane[LANES];
-      memcpy(lane, x + LANES * h, sizeof lane);
-      row.sums[2 * p + h] = lane_sum(lane);
-    }
+    float sums[LANES];
+    STORE(sums, LOAD(lanes, x) + LOAD(lanes, x + LANES));
+    row.sums[p] = lane_sum(sums);
   }
 }
 
@@ -43,85 +43,182 @@ DISPATCHED void ck_digits(void *out, const float *x, long columns) {
 
 bool ck_takes_digits(enum ck_stored stored) {
   __builtin_cpu_init();
-  return (stored == ck_stored_q4_k || stored == ck_stored_q5_k || stored == ck_stored_q6_k) &&
-         __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512vnni");
+  if (!__builtin_cpu_supports("x86-64-v4") || !__builtin_cpu_supports("avx512vnni")) return false;
+  switch (stored) {
+    case ck_stored_q4_0:
+    case ck_stored_q4_1:
+    case ck_stored_q5_0:
+    case ck_stored_q5_1:
+    case ck_stored_q4_k:
+    case ck_stored_q5_k: return true;
+    default: return false;
+  }
 }
 
-// s += scales Σ n x of a part.
-VNNI INLINE void add_digits(eight *s, const lane_bytes *n, const int8_t *x, const float *scales, float x_scale) {
-  const __m256i numbers = _mm256_set_m128i((__m128i)n[1], (__m128i)n[0]);
-  const __m256i high = _mm256_dpbusd_epi32(_mm256_setzero_si256(), numbers, LOAD(__m256i, x));
-  const __m256i low = _mm256_dpbusd_epi32(_mm256_setzero_si256(), numbers, LOAD(__m256i, x + 32));
-  const float f = scales[0] * x_scale, g = scales[1] * x_scale;
-  *s += (eight){f, f, f, f, g, g, g, g} * (eight)_mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_slli_epi32(high, 8), low));
+// The numbers n of the parts of a group, w = scale n + minimum, and their scales and minima.
+#define NUMBERS(type) VNNI INLINE __m256i type##_numbers(const struct type *b, int j)
+#define AFFINE_GROUP(type) VNNI INLINE void type##_group(__m256 *scales, __m256 *minima, const struct type *b, int count)
+
+VNNI INLINE __m256i nibble_numbers(const uint8_t *q) {
+  const __m256i shifts = _mm256_set_epi64x(0x0004000400040004, 0x0004000400040004, 0, 0);
+  const __m256i both = _mm256_srlv_epi16(_mm256_broadcastsi128_si256(LOAD(__m128i, q)), shifts);
+  return _mm256_and_si256(both, _mm256_set1_epi8(15));
+}
+// Adds the fifth bit of each number.
+VNNI INLINE __m256i five_bits(__m256i n, uint32_t high) {
+  return _mm256_or_si256(n, _mm256_maskz_set1_epi8(high, 16));
 }
 
-VNNI INLINE float digits_total(eight s, lanes least) {
-  float eights[8], lane[LANES];
-  STORE(eights, s);
-  STORE(lane, least);
-  return (eights[0] + eights[4]) + (eights[2] + eights[6]) + ((eights[1] + eights[5]) + (eights[3] + eights[7])) +
-         lane_sum(lane);
+NUMBERS(q4_0) { return nibble_numbers(b[j].q); }
+NUMBERS(q4_1) { return nibble_numbers(b[j].q); }
+NUMBERS(q5_0) { return five_bits(nibble_numbers(b[j].q), b[j].high); }
+NUMBERS(q5_1) { return five_bits(nibble_numbers(b[j].q), b[j].high); }
+NUMBERS(q4_k) {
+  const __m256i q = LOAD(__m256i, b->q + 32 * (j / 2));
+  return _mm256_and_si256(j % 2 ? _mm256_srli_epi16(q, 4) : q, _mm256_set1_epi8(15));
+}
+NUMBERS(q5_k) {
+  const __m256i q = LOAD(__m256i, b->q + 32 * (j / 2));
+  const uint32_t high = _mm256_test_epi8_mask(LOAD(__m256i, b->high), _mm256_set1_epi8((char)(1 << j)));
+  return five_bits(_mm256_and_si256(j % 2 ? _mm256_srli_epi16(q, 4) : q, _mm256_set1_epi8(15)), high);
 }
 
-// `few` is a constant wherever these are inlined.
-#define ROW(type) \
-  VNNI INLINE void type##_row(float *y, long y_stride, const char *x, const int few, const struct type *b, long columns) { \
-    eight s[4]; \
-    lanes least[4]; \
-    struct digits rows[4]; \
-    for (int t = 0; t < few; t++) { \
-      s[t] = (eight){0}; \
-      least[t] = (lanes){0}; \
-      rows[t] = row_digits(x + t * ck_digits_size(columns), columns); \
-    } \
-    for (long at = 0; at < columns; at += 256, b++) { \
-      float scales[LANES], minima[LANES]; \
-      type##_affine(scales, minima, b); \
-      for (int t = 0; t < few; t++) least[t] += LOAD(lanes, minima) * LOAD(lanes, rows[t].sums + at / LANES); \
-      _Pragma("clang loop unroll(full)") for (int j = 0; j < 8; j++) { \
-        lane_bytes n[2]; \
-        type##_part(n, b, j); \
-        for (int t = 0; t < few; t++) \
-          add_digits(s + t, n, rows[t].digits + 2 * at + 64 * j, scales + 2 * j, rows[t].scales[at / 32 + j]); \
-      } \
-    } \
-    for (int t = 0; t < few; t++) y[t * y_stride] = digits_total(s[t], least[t]); \
+// The first four bytes of `count` blocks of `size` bytes: two float16 numbers each, or one and something else.
+VNNI INLINE __m256i heads(const void *blocks, int size, int count) {
+  // Gathering them takes longer.
+  uint32_t each[8] = {0};
+  for (int i = 0; i < count; i++) memcpy(each + i, (const char *)blocks + i * size, sizeof *each);
+  return LOAD(__m256i, each);
+}
+VNNI INLINE __m256 halves(__m256i lower) { return _mm256_cvtph_ps(_mm256_cvtepi32_epi16(lower)); }
+
+#define PAIRED(type) \
+  AFFINE_GROUP(type) { \
+    const __m256i both = heads(b, sizeof *b, count); \
+    *scales = halves(both); \
+    *minima = halves(_mm256_srli_epi32(both, 16)); \
+  }
+#define CENTRED(type, zero) \
+  AFFINE_GROUP(type) { \
+    *scales = halves(heads(b, sizeof *b, count)); \
+    *minima = *scales * -(float)zero; \
+  }
+VNNI INLINE __m256 eight_floats(const void *numbers) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(numbers)));
+}
+#define OF_PARTS(type) \
+  AFFINE_GROUP(type) { \
+    (void)count; \
+    uint32_t packed[4]; \
+    part_bytes(packed, &b->parts); \
+    *scales = _mm256_set1_ps(scale_of(b->parts.d)) * eight_floats(packed); \
+    *minima = _mm256_set1_ps(-scale_of(b->parts.m)) * eight_floats(packed + 2); \
   }
 
-#define ROWS(type) \
-  ROW(type) \
-  VNNI static void type##_rows(float *y, long y_stride, const char *x, long few, const char *weight, long rows, \
-                               long columns) { \
-    const long size = ck_digits_size(columns); \
-    for (long row = 0; row < rows; row++, weight += columns / 256 * (long)sizeof(struct type)) { \
+CENTRED(q4_0, 8)
+PAIRED(q4_1)
+CENTRED(q5_0, 16)
+PAIRED(q5_1)
+OF_PARTS(q4_k)
+OF_PARTS(q5_k)
+
+// The sums of a row of x: those of whole numbers times their scales, and what the minima add.
+struct sums { __m256 products, least; };
+
+// s += scale Σ n x of a part.
+VNNI INLINE void add_digits(__m256 *s, __m256i n, const int8_t *x, float scale) {
+  const __m256i high = _mm256_dpbusd_epi32(_mm256_setzero_si256(), n, LOAD(__m256i, x));
+  const __m256i low = _mm256_dpbusd_epi32(_mm256_setzero_si256(), n, LOAD(__m256i, x + 32));
+  *s += _mm256_set1_ps(scale) * _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_slli_epi32(high, 8), low));
+}
+
+VNNI INLINE float eight_sum(__m256 v) {
+  float s[8];
+  STORE(s, v);
+  return (s[0] + s[4]) + (s[2] + s[6]) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+// `few` and `count`, the parts of a group, are constants wherever this is inlined, so that sums stay in registers.
+#define REST(type, count) \
+  if (parts - first >= count) { \
+    type##_add(s, x, size, padded, first, few, b, count); \
+    first += count; \
+    b += count; \
+  }
+
+#define ROW(type, blocks) \
+  VNNI INLINE void type##_add(struct sums *s, const char *x, long size, long padded, long first, const int few, \
+                              const struct type *b, const int count) { \
+    float factors[4][8]; \
+    __m256 scales, minima; \
+    type##_group(&scales, &minima, b, count); \
+    for (int t = 0; t < few; t++) { \
+      const struct digits row = row_digits(x + t * size, padded); \
+      STORE(factors[t], scales * LOAD(__m256, row.scales + first)); \
+      s[t].least += minima * LOAD(__m256, row.sums + first); \
+    } \
+    _Pragma("clang loop unroll(full)") for (int j = 0; j < count; j++) { \
+      const __m256i n = type##_numbers(b, j); \
+      for (int t = 0; t < few; t++) \
+        add_digits(&s[t].products, n, (const int8_t *)x + t * size + 64 * (first + j), factors[t][j]); \
+    } \
+  } \
+  VNNI INLINE void type##_row(float *y, long y_stride, const char *x, const int few, const struct type *b, long columns) { \
+    const long parts = columns / 32, padded = padded_parts(columns), size = ck_digits_size(columns); \
+    struct sums s[4]; \
+    for (int t = 0; t < few; t++) s[t] = (struct sums){_mm256_setzero_ps(), _mm256_setzero_ps()}; \
+    long first = 0; \
+    for (; first + 8 <= parts; first += 8, b += blocks) type##_add(s, x, size, padded, first, few, b, 8); \
+    REST(type, 4) \
+    REST(type, 2) \
+    REST(type, 1) \
+    for (int t = 0; t < few; t++) y[t * y_stride] = eight_sum(s[t].products) + eight_sum(s[t].least); \
+  }
+
+#define ROWS(type, blocks) \
+  ROW(type, blocks) \
+  VNNI static void type##_rows(float *y, long y_stride, const char *x, long few, const char *weight, \
+                               struct ck_rows rows, long columns) { \
+    const long size = ck_digits_size(columns), bytes = columns / 32 * blocks / 8 * (long)sizeof(struct type); \
+    for (long row = 0; row < rows.count; row++) { \
+      float *out = y + row; \
+      const void *w = weight + stored_row(rows, row) * bytes; \
       long t = 0; \
-      for (; few - t >= 4; t += 4) \
-        type##_row(y + t * y_stride + row, y_stride, x + t * size, 4, (const void *)weight, columns); \
+      for (; few - t >= 4; t += 4) type##_row(out + t * y_stride, y_stride, x + t * size, 4, w, columns); \
       if (few - t >= 2) { \
-        type##_row(y + t * y_stride + row, y_stride, x + t * size, 2, (const void *)weight, columns); \
+        type##_row(out + t * y_stride, y_stride, x + t * size, 2, w, columns); \
         t += 2; \
       } \
-      if (few > t) type##_row(y + t * y_stride + row, y_stride, x + t * size, 1, (const void *)weight, columns); \
+      if (few > t) type##_row(out + t * y_stride, y_stride, x + t * size, 1, w, columns); \
     } \
   }
 
-ROWS(q4_k)
-ROWS(q5_k)
-ROWS(q6_k)
+ROWS(q4_0, 8)
+ROWS(q4_1, 8)
+ROWS(q5_0, 8)
+ROWS(q5_1, 8)
+ROWS(q4_k, 1)
+ROWS(q5_k, 1)
 
 void ck_few_digits_times_rows(float *y, long y_stride, const void *digits, long few, const void *weight,
-                              enum ck_stored stored, long first, long rows, long columns) {
-  const char *w = (const char *)weight + first * columns / 256 * ck_format(stored).bytes;
-  if (stored == ck_stored_q4_k) q4_k_rows(y, y_stride, digits, few, w, rows, columns);
-  if (stored == ck_stored_q5_k) q5_k_rows(y, y_stride, digits, few, w, rows, columns);
-  if (stored == ck_stored_q6_k) q6_k_rows(y, y_stride, digits, few, w, rows, columns);
+                              enum ck_stored stored, struct ck_rows rows, long columns) {
+#define CASE(type) \
+  case ck_stored_##type: type##_rows(y, y_stride, digits, few, weight, rows, columns); break
+  switch (stored) {
+    CASE(q4_0);
+    CASE(q4_1);
+    CASE(q5_0);
+    CASE(q5_1);
+    CASE(q4_k);
+    CASE(q5_k);
+    default: break;
+  }
 }
 #else
 bool ck_takes_digits(enum ck_stored stored) { return (void)stored, false; }
 
 void ck_few_digits_times_rows(float *y, long y_stride, const void *digits, long few, const void *weight,
-                              enum ck_stored stored, long first, long rows, long columns) {
-  (void)y, (void)y_stride, (void)digits, (void)few, (void)weight, (void)stored, (void)first, (void)rows, (void)columns;
+                              enum ck_stored stored, struct ck_rows rows, long columns) {
+  (void)y, (void)y_stride, (void)digits, (void)few, (void)weight, (void)stored, (void)rows, (void)columns;
 }
 #endif

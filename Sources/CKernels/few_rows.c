@@ -38,6 +38,23 @@ INLINE float eight_sum(const float *s) { return (s[0] + s[4]) + (s[2] + s[6]) + 
   INLINE void type##_row(float *y, long y_stride, const float *x, long x_stride, const int few, const struct type *b, \
                          long columns)
 
+// Rows of `bytes` bytes. Each stays in the cache for all rows of x.
+#define ROWS(type, bytes) \
+  DISPATCHED static void type##_rows(float *y, long y_stride, const float *x, long x_stride, long few, \
+                                     const char *weight, struct ck_rows rows, long columns) { \
+    for (long row = 0; row < rows.count; row++) { \
+      float *out = y + row; \
+      const void *w = weight + stored_row(rows, row) * (bytes); \
+      long t = 0; \
+      for (; few - t >= 4; t += 4) type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 4, w, columns); \
+      if (few - t >= 2) { \
+        type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 2, w, columns); \
+        t += 2; \
+      } \
+      if (few > t) type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 1, w, columns); \
+    } \
+  }
+
 #define PLAIN_ROW(type) \
   ROW(type) { \
     lanes s[4][2]; \
@@ -59,7 +76,8 @@ INLINE float eight_sum(const float *s) { return (s[0] + s[4]) + (s[2] + s[6]) + 
     for (int t = 0; t < few; t++) y[t * y_stride] = total(s[t]) + eight_sum(rest[t]); \
   }
 
-#define BLOCK_ROW(type, size) \
+// Blocks of `size` numbers.
+#define BLOCK_ROWS(type, size) \
   ROW(type) { \
     lanes s[4][2]; \
     for (int t = 0; t < few; t++) s[t][0] = s[t][1] = (lanes){0}; \
@@ -75,31 +93,12 @@ INLINE float eight_sum(const float *s) { return (s[0] + s[4]) + (s[2] + s[6]) + 
       } \
     } \
     for (int t = 0; t < few; t++) y[t * y_stride] = total(s[t]); \
-  }
-
-// A row of the weight stays in the cache for all rows of x.
-#define ROWS(type, bytes) \
-  DISPATCHED static void type##_rows(float *y, long y_stride, const float *x, long x_stride, long few, \
-                                     const char *weight, long rows, long columns) { \
-    for (long row = 0; row < rows; row++, weight += bytes) { \
-      long t = 0; \
-      for (; few - t >= 4; t += 4) \
-        type##_row(y + t * y_stride + row, y_stride, x + t * x_stride, x_stride, 4, (const void *)weight, columns); \
-      if (few - t >= 2) { \
-        type##_row(y + t * y_stride + row, y_stride, x + t * x_stride, x_stride, 2, (const void *)weight, columns); \
-        t += 2; \
-      } \
-      if (few > t) \
-        type##_row(y + t * y_stride + row, y_stride, x + t * x_stride, x_stride, 1, (const void *)weight, columns); \
-    } \
-  }
+  } \
+  ROWS(type, columns / size * (long)sizeof(struct type))
 
 #define PLAIN_ROWS(type) \
   PLAIN_ROW(type) \
   ROWS(type, columns * (long)sizeof(((struct type *)0)->n[0]))
-#define BLOCK_ROWS(type, size) \
-  BLOCK_ROW(type, size) \
-  ROWS(type, columns / size * (long)sizeof(struct type))
 
 PLAIN_ROWS(float32)
 PLAIN_ROWS(bfloat16)
@@ -115,11 +114,9 @@ BLOCK_ROWS(q5_k, 256)
 BLOCK_ROWS(q6_k, 256)
 
 void ck_few_times_rows(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
-                       enum ck_stored stored, long first, long rows, long columns) {
-  const struct ck_format format = ck_format(stored);
-  const char *w = (const char *)weight + first * columns / format.block * format.bytes;
+                       enum ck_stored stored, struct ck_rows rows, long columns) {
 #define CASE(type) \
-  case ck_stored_##type: type##_rows(y, y_stride, x, x_stride, few, w, rows, columns); break
+  case ck_stored_##type: type##_rows(y, y_stride, x, x_stride, few, weight, rows, columns); break
   switch (stored) {
     CASE(float32);
     CASE(bfloat16);

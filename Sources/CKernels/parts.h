@@ -13,16 +13,24 @@ typedef uint16_t lane_halves __attribute__((vector_size(2 * LANES)));
 typedef int16_t signed_halves __attribute__((vector_size(2 * LANES)));
 typedef uint8_t lane_bytes __attribute__((vector_size(LANES)));
 typedef int8_t signed_bytes __attribute__((vector_size(LANES)));
-typedef float eight __attribute__((vector_size(32)));
 
 // Macros, since the calling convention for returned vectors depends on the processor.
-#define LOAD(type, from) ({ type v; memcpy(&v, from, sizeof v); v; })
-#define STORE(to, ...) do { const __typeof__(__VA_ARGS__) v = (__VA_ARGS__); memcpy(to, &v, sizeof v); } while (0)
+#define LOAD(type, from) ({ type loaded; memcpy(&loaded, from, sizeof loaded); loaded; })
+#define STORE(to, ...) \
+  do { const __typeof__(__VA_ARGS__) stored = (__VA_ARGS__); memcpy(to, &stored, sizeof stored); } while (0)
 #define CONVERT(v, type) __builtin_convertvector(v, type)
 
 // A scale. Weights with infinite ones have been refused, so that nothing is special here; `wide` takes longer.
 INLINE float scale_of(half bits) {
   return from_bits((uint32_t)((int32_t)(int16_t)bits << 13) & 0x8FFFE000u) * 0x1p112f;
+}
+
+// Where a weight has the row that is number `row` of `rows`.
+INLINE long stored_row(struct ck_rows rows, long row) {
+  const long number = rows.first + row;
+  if (rows.head == 0) return number;
+  const long place = number % rows.head, half = rows.head / 2;
+  return number - place + place % half * 2 + place / half;
 }
 
 // n = the numbers of part j, 0 ... 255, in two halves.
@@ -44,14 +52,14 @@ INLINE void nibble_part(lane_bytes *n, const uint8_t *q) {
 
 // The same, and bit i of `high` is the fifth bit of number i.
 INLINE void five_bit_part(lane_bytes *n, const uint8_t *q, uint32_t high) {
-  typedef uint64_t words __attribute__((vector_size(16)));
+  typedef uint32_t words __attribute__((vector_size(16)));
   const lane_bytes bit = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-  const uint64_t each = 0x0101010101010101u;
+  const lane_bytes all = (lane_bytes)(words){high, high, high, high};
+  const lane_bytes bits[2] = {
+      __builtin_shufflevector(all, all, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
+      __builtin_shufflevector(all, all, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3)};
   nibble_part(n, q);
-  for (int h = 0; h < 2; h++) {
-    const words bits = {(high >> 16 * h & 255) * each, (high >> (16 * h + 8) & 255) * each};
-    n[h] |= (lane_bytes)(((lane_bytes)bits & bit) == bit) & 16;
-  }
+  for (int h = 0; h < 2; h++) n[h] |= (lane_bytes)((bits[h] & bit) == bit) & 16;
 }
 
 AFFINE(q8_0) { one_affine(scales, minima, scale_of(b->d), -128 * scale_of(b->d)); }
@@ -77,12 +85,19 @@ PART(iq4_nl) {
   for (int h = 0; h < 2; h++) n[h] = LOAD(lane_bytes, numbers + LANES * h);
 }
 
-// All of `part_scale` and `part_minimum` at once.
-INLINE void parts_affine(float *scales, float *minima, const struct parts *p) {
+// All of `part_scale` and then all of `part_minimum`, in bytes.
+INLINE void part_bytes(uint32_t *packed, const struct parts *p) {
   uint32_t s[3];
   memcpy(s, p->s, sizeof s);
-  const uint32_t packed[4] = {s[0] & 0x3F3F3F3Fu, (s[2] & 0x0F0F0F0Fu) | (s[0] >> 2 & 0x30303030u),
-                              s[1] & 0x3F3F3F3Fu, (s[2] >> 4 & 0x0F0F0F0Fu) | (s[1] >> 2 & 0x30303030u)};
+  packed[0] = s[0] & 0x3F3F3F3Fu;
+  packed[1] = (s[2] & 0x0F0F0F0Fu) | (s[0] >> 2 & 0x30303030u);
+  packed[2] = s[1] & 0x3F3F3F3Fu;
+  packed[3] = (s[2] >> 4 & 0x0F0F0F0Fu) | (s[1] >> 2 & 0x30303030u);
+}
+
+INLINE void parts_affine(float *scales, float *minima, const struct parts *p) {
+  uint32_t packed[4];
+  part_bytes(packed, p);
   const lane_bytes v = LOAD(lane_bytes, packed);
   const lane_bytes twice = __builtin_shufflevector(v, v, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
   const lane_bytes least = __builtin_shufflevector(v, v, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);

@@ -4,7 +4,7 @@ public struct RowOrder: Sendable, Equatable {
   /// D: the rows of a head.
   public let headSize: Int
   /// Rows of the whole tensor that stand before the first one.
-  private(set) var first = 0
+  public private(set) var first = 0
 
   /// The order for heads of `headSize` rows, an even number.
   public init(headSize: Int) {

@@ -126,8 +126,12 @@ extension ForwardContext {
   ) -> Tensor {
     let scale = config.design.scoreScale, cap = config.design.scoreCap
     if let cache {
-      cache.append(layer: layer, k: k, v: v)
-      return tape.cachedAttention(q: q, cache: cache, layer: layer, heads: config.heads, scale: scale, softCap: cap)
+      let areFirst = cache.isEmpty(layer: layer)
+      cache.append(layer: layer, k: tape.widened(k), v: tape.widened(v))
+      if !areFirst {
+        return tape.cachedAttention(
+          q: tape.widened(q), cache: cache, layer: layer, heads: config.heads, scale: scale, softCap: cap)
+      }
     }
     return tape.attention(
       q: q, k: k, v: v, heads: config.heads, keyValueHeads: config.keyValueHeads, reach: reach, scale: scale,

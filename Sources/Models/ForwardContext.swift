@@ -9,11 +9,11 @@ public struct PackedTokens: Sendable {
   /// Where each sequence lies.
   public let layout: PackedLayout
 
-  /// Packs `sequences`; `examples` numbers them within the step.
-  public init(_ sequences: [(ids: [Int32], typeIDs: [Int32])], examples: [Int]) {
+  /// Packs `sequences`; `examples` numbers them within the step. `isPadded` is as for `PackedLayout`.
+  public init(_ sequences: [(ids: [Int32], typeIDs: [Int32])], examples: [Int], isPadded: Bool = true) {
     ids = sequences.flatMap(\.ids)
     typeIDs = sequences.flatMap(\.typeIDs)
-    layout = PackedLayout(lengths: sequences.map(\.ids.count), examples: examples)
+    layout = PackedLayout(lengths: sequences.map(\.ids.count), examples: examples, isPadded: isPadded)
   }
 }
 
@@ -55,9 +55,10 @@ public struct ForwardContext {
     }
   }
 
-  /// Maps of x with their adapters; while single tokens are made, in the way that reads each weight once.
+  /// Maps of x with their adapters; while single tokens are made in float32, in the way that reads each weight once.
   func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
-    cache != nil && x.rows <= Tape.fewRows ? tape.linearOfFew(x, maps) : tape.linear(x, maps)
+    let areFew = cache != nil && x.rows <= Tape.fewRows && tape.precision == .float32
+    return areFew ? tape.linearOfFew(x, maps) : tape.linear(x, maps)
   }
 
   /// One map of x.

@@ -11,15 +11,12 @@ struct DecodeBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "decode", abstract: "Time text generation and compare it with memory bandwidth.")
 
-  @Argument(help: "A directory with a language model.") var model: String
+  @Argument(help: "A directory with a language model, or a GGUF file.") var model: String
   @Option(help: "Tokens to time, after the first eight.") var tokens = 128
   @Option(help: "Workers.") var threads = ProcessorCount.available
 
   func run() throws {
-    let config = try ModelConfig(directory: model)
-    // Every token reads each linear map and the head once, in float32. Norms and the cache are below 1 %.
-    let sites = ModelGeometry(config).sites.map { $0.inFeatures * $0.outFeatures }.reduce(0, +)
-    let bytes = Double(4 * (sites + config.vocabularySize * config.hiddenSize))
+    let bytes = try Self.matrixBytes(ModelGeometry(ModelConfig(directory: model)), model)
     let reading = MachineRates.measureReading(threads: threads, seconds: 2)
 
     let run = try GenerationRun(model: model, adapterDirectory: nil, template: nil, threads: threads)
@@ -39,5 +36,18 @@ struct DecodeBenchmark: ParsableCommand {
       "weights_mb": \(fixed(bytes * 1e-6)), "gb_per_second": \(fixed(bytes / median * 1e-9)), \
       "memory_gb_per_second": \(fixed(reading)), "share": \(fixed(bytes / median * 1e-9 / reading, 3))}
       """)
+  }
+
+  /// What every token reads once: the stored bytes of each linear map and of the head. Norms and the cache are below 1 %.
+  private static func matrixBytes(_ geometry: ModelGeometry, _ path: String) throws -> Double {
+    let files = try geometry.checkpoint(path), config = geometry.config
+    let head = config.tieWordEmbeddings ? geometry.tokenEmbedding : Architecture.languageModelHead
+    let maps = geometry.parts.flatMap(\.namedTensors).filter {
+      $0.shape.count == 2 && $0.name != geometry.tokenEmbedding
+    }
+    let matrices = maps.filter { $0.name != head } + [(head, [config.vocabularySize, config.hiddenSize])]
+    return matrices.reduce(0) { sum, matrix in
+      sum + Double((files.info(matrix.name)?.type ?? .float32).byteCount(of: matrix.shape.reduce(1, *)))
+    }
   }
 }

@@ -34,6 +34,9 @@ public final class KeyValueCache {
   /// The number of tokens of sequence `index` that all layers have seen.
   public func length(_ index: Int) -> Int { sequences[index].last?.seen ?? 0 }
 
+  /// Whether a layer has seen no token of any sequence.
+  public func isEmpty(layer: Int) -> Bool { sequences.allSatisfy { $0[layer].seen == 0 } }
+
   /// The size in bytes.
   public var byteCount: Int {
     sequences.joined().reduce(0) { $0 + 8 * $1.keys.count }

@@ -127,6 +127,7 @@ extension Tape {
         x.layout, columns: map.linear.outFeatures, needsGradient: x.needsGradient || map.adapter != nil,
         precision: precision)
     }
+    precondition(x.layout.isPadded)
     let stacks = AdapterStack.group(maps)
     let source = x.source(precision, in: workspace)
     let hidden = stacks.map { lowRankForward(source, outputs, $0) }

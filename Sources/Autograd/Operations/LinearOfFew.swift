@@ -12,18 +12,24 @@ extension Tape {
   public func linearOfFew(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     precondition(x.rows <= Self.fewRows)
     let digits = maps.contains { ck_takes_digits($0.linear.weight.elementType.stored) } ? digits(x) : nil
-    return maps.map { map in
-      let linear = map.linear
-      precondition(linear.inFeatures == x.columns)
-      let y = make(x.layout, columns: linear.outFeatures, needsGradient: false)
-      FewRowsProduct(
-        x: x.base, digits: digits.map { UnsafeRawPointer($0.base) }, y: y.base, rows: x.rows, linear: linear
-      )
-      .run(in: workspace)
+    let outputs = maps.map { make(x.layout, columns: $0.linear.outFeatures, needsGradient: false) }
+    // All maps together, so that the threads meet once.
+    let members = workspace.members
+    let pieces = zip(maps, outputs).flatMap { map, y in
+      precondition(map.linear.inFeatures == x.columns)
+      let product = FewRowsProduct(
+        x: x.base, digits: digits.map { UnsafeRawPointer($0.base) }, y: y.base, rows: x.rows, map.linear)
+      return product.pieces(members).map { (product, $0) }
+    }
+    workspace.forEach(pieces.count, work: outputs.reduce(0) { $0 + $1.columns } * x.columns) { piece, _ in
+      pieces[piece].0.run(pieces[piece].1)
+    }
+    withExtendedLifetime((maps, digits, outputs)) {}
+    return zip(maps, outputs).map { map, y in
       if let bias = map.productBias { withFloats(bias) { ck_add_bias(y.base, $0, y.rows, y.columns) } }
       if let adapter = map.adapter { add(adapter, x, to: y) }
       guard let rowScale = map.adapter?.rowScale else { return y }
-      return scaledColumns(y, rowScale, bias: map.addsBias ? linear.bias : nil)
+      return scaledColumns(y, rowScale, bias: map.addsBias ? map.linear.bias : nil)
     }
   }
 
@@ -39,30 +45,60 @@ extension Tape {
     let rank = adapter.a.rows, rows = x.rows
     let h = workspace.allocate(rows * rank), update = workspace.allocate(y.count)
     ck_few_times_rows(
-      h.base, rank, x.base, x.columns, rows, parameters.base + adapter.a.offset, ck_stored_float32, 0, rank, x.columns)
+      h.base, rank, x.base, x.columns, rows, parameters.base + adapter.a.offset, ck_stored_float32,
+      ck_rows(first: 0, count: rank, head: 0), x.columns)
     ck_few_times_rows(
-      update.base, y.columns, h.base, rank, rows, parameters.base + adapter.b.offset, ck_stored_float32, 0, y.columns,
-      rank)
+      update.base, y.columns, h.base, rank, rows, parameters.base + adapter.b.offset, ck_stored_float32,
+      ck_rows(first: 0, count: y.columns, head: 0), rank)
     ck_scale(update.base, adapter.scale, y.count)
     ck_add(y.base, update.base, y.count)
     if let sparse = adapter.sparse { addSparse(sparse, x, to: y) }
   }
 }
 
-/// One product of a few rows, whose outputs the threads divide among themselves.
+/// One product of a few rows, whose outputs the threads divide among themselves. It owns nothing: counting references would
+/// make the threads wait for each other.
 private struct FewRowsProduct {
-  let x: UnsafePointer<Float>
+  private let x: UnsafePointer<Float>
   /// x as products in whole numbers take it.
-  let digits: UnsafeRawPointer?
-  let y: UnsafeMutablePointer<Float>
-  let rows: Int
-  let linear: FrozenLinear
+  private let digits: UnsafeRawPointer?
+  private let y: UnsafeMutablePointer<Float>
+  private let rows: Int
+  private let inputs: Int
+  private let outputs: Int
+  private let weight: UnsafeRawPointer
+  private let stored: ck_stored
+  private let place: Place
+
+  /// Where the map's numbers are in the weight.
+  private enum Place {
+    /// In whole rows from `first` on, in the order of `head`, as `ck_rows` has it.
+    case rows(first: Int, head: Int)
+    /// In columns from `first` on, of rows of `stride` numbers.
+    case columns(first: Int, stride: Int)
+  }
+
+  init(
+    x: UnsafePointer<Float>, digits: UnsafeRawPointer?, y: UnsafeMutablePointer<Float>, rows: Int,
+    _ linear: FrozenLinear
+  ) {
+    let tensor = linear.weight
+    (self.x, self.y, self.rows) = (x, y, rows)
+    (inputs, outputs, weight, stored) = (
+      linear.inFeatures, linear.outFeatures, tensor.bytes, tensor.elementType.stored
+    )
+    switch linear.layout {
+    case .rows: place = .rows(first: tensor.rowOrder?.first ?? 0, head: tensor.rowOrder?.headSize ?? 0)
+    case .columns(let columns): place = .columns(first: columns.lowerBound, stride: tensor.columns)
+    }
+    self.digits = ck_takes_digits(stored) ? digits : nil
+  }
 
   /// Pieces per thread. If a stored row is an output, several balance the load. If it is an input, each piece reads a
   /// part of every row, which must not be short.
   private var piecesEach: Int {
-    switch linear.layout {
-    case .rows: 4
+    switch place {
+    case .rows: 1
     case .columns: 1
     }
   }
@@ -71,40 +107,27 @@ private struct FewRowsProduct {
   /// number of threads.
   private static let smallestPiece = 64
 
-  func run(in workspace: Workspace) {
-    let count = linear.outFeatures, members = workspace.members
-    guard members > 1 else { return run(0..<count) }
-    let wanted = members * piecesEach
-    let size = max(1, count / wanted / Self.smallestPiece) * Self.smallestPiece
-    workspace.forEach((count + size - 1) / size, work: count * linear.inFeatures) { piece, _ in
-      run(piece * size..<min(count, (piece + 1) * size))
-    }
+  /// The outputs in pieces for `members` threads.
+  func pieces(_ members: Int) -> [Range<Int>] {
+    guard members > 1 else { return [0..<outputs] }
+    let size = max(1, outputs / (members * piecesEach) / Self.smallestPiece) * Self.smallestPiece
+    return stride(from: 0, to: outputs, by: size).map { $0..<min(outputs, $0 + size) }
   }
 
-  private func run(_ range: Range<Int>) {
-    let weight = linear.weight, inputs = linear.inFeatures, outputs = linear.outFeatures
-    let stored = weight.elementType.stored
-    switch linear.layout {
-    case .rows:
-      guard let order = weight.rowOrder else {
-        return run(storedRow: range.lowerBound, count: range.count, to: range.lowerBound)
+  /// Computes some outputs.
+  func run(_ range: Range<Int>) {
+    let y = y + range.lowerBound
+    switch place {
+    case .rows(let first, let head):
+      let these = ck_rows(first: first + range.lowerBound, count: range.count, head: head)
+      if let digits {
+        ck_few_digits_times_rows(y, outputs, digits, rows, weight, stored, these, inputs)
+      } else {
+        ck_few_times_rows(y, outputs, x, inputs, rows, weight, stored, these, inputs)
       }
-      for row in range { run(storedRow: order.stored(row), count: 1, to: row) }
-    case .columns(let columns):
+    case .columns(let first, let stride):
       ck_few_times_columns(
-        y + range.lowerBound, outputs, x, inputs, rows, weight.bytes, stored, columns.lowerBound + range.lowerBound,
-        inputs, range.count, weight.columns)
-    }
-  }
-
-  /// The outputs of `count` stored rows, from output `first` on.
-  private func run(storedRow: Int, count: Int, to first: Int) {
-    let weight = linear.weight, inputs = linear.inFeatures, stride = linear.outFeatures
-    let stored = weight.elementType.stored
-    if let digits, ck_takes_digits(stored) {
-      ck_few_digits_times_rows(y + first, stride, digits, rows, weight.bytes, stored, storedRow, count, inputs)
-    } else {
-      ck_few_times_rows(y + first, stride, x, inputs, rows, weight.bytes, stored, storedRow, count, inputs)
+        y, outputs, x, inputs, rows, weight, stored, first + range.lowerBound, inputs, range.count, stride)
     }
   }
 }

@@ -180,10 +180,14 @@ void ck_dequantise_iq4_nl(float *out, const void *in, long count);
 // The most rows of x in the two products below.
 #define CK_FEW 8
 
-// y[b, r] = x[b] · row first + r of the weight [.., columns], for `rows` rows: the product of a few tokens with a
-// weight, which is read once, in its stored type.
+// Rows of a weight: `count` from `first` on. Where `head` is not 0, it has the rows of each `head` in the order of
+// llama.cpp: row 2 i + p is number p head / 2 + i.
+struct ck_rows { long first, count, head; };
+
+// y[b, r] = x[b] · row number r of `rows` of the weight [.., columns]: the product of a few tokens with a weight, which is
+// read once, in its stored type.
 void ck_few_times_rows(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
-                       enum ck_stored stored, long first, long rows, long columns);
+                       enum ck_stored stored, struct ck_rows rows, long columns);
 
 // Whether this machine multiplies a type faster with rows of x that are rounded to 16 bits, 32 numbers at a time.
 bool ck_takes_digits(enum ck_stored stored);
@@ -192,11 +196,16 @@ long ck_digits_size(long columns);
 void ck_digits(void *out, const float *x, long columns);
 // The same product with rows that `ck_digits` made, one after the other.
 void ck_few_digits_times_rows(float *y, long y_stride, const void *digits, long few, const void *weight,
-                              enum ck_stored stored, long first, long rows, long columns);
+                              enum ck_stored stored, struct ck_rows rows, long columns);
 
 // y[b, c] = Σ x[b, i] weight[i, first + c], for `outputs` columns of the weight [inputs, stride].
 void ck_few_times_columns(float *y, long y_stride, const float *x, long x_stride, long few, const void *weight,
                           enum ck_stored stored, long first, long inputs, long outputs, long stride);
+
+// For one query: s[j] = q · row j of keys, and out = Σ p[j] row j of values, of `count` rows of `size` numbers that lie `stride`
+// apart.
+void ck_query_keys(float *s, const float *q, const float *keys, long stride, long size, long count);
+void ck_sum_values(float *out, const float *p, const float *values, long stride, long size, long count);
 
 // Philox4x32-10: 4 words for each of `blocks` counters {first + i, c1, c2, c3}.
 void ck_philox(uint32_t *out, long blocks, uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key);

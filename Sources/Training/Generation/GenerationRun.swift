@@ -33,9 +33,17 @@ public struct GenerationRun: Sendable {
     guard try config.knownTask().isLanguageModelling else {
       throw RunError.noLanguageModel(directory: adapterDirectory, task: config.task.name)
     }
-    var config = config, notices = Self.precisionNotices(config)
-    // There is no need to round what is then used as it is stored.
-    if config.training.precision == .int8 { config.training.precision = .float32 }
+    var config = config, notices: [String] = []
+    if config.training.precision == .int8 {
+      if !Int8Products.isAvailable {
+        config.training.precision = .float32
+        notices.append("this machine has no int8 products: texts are generated in float32, unlike the run")
+      } else if !Int8Factors.areKept(in: adapterDirectory) {
+        throw RunError.noInt8Factors(directory: adapterDirectory)
+      }
+    }
+    // A token costs the time that reading the weights takes, so that copies in a wider type only cost more of it.
+    if config.training.weights != nil { config.training.weights = .stored }
     if template != nil {
       // How long the texts were that it learnt from does not matter to a prompt of another kind.
       var task = TaskConfig(name: Task.instruct.name)
@@ -56,14 +64,9 @@ public struct GenerationRun: Sendable {
     task.maxSeqLength = 8
     var adapter = AdapterConfig()
     adapter.strategy = "none"
-    let config = RunConfig(name: "generate", model: path, task: task, adapter: adapter)
+    var config = RunConfig(name: "generate", model: path, task: task, adapter: adapter)
+    config.training.weights = .stored
     try self.init(Self.scoring(config, adapterDirectory, template, threads: threads, cluster))
-  }
-
-  /// A note where a run was trained with another model than texts are generated with.
-  private static func precisionNotices(_ config: RunConfig) -> [String] {
-    guard config.training.precision == .int8 else { return [] }
-    return ["texts are generated in float32, with the base model as it is stored; the run was trained with it in int8"]
   }
 
   /// The model of `config`, whose template is that of a flag if `template` says so.
@@ -84,7 +87,7 @@ public struct GenerationRun: Sendable {
       throw ModelError.notADecoder(run.model, among: config.catalog.architectures, path: config.model)
     }
     self.scoring = scoring
-    notices = run.notices + Self.precisionNotices(config)
+    notices = run.notices
     (cluster, threads) = (run.cluster, run.pool.threads)
     path = run.modelDirectory
     model = run.model
@@ -96,7 +99,7 @@ public struct GenerationRun: Sendable {
     guard !ends.isEmpty else { throw TaskError.noEndOfText(directory: config.model) }
     generator = Generator(
       model: loaded, sites: run.geometry.sites, state: scoring.state, scale: scoring.scale, ends: ends,
-      tokenizer: tokenizer, pool: run.pool)
+      tokenizer: tokenizer, precision: config.training.precision, pool: run.pool)
   }
 
   /// The column of texts in tables: what the run was trained on, if it says so.

@@ -10,6 +10,7 @@ public struct Generator: Sendable {
   private let model: LanguageModel
   private let adapters: [LowRankAdapter?]
   private let parameters: FloatStorage
+  private let precision: RunPrecision
   private let pool: WorkerPool
   private let ends: Set<Int32>
   private let tokenizer: Tokenizer?
@@ -18,11 +19,15 @@ public struct Generator: Sendable {
   private static let group = 8
 
   /// A generator. `ends` are the tokens that end a text; only options with stop strings need the tokenizer.
+  ///
+  /// Prompts are read in `precision`. Single tokens are then made in float32 with the weights that `model` holds, or in
+  /// int8.
   public init(
     model: LanguageModel, sites: [Site], state: TrainableState, scale: Double, ends: [Int],
-    tokenizer: Tokenizer? = nil, pool: WorkerPool
+    tokenizer: Tokenizer? = nil, precision: RunPrecision = .float32, pool: WorkerPool
   ) {
     self.model = model
+    self.precision = precision
     adapters = state.adapters(sites: sites, scale: scale, dropout: 0)
     parameters = state.values
     self.pool = pool
@@ -78,8 +83,8 @@ public struct Generator: Sendable {
 
   private func session(_ workspace: Workspace, sequences: Int, _ options: GenerationOptions) -> DecodingSession {
     DecodingSession(
-      model: model, adapters: adapters, parameters: parameters, workspace: workspace, sequences: sequences,
-      usesCache: options.usesCache)
+      model: model, adapters: adapters, parameters: parameters, precision: precision, workspace: workspace,
+      sequences: sequences, usesCache: options.usesCache)
   }
 
   /// Token by token, for all `prompts` at once; the first has the number `first`. `onToken` is for a single one.
@@ -192,16 +197,18 @@ final class DecodingSession {
   private let model: LanguageModel
   private let adapters: [LowRankAdapter?]
   private let parameters: FloatStorage
+  private let precision: RunPrecision
   private let workspace: Workspace
   private let cache: KeyValueCache?
 
   init(
-    model: LanguageModel, adapters: [LowRankAdapter?], parameters: FloatStorage, workspace: Workspace, sequences: Int,
-    usesCache: Bool
+    model: LanguageModel, adapters: [LowRankAdapter?], parameters: FloatStorage, precision: RunPrecision,
+    workspace: Workspace, sequences: Int, usesCache: Bool
   ) {
     self.model = model
     self.adapters = adapters
     self.parameters = parameters
+    self.precision = precision
     self.workspace = workspace
     let config = model.decoder.config
     cache =
@@ -224,9 +231,14 @@ final class DecodingSession {
       }
     }
     let sequences = unseen.map { (ids: $0, typeIDs: [Int32]()) }
-    let tape = Tape(workspace: workspace, parameters: parameters)
+    let goesOn = cache.map { cache in unseen.indices.allSatisfy { unseen[$0].count == 1 && cache.length($0) > 0 } }
+    let readsWeightsOnce = goesOn == true && precision != .int8
+    let tape = Tape(
+      workspace: workspace, parameters: parameters, precision: readsWeightsOnce ? .float32 : precision.activations)
     let context = ForwardContext(tape: tape, adapters: adapters, head: [], cache: cache)
-    let tokens = PackedTokens(sequences, examples: Array(sequences.indices))
+    let tokens = PackedTokens(
+      sequences, examples: Array(sequences.indices),
+      isPadded: !readsWeightsOnce || sequences.count > Tape.fewRows)
     let states = model.decoder.states(tokens, onlyLast: true, context)
     let values = model.logits(states, tape).values, count = model.head.rows
     return sequences.indices.map { Array(values[($0 * count)..<(($0 + 1) * count)]) }
