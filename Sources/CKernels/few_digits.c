@@ -183,6 +183,7 @@ VNNI INLINE float eight_sum(__m256 v) {
     for (long row = 0; row < rows.count; row++) { \
       float *out = y + row; \
       const void *w = weight + stored_row(rows, row) * bytes; \
+      prefetch_row(weight, rows, row, bytes); \
       long t = 0; \
       for (; few - t >= 4; t += 4) type##_row(out + t * y_stride, y_stride, x + t * size, 4, w, columns); \
       if (few - t >= 2) { \

@@ -45,6 +45,7 @@ INLINE float eight_sum(const float *s) { return (s[0] + s[4]) + (s[2] + s[6]) + 
     for (long row = 0; row < rows.count; row++) { \
       float *out = y + row; \
       const void *w = weight + stored_row(rows, row) * (bytes); \
+      prefetch_row(weight, rows, row, (bytes)); \
       long t = 0; \
       for (; few - t >= 4; t += 4) type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 4, w, columns); \
       if (few - t >= 2) { \

@@ -33,6 +33,14 @@ INLINE long stored_row(struct ck_rows rows, long row) {
   return number - place + place % half * 2 + place / half;
 }
 
+// Calls for the row that is about a page ahead: the processor itself stops at the end of each page.
+INLINE void prefetch_row(const char *weight, struct ck_rows rows, long row, long bytes) {
+  const long ahead = row + 1 + 4096 / bytes;
+  if (ahead >= rows.count) return;
+  const char *start = weight + stored_row(rows, ahead) * bytes;
+  for (long i = 0; i < bytes; i += 64) __builtin_prefetch(start + i);
+}
+
 // n = the numbers of part j, 0 ... 255, in two halves.
 #define PART(type) INLINE void type##_part(lane_bytes *n, const struct type *b, int j)
 // For every 16 numbers of a block, the scale and the minimum of w = scale n + minimum.
