@@ -13,6 +13,7 @@
 #   PEER_PYTHON   a Python with the peer's packages (default ~/peer/bin/python); without it only our side is timed
 #   GLUE_DIR      if set: also batches with the sentence lengths of $GLUE_DIR/SST-2/train.tsv, the peer's once as they come
 #                 and once grouped by length (HF's group_by_length)
+#   GGUF_FILES    if set: also how fast texts are continued with these models, ours and llama.cpp's (bench_decoding.py)
 #   TOKENIZER     a directory with tokenizer.json that counts those lengths (default: MiniLM's)
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -180,3 +181,12 @@ for precision in $precisions; do
     row "$title" "$name" "$precision"
   done
 done
+
+if [ -n "${GGUF_FILES:-}" ]; then
+  stage 'Decoding'
+  if ! $has_peer; then python=python3; fi
+  read -ra files <<<"$GGUF_FILES"
+  printf '\n'
+  "${clean[@]}" "$python" scripts/bench_decoding.py "$binaries/swift-peft-bench" "${files[@]}" \
+    --threads "$threads" --rounds "$rounds"
+fi

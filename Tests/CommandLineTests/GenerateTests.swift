@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import StrictJSON
 import Testing
 
@@ -16,6 +17,21 @@ import Testing
       #expect(streamed.out == (whole["text"]?.string ?? "") + "\n")
       #expect(try sandbox.start(arguments + drawing + ["--no-cache", "--threads", "1"]).finish().out == streamed.out)
     }
+  }
+
+  /// Texts of a run are made in its precision, the same at any number of threads.
+  @Test(arguments: RunPrecision.tested) func aRunsPrecision(precision: RunPrecision) throws {
+    let sandbox = try Sandbox.language("llama-grouped", task: "causal-lm")
+    let trained = try sandbox.run("train", "config.json", "--set", "training.precision=\(precision)")
+    #expect(trained.status == 0, "\(trained.err)")
+    let arguments = ["generate", "run", "--prompt", "the movie is", "--max-new-tokens", "12"]
+    let one = try sandbox.start(arguments + ["--threads", "1"]).finish()
+    #expect(one.status == 0 && !one.out.isEmpty && !one.err.contains("float32"), "\(one.err)")
+    #expect(try sandbox.start(arguments + ["--threads", "2"]).finish().out == one.out)
+    guard precision == .int8 else { return }
+    try FileManager.default.removeItem(atPath: sandbox.place("run/\(Int8RunTests.factors)"))
+    let refused = try sandbox.start(arguments).finish()
+    #expect(refused.status == 65 && refused.err.contains("run: was trained in int8 and has no \(Int8RunTests.factors)"))
   }
 
   /// As `tokenize` and training do.

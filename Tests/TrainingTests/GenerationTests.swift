@@ -70,6 +70,28 @@ import Tokenizers
     #expect(try golden.generator().stream(other, options, memory: memory) { _ in true } == alone)
   }
 
+  /// A prompt is read as in training; the tokens after it are as close as float32 is to that.
+  @Test(.enabled(if: Products.hasBFloat16), arguments: ["gpt2-tiny", "llama-grouped"])
+  func promptsAreReadInTheRunsPrecision(model: String) throws {
+    let golden = try golden(model), run = golden.run, prompt = golden.prompts[0]
+    let model = try LanguageModel(path: run.path, config: run.modelConfig, precision: .bfloat16)
+    let state = TrainableState(table: run.table, head: [])
+    let adapters = state.adapters(sites: run.geometry.sites, scale: 1, dropout: 0)
+    func logits(_ precision: RunPrecision, usesCache: Bool) -> (first: [Float], second: [Float]) {
+      let session = DecodingSession(
+        model: model, adapters: adapters, parameters: state.values, precision: precision, workspace: Workspace(),
+        sequences: 1, usesCache: usesCache)
+      let text = prompt + [7]
+      return (
+        session.logits(fresh: [prompt], texts: [prompt])[0], session.logits(fresh: [[7]], texts: [text])[0]
+      )
+    }
+    let cached = logits(.bfloat16, usesCache: true), whole = logits(.bfloat16, usesCache: false)
+    #expect(cached.first == whole.first && cached.first != logits(.float32, usesCache: true).first)
+    let largest = whole.second.map(abs).max() ?? 0
+    #expect(zip(cached.second, whole.second).allSatisfy { abs($0 - $1) < 3e-2 * largest })
+  }
+
   @Test func itEndsWhereThePositionsEnd() throws {
     let golden = try golden("gpt2-tiny")
     var options = try golden.options("greedy")

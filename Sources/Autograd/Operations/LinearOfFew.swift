@@ -11,6 +11,7 @@ extension Tape {
   /// With weights in blocks of 256 numbers, x is rounded to 16 bits where that is faster on this machine.
   public func linearOfFew(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     precondition(x.rows <= Self.fewRows)
+    let x = widened(x)
     let digits = maps.contains { ck_takes_digits($0.linear.weight.elementType.stored) } ? digits(x) : nil
     let outputs = maps.map { make(x.layout, columns: $0.linear.outFeatures, needsGradient: false) }
     // All maps together, so that the threads meet once.
