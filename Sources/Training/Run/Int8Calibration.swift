@@ -41,7 +41,10 @@ extension PreparedRun {
         ForwardContext(tape: tape, adapters: geometry.sites.map { _ in nil }, head: state.headReferences))
       return ranges.groups
     }
-    return try Int8Factors(InputRanges.merged(seen), geometry, geometry.checkpoint(modelDirectory))
+    let factors = try Int8Factors(InputRanges.merged(seen), geometry, geometry.checkpoint(modelDirectory))
+    // The rounded model is loaded anew, beside this one.
+    try network().forgetPages()
+    return factors
   }
 }
 

@@ -11,6 +11,8 @@ public struct LoadedModel: Sendable {
   public let notices: [String]
   /// The checkpoint's own head, if it has one that fits.
   let storedHead: [[Float]]?
+  /// Drops the pages of the model's file from memory; they are read again when needed.
+  let forgetPages: @Sendable () -> Void
 
   /// Loads the model in `directory`: with a head for `outputs`, or as a language model for nil. In int8 it stays as it is
   /// stored as long as there are no factors.
@@ -25,6 +27,7 @@ public struct LoadedModel: Sendable {
       let model = try LanguageModel(
         path: directory, config: config, precision: precision, holding: holding, int8: int8, packs: packs)
       (objectiveModel, notices, storedHead) = (.language(model), config.notices + model.notices, nil)
+      forgetPages = { model.forgetPages() }
       return
     }
     let labels = config.labelProblem.map { ["labels are unknown: \($0)"] } ?? []
@@ -33,6 +36,7 @@ public struct LoadedModel: Sendable {
         path: directory, config: config, labels: outputs, precision: precision, holding: holding, int8: int8,
         packs: packs)
       (objectiveModel, storedHead) = (.tokens(loaded.model), loaded.storedHead)
+      forgetPages = { loaded.forgetPages() }
       notices = config.notices + loaded.notices + labels
       return
     }
@@ -41,6 +45,7 @@ public struct LoadedModel: Sendable {
       int8: int8,
       packs: packs)
     (objectiveModel, storedHead) = (.classifier(loaded.model), loaded.storedHead)
+    forgetPages = { loaded.forgetPages() }
     notices = config.notices + loaded.notices + labels
   }
 }
