@@ -9,7 +9,7 @@ public final class PackedLayout: Sendable {
   public let examples: [Int]
 
   /// Whether tensors have memory for the rows that products read beyond the last one.
-  let isPadded: Bool
+  public let isPadded: Bool
 
   /// A layout of sequences with the given lengths. Without padding its tensors are for `linearOfFew` alone: clearing rows that
   /// nothing reads would take longer than a token's own.

@@ -84,7 +84,7 @@ NUMBERS(q5_k) {
 }
 
 // The first four bytes of `count` blocks of `size` bytes: two float16 numbers each, or one and something else.
-VNNI INLINE __m256i heads(const void *blocks, int size, int count) {
+VNNI INLINE __m256i first_bytes(const void *blocks, int size, int count) {
   // Gathering them takes longer.
   uint32_t each[8] = {0};
   for (int i = 0; i < count; i++) memcpy(each + i, (const char *)blocks + i * size, sizeof *each);
@@ -94,13 +94,13 @@ VNNI INLINE __m256 halves(__m256i lower) { return _mm256_cvtph_ps(_mm256_cvtepi3
 
 #define PAIRED(type) \
   AFFINE_GROUP(type) { \
-    const __m256i both = heads(b, sizeof *b, count); \
+    const __m256i both = first_bytes(b, sizeof *b, count); \
     *scales = halves(both); \
     *minima = halves(_mm256_srli_epi32(both, 16)); \
   }
 #define CENTRED(type, zero) \
   AFFINE_GROUP(type) { \
-    *scales = halves(heads(b, sizeof *b, count)); \
+    *scales = halves(first_bytes(b, sizeof *b, count)); \
     *minima = *scales * -(float)zero; \
   }
 VNNI INLINE __m256 eight_floats(const void *numbers) {
@@ -139,14 +139,8 @@ VNNI INLINE float eight_sum(__m256 v) {
 }
 
 // `few` and `count`, the parts of a group, are constants wherever this is inlined, so that sums stay in registers.
-#define REST(type, count) \
-  if (parts - first >= count) { \
-    type##_add(s, x, size, padded, first, few, b, count); \
-    first += count; \
-    b += count; \
-  }
-
-#define ROW(type, blocks) \
+// `blocks` are those of a group, and `rest` what is done with those that make up none.
+#define ROW(type, blocks, rest) \
   VNNI INLINE void type##_add(struct sums *s, const char *x, long size, long padded, long first, const int few, \
                               const struct type *b, const int count) { \
     float factors[4][8]; \
@@ -169,14 +163,19 @@ VNNI INLINE float eight_sum(__m256 v) {
     for (int t = 0; t < few; t++) s[t] = (struct sums){_mm256_setzero_ps(), _mm256_setzero_ps()}; \
     long first = 0; \
     for (; first + 8 <= parts; first += 8, b += blocks) type##_add(s, x, size, padded, first, few, b, 8); \
-    REST(type, 4) \
-    REST(type, 2) \
-    REST(type, 1) \
+    rest \
     for (int t = 0; t < few; t++) y[t * y_stride] = eight_sum(s[t].products) + eight_sum(s[t].least); \
   }
 
-#define ROWS(type, blocks) \
-  ROW(type, blocks) \
+#define REST(type, count) \
+  if (parts - first >= count) { \
+    type##_add(s, x, size, padded, first, few, b, count); \
+    first += count; \
+    b += count; \
+  }
+
+#define ROWS(type, blocks, rest) \
+  ROW(type, blocks, rest) \
   VNNI static void type##_rows(float *y, long y_stride, const char *x, long few, const char *weight, \
                                struct ck_rows rows, long columns) { \
     const long size = ck_digits_size(columns), bytes = columns / 32 * blocks / 8 * (long)sizeof(struct type); \
@@ -194,12 +193,12 @@ VNNI INLINE float eight_sum(__m256 v) {
     } \
   }
 
-ROWS(q4_0, 8)
-ROWS(q4_1, 8)
-ROWS(q5_0, 8)
-ROWS(q5_1, 8)
-ROWS(q4_k, 1)
-ROWS(q5_k, 1)
+ROWS(q4_0, 8, REST(q4_0, 4) REST(q4_0, 2) REST(q4_0, 1))
+ROWS(q4_1, 8, REST(q4_1, 4) REST(q4_1, 2) REST(q4_1, 1))
+ROWS(q5_0, 8, REST(q5_0, 4) REST(q5_0, 2) REST(q5_0, 1))
+ROWS(q5_1, 8, REST(q5_1, 4) REST(q5_1, 2) REST(q5_1, 1))
+ROWS(q4_k, 1,)
+ROWS(q5_k, 1,)
 
 void ck_few_digits_times_rows(float *y, long y_stride, const void *digits, long few, const void *weight,
                               enum ck_stored stored, struct ck_rows rows, long columns) {

@@ -22,7 +22,7 @@ typedef int8_t signed_bytes __attribute__((vector_size(LANES)));
 
 // A scale. Weights with infinite ones have been refused, so that nothing is special here; `wide` takes longer.
 INLINE float scale_of(half bits) {
-  return from_bits((uint32_t)((int32_t)(int16_t)bits << 13) & 0x8FFFE000u) * 0x1p112f;
+  return from_bits((uint32_t)(int32_t)(int16_t)bits << 13 & 0x8FFFE000u) * 0x1p112f;
 }
 
 // Where a weight has the row that is number `row` of `rows`.

@@ -54,13 +54,17 @@ enum ProductPieces {
   /// The fewest rows of a piece where only rows are cut.
   static let fewestRows = 16
 
-  /// The size of the pieces, of rows or of columns; nil if the product is not cut. `byRows` cuts no columns.
-  static func cut(_ m: Int, _ n: Int, _ k: Int, byRows onlyRows: Bool = false) -> (rows: Bool, size: Int)? {
+  /// The rows of a piece of a product with a weight, of at most `pieces`, whose number its bits do not depend on; nil if the
+  /// product is not cut.
+  static func rows(_ m: Int, _ n: Int, _ k: Int, pieces: Int) -> Int? {
+    let pieces = min(most, pieces, m / fewestRows)
+    guard pieces > 1, 2 * Double(m) * Double(n) * Double(k) >= smallest else { return nil }
+    return ((m + pieces - 1) / pieces + 15) / 16 * 16
+  }
+
+  /// The size of the pieces, of rows or of columns; nil if the product is not cut.
+  static func cut(_ m: Int, _ n: Int, _ k: Int) -> (rows: Bool, size: Int)? {
     guard 2 * Double(m) * Double(n) * Double(k) >= smallest else { return nil }
-    if onlyRows {
-      let pieces = min(most, m / fewestRows)
-      return pieces < 2 ? nil : (true, ((m + pieces - 1) / pieces + 15) / 16 * 16)
-    }
     // Columns rather than rows: kernels rearrange B, and then each piece rearranges only its own columns.
     let byRows = n < 2 * narrowest
     let length = byRows ? m : n

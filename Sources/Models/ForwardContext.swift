@@ -55,10 +55,9 @@ public struct ForwardContext {
     }
   }
 
-  /// Maps of x with their adapters; while single tokens are made in float32, in the way that reads each weight once.
+  /// Maps of x with their adapters; of single tokens without padding, in the way that reads each weight once.
   func linear(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
-    let areFew = cache != nil && x.rows <= Tape.fewRows && tape.precision == .float32
-    return areFew ? tape.linearOfFew(x, maps) : tape.linear(x, maps)
+    x.layout.isPadded ? tape.linear(x, maps) : tape.linearOfFew(x, maps)
   }
 
   /// One map of x.

@@ -46,6 +46,29 @@ import Testing
     }
   }
 
+  /// One query over many tokens, of heads that are longer than a kernel's piece: as attention, at any number of threads.
+  @Test(arguments: [16, 64, 80]) func oneQueryOfLongHeads(size: Int) {
+    let tokens = 300, heads = 4, columns = 2 * size
+    func run(threads: Int) -> (found: [Float], expected: [Float]) {
+      let workspace = dirtyWorkspace()
+      workspace.team = Team(threads: threads)
+      let tape = Tape(workspace: workspace, parameters: FloatStorage(zeros: 0))
+      let cache = KeyValueCache(layers: 1, sequences: 1, columns: columns)
+      func tensor(_ rows: Int, _ columns: Int, _ stream: UInt64) -> Tensor {
+        tape.constant(normal(rows * columns, stream: stream), layout: PackedLayout([rows]), columns: columns)
+      }
+      let q = tensor(1, heads * size, 1), k = tensor(tokens, columns, 2), v = tensor(tokens, columns, 3)
+      cache.append(layer: 0, k: k, v: v)
+      let found = tape.cachedAttention(q: q, cache: cache, layer: 0, heads: heads)
+      let expected = tape.attention(
+        q: q, k: k, v: v, heads: heads, keyValueHeads: 2, reach: .causal, dropout: 0, site: 0)
+      return (found.values, expected.values)
+    }
+    let alone = run(threads: 1)
+    expectClose(alone.found, alone.expected.map(Double.init), tolerance: 2e-6)
+    #expect(run(threads: 3).found == alone.found)
+  }
+
   private func makeCache(_ sequences: Int) -> KeyValueCache {
     KeyValueCache(layers: Self.windows.count, sequences: sequences, columns: Self.columns, windows: Self.windows)
   }

@@ -46,13 +46,15 @@ import Testing
   /// As with the numbers that the blocks stand for; each row as if it were alone, at any number of threads.
   @Test(arguments: ElementType.allCases.filter(\.isQuantised), [1, 3, 8])
   func aFewRows(type: ElementType, rows: Int) throws {
-    let weight = try quantised(176, 768, type), widened = FrozenTensor.copies(of: [weight], in: .float32)[0]
-    let x = Philox(seed: 1).normal(rows * 768, deviation: 1, stream: 1)
+    // 15 blocks of 32 make groups of 8, 4, 2 and 1.
+    let inputs = type.blockSize == 32 ? 480 : 768
+    let weight = try quantised(176, inputs, type), widened = FrozenTensor.copies(of: [weight], in: .float32)[0]
+    let x = Philox(seed: 1).normal(rows * inputs, deviation: 1, stream: 1)
     func few(_ weight: FrozenTensor, _ x: [Float], threads: Int = 1) -> [Float] {
       let workspace = Workspace()
       workspace.team = Team(threads: threads)
       let tape = Tape(workspace: workspace, parameters: FloatStorage(zeros: 1))
-      let input = tape.constant(x, layout: PackedLayout([x.count / 768]), columns: 768, needsGradient: false)
+      let input = tape.constant(x, layout: PackedLayout([x.count / inputs]), columns: inputs, needsGradient: false)
       return tape.linearOfFew(input, [AdaptedLinear(FrozenLinear(weight: weight, bias: nil), adapter: nil)])[0].values
     }
     let found = few(weight, x)
@@ -61,21 +63,23 @@ import Testing
     try expectClose(found, few(widened, x), ck_takes_digits(type.stored) ? 1e-4 : 2e-6)
     #expect(few(weight, x, threads: 3) == found)
     for row in 0..<rows {
-      #expect(few(weight, Array(x[row * 768..<(row + 1) * 768])) == Array(found[row * 176..<(row + 1) * 176]))
+      #expect(few(weight, Array(x[row * inputs..<(row + 1) * inputs])) == Array(found[row * 176..<(row + 1) * 176]))
     }
   }
 
-  /// Rows of heads in the order of llama.cpp.
-  @Test func aFewRowsInTheFilesOrder() throws {
-    let weight = try quantised(48, 64, .q8_0, order: RowOrder(headSize: 12))
-    let widened = FrozenTensor.copies(of: [weight], in: .float32)[0]
+  /// Rows of heads in the order of llama.cpp, all or some that cross a head.
+  @Test(arguments: [ElementType.q8_0, .q4_0]) func aFewRowsInTheFilesOrder(type: ElementType) throws {
+    let whole = try quantised(48, 64, type, order: RowOrder(headSize: 12))
     let x = Philox(seed: 1).normal(2 * 64, deviation: 1, stream: 1)
-    let results = [weight, widened].map { weight in
-      let tape = Tape(workspace: Workspace(), parameters: FloatStorage(zeros: 1))
-      let input = tape.constant(x, layout: PackedLayout([2]), columns: 64, needsGradient: false)
-      return tape.linearOfFew(input, [AdaptedLinear(FrozenLinear(weight: weight, bias: nil), adapter: nil)])[0].values
+    for weight in [whole, whole.rows(7..<31)] {
+      let widened = FrozenTensor(weight.floats(), shape: weight.shape)
+      let results = [weight, widened].map { weight in
+        let tape = Tape(workspace: Workspace(), parameters: FloatStorage(zeros: 1))
+        let input = tape.constant(x, layout: PackedLayout([2]), columns: 64, needsGradient: false)
+        return tape.linearOfFew(input, [AdaptedLinear(FrozenLinear(weight: weight, bias: nil), adapter: nil)])[0].values
+      }
+      try expectClose(results[0], results[1], ck_takes_digits(type.stored) ? 1e-4 : 2e-6)
     }
-    try expectClose(results[0], results[1], 2e-6)
   }
 
   private func run(

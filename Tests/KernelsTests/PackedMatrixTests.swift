@@ -80,7 +80,7 @@ import Testing
     let matrix = try #require(PackedMatrix(tensor, outputs: 0..<test.out, precision: test.precision))
     #expect(packed(test, matrix) == alone)
     // A shard alone has a team, whose pieces must not show in the bits either.
-    for threads in 1...3 {
+    for threads in [1, 2, 3, 8] {
       #expect(stored(threads: threads) == alone, "stored, \(threads) threads")
       #expect(packed(test, matrix, threads: threads) == alone, "packed, \(threads) threads")
     }

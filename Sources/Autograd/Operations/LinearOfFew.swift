@@ -8,7 +8,7 @@ extension Tape {
   /// `linear` for a few rows, as in generating text token by token. Reading the weights takes the time, so each is read
   /// once, in its stored type, by all threads of the workspace's team. It has no derivative.
   ///
-  /// With weights in blocks of 256 numbers, x is rounded to 16 bits where that is faster on this machine.
+  /// With weights in blocks that take long to unpack (`ck_takes_digits`), x is rounded to 16 bits.
   public func linearOfFew(_ x: Tensor, _ maps: [AdaptedLinear]) -> [Tensor] {
     precondition(x.rows <= Self.fewRows)
     let x = widened(x)
@@ -77,6 +77,10 @@ private struct FewRowsProduct {
     case rows(first: Int, head: Int)
     /// In columns from `first` on, of rows of `stride` numbers.
     case columns(first: Int, stride: Int)
+
+    var isInRows: Bool {
+      if case .rows = self { true } else { false }
+    }
   }
 
   init(
@@ -95,23 +99,12 @@ private struct FewRowsProduct {
     self.digits = ck_takes_digits(stored) ? digits : nil
   }
 
-  /// Pieces per thread. If a stored row is an output, several balance the load. If it is an input, each piece reads a
-  /// part of every row, which must not be short.
-  private var piecesEach: Int {
-    switch place {
-    case .rows: 1
-    case .columns: 1
-    }
-  }
-
-  /// Pieces have a multiple of this many outputs, whole blocks of the kernels, so that sums have the same bits at any
-  /// number of threads.
-  private static let smallestPiece = 64
-
-  /// The outputs in pieces for `members` threads.
+  /// The outputs in pieces for `members` threads: one each, since memory is fastest in long stretches.
   func pieces(_ members: Int) -> [Range<Int>] {
     guard members > 1 else { return [0..<outputs] }
-    let size = max(1, outputs / (members * piecesEach) / Self.smallestPiece) * Self.smallestPiece
+    // Outputs in columns are computed 64 at a time, so that sums have the same bits at any number of threads.
+    let multiple = place.isInRows ? 16 : 64, each = (outputs + members - 1) / members
+    let size = (each + multiple - 1) / multiple * multiple
     return stride(from: 0, to: outputs, by: size).map { $0..<min(outputs, $0 + size) }
   }
 

@@ -177,7 +177,7 @@ void ck_dequantise_q5_k(float *out, const void *in, long count);
 void ck_dequantise_q6_k(float *out, const void *in, long count);
 void ck_dequantise_iq4_nl(float *out, const void *in, long count);
 
-// The most rows of x in the two products below.
+// The most rows of x in the products below.
 #define CK_FEW 8
 
 // Rows of a weight: `count` from `first` on. Where `head` is not 0, it has the rows of each `head` in the order of

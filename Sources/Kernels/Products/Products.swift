@@ -17,6 +17,15 @@ public final class Products {
     private let library = OneDNN()
   #endif
 
+  /// Whether products are oneDNN's.
+  private var hasLibrary: Bool {
+    #if ONEDNN
+      library != nil
+    #else
+      false
+    #endif
+  }
+
   /// Floating-point operations of all products so far, including padding rows.
   public private(set) var operations = 0.0
 
@@ -57,7 +66,8 @@ public final class Products {
 
   /// C ← A B + bias, or C ← C + A B + bias: A is m×k, B k×n, C m×n (not transposed), bias n float32 numbers.
   ///
-  /// A team cuts a product with a weight (`byRows`) as it cuts one with a packed weight, so that both have the same bits.
+  /// oneDNN's rows do not depend on the others, so that a team cuts a product with a weight (`byRows`) between rows, as one
+  /// with a packed weight: both have the same bits.
   public func multiply(
     _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, into c: Operand, accumulate: Bool = false,
     bias: UnsafePointer<Float>? = nil, byRows: Bool = false
@@ -65,7 +75,19 @@ public final class Products {
     guard m > 0, n > 0 else { return }
     operations += 2 * Double(m) * Double(n) * Double(k)
     guard computes else { return }
-    if let team, let cut = ProductPieces.cut(m, n, k, byRows: byRows) {
+    // Few pieces: each rearranges all of the weight.
+    if let team, byRows, hasLibrary {
+      guard let size = ProductPieces.rows(m, n, k, pieces: team.threads) else {
+        return multiplyAlone(m, n, k, a, b, into: c, accumulate: accumulate, bias: bias)
+      }
+      return team.forEach((m + size - 1) / size) { piece, products in
+        let start = piece * size
+        products.multiplyAlone(
+          min(size, m - start), n, k, a.advanced(row: start), b, into: c.advanced(rows: start), accumulate: accumulate,
+          bias: bias)
+      }
+    }
+    if let team, let cut = ProductPieces.cut(m, n, k) {
       let length = cut.rows ? m : n
       team.forEach((length + cut.size - 1) / cut.size) { piece, products in
         let start = piece * cut.size, count = min(cut.size, length - start)
@@ -80,6 +102,14 @@ public final class Products {
       }
       return
     }
+    multiplyAlone(m, n, k, a, b, into: c, accumulate: accumulate, bias: bias)
+  }
+
+  /// The same on this thread.
+  private func multiplyAlone(
+    _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, into c: Operand, accumulate: Bool,
+    bias: UnsafePointer<Float>?
+  ) {
     #if ONEDNN
       if library?.multiply(heads: 1, m, n, k, a, b, into: c, accumulate: accumulate, bias: bias) == true { return }
     #endif
@@ -133,11 +163,11 @@ public final class Products {
     guard m > 0, n > 0 else { return }
     count(m, n, k)
     guard computes else { return }
-    if let team, let cut = ProductPieces.cut(m, n, k, byRows: true) {
-      return team.forEach((m + cut.size - 1) / cut.size) { piece, products in
-        let start = piece * cut.size
+    if let team, let size = ProductPieces.rows(m, n, k, pieces: ProductPieces.most) {
+      return team.forEach((m + size - 1) / size) { piece, products in
+        let start = piece * size
         products.multiply(
-          min(cut.size, m - start), a.advanced(row: start), weight, direction, into: c.advanced(rows: start),
+          min(size, m - start), a.advanced(row: start), weight, direction, into: c.advanced(rows: start),
           accumulate: accumulate, bias: bias)
       }
     }

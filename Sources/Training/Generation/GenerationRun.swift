@@ -42,8 +42,8 @@ public struct GenerationRun: Sendable {
         throw RunError.noInt8Factors(directory: adapterDirectory)
       }
     }
-    // A token costs the time that reading the weights takes, so that copies in a wider type only cost more of it.
-    if config.training.weights != nil { config.training.weights = .stored }
+    // The same numbers in fewer bytes: a token costs the time that reading the weights takes.
+    if config.training.precision == .float32 { config.training.weights = .stored }
     if template != nil {
       // How long the texts were that it learnt from does not matter to a prompt of another kind.
       var task = TaskConfig(name: Task.instruct.name)

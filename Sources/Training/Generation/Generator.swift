@@ -50,8 +50,9 @@ public struct Generator: Sendable {
           .run(prompts[index], session(workspace, sequences: 1, options))
       }
     }
-    // Even groups, so that all workers have some.
-    let size = min(Self.group, max(1, (prompts.count + pool.threads - 1) / pool.threads))
+    // Even groups, so that all workers have some. A text that is read again must not change those beside it.
+    let isAlone = model.decoder.config.design.rereadsLongTexts
+    let size = isAlone ? 1 : min(Self.group, max(1, (prompts.count + pool.threads - 1) / pool.threads))
     let groups = Array(prompts.chunks(ofCount: size))
     return pool.map(groups.count) { index, workspace in
       run(Array(groups[index]), first: first + groups[index].startIndex, options, workspace)
@@ -232,13 +233,14 @@ final class DecodingSession {
     }
     let sequences = unseen.map { (ids: $0, typeIDs: [Int32]()) }
     let goesOn = cache.map { cache in unseen.indices.allSatisfy { unseen[$0].count == 1 && cache.length($0) > 0 } }
-    let readsWeightsOnce = goesOn == true && precision != .int8
+    // A few tokens take the time of reading the weights, whose numbers are those of the run; float32 between them costs
+    // nothing. Weights in int8 are in a layout for products of many rows, and go with numbers that are rounded alike.
+    let readsWeightsOnce = goesOn == true && precision != .int8 && sequences.count <= Tape.fewRows
     let tape = Tape(
       workspace: workspace, parameters: parameters, precision: readsWeightsOnce ? .float32 : precision.activations)
     let context = ForwardContext(tape: tape, adapters: adapters, head: [], cache: cache)
     let tokens = PackedTokens(
-      sequences, examples: Array(sequences.indices),
-      isPadded: !readsWeightsOnce || sequences.count > Tape.fewRows)
+      sequences, examples: Array(sequences.indices), isPadded: !readsWeightsOnce)
     let states = model.decoder.states(tokens, onlyLast: true, context)
     let values = model.logits(states, tape).values, count = model.head.rows
     return sequences.indices.map { Array(values[($0 * count)..<(($0 + 1) * count)]) }

@@ -48,21 +48,24 @@ public struct ScoringRun: Sendable {
 
   /// Loads the adapter of a run. If that is a checkpoint which the run has replaced meanwhile, loads the newest one.
   public init(_ config: RunConfig, run directory: RunDirectory, threads: Int, cluster: Cluster = .alone) throws {
-    if config.training.precision == .int8, !Int8Factors.areKept(in: directory.adapterPath) {
-      throw RunError.noInt8Factors(directory: directory.adapterPath)
-    }
     var directory = directory
+    func load() throws -> ScoringRun {
+      if config.training.precision == .int8, !Int8Factors.areKept(in: directory.adapterPath) {
+        throw RunError.noInt8Factors(directory: directory.adapterPath)
+      }
+      return try ScoringRun(config, adapterDirectory: directory.adapterPath, threads: threads, cluster: cluster)
+    }
     // The ranks of a cluster must not look for another one each by itself.
     for _ in 1..<(cluster.isAlone ? CheckpointFolder.attempts : 1) {
       do {
-        try self.init(config, adapterDirectory: directory.adapterPath, threads: threads, cluster: cluster)
+        self = try load()
         return
       } catch {
         if directory.adapterPath.isDirectory { throw error }
         directory = try RunDirectory(directory.path, catalog: config.catalog)
       }
     }
-    try self.init(config, adapterDirectory: directory.adapterPath, threads: threads, cluster: cluster)
+    self = try load()
   }
 
   /// Scores the examples of a split.
