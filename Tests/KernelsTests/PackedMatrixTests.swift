@@ -85,6 +85,18 @@ import Testing
       #expect(packed(test, matrix, threads: threads) == alone, "packed, \(threads) threads")
     }
     let transposed = weight(test, isTransposed: true)
+    for threads in [1, 3] {
+      let found = products(test, threads: threads) { products, x, y, bias, isForward in
+        let w = Operand(UnsafeMutableRawPointer(mutating: transposed.bytes), test.precision, stride: test.out)
+        if isForward {
+          products.multiply(test.rows, test.out, test.inputs, x, w, into: y, accumulate: true, bias: bias, byRows: true)
+        } else {
+          products.multiply(
+            test.rows, test.inputs, test.out, x, w.transposed, into: y, accumulate: true, byRows: true)
+        }
+      }
+      #expect(found == alone, "stored as its transpose, \(threads) threads")
+    }
     let other = PackedMatrix(transposed, isTransposed: true, outputs: 0..<test.out, precision: test.precision)
     #expect(packed(test, try #require(other)) == alone)
   }
