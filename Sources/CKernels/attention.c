@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "common.h"
 
 // Rows of tiles of attention scores: a tile has the queries of a block and some of the keys that they see.
@@ -52,18 +50,12 @@ DISPATCHED void ck_attention_gradient_tile(float *s, float *ds, uint16_t *p16, u
 }
 
 DISPATCHED void ck_query_keys(float *s, const float *q, const float *keys, long stride, long size, long count) {
-  typedef float lanes __attribute__((vector_size(4 * LANES)));
   const long whole = size - size % LANES;
   for (long j = 0; j < count; j++, keys += stride) {
     lanes sums = {0};
     float lane[LANES];
-    for (long i = 0; i < whole; i += LANES) {
-      lanes a, b;
-      memcpy(&a, q + i, sizeof a);
-      memcpy(&b, keys + i, sizeof b);
-      sums += a * b;
-    }
-    memcpy(lane, &sums, sizeof lane);
+    for (long i = 0; i < whole; i += LANES) sums += LOAD(lanes, q + i) * LOAD(lanes, keys + i);
+    STORE(lane, sums);
     for (long i = whole; i < size; i++) lane[i - whole] += q[i] * keys[i];
     s[j] = lane_sum(lane);
   }
@@ -72,17 +64,15 @@ DISPATCHED void ck_query_keys(float *s, const float *q, const float *keys, long 
 // Numbers of a value that are summed up in registers.
 #define PIECE 64
 
+INLINE void sum_piece(float *out, const float *p, const float *values, long stride, const long numbers, long count) {
+  float sums[PIECE] = {0};
+  for (long j = 0; j < count; j++)
+    for (long i = 0; i < numbers; i++) sums[i] += p[j] * values[j * stride + i];
+  for (long i = 0; i < numbers; i++) out[i] = sums[i];
+}
+
 DISPATCHED void ck_sum_values(float *out, const float *p, const float *values, long stride, long size, long count) {
-  for (long start = 0; start < size; start += PIECE) {
-    const long numbers = size - start < PIECE ? size - start : PIECE;
-    float sums[PIECE] = {0};
-    if (numbers == PIECE) {
-      for (long j = 0; j < count; j++)
-        for (long i = 0; i < PIECE; i++) sums[i] += p[j] * values[j * stride + start + i];
-    } else {
-      for (long j = 0; j < count; j++)
-        for (long i = 0; i < numbers; i++) sums[i] += p[j] * values[j * stride + start + i];
-    }
-    for (long i = 0; i < numbers; i++) out[start + i] = sums[i];
-  }
+  long at = 0;
+  for (; at + PIECE <= size; at += PIECE) sum_piece(out + at, p, values + at, stride, PIECE, count);
+  if (at < size) sum_piece(out + at, p, values + at, stride, size - at, count);
 }

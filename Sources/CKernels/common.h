@@ -2,6 +2,7 @@
 #ifndef SWIFT_PEFT_CKERNELS_COMMON_H
 #define SWIFT_PEFT_CKERNELS_COMMON_H
 #include <math.h>
+#include <string.h>
 
 #include "ckernels.h"
 
@@ -35,6 +36,13 @@
       __VA_ARGS__ \
     } \
   } while (0)
+
+// LANES numbers, which the compiler keeps in registers, unlike an array. LOAD and STORE are macros, since the calling
+// convention for returned vectors depends on the processor.
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+#define LOAD(type, from) ({ type loaded; memcpy(&loaded, from, sizeof loaded); loaded; })
+#define STORE(to, ...) \
+  do { const __typeof__(__VA_ARGS__) stored = (__VA_ARGS__); memcpy(to, &stored, sizeof stored); } while (0)
 
 INLINE float from_bits(uint32_t bits) { union { uint32_t u; float f; } v = {bits}; return v.f; }
 INLINE uint32_t to_bits(float x) { union { float f; uint32_t u; } v = {x}; return v.u; }

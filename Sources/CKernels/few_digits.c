@@ -138,9 +138,9 @@ VNNI INLINE float eight_sum(__m256 v) {
   return (s[0] + s[4]) + (s[2] + s[6]) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-// `few` and `count`, the parts of a group, are constants wherever this is inlined, so that sums stay in registers.
-// `blocks` are those of a group, and `rest` what is done with those that make up none.
-#define ROW(type, blocks, rest) \
+// `count`, the parts of a group, is a constant too. `blocks` are those of a group, and `rest` what is done with those that make
+// up none. `size` is that of a row of x.
+#define DIGIT_ROWS(type, blocks, rest) \
   VNNI INLINE void type##_add(struct sums *s, const char *x, long size, long padded, long first, const int few, \
                               const struct type *b, const int count) { \
     float factors[4][8]; \
@@ -157,15 +157,17 @@ VNNI INLINE float eight_sum(__m256 v) {
         add_digits(&s[t].products, n, (const int8_t *)x + t * size + 64 * (first + j), factors[t][j]); \
     } \
   } \
-  VNNI INLINE void type##_row(float *y, long y_stride, const char *x, const int few, const struct type *b, long columns) { \
-    const long parts = columns / 32, padded = padded_parts(columns), size = ck_digits_size(columns); \
+  VNNI INLINE void type##_row(float *y, long y_stride, const char *x, long size, const int few, const struct type *b, \
+                              long columns) { \
+    const long parts = columns / 32, padded = padded_parts(columns); \
     struct sums s[4]; \
     for (int t = 0; t < few; t++) s[t] = (struct sums){_mm256_setzero_ps(), _mm256_setzero_ps()}; \
     long first = 0; \
     for (; first + 8 <= parts; first += 8, b += blocks) type##_add(s, x, size, padded, first, few, b, 8); \
     rest \
     for (int t = 0; t < few; t++) y[t * y_stride] = eight_sum(s[t].products) + eight_sum(s[t].least); \
-  }
+  } \
+  ROWS(type, VNNI, char, columns / 32 * blocks / 8 * (long)sizeof(struct type))
 
 #define REST(type, count) \
   if (parts - first >= count) { \
@@ -174,36 +176,17 @@ VNNI INLINE float eight_sum(__m256 v) {
     b += count; \
   }
 
-#define ROWS(type, blocks, rest) \
-  ROW(type, blocks, rest) \
-  VNNI static void type##_rows(float *y, long y_stride, const char *x, long few, const char *weight, \
-                               struct ck_rows rows, long columns) { \
-    const long size = ck_digits_size(columns), bytes = columns / 32 * blocks / 8 * (long)sizeof(struct type); \
-    for (long row = 0; row < rows.count; row++) { \
-      float *out = y + row; \
-      const void *w = weight + stored_row(rows, row) * bytes; \
-      prefetch_row(weight, rows, row, bytes); \
-      long t = 0; \
-      for (; few - t >= 4; t += 4) type##_row(out + t * y_stride, y_stride, x + t * size, 4, w, columns); \
-      if (few - t >= 2) { \
-        type##_row(out + t * y_stride, y_stride, x + t * size, 2, w, columns); \
-        t += 2; \
-      } \
-      if (few > t) type##_row(out + t * y_stride, y_stride, x + t * size, 1, w, columns); \
-    } \
-  }
-
-ROWS(q4_0, 8, REST(q4_0, 4) REST(q4_0, 2) REST(q4_0, 1))
-ROWS(q4_1, 8, REST(q4_1, 4) REST(q4_1, 2) REST(q4_1, 1))
-ROWS(q5_0, 8, REST(q5_0, 4) REST(q5_0, 2) REST(q5_0, 1))
-ROWS(q5_1, 8, REST(q5_1, 4) REST(q5_1, 2) REST(q5_1, 1))
-ROWS(q4_k, 1,)
-ROWS(q5_k, 1,)
+DIGIT_ROWS(q4_0, 8, REST(q4_0, 4) REST(q4_0, 2) REST(q4_0, 1))
+DIGIT_ROWS(q4_1, 8, REST(q4_1, 4) REST(q4_1, 2) REST(q4_1, 1))
+DIGIT_ROWS(q5_0, 8, REST(q5_0, 4) REST(q5_0, 2) REST(q5_0, 1))
+DIGIT_ROWS(q5_1, 8, REST(q5_1, 4) REST(q5_1, 2) REST(q5_1, 1))
+DIGIT_ROWS(q4_k, 1,)
+DIGIT_ROWS(q5_k, 1,)
 
 void ck_few_digits_times_rows(float *y, long y_stride, const void *digits, long few, const void *weight,
                               enum ck_stored stored, struct ck_rows rows, long columns) {
 #define CASE(type) \
-  case ck_stored_##type: type##_rows(y, y_stride, digits, few, weight, rows, columns); break
+  case ck_stored_##type: type##_rows(y, y_stride, digits, ck_digits_size(columns), few, weight, rows, columns); break
   switch (stored) {
     CASE(q4_0);
     CASE(q4_1);

@@ -33,28 +33,9 @@ INLINE float total(const lanes *s) {
 
 INLINE float eight_sum(const float *s) { return (s[0] + s[4]) + (s[2] + s[6]) + ((s[1] + s[5]) + (s[3] + s[7])); }
 
-// `few` is a constant wherever these are inlined, so that the sums stay in registers.
 #define ROW(type) \
   INLINE void type##_row(float *y, long y_stride, const float *x, long x_stride, const int few, const struct type *b, \
                          long columns)
-
-// Rows of `bytes` bytes. Each stays in the cache for all rows of x.
-#define ROWS(type, bytes) \
-  DISPATCHED static void type##_rows(float *y, long y_stride, const float *x, long x_stride, long few, \
-                                     const char *weight, struct ck_rows rows, long columns) { \
-    for (long row = 0; row < rows.count; row++) { \
-      float *out = y + row; \
-      const void *w = weight + stored_row(rows, row) * (bytes); \
-      prefetch_row(weight, rows, row, (bytes)); \
-      long t = 0; \
-      for (; few - t >= 4; t += 4) type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 4, w, columns); \
-      if (few - t >= 2) { \
-        type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 2, w, columns); \
-        t += 2; \
-      } \
-      if (few > t) type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 1, w, columns); \
-    } \
-  }
 
 #define PLAIN_ROW(type) \
   ROW(type) { \
@@ -95,11 +76,11 @@ INLINE float eight_sum(const float *s) { return (s[0] + s[4]) + (s[2] + s[6]) + 
     } \
     for (int t = 0; t < few; t++) y[t * y_stride] = total(s[t]); \
   } \
-  ROWS(type, columns / size * (long)sizeof(struct type))
+  ROWS(type, DISPATCHED, float, columns / size * (long)sizeof(struct type))
 
 #define PLAIN_ROWS(type) \
   PLAIN_ROW(type) \
-  ROWS(type, columns * (long)sizeof(((struct type *)0)->n[0]))
+  ROWS(type, DISPATCHED, float, columns * (long)sizeof(((struct type *)0)->n[0]))
 
 PLAIN_ROWS(float32)
 PLAIN_ROWS(bfloat16)

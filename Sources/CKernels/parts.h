@@ -2,22 +2,14 @@
 // of them.
 #ifndef SWIFT_PEFT_CKERNELS_PARTS_H
 #define SWIFT_PEFT_CKERNELS_PARTS_H
-#include <string.h>
-
 #include "blocks.h"
 
-// Vectors, which the compiler keeps in registers, unlike arrays.
-typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef uint32_t lane_bits __attribute__((vector_size(4 * LANES)));
 typedef uint16_t lane_halves __attribute__((vector_size(2 * LANES)));
 typedef int16_t signed_halves __attribute__((vector_size(2 * LANES)));
 typedef uint8_t lane_bytes __attribute__((vector_size(LANES)));
 typedef int8_t signed_bytes __attribute__((vector_size(LANES)));
 
-// Macros, since the calling convention for returned vectors depends on the processor.
-#define LOAD(type, from) ({ type loaded; memcpy(&loaded, from, sizeof loaded); loaded; })
-#define STORE(to, ...) \
-  do { const __typeof__(__VA_ARGS__) stored = (__VA_ARGS__); memcpy(to, &stored, sizeof stored); } while (0)
 #define CONVERT(v, type) __builtin_convertvector(v, type)
 
 // A scale. Weights with infinite ones have been refused, so that nothing is special here; `wide` takes longer.
@@ -40,6 +32,25 @@ INLINE void prefetch_row(const char *weight, struct ck_rows rows, long row, long
   const char *start = weight + stored_row(rows, ahead) * bytes;
   for (long i = 0; i < bytes; i += 64) __builtin_prefetch(start + i);
 }
+
+// The product of a weight's rows of `bytes` bytes with rows of x, a few at a time: each row of the weight stays in the cache
+// for all rows of x. type_row computes one with `few` rows of x, a constant, so that its sums stay in registers.
+#define ROWS(type, attribute, number, bytes) \
+  attribute static void type##_rows(float *y, long y_stride, const number *x, long x_stride, long few, \
+                                    const char *weight, struct ck_rows rows, long columns) { \
+    for (long row = 0; row < rows.count; row++) { \
+      float *out = y + row; \
+      const void *w = weight + stored_row(rows, row) * (bytes); \
+      prefetch_row(weight, rows, row, (bytes)); \
+      long t = 0; \
+      for (; few - t >= 4; t += 4) type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 4, w, columns); \
+      if (few - t >= 2) { \
+        type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 2, w, columns); \
+        t += 2; \
+      } \
+      if (few > t) type##_row(out + t * y_stride, y_stride, x + t * x_stride, x_stride, 1, w, columns); \
+    } \
+  }
 
 // n = the numbers of part j, 0 ... 255, in two halves.
 #define PART(type) INLINE void type##_part(lane_bytes *n, const struct type *b, int j)

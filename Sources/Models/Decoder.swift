@@ -126,6 +126,7 @@ extension ForwardContext {
   ) -> Tensor {
     let scale = config.design.scoreScale, cap = config.design.scoreCap
     if let cache {
+      // The first tokens see only each other: faster, and as in training.
       let areFirst = cache.isEmpty(layer: layer)
       cache.append(layer: layer, k: tape.widened(k), v: tape.widened(v))
       if !areFirst {

@@ -42,12 +42,10 @@ struct DecodeBenchmark: ParsableCommand {
   private static func matrixBytes(_ geometry: ModelGeometry, _ path: String) throws -> Double {
     let files = try geometry.checkpoint(path), config = geometry.config
     let head = config.tieWordEmbeddings ? geometry.tokenEmbedding : Architecture.languageModelHead
-    let maps = geometry.parts.flatMap(\.namedTensors).filter {
-      $0.shape.count == 2 && $0.name != geometry.tokenEmbedding
-    }
-    let matrices = maps.filter { $0.name != head } + [(head, [config.vocabularySize, config.hiddenSize])]
+    let maps = geometry.sites.filter { $0.slice == nil }.map { ($0.path + ".weight", $0.inFeatures * $0.outFeatures) }
+    let matrices = maps + [(head, config.vocabularySize * config.hiddenSize)]
     return matrices.reduce(0) { sum, matrix in
-      sum + Double((files.info(matrix.name)?.type ?? .float32).byteCount(of: matrix.shape.reduce(1, *)))
+      sum + Double((files.info(matrix.0)?.type ?? .float32).byteCount(of: matrix.1))
     }
   }
 }

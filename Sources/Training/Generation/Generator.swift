@@ -232,10 +232,10 @@ final class DecodingSession {
       }
     }
     let sequences = unseen.map { (ids: $0, typeIDs: [Int32]()) }
-    let goesOn = cache.map { cache in unseen.indices.allSatisfy { unseen[$0].count == 1 && cache.length($0) > 0 } }
+    let goesOn = unseen.indices.allSatisfy { unseen[$0].count == 1 && cache?.length($0) ?? 0 > 0 }
     // A few tokens take the time of reading the weights, whose numbers are those of the run; float32 between them costs
     // nothing. Weights in int8 are in a layout for products of many rows, and go with numbers that are rounded alike.
-    let readsWeightsOnce = goesOn == true && precision != .int8 && sequences.count <= Tape.fewRows
+    let readsWeightsOnce = goesOn && precision != .int8 && sequences.count <= Tape.fewRows
     let tape = Tape(
       workspace: workspace, parameters: parameters, precision: readsWeightsOnce ? .float32 : precision.activations)
     let context = ForwardContext(tape: tape, adapters: adapters, head: [], cache: cache)
