@@ -35,6 +35,17 @@ public enum PairedStatistics {
     return twoSided(abs(mean) / (variance / Double(differences.count)).squareRoot(), freedom: freedom)
   }
 
+  /// The standard error of the difference of two unpaired means, √(s₁²/n₁ + s₂²/n₂); nil if either has fewer than 2 values.
+  public static func standardErrorOfDifference(_ first: [Double], _ second: [Double]) -> Double? {
+    guard let one = squaredErrorOfMean(first), let other = squaredErrorOfMean(second) else { return nil }
+    return (one + other).squareRoot()
+  }
+
+  private static func squaredErrorOfMean(_ values: [Double]) -> Double? {
+    guard values.count > 1, let mean = mean(values) else { return nil }
+    return values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double((values.count - 1) * values.count)
+  }
+
   /// P(|T| ≥ t) for Student's T with whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4).
   static func twoSided(_ t: Double, freedom: Int) -> Double {
     let angle = atan(t / Double(freedom).squareRoot()), cosine = cos(angle), sine = sin(angle)

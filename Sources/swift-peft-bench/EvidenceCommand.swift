@@ -11,15 +11,14 @@ struct EvidenceCommand: ParsableCommand {
 
   func run() throws {
     let folder = "\(docs)/evidence"
-    let evidence = Evidence(
-      plan: try EvidencePlan(file: "\(folder)/plan.json"), runs: try EvidenceRun.all(in: "\(folder)/runs"))
+    let evidence = try Evidence(folder: folder)
     let answers = try String(contentsOfFile: "\(folder)/answers.md", encoding: .utf8)
     try write(EvidencePage(evidence: evidence, answers: answers).text, to: "\(docs)/evidence.md")
     for group in evidence.plan.groups {
       for task in group.tasks {
         try write(scores(evidence, task, group).svg, to: "\(folder)/\(task)-\(group.name).svg")
       }
-      for task in evidence.plan.rateTasks where group.tasks.contains(task) {
+      for task in group.rateTasks where group.tasks.contains(task) {
         try write(rates(evidence, task, group).svg, to: "\(folder)/\(task)-\(group.name)-rates.svg")
       }
     }
@@ -34,7 +33,7 @@ struct EvidenceCommand: ParsableCommand {
   /// Mean scores against trained numbers.
   private func scores(_ evidence: Evidence, _ task: String, _ group: EvidencePlan.Group) -> EvidencePlot {
     let series = group.arms.map { arm -> EvidencePlot.Series in
-      let runs = evidence.runs(of: arm, on: task, seeds: group.seeds).values.map { $0 }
+      let runs = evidence.runs(of: arm, on: task, in: group).values.map { $0 }
       let scores = runs.map(\.reportScore)
       guard let mean = PairedStatistics.mean(scores), let first = runs.first else {
         return EvidencePlot.Series(name: arm, points: [])

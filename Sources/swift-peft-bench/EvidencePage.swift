@@ -17,16 +17,17 @@ struct EvidencePage {
 
       This page is made from the runs in `docs/evidence/runs`, one small JSON each in the form of PEFT's `method_comparison`, by
       `swift run -c release swift-peft-bench evidence`. The runs that are missing are made by
-      `scripts/evidence.sh .build/release/swift-peft MODEL GLUE_DIR`, which can be stopped and started again.
+      `scripts/evidence.sh .build/release/swift-peft MODEL GLUE_DIR --decoder DIR --instructions FILE --text FILE`, which can be
+      stopped and started again.
 
       \(answers.trimmingCharacters(in: .whitespacesAndNewlines))
 
       ## Protocol
 
-      all-MiniLM-L6-v2, query and value, bfloat16, alpha 16; `docs/evidence/plan.json` has every setting. The development set of a
-      task is split once into two halves. By the first half each arm's learning rate (one of \(list(evidence.plan.learningRates)),
-      the best mean of \(evidence.plan.rateTasks.joined(separator: " and ")), seed \(evidence.plan.rateSeed)) and the epoch of each
-      run are chosen; the second half is scored once, and is what is shown. Intervals are 95 % percentile bootstraps over the
+      all-MiniLM-L6-v2, query and value, and for instructions SmolLM2-135M-Instruct, all linear maps; bfloat16, alpha 16;
+      `docs/evidence/plan.json` has every setting. The development set of a task is split once into two halves. By the first half
+      each arm's learning rate (one of \(list(evidence.plan.learningRates)), seed \(evidence.plan.rateSeed); of the encoder the best
+      mean of CoLA and MRPC) and the epoch of each run are chosen; the second half is scored once, and is what is shown. Intervals are 95 % percentile bootstraps over the
       seeds, of all samples with replacement. p is that of the paired t-test against `\(baseline)` over the seeds, and beside it with
       Holm's correction over the arms of the table; it is a t-test because a sign-flip test of five seeds cannot go below
       p = 0.0625, whatever the scores. A shared matrix gets the sum of its layers' gradients, so that equal rates
@@ -38,7 +39,9 @@ struct EvidencePage {
       of all threads while it trains, and the largest memory.
 
       \(evidence.plan.groups.map(section).joined(separator: "\n"))
-      \(merges)
+      \(evidence.forgetting)
+      \(evidence.beside)
+      \(evidence.merges)
       """
   }
 
@@ -55,20 +58,20 @@ struct EvidencePage {
     let (missing, all) = evidence.missing(group)
     let state = missing == 0 ? "All \(all) runs are there." : "**\(missing) of \(all) runs are missing.**"
     let tables = group.tasks.map { table($0, group) }.joined(separator: "\n")
-    return "## \(group.name.capitalized)\n\n\(state)\n\n\(tables)"
+    return "## \(group.title)\n\n\(state)\n\n\(tables)"
   }
 
   private func table(_ task: String, _ group: EvidencePlan.Group) -> String {
-    let baselineRuns = evidence.runs(of: baseline, on: task, seeds: group.seeds)
+    let baselineRuns = evidence.runs(of: baseline, on: task, in: group)
     let rows = group.arms.compactMap { arm -> Row? in
-      let runs = evidence.runs(of: arm, on: task, seeds: group.seeds)
+      let runs = evidence.runs(of: arm, on: task, in: group)
       return runs.isEmpty ? nil : Row(arm, runs, against: arm == baseline ? [:] : baselineRuns)
     }
     guard let metric = rows.first?.metric else { return "" }
     let tested = rows.indices.filter { rows[$0].p != nil }
     let corrected = PairedStatistics.holm(tested.compactMap { rows[$0].p })
     let holm = Dictionary(uniqueKeysWithValues: zip(tested, corrected))
-    let body = rows.enumerated().map { index, row in row.line(rate: evidence.rate(of: row.arm), holm: holm[index]) }
+    let body = rows.enumerated().map { index, row in row.line(rate: evidence.rate(of: row.arm, in: group), holm: holm[index]) }
     return """
       ### \(task), \(metric)
 
@@ -83,32 +86,8 @@ struct EvidencePage {
 
   /// The plot of the runs that chose the learning rate, if the task has them.
   private func rates(_ task: String, _ group: EvidencePlan.Group) -> String {
-    guard evidence.plan.rateTasks.contains(task) else { return "" }
+    guard group.rateTasks.contains(task) else { return "" }
     return "\n![\(task) by learning rate](evidence/\(task)-\(group.name)-rates.svg)\n"
-  }
-
-  /// When ASLoRA merged which groups, of the runs of the first seed.
-  private var merges: String {
-    let merging = evidence.runs.filter { !$0.merges.isEmpty && $0.seed == evidence.plan.rateSeed }
-      .filter { $0.rate == evidence.rate(of: $0.arm) }
-    guard !merging.isEmpty else { return "" }
-    let rows = merging.map { run in
-      let steps = Dictionary(grouping: run.merges, by: \.step).sorted { $0.key < $1.key }
-      let text = steps.map { step, merges in
-        "\(step): " + merges.map { "\($0.lower)→\($0.upper)" }.joined(separator: ", ")
-      }
-      return "| \(run.arm) | \(run.task) | \(text.joined(separator: "; ")) |"
-    }
-    return """
-      ## Merges
-
-      The step of each merge, and which group took which B, query before value; seed \(evidence.plan.rateSeed).
-
-      | arm | task | merges |
-      | --- | --- | --- |
-      \(rows.joined(separator: "\n"))
-
-      """
   }
 }
 

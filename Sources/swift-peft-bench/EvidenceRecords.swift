@@ -6,26 +6,29 @@ struct EvidencePlan {
   /// A set of arms that run on the same tasks with the same seeds.
   struct Group {
     let name: String
+    let title: String
     let arms: [String]
+    /// The tasks by which the learning rates of its arms are chosen.
+    let rateTasks: [String]
     let tasks: [String]
     let seeds: [Int]
   }
 
   let groups: [Group]
   let learningRates: [Double]
-  let rateTasks: [String]
   let rateSeed: Int
 
   init(file: String) throws {
     let root = try JSONField(parsing: Array(Data(contentsOf: URL(fileURLWithPath: file))), file: file)
     let settings = try root.member("settings"), arms = try root.member("arms")
     learningRates = try settings.member("learning_rates").elements().map { try $0.number() }
-    rateTasks = try settings.member("rate_tasks").strings()
     rateSeed = try settings.member("rate_seed").integer()
     groups = try root.member("groups").elements().map { group in
       Group(
         name: try group.member("name").string(),
+        title: try group.member("title").string(),
         arms: try arms.member(group.member("arms").string()).members().map(\.key),
+        rateTasks: try group.member("rate_tasks").strings(),
         tasks: try group.member("tasks").strings(),
         seeds: try group.member("seeds").elements().map { try $0.integer() })
     }
@@ -39,6 +42,8 @@ struct EvidenceRun {
   let rate: Double
   let seed: Int
   let metric: String
+  /// The loss of WikiText-2 after training, of a language model.
+  let textLoss: Double?
   /// Of the first half of the development set, by which epoch and rate are chosen.
   let selectionScore: Double
   /// Of the second half.
@@ -63,6 +68,7 @@ struct EvidenceRun {
     (selectionScore, reportScore) = (
       try root.member("selection_score").number(), try root.member("report_score").number()
     )
+    textLoss = try root.member("report").optional("wikitext2_loss")?.number()
     adapterParameters = try train.member("num_adapter_params").integer()
     fileSize = try train.member("file_size").integer()
     cpuSeconds = try train.optional("cpu_seconds")?.number()
@@ -95,19 +101,50 @@ extension EvidenceRun {
   var cell: EvidenceCell { EvidenceCell(arm: arm, task: task, rate: rate, seed: seed) }
 }
 
+extension EvidenceRun {
+  /// The score by which rates are chosen, turned so that more is better.
+  var gain: Double { metric == "loss" ? -selectionScore : selectionScore }
+}
+
+/// The losses of the language model without an adapter, docs/evidence/base.json.
+struct EvidenceBase {
+  /// Of the second half of the held-out instructions.
+  let report: Double
+  /// Of WikiText-2.
+  let text: Double
+
+  init(file: String) throws {
+    let root = try JSONField(parsing: Array(Data(contentsOf: URL(fileURLWithPath: file))), file: file)
+    (report, text) = (try root.member("report").number(), try root.member("wikitext2").number())
+  }
+}
+
 /// The runs of a plan, by what they show.
 struct Evidence {
   let plan: EvidencePlan
   let runs: [EvidenceRun]
+  /// Runs of the same cells by PyTorch and PEFT.
+  let peers: [EvidenceRun]
+  let base: EvidenceBase?
 
-  /// The learning rate of an arm: the best mean of the first halves, the smaller of equals; nil while a run is missing.
-  func rate(of arm: String) -> Double? {
+  /// Reads docs/evidence.
+  init(folder: String) throws {
+    plan = try EvidencePlan(file: "\(folder)/plan.json")
+    runs = try EvidenceRun.all(in: "\(folder)/runs")
+    peers = try EvidenceRun.all(in: "\(folder)/peft")
+    let file = "\(folder)/base.json"
+    base = FileManager.default.fileExists(atPath: file) ? try EvidenceBase(file: file) : nil
+  }
+
+  /// The learning rate of an arm in a group: the best mean of the first halves, the smaller of equals; nil while a run is
+  /// missing.
+  func rate(of arm: String, in group: EvidencePlan.Group) -> Double? {
     var best: (score: Double, rate: Double)?
     for rate in plan.learningRates {
-      let scores = plan.rateTasks.compactMap { task in
-        runs.first { $0.arm == arm && $0.task == task && $0.rate == rate && $0.seed == plan.rateSeed }?.selectionScore
+      let scores = group.rateTasks.compactMap { task in
+        runs.first { $0.cell == EvidenceCell(arm: arm, task: task, rate: rate, seed: plan.rateSeed) }?.gain
       }
-      guard scores.count == plan.rateTasks.count else { return nil }
+      guard scores.count == group.rateTasks.count else { return nil }
       let mean = scores.reduce(0, +) / Double(scores.count)
       if best.map({ mean > $0.score }) ?? true { best = (mean, rate) }
     }
@@ -115,41 +152,34 @@ struct Evidence {
   }
 
   /// The runs of an arm at its rate on a task, by seed.
-  func runs(of arm: String, on task: String, seeds: [Int]) -> [Int: EvidenceRun] {
-    guard let rate = rate(of: arm) else { return [:] }
-    let own = runs.filter { $0.arm == arm && $0.task == task && $0.rate == rate && seeds.contains($0.seed) }
+  func runs(of arm: String, on task: String, in group: EvidencePlan.Group) -> [Int: EvidenceRun] {
+    guard let rate = rate(of: arm, in: group) else { return [:] }
+    let own = runs.filter { $0.arm == arm && $0.task == task && $0.rate == rate && group.seeds.contains($0.seed) }
     return Dictionary(own.map { ($0.seed, $0) }) { first, _ in first }
   }
 
-  /// How many runs of the whole plan are missing, and how many there are to be: those of the groups, and those that choose
-  /// the learning rates, of which one for each arm and task is a run of its group too.
+  /// How many runs of the whole plan are missing, and how many there are to be, those that choose the learning rates included.
   var missing: (missing: Int, all: Int) {
-    let arms = Set(plan.groups.flatMap(\.arms))
-    var chosen = 0, own: Set<EvidenceCell> = [], all = arms.count * plan.rateTasks.count * plan.learningRates.count
-    for arm in arms {
-      for task in plan.rateTasks {
-        own.formUnion(plan.learningRates.map { EvidenceCell(arm: arm, task: task, rate: $0, seed: plan.rateSeed) })
-      }
-    }
+    var cells: Set<EvidenceCell> = []
     for group in plan.groups {
-      let isChosen = group.seeds.contains(plan.rateSeed)
-      chosen += isChosen ? group.arms.count * group.tasks.count { plan.rateTasks.contains($0) } : 0
-      all += group.arms.count * group.tasks.count * group.seeds.count
       for arm in group.arms {
-        guard let rate = rate(of: arm) else { continue }
+        for task in group.rateTasks {
+          cells.formUnion(plan.learningRates.map { EvidenceCell(arm: arm, task: task, rate: $0, seed: plan.rateSeed) })
+        }
+        // Whichever rate is chosen, there are as many runs.
+        guard let rate = rate(of: arm, in: group) ?? plan.learningRates.first else { continue }
         for task in group.tasks {
-          own.formUnion(group.seeds.map { EvidenceCell(arm: arm, task: task, rate: rate, seed: $0) })
+          cells.formUnion(group.seeds.map { EvidenceCell(arm: arm, task: task, rate: rate, seed: $0) })
         }
       }
     }
-    all -= chosen
-    return (all - own.intersection(runs.map(\.cell)).count, all)
+    return (cells.subtracting(runs.map(\.cell)).count, cells.count)
   }
 
   /// How many runs of a group are missing, and how many there are to be.
   func missing(_ group: EvidencePlan.Group) -> (missing: Int, all: Int) {
     let cells = group.arms.flatMap { arm in group.tasks.map { (arm, $0) } }
-    let found = cells.reduce(0) { $0 + runs(of: $1.0, on: $1.1, seeds: group.seeds).count }
+    let found = cells.reduce(0) { $0 + runs(of: $1.0, on: $1.1, in: group).count }
     let all = cells.count * group.seeds.count
     return (all - found, all)
   }

@@ -36,6 +36,13 @@ import Testing
     #expect(PairedStatistics.bootstrapInterval([1]) == nil)
   }
 
+  /// Variances 1 and 2 of three and two values: √(1/3 + 1).
+  @Test func standardErrorsOfDifferences() throws {
+    let error = try #require(PairedStatistics.standardErrorOfDifference([1, 2, 3], [2, 4]))
+    #expect(abs(error - (4.0 / 3).squareRoot()) < 1e-15)
+    #expect(PairedStatistics.standardErrorOfDifference([1], [2, 4]) == nil)
+  }
+
   /// 0.005 · 4, 0.01 · 3, 0.03 · 2, and 0.04, which may not be below the one before.
   @Test func holmsCorrection() {
     let found = PairedStatistics.holm([0.01, 0.04, 0.03, 0.005])

@@ -1,0 +1,98 @@
+import Metrics
+
+// The parts of docs/evidence.md that are not scores of arms.
+extension Evidence {
+  /// What learning from instructions costs on other text; empty without such runs.
+  var forgetting: String {
+    guard let base, let group = plan.groups.first(where: { $0.tasks == ["instruct"] }) else { return "" }
+    let rows = group.arms.compactMap { arm -> String? in
+      let runs = runs(of: arm, on: "instruct", in: group).values
+      guard let answers = PairedStatistics.mean(runs.map(\.reportScore)),
+        let text = PairedStatistics.mean(runs.compactMap(\.textLoss))
+      else { return nil }
+      return "| \(arm) | \(fixed(answers, 4)) | \(fixed(answers - base.report, 4)) | \(fixed(text, 4)) "
+        + "| \(fixed(text - base.text, 4)) |"
+    }
+    guard !rows.isEmpty else { return "" }
+    return """
+      ## Forgetting
+
+      SmolLM2's loss on the second half of the held-out instructions and on WikiText-2's validation text, which it was not trained
+      on, before and after; means over the seeds, nats a token. A loss of WikiText-2 above the first row's is forgetting.
+
+      | arm | instructions | change | WikiText-2 | change |
+      | --- | ---: | ---: | ---: | ---: |
+      | the model itself | \(fixed(base.report, 4)) |  | \(fixed(base.text, 4)) |  |
+      \(rows.joined(separator: "\n"))
+
+      """
+  }
+
+  /// Our runs beside those of PyTorch and PEFT; empty without the latter.
+  var beside: String {
+    var rows: [String] = []
+    for group in plan.groups {
+      for task in group.tasks {
+        for arm in group.arms {
+          let theirs = peers.filter { $0.task == task && $0.arm == arm }.map(\.reportScore)
+          let ours = runs(of: arm, on: task, in: group).values.map(\.reportScore)
+          guard let their = PairedStatistics.mean(theirs), let our = PairedStatistics.mean(ours) else { continue }
+          let error = PairedStatistics.standardErrorOfDifference(ours, theirs)
+          rows.append(
+            "| \(task) | \(arm) | \(fixed(our, 4)) (\(ours.count)) | \(fixed(their, 4)) (\(theirs.count)) | "
+              + "\(fixed(our - their, 4)) | \(error.map { fixed($0, 4) } ?? "") | \(range(ours)) | \(range(theirs)) |")
+        }
+      }
+    }
+    guard !rows.isEmpty else { return "" }
+    return """
+      ## Beside PyTorch and PEFT
+
+      The same model, data, halves, rates and schedule in PEFT, by `scripts/evidence/peft_check.py`. Initial values, order and
+      dropout are each program's own, so that only means can be compared: mean and number of seeds, the difference with its standard
+      error, and the range of the seeds.
+
+      | task | arm | swift-peft | PEFT | difference | standard error | range | PEFT's range |
+      | --- | --- | ---: | ---: | ---: | ---: | --- | --- |
+      \(rows.joined(separator: "\n"))
+
+      """
+  }
+
+  private func range(_ scores: [Double]) -> String {
+    guard let least = scores.min(), let most = scores.max() else { return "" }
+    return "\(fixed(least, 4)) … \(fixed(most, 4))"
+  }
+
+  /// When ASLoRA merged which groups, of the runs of the first seed.
+  var merges: String {
+    var rows: [String] = []
+    for group in plan.groups {
+      for arm in group.arms {
+        for task in group.tasks {
+          guard let run = runs(of: arm, on: task, in: group)[plan.rateSeed], !run.merges.isEmpty else { continue }
+          rows.append("| \(arm) | \(task) | \(course(run)) |")
+        }
+      }
+    }
+    guard !rows.isEmpty else { return "" }
+    return """
+      ## Merges
+
+      The step of each merge, and which group took which B, module types in the model's order; seed \(plan.rateSeed). Where all
+      types of a step merge the same groups, they are listed once.
+
+      | arm | task | merges |
+      | --- | --- | --- |
+      \(rows.joined(separator: "\n"))
+
+      """
+  }
+
+  private func course(_ run: EvidenceRun) -> String {
+    Dictionary(grouping: run.merges, by: \.step).sorted { $0.key < $1.key }.map { step, merges in
+      let texts = merges.map { "\($0.lower)→\($0.upper)" }
+      return "\(step): " + (Set(texts).count == 1 ? texts[0] : texts.joined(separator: ", "))
+    }.joined(separator: "; ")
+  }
+}

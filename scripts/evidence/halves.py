@@ -1,0 +1,37 @@
+"""The development sets, split once."""
+
+import json
+import random
+
+
+def split_table(task, glue, work, seed):
+    """Writes the two halves of a task's development file, its lines in their order, and returns their paths."""
+    source = glue / task["folder"] / "dev.tsv"
+    lines = source.read_bytes().splitlines(keepends=True)
+    head, rows = (lines[:1], lines[1:]) if task["header"] else ([], lines)
+    paths = []
+    for name, half in zip(("selection", "report"), halves(rows, seed)):
+        path = work / f"{task['folder']}-{name}.tsv"
+        path.write_bytes(b"".join(head + half))
+        paths.append(path)
+    return paths
+
+
+def split_records(task, file, work, seed):
+    """Holds back the last records of a JSON list; writes the training records and the two halves, and returns the paths."""
+    records = json.loads(file.read_text())
+    held = len(records) - task["held_out"]
+    parts = {"train": records[:held]} | dict(zip(("selection", "report"), halves(records[held:], seed)))
+    paths = []
+    for name, part in parts.items():
+        path = work / f"instruct-{name}.json"
+        path.write_text("[\n" + ",\n".join(map(json.dumps, part)) + "\n]\n")
+        paths.append(path)
+    return paths
+
+
+def halves(rows, seed):
+    order = list(range(len(rows)))
+    random.Random(seed).shuffle(order)
+    middle = (len(rows) + 1) // 2
+    return [[rows[number] for number in sorted(part)] for part in (order[:middle], order[middle:])]
