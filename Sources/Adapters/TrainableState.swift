@@ -51,10 +51,15 @@ public struct TrainableState: Sendable {
       self[key] = table.tensor(key).startValues(philox, stream: table.initialisationKey(key), alpha: table.alpha)
     }
     try startFromWeights(philox)
+    completeStart(except: [])
+  }
+
+  /// Gives the tensors that follow from the others their numbers, but those of `given`.
+  private mutating func completeStart(except given: Set<TensorKey>) {
     guard let last = table.method.design.lastStart else { return }
     for position in table.sites.indices {
       for (role, values) in last(tensors(ofSiteAt: position)) {
-        if let key = table.key(role, ofSiteAt: position) { self[key] = values }
+        if let key = table.key(role, ofSiteAt: position), !given.contains(key) { self[key] = values }
       }
     }
   }
@@ -76,8 +81,10 @@ public struct TrainableState: Sendable {
     }
   }
 
-  /// Makes of the numbers of an earlier adapter what the method starts with.
-  public mutating func adopt() throws {
+  /// Takes the numbers of an earlier adapter; what it lacks follows from them. Then makes of them what the method starts with.
+  public mutating func adopt(_ adapter: [TensorKey: [Float]]) throws {
+    for (key, values) in adapter { self[key] = values }
+    if table.tensors.contains(where: { adapter[$0] == nil }) { completeStart(except: Set(adapter.keys)) }
     guard let adoption = table.method.design.adoption else { return }
     for position in table.sites.indices {
       for (role, values) in try adoption(tensors(ofSiteAt: position)) {

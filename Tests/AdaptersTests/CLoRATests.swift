@@ -15,10 +15,11 @@ import Testing
   }()
 
   /// λ ‖A P‖² and λ ‖Bᵀ P‖², and their slopes.
-  @Test(arguments: [TensorRole.a, .b]) func penaltyAndGradient(role: TensorRole) throws {
+  @Test(arguments: [TensorRole.a, .b, SharingLevel.a(2), SharingLevel.b(1)])
+  func penaltyAndGradient(role: TensorRole) throws {
     let regulariser = try #require(method.design.regulariser), philox = Philox(seed: 2)
     let tensor = AdapterTensor(
-      TensorKey(role: role, module: "m", layer: 0), shape: role == .a ? [3, 8] : [8, 3], start: .zeros)
+      TensorKey(role: role, module: "m", layer: 0), shape: role.factor == .a ? [3, 8] : [8, 3], start: .zeros)
     let values = philox.normal(24, deviation: 1, stream: 1)
     let (loss, gradient) = try #require(regulariser.penalty(tensor, values, site))
     #expect(loss > 0 && gradient.count == 24)

@@ -30,5 +30,9 @@ import Testing
     #expect(zip(again, db).allSatisfy { abs($0 - $1) < 1e-4 })
     // Without independent rows there is no inverse.
     #expect(Dense.product(db, withInverseOf: [1, 1, 1, 1, 1, 1, 1, 1, 1], size: 3) == nil)
+    let equal = SiteTensors(
+      site: site, rank: 3, scale: 0.5, maps: AdaptedMaps([site], ranks: [1]),
+      values: [.a: [Float](repeating: 1e9, count: 18)], baseWeight: nil)
+    #expect(rule(.b, db, equal).allSatisfy { $0.isNaN })
   }
 }

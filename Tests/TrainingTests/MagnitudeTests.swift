@@ -1,7 +1,8 @@
-import Adapters
 import Configuration
+import Diagnostics
 import Testing
 
+@testable import Adapters
 @testable import Training
 
 /// DoRA beside the rest of a run.
@@ -24,8 +25,31 @@ import Testing
     #expect(scoring.state.table.sites.isEmpty && scoring.state.table.method == .headOnly)
   }
 
-  /// A LoRA has no magnitudes to start from.
-  @Test func startsFromItsLikeOnly() throws {
+  /// From a LoRA it starts at the same function: m is ‖W + s B A‖.
+  @Test func startsFromALoRA() throws {
+    let scratch = try MethodScratch(MethodCase("lora", #""strategy": "lora", "r": 4"#))
+    try scratch.train("first")
+    var config = try scratch.config("second")
+    config.adapter.initFrom = "\(scratch.path)/first"
+    config.adapter.useDoRA = true
+    let run = try TrainingRun(config, threads: 1, start: .fresh), state = run.trainer.state
+    let first = try #require(try run.run.adapter(in: "\(scratch.path)/first").native)
+    let pairs = state.table.tensors.filter { $0.role.factor != nil }
+    let trained = pairs.filter { key in first.tensors[key]?.contains { $0 != 0 } == true }
+    #expect(!pairs.isEmpty && pairs == trained)
+    #expect(pairs.map { state[$0] } == pairs.map { first.tensors[$0] })
+    let form = try #require(state.table.method.form)
+    for position in state.table.sites.indices {
+      let scales = try #require(form.build(state.tensors(ofSiteAt: position)).rowScale)
+      #expect(scales.allSatisfy { $0 == 1 })
+    }
+    // With A shared, the layers' own would be lost.
+    config.adapter.strategy = "share-a"
+    #expect(throws: ErrorList.self) { try TrainingRun(config, threads: 1, start: .fresh) }
+  }
+
+  /// A run without magnitudes cannot take them over.
+  @Test func aLoRACannotStartFromOne() throws {
     let scratch = try MethodScratch(subject)
     try scratch.train("first")
     var config = try scratch.config("second")

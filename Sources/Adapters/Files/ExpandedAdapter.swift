@@ -38,7 +38,7 @@ public struct ExpandedAdapter: Sendable, Equatable {
   /// The adapted maps and the ranks must be those of `table`, and maps that share a tensor in it must have equal
   /// numbers here. All violations are thrown at once.
   public func initialise(_ table: SiteTable, scale: Double) throws -> [TensorKey: [Float]] {
-    if table.method.form != nil { throw AdapterError.otherMethod(config: table.method.title) }
+    if !table.method.design.takesPairs { throw AdapterError.otherMethod(config: table.method.title) }
     if let entry = entries.first(where: { !$0.isPlain }) {
       throw AdapterError.notPlain(path: entry.site.path, config: table.method.name)
     }

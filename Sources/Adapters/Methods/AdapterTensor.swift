@@ -3,20 +3,30 @@ import Models
 
 /// What a tensor is to a site: A, B, or another one that a method declares.
 public struct TensorRole: Sendable, Hashable {
+  /// Which factor of a product B A a tensor is, or a part of: rows of A, or columns of B.
+  public enum Factor: Sendable {
+    /// [rows, in].
+    case a
+    /// [out, columns].
+    case b
+  }
+
   /// The name in `adapter_config.json`: `A`.
   public let name: String
   /// What follows the map's path in the tensor file: `lora_A.weight`.
   public let fileName: String
+  /// The factor, if its numbers are one's as they are.
+  public let factor: Factor?
 
   /// A role of a method's own; its tensors are called `lora_NAME`.
-  public init(_ name: String, fileName: String? = nil) {
-    (self.name, self.fileName) = (name, fileName ?? "lora_\(name)")
+  public init(_ name: String, fileName: String? = nil, factor: Factor? = nil) {
+    (self.name, self.fileName, self.factor) = (name, fileName ?? "lora_\(name)", factor)
   }
 
   /// A in R^{r×in}.
-  public static let a = TensorRole("A", fileName: "lora_A.weight")
+  public static let a = TensorRole("A", fileName: "lora_A.weight", factor: .a)
   /// B in R^{out×r}.
-  public static let b = TensorRole("B", fileName: "lora_B.weight")
+  public static let b = TensorRole("B", fileName: "lora_B.weight", factor: .b)
 }
 
 /// Names one distinct tensor of an adapter. Sites that name the same key share the tensor.

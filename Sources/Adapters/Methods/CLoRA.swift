@@ -15,7 +15,7 @@ public struct CLoRAOptions: Sendable, Equatable {
 }
 
 extension AdapterMethod {
-  /// CLoRA (Lu et al., arXiv 2410.16801): the loss gets λ (‖A P_A‖² + ‖Bᵀ P_B‖²) for every distinct A and B, with fixed
+  /// CLoRA (Lu et al., arXiv 2410.16801): the loss gets λ (‖A P_A‖² + ‖Bᵀ P_B‖²) for every distinct A and B, and parts of them, with fixed
   /// random P_A [in, k] and P_B [out, k] of entries N(0, 1/d) for d rows, so that a column's length is about 1. The update
   /// then leaves inputs in the span of P_A nearly alone.
   ///
@@ -24,18 +24,18 @@ extension AdapterMethod {
     var method = self
     let projections = Projections(options)
     let clora = Regulariser { tensor, values, _ in
-      guard tensor.trains, tensor.key.role == .a || tensor.key.role == .b else { return nil }
+      guard tensor.trains, let factor = tensor.key.role.factor else { return nil }
       let rows = tensor.shape[0], columns = tensor.shape[1], k = options.k
-      let isA = tensor.key.role == .a, projection = projections.matrix(rows: isA ? columns : rows)
+      let isA = factor == .a, projection = projections.matrix(rows: isA ? columns : rows)
       // A P [r, k], or Bᵀ P [r, k].
       let rank = isA ? rows : columns, length = isA ? columns : rows
       let projected = Dense.product(rank, k, length, values, projection, transposesA: !isA)
       let loss = options.lambda * projected.reduce(0) { $0 + Double($1) * Double($1) }
-      let factor = Float(2 * options.lambda)
+      let slope = Float(2 * options.lambda)
       let gradient =
         isA
-        ? Dense.product(rank, length, k, projected, projection, transposesB: true, alpha: factor)
-        : Dense.product(length, rank, k, projection, projected, transposesB: true, alpha: factor)
+        ? Dense.product(rank, length, k, projected, projection, transposesB: true, alpha: slope)
+        : Dense.product(length, rank, k, projection, projected, transposesB: true, alpha: slope)
       return (loss, gradient)
     }
     method.design.regulariser = design.regulariser.map { $0.plus(clora) } ?? clora

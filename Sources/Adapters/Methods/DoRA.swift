@@ -49,6 +49,7 @@ extension AdapterMethod {
           ?? Dense.quotients(outer, norms(of: build(site), site))
         return gradients
       })
+    method.design.addsToPairs = inner == nil
     method.design.lastStart = { site in [magnitude: norms(of: build(site), site)] }
     // PEFT has the magnitudes for LoRA only, which every product is.
     method.design.peft = nil

@@ -28,7 +28,7 @@ extension AdapterMethod {
       rank, rank, tensors.site.inFeatures, tensors[.a], tensors[.a], transposesB: true
     ).map { Double($0) * scale }
     for index in 0..<rank { gram[index * rank + index] += 1e-8 * scale }
-    // A was drawn, so that its rows are independent; files can hold another one.
-    return Dense.product(gradient, withInverseOf: gram, size: rank) ?? gradient
+    // Only an A of a file can be without an inverse here: one so large that 1e-8 is lost. NaN ends the run with the step.
+    return Dense.product(gradient, withInverseOf: gram, size: rank) ?? gradient.map { _ in .nan }
   }
 }

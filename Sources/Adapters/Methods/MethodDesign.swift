@@ -6,6 +6,8 @@ public struct MethodDesign: Sendable {
   public var tensors: @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> [AdapterTensor]
   /// What is multiplied, made of the tensors; nil if the tensors are A and B themselves.
   public var form: ProductForm?
+  /// Whether the form is made of A and B and of tensors that can follow from them and the weights (`lastStart`).
+  var addsToPairs = false
   /// What the method does between two steps; nil for nothing.
   public var procedure: MethodProcedureKind?
   /// Numbers that some tensors start with and that follow from the base model's weights; nil for none.
@@ -42,6 +44,9 @@ public struct MethodDesign: Sendable {
     (self.form, self.procedure, self.start, self.scale) = (form, procedure, start, scale)
     (self.peft, self.ranksAreBounded, self.misfit, self.tensors) = (peft, ranksAreBounded, misfit, tensors)
   }
+
+  /// Whether it can go on from a LoRA (`init_from`).
+  var takesPairs: Bool { form == nil || addsToPairs }
 }
 
 /// A key of the config, with what is wrong with its value for a map.

@@ -62,8 +62,8 @@ extension AdapterMethod {
 }
 
 private enum RaSA {
-  static let a = TensorRole("A_S")
-  static let b = TensorRole("B_S")
+  static let a = TensorRole("A_S", factor: .a)
+  static let b = TensorRole("B_S", factor: .b)
   /// D for the map's own ranks, and for those of the pool.
   static let own = TensorRole("D")
   static let pool = TensorRole("D_S")

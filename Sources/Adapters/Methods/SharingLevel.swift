@@ -84,9 +84,9 @@ public struct SharingLevel: Sendable, Equatable {
   }
 
   /// The role of the A of the level with this number, from 1.
-  static func a(_ number: Int) -> TensorRole { TensorRole("A\(number)") }
+  static func a(_ number: Int) -> TensorRole { TensorRole("A\(number)", factor: .a) }
   /// The role of its B.
-  static func b(_ number: Int) -> TensorRole { TensorRole("B\(number)") }
+  static func b(_ number: Int) -> TensorRole { TensorRole("B\(number)", factor: .b) }
 }
 
 // MARK: - In configs

@@ -60,7 +60,7 @@ public struct AdapterPlacement: Sendable, Equatable {
       sites: sites, method: method, r: r, scale: scale, alpha: loraAlpha, ranks: ranks.map { $0 ?? r }, scales: scales,
       ranksAreBounded: ranksAreBounded)
     let trained = table.tensors.map(table.tensor).filter(\.trains)
-    if method.design.regulariser != nil, !trained.contains(where: { $0.key.role == .a || $0.key.role == .b }) {
+    if method.design.regulariser != nil, !trained.contains(where: { $0.key.role.factor != nil }) {
       throw AdapterError.option("clora", problem: "\(method.title) makes A and B of other numbers")
     }
     if method.design.vectorRateFactor != 1, !trained.contains(where: \.isFasterInLoRAPlus) {

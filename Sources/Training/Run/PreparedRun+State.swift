@@ -36,8 +36,7 @@ extension PreparedRun {
     _ state: inout TrainableState, from directory: String, _ notices: inout [String]
   ) throws {
     let source = try adapter(in: directory)
-    for (key, values) in try source.initialise(state.table, scale: scale) { state[key] = values }
-    try state.adopt()
+    try state.adopt(source.initialise(state.table, scale: scale))
     let scales = zip(state.table.sites, state.table.scales).map { ($0.path, $1 ?? scale) }
     let own = Dictionary(scales) { first, _ in first }
     if let other = source.expanded.entries.first(where: { $0.scale != own[$0.site.path] }) {
