@@ -19,6 +19,11 @@ public final class Team {
     products = (0..<max(1, threads)).map { _ in Products() }
   }
 
+  /// Floating-point operations of all threads by the name of oneDNN's code for them.
+  var implementations: [String: Double] {
+    products.reduce(into: [:]) { $0.merge($1.implementations, uniquingKeysWith: +) }
+  }
+
   /// The products of a thread.
   func products(of member: Int) -> Products { products[member] }
 
@@ -50,6 +55,9 @@ enum ProductPieces {
   static let smallest = 8e6
   /// Pieces with fewer rows or columns run at a lower rate.
   static let narrowest = 128
+
+  /// The numbers of a weight that a core's cache holds beside other things.
+  static let largestCached = 1 << 21
 
   /// The fewest rows of a piece where only rows are cut.
   static let fewestRows = 16

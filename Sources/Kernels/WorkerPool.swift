@@ -32,6 +32,13 @@ public final class WorkerPool: Sendable {
     workspaces.withLock { $0.map(\.value.products.operations).reduce(0, +) }
   }
 
+  /// Those of oneDNN by the name of its code for them, over all workers.
+  public var implementations: [String: Double] {
+    let own = workspaces.withLock { $0.map(\.value.products.implementations) }
+    let shared = teams.withLock { $0.map(\.value.implementations) }
+    return (own + shared).reduce(into: [:]) { $0.merge($1, uniquingKeysWith: +) }
+  }
+
   /// Runs `work` for every index, several at a time; results come in index order.
   public func map<Result: Sendable>(_ count: Int, _ work: @escaping @Sendable (Int, Workspace) -> Result) -> [Result] {
     map(count, while: { true }, work) ?? []

@@ -16,8 +16,8 @@ public protocol Decoder: Sendable {
 public struct LanguageModel: Sendable {
   /// The transformer.
   public let decoder: any Decoder
-  /// The head's weight [V, C]; the token embedding if they are tied.
-  public let head: FrozenTensor
+  /// The head [V, C], whose weight is the token embedding if they are tied.
+  public let head: FrozenLinear
   /// Notes for the user: that the checkpoint's head is not the one that its config says.
   public let notices: [String]
   private let directory: WeightFiles?
@@ -40,7 +40,7 @@ public struct LanguageModel: Sendable {
       output.directory, geometry, precision, int8: int8, packs: packs, philox: Philox(seed: 0), wanted: output.wanted,
       notices: &notices)
     decoder = try make(weights)
-    head = weights[output.name].held(holding, in: precision)
+    head = weights.head(output.name, holding, packs: packs && geometry.packsHead(precision))
     directory = output.directory
     self.notices = notices + output.notices
   }
@@ -54,14 +54,9 @@ public struct LanguageModel: Sendable {
     decoder = try make(ModelWeights(shapesOf: geometry, precision, stored: stored))
     let name = config.tieWordEmbeddings ? geometry.tokenEmbedding : Architecture.languageModelHead
     let type = stored?.info(name)?.type ?? .float32
-    head =
-      FrozenTensor.absent(
-        [
-          (
-            [config.vocabularySize, config.hiddenSize],
-            type.held(stored?.holding ?? .resident, in: precision.activations)
-          )
-        ])[0]
+    let shape = [config.vocabularySize, config.hiddenSize]
+    let held = type.held(stored?.holding ?? .resident, in: precision.activations)
+    head = FrozenLinear(weight: FrozenTensor.absent([(shape, held)])[0], bias: nil)
     (directory, notices) = (nil, [])
   }
 

@@ -105,6 +105,15 @@ public struct ModelWeights {
     return FusedSlot(parts: slots, whole: site(path))
   }
 
+  /// A language model's head. With `packs` it is laid out as products want it, where they read it in one piece: sums over
+  /// the vocabulary have the same bits then.
+  func head(_ name: String, _ holding: WeightHolding, packs: Bool) -> FrozenLinear {
+    let head = FrozenLinear(weight: self[name].held(holding, in: precision), bias: nil)
+    guard packs, holding == .resident, head.weight.isStored(in: precision) else { return head }
+    return FrozenLinear(
+      weight: head.weight, bias: nil, prepared: head.packed(precision).map { .packed($0) })
+  }
+
   /// The number of the map `path`.
   private func site(_ path: String) -> Int {
     guard let site = sites[path] else { preconditionFailure("\(path) is not among the family's linear maps") }

@@ -47,6 +47,13 @@ extension ModelGeometry {
     }
   }
 
+  /// Whether a language model's head is to be packed for training in `precision`: where both layouts take no more than a
+  /// sixteenth of the machine's memory. Results are the same.
+  public func packsHead(_ precision: Precision) -> Bool {
+    let bytes = 2 * precision.byteCount * config.vocabularySize * config.hiddenSize
+    return Products.hasPackedLayouts && UInt64(bytes) < ProcessInfo.processInfo.physicalMemory / 16
+  }
+
   /// Whether the weights are to be packed for training in `precision`: where both layouts take no more than an eighth of
   /// the machine's memory. Results are the same.
   public func packs(_ precision: Precision) -> Bool {

@@ -71,7 +71,9 @@ struct EvidencePage {
     let tested = rows.indices.filter { rows[$0].p != nil }
     let corrected = PairedStatistics.holm(tested.compactMap { rows[$0].p })
     let holm = Dictionary(uniqueKeysWithValues: zip(tested, corrected))
-    let body = rows.enumerated().map { index, row in row.line(rate: evidence.rate(of: row.arm, in: group), holm: holm[index]) }
+    let body = rows.enumerated().map { index, row in
+      row.line(rate: evidence.rate(of: row.arm, in: group), holm: holm[index])
+    }
     return """
       ### \(task), \(metric)
 

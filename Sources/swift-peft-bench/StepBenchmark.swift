@@ -83,6 +83,9 @@ struct StepBenchmark: ParsableCommand {
     }
     operations = (pool.operations - operations) / Double(steps)
     let counted = reports.dropFirst(2)
+    let shares = pool.implementations.filter { $0.value > 0 }.sorted { $0.value > $1.value }
+    let all = shares.map(\.value).reduce(0, +)
+    let implementations = "{" + shares.map { "\"\($0)\": \(fixed($1 / all, 5))" }.joined(separator: ", ") + "}"
     let seconds = counted.map(\.seconds).sorted()
     let tokens = counted.map(\.tokens).reduce(0, +)
     print(
@@ -93,7 +96,7 @@ struct StepBenchmark: ParsableCommand {
       "tokens_per_second": \(fixed(Double(tokens) / seconds.reduce(0, +), 1)), \
       "mean_tokens_per_step": \(fixed(Double(tokens) / Double(steps), 1)), "peak_rss_mb": \(fixed(peakMegabytes, 1)), \
       "gflop_per_step": \(fixed(operations * 1e-9, 1)), "first_step_seconds": \(fixed(firstStep, 2)), \
-      "blas_core": "\(library.core)"}
+      "blas_core": "\(library.core)", "implementations": \(implementations)}
       """)
   }
 

@@ -24,9 +24,10 @@ import Testing
   /// For few rows and for many.
   @Test(arguments: [3, 20]) func logits(rows: Int) {
     let tape = Tape(workspace: dirtyWorkspace(), parameters: FloatStorage(zeros: 0))
-    let values = normal(rows * 6, stream: 1), head = FrozenTensor(normal(9 * 6, stream: 2), shape: [9, 6])
+    let values = normal(rows * 6, stream: 1), w = FrozenTensor(normal(9 * 6, stream: 2), shape: [9, 6])
+    let head = FrozenLinear(weight: w, bias: nil)
     let hidden = tape.constant(values, layout: PackedLayout([rows]), columns: 6)
-    let plain = Matrix(values.map(Double.init), columns: 6).timesTransposed(Matrix(head))
+    let plain = Matrix(values.map(Double.init), columns: 6).timesTransposed(Matrix(w))
     expectClose(tape.languageModelLogits(hidden, head: head, scale: 0.3).values, (0.3 * plain).values, tolerance: 1e-6)
     expectClose(
       tape.languageModelLogits(hidden, head: head, scale: 0.5, softCap: 2).values,
@@ -50,7 +51,8 @@ import Testing
     let tape = Tape(workspace: dirtyWorkspace(), parameters: storage, gradients: storage)
     let hidden = tape.constant(
       normal(12, stream: 1), layout: PackedLayout([2]), columns: Self.columns, needsGradient: true)
-    let head = FrozenTensor(normal(5 * Self.columns, stream: 2), shape: [5, Self.columns])
+    let w = FrozenTensor(normal(5 * Self.columns, stream: 2), shape: [5, Self.columns])
+    let head = FrozenLinear(weight: w, bias: nil)
     #expect(tape.languageModelLoss(hidden, head: head, targets: [-1, -1], weights: [1, 1]) == [0, 0])
     #expect(hidden.gradient == nil)
   }
@@ -59,21 +61,49 @@ import Testing
     let tape = Tape(workspace: dirtyWorkspace(), parameters: FloatStorage(zeros: 0))
     let hidden = tape.constant(
       [Float](repeating: 0, count: 6), layout: PackedLayout([1]), columns: 6, needsGradient: true)
-    let head = FrozenTensor(normal(24, stream: 2), shape: [4, 6])
+    let head = FrozenLinear(weight: FrozenTensor(normal(24, stream: 2), shape: [4, 6]), bias: nil)
     let losses = tape.languageModelLoss(hidden, head: head, targets: [3], weights: [1])
     #expect(abs(losses[0] - log(4)) < 1e-6)
     #expect(hidden.gradient == nil)
     #expect(tape.languageModelLogits(hidden, head: head).values == [0, 0, 0, 0])
   }
 
+  /// Whether the head is packed follows from the machine's memory, which must not show in the bits.
+  @Test(.enabled(if: Products.hasPackedLayouts, "products have no layouts of their own"), arguments: testedPrecisions)
+  func aPackedHeadGivesTheSameBits(precision: Precision) throws {
+    let layout = PackedLayout([200]), columns = 64, vocabulary = 5000
+    let weight = FrozenTensor(normal(vocabulary * columns, stream: 1), shape: [vocabulary, columns])
+    let plain = FrozenLinear(weight: precision == .bfloat16 ? weight.inBFloat16() : weight, bias: nil)
+    let matrix = try #require(plain.packed(precision))
+    let packed = FrozenLinear(weight: plain.weight, bias: nil, prepared: .packed(matrix))
+    func run(_ head: FrozenLinear, threads: Int?) throws -> ([Double], [Float], [Float]) {
+      let storage = FloatStorage(zeros: 0), workspace = Workspace()
+      workspace.team = threads.map { Team(threads: $0) }
+      let tape = Tape(workspace: workspace, parameters: storage, gradients: storage, precision: precision)
+      let hidden = tape.constant(
+        normal(layout.rows * columns, stream: 2), layout: layout, columns: columns, needsGradient: true,
+        precision: precision)
+      let targets = (0..<layout.rows).map { Int32($0 * 31 % vocabulary) }
+      let losses = tape.languageModelLoss(
+        hidden, head: head, targets: targets, weights: [Float](repeating: 1, count: layout.rows))
+      return (losses, try #require(hidden.gradient), tape.languageModelLogits(hidden, head: head).values)
+    }
+    let expected = try run(plain, threads: nil)
+    for head in [plain, packed] {
+      for threads in [nil, 1, 2, 3] {
+        let found = try run(head, threads: threads)
+        #expect(found == expected, "\(threads ?? 0) threads")
+      }
+    }
+  }
+
   private func check(
     _ lengths: [Int], vocabulary: Int, columns: Int = Self.columns, _ type: ElementType, _ smoothing: Float,
     scale: Float = 1, softCap: Float? = nil, axes: Int = 40
   ) throws {
-    let layout = PackedLayout(lengths),
-      head = try stored(
-        normal(vocabulary * columns, stream: 1), shape: [vocabulary, columns], as: type)
-    let w = Matrix(head), weights = normal(layout.rows, stream: 2)
+    let layout = PackedLayout(lengths)
+    let tensor = try stored(normal(vocabulary * columns, stream: 1), shape: [vocabulary, columns], as: type)
+    let head = FrozenLinear(weight: tensor, bias: nil), w = Matrix(tensor), weights = normal(layout.rows, stream: 2)
     // Every fourth row has no target.
     let targets = (0..<layout.rows).map { $0 % 4 == 1 ? -1 : Int32($0 * 7 % vocabulary) }
     let values = normal(layout.rows * columns, stream: 3, deviation: 2 / Double(columns).squareRoot())

@@ -1,6 +1,7 @@
-import Autograd
 import Kernels
 import Testing
+
+@testable import Autograd
 
 /// A lone shard's operations, shared out among the threads of a team.
 @Suite struct TeamTests {
@@ -68,7 +69,7 @@ import Testing
       tape.activation(down, .gelu), bias: nil, dropout: 0, site: 10, to: sum,
       NormWeights(gamma: gamma, epsilon: 1e-5))
     let losses = tape.languageModelLoss(
-      last, head: weight(vocabulary, columns, 11), targets: (0..<rows).map { Int32($0 * 3 % vocabulary) },
+      last, head: map(vocabulary, columns, 11).linear, targets: (0..<rows).map { Int32($0 * 3 % vocabulary) },
       weights: [Float](repeating: 1 / Float(rows), count: rows), scale: form == .capped ? 0.9 : 1,
       softCap: form == .capped ? 3 : nil)
     tape.backward()

@@ -11,7 +11,11 @@ import Testing
   }
 
   static let cases = (Products.hasBFloat16 ? [Precision.float32, .bfloat16] : [.float32]).flatMap { precision in
-    [(1, 7, 5), (16, 33, 40), (48, 100, 64), (144, 576, 192), (256, 192, 576), (272, 384, 1536), (40, 1536, 384)].map {
+    [
+      (1, 7, 5), (16, 33, 40), (48, 100, 64), (144, 576, 192), (256, 192, 576), (272, 384, 1536), (40, 1536, 384),
+      // A vocabulary.
+      (160, 24000, 96),
+    ].map {
       Case(rows: $0.0, out: $0.1, inputs: $0.2, precision: precision)
     }
   }

@@ -73,7 +73,8 @@ struct AttentionPass {
   }
 
   private func isTiled(_ sequence: Block.Sequence) -> Bool {
-    relative == nil && sequence.keys.count > AttentionTiles.shortest && sequence.positions.count > Products.rowMultiple
+    relative == nil && sequence.positions.count > Products.rowMultiple
+      && sequence.keys.count > (sharing > 1 ? AttentionTiles.shortestOfGroups : AttentionTiles.shortest)
   }
 
   private func makeMask(_ blocks: [Block]) -> AttentionMask? {

@@ -15,6 +15,8 @@ struct AttentionTiles {
 
   /// Sequences of more keys are worth the copies.
   static let shortest = 256
+  /// Heads that share keys have no other fast path: apart from the others they have gaps between their rows.
+  static let shortestOfGroups = 16
 
   static let forwardKeys = 512
   static let backwardKeys = 256

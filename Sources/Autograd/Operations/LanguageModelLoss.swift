@@ -12,12 +12,11 @@ extension Tape {
   ///
   /// Returns the unweighted loss of every row; 0 for rows without a target.
   public func languageModelLoss(
-    _ hidden: Tensor, head: FrozenTensor, targets: [Int32], weights: [Float], smoothing: Float = 0,
-    scale: Float = 1,
-    softCap: Float? = nil
+    _ hidden: Tensor, head: FrozenLinear, targets: [Int32], weights: [Float], smoothing: Float = 0,
+    scale: Float = 1, softCap: Float? = nil
   ) -> [Double] {
-    precondition(targets.count == hidden.rows && weights.count == hidden.rows && head.columns == hidden.columns)
-    let rows = targets.indices.filter { targets[$0] >= 0 }, vocabulary = head.rows, columns = hidden.columns
+    precondition(targets.count == hidden.rows && weights.count == hidden.rows && head.inFeatures == hidden.columns)
+    let rows = targets.indices.filter { targets[$0] >= 0 }, vocabulary = head.outFeatures, columns = hidden.columns
     var losses = [Double](repeating: 0, count: hidden.rows)
     guard !rows.isEmpty else { return losses }
     let sliceRows = Products.padded(min(rows.count, HeadSlices.rows(vocabulary: vocabulary)))
@@ -40,11 +39,7 @@ extension Tape {
         (target + slice.count * bytes).initializeMemory(
           as: UInt8.self, repeating: 0, count: (padded - slice.count) * bytes)
       }
-      forEachPart(of: head) { first, part, w in
-        workspace.products.multiply(
-          padded, part, columns, operand(states, stride: columns), w.transposed,
-          into: Operand(logits.base + first, stride: vocabulary))
-      }
+      multiply(padded, operand(states, stride: columns), head, into: logits)
       let first = slice.startIndex
       losses.withUnsafeMutableBufferPointer { losses in
         // Every row writes only its own loss.
@@ -66,11 +61,7 @@ extension Tape {
           ck_narrow_bfloat16(slopes.bf16 + $0.lowerBound, logits.base + $0.lowerBound, $0.count)
         }
       }
-      forEachPart(of: head) { first, part, w in
-        workspace.products.multiply(
-          padded, columns, part, operand(slopes, stride: vocabulary).advanced(columns: first), w,
-          into: Operand(derivatives.base, stride: columns), accumulate: first > 0)
-      }
+      multiplyBackward(padded, operand(slopes, stride: vocabulary), head, into: derivatives)
       for (index, row) in slice.enumerated() where workspace.computes {
         let from = derivatives.base + index * columns
         switch hidden.precision {
@@ -87,7 +78,7 @@ extension Tape {
   /// The logits z = scale · h Wᵀ [N, V] of the rows of `hidden` [N, C], where W [V, C] is the head's weight; with `softCap`
   /// c they are c · tanh(z / c) (Gemma 2, arXiv 2408.00118, section 2). It has no derivative.
   public func languageModelLogits(
-    _ hidden: Tensor, head: FrozenTensor, scale: Float = 1, softCap: Float? = nil
+    _ hidden: Tensor, head: FrozenLinear, scale: Float = 1, softCap: Float? = nil
   ) -> Tensor {
     let logits = plainLogits(hidden, head: head), form = LogitForm(scale: scale, softCap: softCap)
     workspace.forEachRange(of: logits.rows, numbers: logits.columns) {
@@ -97,19 +88,35 @@ extension Tape {
   }
 
   /// h Wᵀ.
-  private func plainLogits(_ hidden: Tensor, head: FrozenTensor) -> Tensor {
-    if hidden.rows <= Self.fewRows {
-      let map = AdaptedLinear(FrozenLinear(weight: head, bias: nil), adapter: nil)
-      return linearOfFew(hidden, [map])[0]
-    }
-    let logits = make(hidden.layout, columns: head.rows, needsGradient: false)
-    let states = hidden.operand(precision, in: workspace)
-    forEachPart(of: head) { first, part, w in
-      workspace.products.multiply(
-        hidden.layout.paddedRows, part, head.columns, states, w.transposed,
-        into: Operand(logits.base + first, stride: head.rows))
-    }
+  private func plainLogits(_ hidden: Tensor, head: FrozenLinear) -> Tensor {
+    if hidden.rows <= Self.fewRows { return linearOfFew(hidden, [AdaptedLinear(head, adapter: nil)])[0] }
+    let logits = make(hidden.layout, columns: head.outFeatures, needsGradient: false)
+    multiply(hidden.layout.paddedRows, hidden.operand(precision, in: workspace), head, into: logits.buffer)
     return logits
+  }
+
+  /// z ← h Wᵀ for some rows h, in float32.
+  private func multiply(_ rows: Int, _ states: Operand, _ head: FrozenLinear, into logits: Buffer) {
+    let vocabulary = head.outFeatures, target = Operand(logits.base, stride: vocabulary)
+    if case .packed(let matrix) = head.prepared(for: precision) {
+      return workspace.products.multiply(rows, states, matrix, .forward, into: target)
+    }
+    forEachPart(of: head.weight) { first, part, w in
+      workspace.products.multiply(
+        rows, part, head.inFeatures, states, w.transposed, into: target.advanced(columns: first), byRows: true)
+    }
+  }
+
+  /// dh ← dz W, in float32.
+  private func multiplyBackward(_ rows: Int, _ slopes: Operand, _ head: FrozenLinear, into derivatives: Buffer) {
+    let columns = head.inFeatures, target = Operand(derivatives.base, stride: columns)
+    if case .packed(let matrix) = head.prepared(for: precision) {
+      return workspace.products.multiply(rows, slopes, matrix, .backward, into: target)
+    }
+    forEachPart(of: head.weight) { first, part, w in
+      workspace.products.multiply(
+        rows, columns, part, slopes.advanced(columns: first), w, into: target, accumulate: first > 0, byRows: true)
+    }
   }
 
   /// Replaces a row of logits z by weight · ∂loss/∂z and returns the loss.

@@ -32,7 +32,7 @@
     }
 
     private func add(_ shape: Int8Shape) -> Primitive? {
-      if int8Primitives.count >= Self.capacity { int8Primitives.removeAll() }
+      if int8Primitives.count >= Self.capacity { forget(&int8Primitives) }
       let primitive = shape.compile(engine)
       int8Primitives[shape] = primitive
       return primitive
@@ -66,7 +66,9 @@
     /// Compiles the product; nil if oneDNN does not support it on this machine.
     func compile(_ engine: dnnl_engine_t?) -> OneDNN.Primitive? {
       guard let b = layout == .rows ? stored : packedDescriptor(engine) else { return nil }
-      return withDescription(b, engine) { OneDNN.Primitive($0, engine, a: rows, b: b, c: sums) }
+      return withDescription(b, engine) {
+        OneDNN.Primitive($0, engine, operations: 2 * Double(m) * Double(n) * Double(k), a: rows, b: b, c: sums)
+      }
     }
 
     private var rows: dnnl_memory_desc_t { matrix(m, k, dnnl_u8, k, 1) }

@@ -7,16 +7,26 @@
       private let primitive: dnnl_primitive_t?
       private let arguments: [dnnl_exec_arg_t]
       private let hasBias: Bool
+      private let operationsOfOne: Double
       let scratchBytes: Int
+      /// oneDNN's name of the code: `brg:avx512_core_bf16`.
+      let implementation: String
+      /// Floating-point operations so far.
+      private(set) var operations = 0.0
 
-      /// Compiles what `description` describes, for matrices that lie as the others say; nil if oneDNN cannot.
+      /// Compiles what `description` describes, `operations` at each execution, for matrices that lie as the others say; nil
+      /// if oneDNN cannot.
       init?(
-        _ description: dnnl_primitive_desc_t?, _ engine: dnnl_engine_t?, a: dnnl_memory_desc_t, b: dnnl_memory_desc_t,
-        c: dnnl_memory_desc_t, bias: dnnl_memory_desc_t? = nil
+        _ description: dnnl_primitive_desc_t?, _ engine: dnnl_engine_t?, operations: Double, a: dnnl_memory_desc_t,
+        b: dnnl_memory_desc_t, c: dnnl_memory_desc_t, bias: dnnl_memory_desc_t? = nil
       ) {
         var primitive: dnnl_primitive_t?
         guard dnnl_primitive_create(&primitive, description) == dnnl_success else { return nil }
         self.primitive = primitive
+        operationsOfOne = operations
+        var name: UnsafePointer<CChar>?
+        dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &name)
+        implementation = name.map { String(cString: $0) } ?? "unknown"
         hasBias = bias != nil
         var arguments: [dnnl_exec_arg_t] = []
         func add(_ argument: Int32, _ descriptor: UnsafePointer<dnnl_memory_desc_t>?) {
@@ -51,6 +61,7 @@
         if hasBias { dnnl_memory_set_data_handle(arguments[4].memory, UnsafeMutablePointer(mutating: bias)) }
         let status = dnnl_primitive_execute(primitive, stream, Int32(arguments.count), arguments)
         precondition(status == dnnl_success, "oneDNN failed with status \(status.rawValue)")
+        operations += operationsOfOne
       }
     }
   }
@@ -73,7 +84,8 @@
         : dnnl_matmul_desc_init(&operation, &a, &b, nil, &c)
       guard status == dnnl_success else { return nil }
       return operation.withDescription(engine, accumulate: shape.accumulate) {
-        OneDNN.Primitive($0, engine, a: a, b: b, c: c, bias: shape.hasBias ? bias : nil)
+        OneDNN.Primitive(
+          $0, engine, operations: shape.operations, a: a, b: b, c: c, bias: shape.hasBias ? bias : nil)
       }
     }
   }

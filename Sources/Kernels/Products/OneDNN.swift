@@ -13,6 +13,15 @@
     var int8Primitives: [Int8Shape: Primitive] = [:]
     private var scratch = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
     private var scratchBytes = 64
+    /// The operations of products that are kept no longer, by the name of their code.
+    private var forgotten: [String: Double] = [:]
+
+    /// Floating-point operations so far by the name of oneDNN's code for them: `brg:avx512_core_bf16`.
+    var implementations: [String: Double] {
+      (Array(primitives.values) + Array(int8Primitives.values)).reduce(into: forgotten) {
+        $0[$1.implementation, default: 0] += $1.operations
+      }
+    }
 
     /// Whether oneDNN uses bfloat16 instructions of this processor.
     static var hasBFloat16: Bool {
@@ -74,6 +83,8 @@
       var hasBias: Bool
       /// For a weight in oneDNN's own layout, which way the product goes through it; `b` says only its type.
       var packing: ProductDirection?
+
+      var operations: Double { 2 * Double(heads) * Double(m) * Double(n) * Double(k) }
     }
 
     func multiply(
@@ -117,8 +128,14 @@
       return true
     }
 
+    /// Drops compiled products, but not what they computed.
+    func forget<Key>(_ products: inout [Key: Primitive]) {
+      for product in products.values { forgotten[product.implementation, default: 0] += product.operations }
+      products.removeAll()
+    }
+
     private func add(_ shape: Shape) -> Primitive? {
-      if primitives.count >= Self.capacity { primitives.removeAll() }
+      if primitives.count >= Self.capacity { forget(&primitives) }
       let primitive = Primitive.make(shape, engine)
       primitives[shape] = primitive
       return primitive

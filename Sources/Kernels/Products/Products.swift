@@ -29,6 +29,16 @@ public final class Products {
   /// Floating-point operations of all products so far, including padding rows.
   public private(set) var operations = 0.0
 
+  /// Floating-point operations by the name of the library's code for them, `brg:avx512_core_bf16`; empty if they are
+  /// OpenBLAS's.
+  public var implementations: [String: Double] {
+    #if ONEDNN
+      library?.implementations ?? [:]
+    #else
+      [:]
+    #endif
+  }
+
   /// Threads that share large products; nil if the calling thread works alone.
   var team: Team?
 
@@ -163,7 +173,9 @@ public final class Products {
     guard m > 0, n > 0 else { return }
     count(m, n, k)
     guard computes else { return }
-    if let team, let size = ProductPieces.rows(m, n, k, pieces: ProductPieces.most) {
+    // Every piece reads the whole weight, if need be from memory.
+    let isCached = n * k <= ProductPieces.largestCached
+    if let team, let size = ProductPieces.rows(m, n, k, pieces: isCached ? ProductPieces.most : team.threads) {
       return team.forEach((m + size - 1) / size) { piece, products in
         let start = piece * size
         products.multiply(

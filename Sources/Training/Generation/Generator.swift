@@ -242,7 +242,7 @@ final class DecodingSession {
     let tokens = PackedTokens(
       sequences, examples: Array(sequences.indices), isPadded: !readsWeightsOnce)
     let states = model.decoder.states(tokens, onlyLast: true, context)
-    let values = model.logits(states, tape).values, count = model.head.rows
+    let values = model.logits(states, tape).values, count = model.head.outFeatures
     return sequences.indices.map { Array(values[($0 * count)..<(($0 + 1) * count)]) }
   }
 

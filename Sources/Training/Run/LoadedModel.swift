@@ -22,7 +22,7 @@ public struct LoadedModel: Sendable {
   ) throws {
     // What is to be rounded later is only looked at now, and needs no copies.
     let isUnrounded = precision == .int8 && int8 == nil, holding = isUnrounded ? .stored : holding
-    let packs = packs && precision != .int8, precision = isUnrounded ? .float32 : precision.activations
+    let packs = packs && !isUnrounded, precision = isUnrounded ? .float32 : precision.activations
     guard let outputs else {
       let model = try LanguageModel(
         path: directory, config: config, precision: precision, holding: holding, int8: int8, packs: packs)

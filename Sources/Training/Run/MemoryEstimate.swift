@@ -116,9 +116,6 @@ private struct StoredWeights {
 
   init(_ run: PreparedRun, _ directory: WeightFiles?) {
     let precision = run.config.training.precision
-    func needsCopy(_ info: WeightFiles.Info) -> Bool {
-      precision != .float32 ? info.type != .bfloat16 : info.type?.isQuantised ?? false
-    }
     guard let directory else {
       mapped = precision.activations.byteCount * run.geometry.totalParameters(labels: nil)
       loaded = mapped
@@ -127,6 +124,7 @@ private struct StoredWeights {
     loaded = directory.byteCount
     mapped = loaded
     let holding = run.config.training.weights ?? .resident
+    addHead(run, directory, holding)
     guard precision == .int8 || holding != .stored else { return }
     // Matrices of linear maps are held in eight bits, or as products want them, or as copies where products cannot read them
     // as they are stored; the rest stays mapped.
@@ -135,16 +133,33 @@ private struct StoredWeights {
       ? run.geometry.int8BytesPerWeight
       : run.geometry.packs(precision.activations) ? 2 * precision.activations.byteCount : nil
     for site in run.geometry.sites where site.slice == nil {
-      guard let info = directory.info(site.path + ".weight"), bytes != nil || needsCopy(info) else { continue }
+      guard let info = directory.info(site.path + ".weight"), bytes != nil || info.needsCopy(precision) else {
+        continue
+      }
       mapped -= info.byteCount
       copied += (bytes ?? precision.activations.byteCount) * info.shape.reduce(1, *)
     }
-    guard holding != .stored, directory.gguf != nil, run.taskKind.isLanguageModelling else { return }
-    // The head: a copy beside the embedding, of which a run reads few rows.
-    let head = run.model.tieWordEmbeddings ? run.geometry.tokenEmbedding : Architecture.languageModelHead
-    if let info = directory.info(head), needsCopy(info) {
+  }
+
+  /// A language model's head: a copy beside the embedding, of which a run reads few rows, and both layouts for products.
+  private mutating func addHead(_ run: PreparedRun, _ directory: WeightFiles, _ holding: WeightHolding) {
+    guard holding == .resident, run.taskKind.isLanguageModelling else { return }
+    let precision = run.config.training.precision
+    let name = run.model.tieWordEmbeddings ? run.geometry.tokenEmbedding : Architecture.languageModelHead
+    guard let info = directory.info(name) else { return }
+    let bytes = precision.activations.byteCount * info.shape.reduce(1, *), isCopied = info.needsCopy(precision)
+    if isCopied, directory.gguf != nil {
       mapped -= info.byteCount
-      copied += precision.activations.byteCount * info.shape.reduce(1, *)
+      copied += bytes
     }
+    let isRead = isCopied || info.type == (precision == .float32 ? .float32 : .bfloat16)
+    if isRead, run.geometry.packsHead(precision.activations) { copied += 2 * bytes }
+  }
+}
+
+extension WeightFiles.Info {
+  /// Whether products in `precision` read a copy.
+  fileprivate func needsCopy(_ precision: RunPrecision) -> Bool {
+    precision != .float32 ? type != .bfloat16 : type?.isQuantised ?? false
   }
 }
