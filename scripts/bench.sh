@@ -14,6 +14,8 @@
 #   GLUE_DIR      if set: also batches with the sentence lengths of $GLUE_DIR/SST-2/train.tsv, the peer's once as they come
 #                 and once grouped by length (HF's group_by_length)
 #   GGUF_FILES    if set: also how fast texts are continued with these models, ours and llama.cpp's (bench_decoding.py)
+#   TOKENIZERS    if set: directories with tokenizer.json, whose speed is measured beside that of HF's tokenizers
+#   TEXT          the text that they encode (default: WikiText-2's test.txt in ../shared/text beside the repository)
 #   TOKENIZER     a directory with tokenizer.json that counts those lengths (default: MiniLM's)
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -189,4 +191,27 @@ if [ -n "${GGUF_FILES:-}" ]; then
   printf '\n'
   "${clean[@]}" "$python" scripts/bench_decoding.py "$binaries/swift-peft-bench" "${files[@]}" \
     --threads "$threads" --rounds "$rounds"
+fi
+
+if [ -n "${TOKENIZERS:-}" ]; then
+  stage 'Tokenizers'
+  text=${TEXT:-$repository/../shared/text/test.txt}
+  [ -f "$text" ] || die "there is no $text: set TEXT"
+  # rate FILE THREADS: MB of text a second.
+  rate() { grep -E "\"threads\": $2[,}]" "$1" | sed -nE 's/.*"mb_per_second": *([0-9.]+).*/\1/p' | tail -1; }
+  printf '\n| tokenizer | MB/s, ours, 1 thread | MB/s, HF, 1 thread | ours : HF | MB/s, ours, %s threads | MB/s, HF | ours : HF |\n' \
+    "$threads"
+  printf '| --- | --- | --- | --- | --- | --- | --- |\n'
+  read -ra directories <<<"$TOKENIZERS"
+  for directory in "${directories[@]}"; do
+    "$binaries/swift-peft-bench" tokenizer "$directory" "$text" --threads "$threads" | tee "$work/own" >&2
+    : >"$work/hf"
+    if $has_peer; then
+      "$python" scripts/tokenizer_bench.py "$directory" "$text" --threads "$threads" | tee "$work/hf" >&2
+    fi
+    printf '| %s | %s | %s | %s | %s | %s | %s |\n' "$(basename "$directory")" \
+      "$(rate "$work/own" 1)" "$(rate "$work/hf" 1)" "$(quotient "$(rate "$work/own" 1)" "$(rate "$work/hf" 1)")" \
+      "$(rate "$work/own" "$threads")" "$(rate "$work/hf" "$threads")" \
+      "$(quotient "$(rate "$work/own" "$threads")" "$(rate "$work/hf" "$threads")")"
+  done
 fi
