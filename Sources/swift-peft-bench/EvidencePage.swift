@@ -39,6 +39,7 @@ struct EvidencePage {
       of all threads while it trains, and the largest memory.
 
       \(evidence.plan.groups.map(section).joined(separator: "\n"))
+      \(evidence.controls)
       \(evidence.forgetting)
       \(evidence.beside)
       \(evidence.merges)

@@ -2,6 +2,42 @@ import Metrics
 
 // The parts of docs/evidence.md that are not scores of arms.
 extension Evidence {
+  /// ASLoRA beside what has as many numbers, in every group that has them; empty without such pairs.
+  var controls: String {
+    let pairs = ["aslora-random", "aslora-static", "lora-r2"]
+    var rows: [(label: String, differences: [Double])] = []
+    for group in plan.groups {
+      for (task, other) in group.tasks.flatMap({ task in pairs.map { (task, $0) } }) where group.arms.contains(other) {
+        let own = runs(of: "aslora", on: task, in: group), others = runs(of: other, on: task, in: group)
+        let seeds = own.keys.filter { others[$0] != nil }.sorted()
+        let differences = seeds.compactMap { seed in
+          own[seed].flatMap { run in others[seed].map { run.reportScore - $0.reportScore } }
+        }
+        if !differences.isEmpty { rows.append(("\(task) | \(other)", differences)) }
+      }
+    }
+    guard !rows.isEmpty else { return "" }
+    let tested = rows.filter { PairedStatistics.tTest($0.differences) != nil }
+    let corrected = PairedStatistics.holm(tested.compactMap { PairedStatistics.tTest($0.differences) })
+    let holm = Dictionary(uniqueKeysWithValues: zip(tested.map(\.label), corrected))
+    let lines = rows.map { label, differences -> String in
+      func shown(_ value: Double?, _ digits: Int) -> String { value.map { fixed($0, digits) } ?? "" }
+      return "| \(label) | \(differences.count) | \(shown(PairedStatistics.mean(differences), 4)) | "
+        + "\(shown(PairedStatistics.tTest(differences), 3)) | \(shown(holm[label], 3)) |"
+    }
+    return """
+      ## ASLoRA and its controls
+
+      ASLoRA's score minus that of arms with as many numbers: merging at random, groups of neighbours fixed from the start, and
+      LoRA at the rank nearest to its count. Paired by seed; Holm's correction over this table. Of a loss, less is better.
+
+      | task | control | seeds | aslora minus control | p | Holm |
+      | --- | --- | ---: | ---: | ---: | ---: |
+      \(lines.joined(separator: "\n"))
+
+      """
+  }
+
   /// What learning from instructions costs on other text; empty without such runs.
   var forgetting: String {
     guard let base, let group = plan.groups.first(where: { $0.tasks == ["instruct"] }) else { return "" }
