@@ -79,7 +79,10 @@ struct BytePairEncoding: Model {
   }
 
   private func encodeWhole(_ word: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
-    cache.append(word, to: &ids) { $0 += merges.apply(to: symbols(of: word)) }
+    if cache.append(word, to: &ids) { return }
+    let own = merges.apply(to: symbols(of: word))
+    cache.keep(word, own[...])
+    ids += own
   }
 
   private func symbols(of word: ArraySlice<Unicode.Scalar>) -> [Int32] {

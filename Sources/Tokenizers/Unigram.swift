@@ -36,7 +36,10 @@ struct Unigram: Model {
   }
 
   func encode(_ text: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {
-    cache.append(text, to: &ids) { encodeNew(text, into: &$0) }
+    if cache.append(text, to: &ids) { return }
+    let first = ids.count
+    encodeNew(text, into: &ids)
+    cache.keep(text, ids[first...])
   }
 
   private func encodeNew(_ text: ArraySlice<Unicode.Scalar>, into ids: inout [Int32]) {

@@ -18,24 +18,26 @@ final class WordCache: Sendable {
   private static let maximumCountOfPart = 1024
   private let parts = (0..<64).map { _ in Part() }
 
-  /// Appends the ids of `word`: those kept before, otherwise the ones that `encode` appends, which are kept if the word is
-  /// short and there is room.
-  func append(
-    _ word: ArraySlice<Unicode.Scalar>, to ids: inout [Int32], encode: (inout [Int32]) -> Void
-  ) {
-    if word.count > Self.maximumLength { return encode(&ids) }
-    let hash = ScalarTable.hash(word), part = parts[Int(hash >> 58)]
-    let isKnown = part.state.withLock { state in
+  /// Appends the ids of `word` that were kept before; false if there are none.
+  ///
+  /// Encoding is not a closure: it would copy the tokenizer, and threads would wait for the counts of its references.
+  func append(_ word: ArraySlice<Unicode.Scalar>, to ids: inout [Int32]) -> Bool {
+    if word.count > Self.maximumLength { return false }
+    let hash = ScalarTable.hash(word)
+    return parts[Int(hash >> 58)].state.withLock { state in
       guard let index = state.words.find(word, hash: hash) else { return false }
       ids += state.ids[(index == 0 ? 0 : state.ends[index - 1])..<state.ends[index]]
       return true
     }
-    if isKnown { return }
-    let start = ids.count
-    encode(&ids)
-    part.state.withLock { state in
+  }
+
+  /// Keeps the ids of `word` if it is short and there is room.
+  func keep(_ word: ArraySlice<Unicode.Scalar>, _ ids: ArraySlice<Int32>) {
+    if word.count > Self.maximumLength { return }
+    let hash = ScalarTable.hash(word)
+    parts[Int(hash >> 58)].state.withLock { state in
       guard state.words.count < Self.maximumCountOfPart, state.words.insert(word, hash: hash).isNew else { return }
-      state.ids += ids[start...]
+      state.ids += ids
       state.ends.append(state.ids.count)
     }
   }
