@@ -69,6 +69,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case unknownChange(path: String, reason: String)
   /// Maps share a tensor that starts from the weight of one.
   case sharedStart(method: String, role: TensorRole, module: String, maps: Int)
+  /// LoRA-FA: A Aᵀ of this map has no inverse.
+  case noInverse(path: String, method: String)
   /// Maps share a tensor under this method, but their numbers in `init_from` differ.
   case valuesDiffer(strategy: String, role: TensorRole, module: String, firstLayer: Int, otherLayers: [Int])
 
@@ -160,6 +162,10 @@ public enum AdapterError: UserFacingError, Equatable {
     case .unknownChange(let path, let reason):
       return """
         \(path): what PEFT took out of the weight, which the adapter's file does not hold, is not known: \(reason)
+        """
+    case .noInverse(let path, let method):
+      return """
+        \(path): \(method) divides by A Aᵀ, which has no inverse: the rows of A are not independent, or its numbers too large
         """
     case .sharedStart(let method, let role, let module, let maps):
       return """

@@ -25,12 +25,16 @@ extension TrainableState {
     }
   }
 
-  /// Turns the gradients of trained tensors, once their norm is known, into what AdamW gets for them.
-  public func precondition(_ gradients: FloatStorage) {
+  /// Turns the gradients of trained tensors, once their norm is known, into what AdamW gets for them. Throws if the numbers of
+  /// an adapter that a file gave do not allow it.
+  public func precondition(_ gradients: FloatStorage) throws(AdapterError) {
     guard let rule = table.method.design.preconditioner else { return }
     for key in table.tensors where table.tensor(key).trains {
       guard let reference = layout.tensors[key], let position = table.firstUser(of: key) else { continue }
-      gradients[reference.range] = rule(key.role, gradients[reference.range], tensors(ofSiteAt: position))
+      guard let values = rule(key.role, gradients[reference.range], tensors(ofSiteAt: position)) else {
+        throw AdapterError.noInverse(path: table.sites[position].path, method: table.method.name)
+      }
+      gradients[reference.range] = values
     }
   }
 

@@ -81,16 +81,18 @@ public struct TrainableState: Sendable {
     }
   }
 
-  /// Takes the numbers of an earlier adapter; what it lacks follows from them. Then makes of them what the method starts with.
+  /// Takes the numbers of an earlier adapter and makes of them what the method starts with. Tensors that it lacks follow from
+  /// these.
   public mutating func adopt(_ adapter: [TensorKey: [Float]]) throws {
     for (key, values) in adapter { self[key] = values }
-    if table.tensors.contains(where: { adapter[$0] == nil }) { completeStart(except: Set(adapter.keys)) }
-    guard let adoption = table.method.design.adoption else { return }
-    for position in table.sites.indices {
-      for (role, values) in try adoption(tensors(ofSiteAt: position)) {
-        if let key = table.key(role, ofSiteAt: position) { self[key] = values }
+    if let adoption = table.method.design.adoption {
+      for position in table.sites.indices {
+        for (role, values) in try adoption(tensors(ofSiteAt: position)) {
+          if let key = table.key(role, ofSiteAt: position) { self[key] = values }
+        }
       }
     }
+    if table.tensors.contains(where: { adapter[$0] == nil }) { completeStart(except: Set(adapter.keys)) }
   }
 
   /// Where an adapter tensor lies in `values`; nil if it is not in the table.

@@ -110,8 +110,10 @@ public struct ModelWeights {
   func head(_ name: String, _ holding: WeightHolding, packs: Bool) -> FrozenLinear {
     let head = FrozenLinear(weight: self[name].held(holding, in: precision), bias: nil)
     guard packs, holding == .resident, head.weight.isStored(in: precision) else { return head }
-    return FrozenLinear(
-      weight: head.weight, bias: nil, prepared: head.packed(precision).map { .packed($0) })
+    let packed = head.packed(precision)
+    // The embedding reads few rows of the file again.
+    head.weight.forget(0..<head.weight.count)
+    return FrozenLinear(weight: head.weight, bias: nil, prepared: packed.map { .packed($0) })
   }
 
   /// The number of the map `path`.

@@ -64,7 +64,8 @@ struct EvidencePage {
 
   private func table(_ task: String, _ group: EvidencePlan.Group) -> String {
     let baselineRuns = evidence.runs(of: baseline, on: task, in: group)
-    let rows = group.arms.compactMap { arm -> Row? in
+    let arms = (group.arms.contains(baseline) ? [] : [baseline]) + group.arms
+    let rows = arms.compactMap { arm -> Row? in
       let runs = evidence.runs(of: arm, on: task, in: group)
       return runs.isEmpty ? nil : Row(arm, runs, against: arm == baseline ? [:] : baselineRuns)
     }

@@ -68,7 +68,7 @@ struct EvidenceRun {
     (selectionScore, reportScore) = (
       try root.member("selection_score").number(), try root.member("report_score").number()
     )
-    textLoss = try root.member("report").optional("wikitext2_loss")?.number()
+    textLoss = try root.optional("report")?.optional("wikitext2_loss")?.number()
     adapterParameters = try train.member("num_adapter_params").integer()
     fileSize = try train.member("file_size").integer()
     cpuSeconds = try train.optional("cpu_seconds")?.number()

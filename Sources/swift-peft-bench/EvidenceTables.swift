@@ -5,8 +5,9 @@ extension Evidence {
   /// ASLoRA beside what has as many numbers, in every group that has them; empty without such pairs.
   var controls: String {
     let pairs = ["aslora-random", "aslora-static", "lora-r2"]
-    var rows: [(label: String, differences: [Double])] = []
+    var lines: [String] = []
     for group in plan.groups {
+      var rows: [(label: String, differences: [Double])] = []
       for (task, other) in group.tasks.flatMap({ task in pairs.map { (task, $0) } }) where group.arms.contains(other) {
         let own = runs(of: "aslora", on: task, in: group), others = runs(of: other, on: task, in: group)
         let seeds = own.keys.filter { others[$0] != nil }.sorted()
@@ -15,21 +16,21 @@ extension Evidence {
         }
         if !differences.isEmpty { rows.append(("\(task) | \(other)", differences)) }
       }
+      let p = rows.map { PairedStatistics.tTest($0.differences) }
+      var corrected = PairedStatistics.holm(p.compactMap(\.self)).makeIterator()
+      for (row, p) in zip(rows, p) {
+        func shown(_ value: Double?, _ digits: Int) -> String { value.map { fixed($0, digits) } ?? "" }
+        lines.append(
+          "| \(row.label) | \(row.differences.count) | \(shown(PairedStatistics.mean(row.differences), 4)) | "
+            + "\(shown(p, 3)) | \(shown(p == nil ? nil : corrected.next(), 3)) |")
+      }
     }
-    guard !rows.isEmpty else { return "" }
-    let tested = rows.filter { PairedStatistics.tTest($0.differences) != nil }
-    let corrected = PairedStatistics.holm(tested.compactMap { PairedStatistics.tTest($0.differences) })
-    let holm = Dictionary(uniqueKeysWithValues: zip(tested.map(\.label), corrected))
-    let lines = rows.map { label, differences -> String in
-      func shown(_ value: Double?, _ digits: Int) -> String { value.map { fixed($0, digits) } ?? "" }
-      return "| \(label) | \(differences.count) | \(shown(PairedStatistics.mean(differences), 4)) | "
-        + "\(shown(PairedStatistics.tTest(differences), 3)) | \(shown(holm[label], 3)) |"
-    }
+    guard !lines.isEmpty else { return "" }
     return """
       ## ASLoRA and its controls
 
       ASLoRA's score minus that of arms with as many numbers: merging at random, groups of neighbours fixed from the start, and
-      LoRA at the rank nearest to its count. Paired by seed; Holm's correction over this table. Of a loss, less is better.
+      LoRA at the rank nearest to its count. Paired by seed; Holm's correction over the rows of a group of tasks. Of a loss, less is better.
 
       | task | control | seeds | aslora minus control | p | Holm |
       | --- | --- | ---: | ---: | ---: | ---: |
@@ -70,7 +71,8 @@ extension Evidence {
     for group in plan.groups {
       for task in group.tasks {
         for arm in group.arms {
-          let theirs = peers.filter { $0.task == task && $0.arm == arm }.map(\.reportScore)
+          let rate = rate(of: arm, in: group)
+          let theirs = peers.filter { $0.task == task && $0.arm == arm && $0.rate == rate }.map(\.reportScore)
           let ours = runs(of: arm, on: task, in: group).values.map(\.reportScore)
           guard let their = PairedStatistics.mean(theirs), let our = PairedStatistics.mean(ours) else { continue }
           let error = PairedStatistics.standardErrorOfDifference(ours, theirs)

@@ -55,6 +55,10 @@ import Testing
       .rankDiffers(path: "layer.0.query", adapter: 4, config: 8),
       "adapter.init_from: layer.0.query has rank 4, adapter.r is 8"
     ),
+    (
+      .noInverse(path: "layer.0.query", method: "lora-fa"),
+      "layer.0.query: lora-fa divides by A Aᵀ, which has no inverse: the rows of A are not independent, or its numbers too large"
+    ),
     (.otherMethod(config: "vera"), "adapter.init_from: vera can only start from an adapter of the same method"),
     (
       .missingSites(["a", "b", "c", "d"]),

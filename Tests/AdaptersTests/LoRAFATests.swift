@@ -26,13 +26,13 @@ import Testing
     let rule = try #require(AdapterMethod.loraFA.design.preconditioner)
     #expect(rule(.a, a, tensors) == a)
     let gram = Dense.product(3, 3, 6, a, a, transposesB: true, alpha: 0.25)
-    let again = Dense.product(6, 3, 3, rule(.b, db, tensors), gram)
+    let again = Dense.product(6, 3, 3, try #require(rule(.b, db, tensors)), gram)
     #expect(zip(again, db).allSatisfy { abs($0 - $1) < 1e-4 })
     // Without independent rows there is no inverse.
     #expect(Dense.product(db, withInverseOf: [1, 1, 1, 1, 1, 1, 1, 1, 1], size: 3) == nil)
     let equal = SiteTensors(
       site: site, rank: 3, scale: 0.5, maps: AdaptedMaps([site], ranks: [1]),
       values: [.a: [Float](repeating: 1e9, count: 18)], baseWeight: nil)
-    #expect(rule(.b, db, equal).allSatisfy { $0.isNaN })
+    #expect(rule(.b, db, equal) == nil)
   }
 }

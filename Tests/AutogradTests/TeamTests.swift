@@ -22,7 +22,7 @@ import Testing
     func map(_ out: Int, _ input: Int, _ stream: UInt64, _ adapter: LowRankAdapter? = nil) -> AdaptedLinear {
       AdaptedLinear(FrozenLinear(weight: weight(out, input, stream), bias: nil), adapter: adapter)
     }
-    let parameters = FloatStorage(zeros: 2 * rank * columns)
+    let parameters = FloatStorage(zeros: 5 * rank * columns)
     parameters[0..<parameters.count] = normal(parameters.count, stream: 1, deviation: 0.2)
     let gradients = FloatStorage(zeros: parameters.count)
     let workspace = Workspace()
@@ -31,15 +31,22 @@ import Testing
       workspace: workspace, parameters: parameters, gradients: gradients,
       dropout: DropoutSource(philox: Philox(seed: 3), step: 1), precision: precision)
     let layout = PackedLayout(lengths: [rows], examples: [0])
-    let adapter = LowRankAdapter(
-      a: ParameterReference(offset: 0, rows: rank, columns: columns),
-      b: ParameterReference(offset: rank * columns, rows: columns, columns: rank), scale: 2, dropout: 0,
-      dropoutSite: 9)
+    // Neighbouring A's, which are multiplied as one, and then their B's.
+    func adapter(_ index: Int, out: Int) -> LowRankAdapter {
+      LowRankAdapter(
+        a: ParameterReference(offset: index * rank * columns, rows: rank, columns: columns),
+        b: ParameterReference(offset: (2 + index) * rank * columns, rows: out, columns: rank), scale: 2, dropout: 0,
+        dropoutSite: 9)
+    }
     let gamma = FrozenTensor([Float](repeating: 1, count: columns), shape: [columns])
     let x = tape.constant(normal(rows * columns, stream: 2), layout: layout, columns: columns)
     let normed = tape.norm(x, NormWeights(gamma: gamma, epsilon: 1e-5))
     let qkv = tape.linear(
-      normed, [map(columns, columns, 3, adapter), map(columns / 2, columns, 4), map(columns / 2, columns, 5)])
+      normed,
+      [
+        map(columns, columns, 3, adapter(0, out: columns)), map(columns / 2, columns, 4, adapter(1, out: columns / 2)),
+        map(columns / 2, columns, 5),
+      ])
     let attended: Tensor
     switch form {
     case .plain:
@@ -54,7 +61,9 @@ import Testing
       let table = tape.constant(
         normal(64 * columns, stream: 21), layout: PackedLayout(lengths: [64], examples: [0]), columns: columns)
       // The tables' gradients go to the adapter too.
-      let tables = tape.linear(table, [map(columns, columns, 22, adapter), map(columns, columns, 23, adapter)])
+      let tables = tape.linear(
+        table,
+        [map(columns, columns, 22, adapter(0, out: columns)), map(columns, columns, 23, adapter(0, out: columns))])
       attended = tape.attention(
         q: qkv[0], k: qkv[0], v: qkv[0], heads: 4,
         relative: RelativePositions(keys: tables[0], queries: tables[1]) { min(max($0 + 32, 0), 63) },

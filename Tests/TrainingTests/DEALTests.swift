@@ -1,9 +1,9 @@
-import Adapters
 import Configuration
 import Foundation
 import Kernels
 import Testing
 
+@testable import Adapters
 @testable import Training
 
 @Suite struct DEALTests {
@@ -55,6 +55,20 @@ import Testing
       return zip(state[a], state[held]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
     }
     #expect(try distance("100") < 0.7 * distance("0"))
+  }
+
+  /// m is that of the filtered adapter.
+  @Test func magnitudesFollowTheFilter() throws {
+    let scratch = try MethodScratch(try #require(MethodCase.all.first { $0.name == "lora" }))
+    try scratch.train("first")
+    var config = try config(scratch, "second")
+    config.adapter.useDoRA = true
+    let state = try TrainingRun(config, threads: 1, start: .fresh).trainer.state
+    let form = try #require(state.table.method.form)
+    for position in state.table.sites.indices {
+      let scales = try #require(form.build(state.tensors(ofSiteAt: position)).rowScale)
+      #expect(scales.allSatisfy { $0 == 1 })
+    }
   }
 
   @Test func withoutAnAdapterItIsRefused() throws {

@@ -57,7 +57,7 @@ struct ZooGoldenTests {
     let gradients = FloatStorage(zeros: state.storageCount)
     _ = try golden.engine().gradients(of: golden.batch(), state: state, dropout: nil, into: gradients)
     state.pullBack(gradients)
-    state.precondition(gradients)
+    try state.precondition(gradients)
     let file = try SafetensorsFile(path: golden.folder.appendingPathComponent("projected.safetensors").path)
     for (name, place) in try golden.trained(state) where file.info(name) != nil {
       let expected = try file.tensor(name).floats()

@@ -1,6 +1,7 @@
 """The development sets, split once."""
 
 import json
+import os
 import random
 
 
@@ -12,7 +13,7 @@ def split_table(task, glue, work, seed):
     paths = []
     for name, half in zip(("selection", "report"), halves(rows, seed)):
         path = work / f"{task['folder']}-{name}.tsv"
-        path.write_bytes(b"".join(head + half))
+        write(path, b"".join(head + half))
         paths.append(path)
     return paths
 
@@ -25,9 +26,16 @@ def split_records(task, file, work, seed):
     paths = []
     for name, part in parts.items():
         path = work / f"instruct-{name}.json"
-        path.write_text("[\n" + ",\n".join(map(json.dumps, part)) + "\n]\n")
+        write(path, ("[\n" + ",\n".join(map(json.dumps, part)) + "\n]\n").encode())
         paths.append(path)
     return paths
+
+
+def write(path, content):
+    """Writes a file at once: runs of another process may be reading it."""
+    temporary = path.with_suffix(f".{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.rename(path)
 
 
 def halves(rows, seed):

@@ -12,7 +12,6 @@ import argparse
 import csv
 import json
 import random
-import resource
 import time
 from pathlib import Path
 
@@ -120,6 +119,7 @@ def make(plan, cell, arguments, halves):
             best = value, epoch, predicted(report)
     seconds = round(time.monotonic() - started, 2)
     labels = [label for _, label in report]
+    report_score = score(task["metric"], best[2], labels)
     return {
         "run_info": {
             "created_at": now(), "total_time": seconds, "experiment_name": f"{cell.task}/{cell.arm}",
@@ -129,13 +129,12 @@ def make(plan, cell, arguments, halves):
         "train_info": {
             "train_time": seconds, "num_trainable_params": sum(p.numel() for _, p in named), "num_adapter_params": numbers,
             "num_total_params": sum(p.numel() for p in model.parameters()), "status": "success", "train_loss": loss.item(),
-            "file_size": 0, "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            "metrics": metrics},
+            "file_size": 0, "peak_memory_bytes": 0, "metrics": metrics},
         "meta_info": {"model_sha256": sha256(arguments.model / "model.safetensors"), "program_sha256": ""}
         | machine(torch.get_num_threads(), []),
         "cell": {"arm": cell.arm, "task": cell.task, "learning_rate": cell.rate, "seed": cell.seed},
         "metric": task["metric"], "epoch": best[1], "selection_score": best[0],
-        "report_score": score(task["metric"], best[2], labels), "predictions": [f"{value:.6g}" for value in best[2]],
+        "report_score": report_score, "report": {task["metric"]: report_score}, "predictions": [f"{value:.6g}" for value in best[2]],
         "labels": [str(label) for label in labels], "merges": []}
 
 
@@ -156,11 +155,20 @@ def main():
     for directory in arguments.runs, arguments.work:
         directory.mkdir(parents=True, exist_ok=True)
     plan = Plan(arguments.plan)
+    pairs = []
+    for pair in arguments.pairs:
+        task, _, arm = pair.partition("/")
+        group = next((group for group in plan.groups if task in group["tasks"] and arm in plan.arms(group)), None)
+        if group is None or task not in COLUMNS:
+            parser.error(f"{pair}: not a pair of a task ({', '.join(COLUMNS)}) and an arm of the plan")
+        pairs.append((task, arm, group))
     results = {path.stem: json.loads(path.read_text()) for path in arguments.results.glob("*.json")}
     for seed in arguments.seeds:
-        for task, arm in (pair.split("/") for pair in arguments.pairs):
-            group = next(group for group in plan.groups if task in group["tasks"] and arm in plan.arms(group))
-            cell = Cell(arm, task, plan.rate(arm, group, results), seed)
+        for task, arm, group in pairs:
+            rate = plan.rate(arm, group, results)
+            if rate is None:
+                parser.error(f"{arm} has no learning rate yet: runs of its grid are missing")
+            cell = Cell(arm, task, rate, seed)
             path = arguments.runs / f"{cell.name}.json"
             if not path.exists():
                 halves = split_table(plan.tasks[task], arguments.glue, arguments.work, plan.settings["split_seed"])

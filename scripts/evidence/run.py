@@ -19,7 +19,6 @@ import concurrent.futures
 import hashlib
 import json
 import os
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -63,8 +62,9 @@ def parsed():
     if not all(given):
         if any(given) or "instruct" in (arguments.only or []):
             parser.error("the group instruct needs --decoder, --instructions and --text")
+        if not arguments.only:
+            print("without --decoder: the group instruct is left out", file=sys.stderr)
         arguments.only = [name for name in arguments.only or groups if name != "instruct"]
-        print("without --decoder: the group instruct is left out", file=sys.stderr)
     return arguments, plan
 
 
@@ -74,15 +74,19 @@ def main():
         directory.mkdir(parents=True, exist_ok=True)
     arguments.program_sha256 = sha256(arguments.program)
     threads = max(1, len(os.sched_getaffinity(0)) // arguments.jobs)
-    tasks = {task for group in plan.chosen(arguments.only) for task in group["tasks"]}
+    tasks = {task for group in plan.chosen(arguments.only) for task in group["tasks"] + group["rate_tasks"]}
     makers = {}
     if tasks - {"instruct"}:
         makers = dict.fromkeys(tasks - {"instruct"}, Classification(plan, arguments))
     if "instruct" in tasks:
         makers["instruct"] = Instruct(plan, arguments)
-        base = arguments.runs.parent / "base.json"
+        base, maker = arguments.runs.parent / "base.json", makers["instruct"]
         if not base.exists():
-            keep(makers["instruct"].base(threads), base)
+            keep(maker.base(threads), base)
+        found = json.loads(base.read_text())
+        if (found["model_sha256"], found["data_sha256"]) != (maker.model, maker.data):
+            print(f"{base} is of another model or other data: delete it and the runs of instruct", file=sys.stderr)
+            return 1
 
     results = {path.stem: json.loads(path.read_text()) for path in arguments.runs.glob("*.json")}
     running, failed, begun = {}, [], 0
@@ -102,8 +106,8 @@ def main():
                 cell = running.pop(done)
                 try:
                     record = done.result()
-                except (RuntimeError, OSError, sqlite3.Error, ValueError) as error:
-                    print(f"{cell.name}: {error}", flush=True)
+                except Exception as error:  # One odd run must not end the others.
+                    print(f"{cell.name}: {type(error).__name__}: {error}", flush=True)
                     failed.append(cell.name)
                     continue
                 keep(record, arguments.runs / f"{cell.name}.json")

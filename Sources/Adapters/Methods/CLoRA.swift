@@ -15,9 +15,9 @@ public struct CLoRAOptions: Sendable, Equatable {
 }
 
 extension AdapterMethod {
-  /// CLoRA (Lu et al., arXiv 2410.16801): the loss gets λ (‖A P_A‖² + ‖Bᵀ P_B‖²) for every distinct A and B, and parts of them, with fixed
-  /// random P_A [in, k] and P_B [out, k] of entries N(0, 1/d) for d rows, so that a column's length is about 1. The update
-  /// then leaves inputs in the span of P_A nearly alone.
+  /// CLoRA (Lu et al., arXiv 2410.16801): the loss gets λ (‖A P_A‖² + ‖Bᵀ P_B‖²) for every trained A and B, and for those that
+  /// hold a part of one's rows or columns, with fixed random P_A [in, k] and P_B [out, k] of entries N(0, 1/d) for d rows,
+  /// so that a column's length is about 1. The update then leaves inputs in the span of P_A nearly alone.
   ///
   /// Evaluations report the loss without it.
   public func withCLoRA(_ options: CLoRAOptions) -> AdapterMethod {

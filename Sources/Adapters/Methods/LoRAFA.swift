@@ -21,14 +21,13 @@ extension AdapterMethod {
     return design
   }
 
-  /// dB (A Aᵀ + 1e-8)⁻¹ / s².
-  private static func preconditioned(_ gradient: [Float], _ tensors: SiteTensors) -> [Float] {
+  /// dB (A Aᵀ + 1e-8)⁻¹ / s²; nil without an inverse. Only a file's A can have none, one so large that 1e-8 is lost.
+  private static func preconditioned(_ gradient: [Float], _ tensors: SiteTensors) -> [Float]? {
     let rank = tensors.rank, scale = tensors.scale * tensors.scale
     var gram = Dense.product(
       rank, rank, tensors.site.inFeatures, tensors[.a], tensors[.a], transposesB: true
     ).map { Double($0) * scale }
     for index in 0..<rank { gram[index * rank + index] += 1e-8 * scale }
-    // Only an A of a file can be without an inverse here: one so large that 1e-8 is lost. NaN ends the run with the step.
-    return Dense.product(gradient, withInverseOf: gram, size: rank) ?? gradient.map { _ in .nan }
+    return Dense.product(gradient, withInverseOf: gram, size: rank)
   }
 }

@@ -24,9 +24,9 @@ public struct MethodDesign: Sendable {
   var flaw: (@Sendable (_ tensors: SiteTensors) -> String?)?
   /// What the method makes of the adapter that it goes on from (`init_from`), without which it cannot be; nil if it can.
   public var adoption: (@Sendable (_ tensors: SiteTensors) throws -> [TensorRole: [Float]])?
-  /// What AdamW gets in place of a trained tensor's gradient, from the tensors of the first site that uses it; nil for the
-  /// gradient.
-  var preconditioner: (@Sendable (_ role: TensorRole, _ gradient: [Float], _ tensors: SiteTensors) -> [Float])?
+  /// What AdamW gets in place of a trained tensor's gradient, from the tensors of the first site that uses it, or nil if it
+  /// cannot be computed; without a rule, the gradient.
+  var preconditioner: (@Sendable (_ role: TensorRole, _ gradient: [Float], _ tensors: SiteTensors) -> [Float]?)?
   /// What is added to the loss for the tensors alone; nil for nothing.
   var regulariser: Regulariser?
   /// The learning rate of the head's vectors, in units of the run's (LoRA+).

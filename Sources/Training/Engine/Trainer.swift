@@ -134,7 +134,7 @@ public struct Trainer: Sendable {
           step: state.step + 1, what: loss.isFinite ? .gradient : .loss, shard: origin?.shard,
           shards: origin?.shards ?? 0, examples: culprits, operation: origin?.operation))
     }
-    state.precondition(gradients)
+    try state.precondition(gradients)
     let rate = schedule.rate(after: state.step)
     optimizer.apply(to: &state, gradients: gradients, gradientNorm: norm, learningRate: rate)
     return StepReport(

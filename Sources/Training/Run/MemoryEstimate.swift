@@ -141,19 +141,18 @@ private struct StoredWeights {
     }
   }
 
-  /// A language model's head: a copy beside the embedding, of which a run reads few rows, and both layouts for products.
+  /// A language model's head: a copy and both layouts for products, beside the embedding in the file, of which a run reads few
+  /// rows.
   private mutating func addHead(_ run: PreparedRun, _ directory: WeightFiles, _ holding: WeightHolding) {
     guard holding == .resident, run.taskKind.isLanguageModelling else { return }
     let precision = run.config.training.precision
     let name = run.model.tieWordEmbeddings ? run.geometry.tokenEmbedding : Architecture.languageModelHead
     guard let info = directory.info(name) else { return }
     let bytes = precision.activations.byteCount * info.shape.reduce(1, *), isCopied = info.needsCopy(precision)
-    if isCopied, directory.gguf != nil {
-      mapped -= info.byteCount
-      copied += bytes
-    }
     let isRead = isCopied || info.type == (precision == .float32 ? .float32 : .bfloat16)
-    if isRead, run.geometry.packsHead(precision.activations) { copied += 2 * bytes }
+    let isPacked = isRead && run.geometry.packsHead(precision.activations)
+    if isCopied || isPacked { mapped -= info.byteCount }
+    copied += (isCopied ? bytes : 0) + (isPacked ? 2 * bytes : 0)
   }
 }
 
