@@ -69,7 +69,7 @@ struct EvidencePage {
       let runs = evidence.runs(of: arm, on: task, in: group)
       return runs.isEmpty ? nil : Row(arm, runs, against: arm == baseline ? [:] : baselineRuns)
     }
-    guard let metric = rows.first?.metric else { return "" }
+    guard let metric = rows.first(where: { group.arms.contains($0.arm) })?.metric else { return "" }
     let tested = rows.indices.filter { rows[$0].p != nil }
     let corrected = PairedStatistics.holm(tested.compactMap { rows[$0].p })
     let holm = Dictionary(uniqueKeysWithValues: zip(tested, corrected))
