@@ -51,8 +51,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case tooManyMerges(numMerges: Int, layers: Int)
   /// The last merge would come after the last step.
   case mergesDoNotFit(startStep: Int, mergeInterval: Int, numMerges: Int, totalSteps: Int)
-  /// The adapter of `init_from` has another rank.
-  case rankDiffers(path: String, adapter: Int, config: Int)
+  /// The adapter of `init_from` has another rank, at this map and `others` more.
+  case rankDiffers(path: String, adapter: Int, config: Int, others: Int = 0)
   /// The method makes its products of other tensors than A and B, and `init_from` is of another method.
   case otherMethod(config: String)
   /// The adapter of `init_from` has another scale, which the method's tensors cannot take over.
@@ -141,10 +141,11 @@ public enum AdapterError: UserFacingError, Equatable {
         adapter.aslora.num_merges: the last merge would be at step start_step + num_merges * merge_interval = \
         \(start) + \(merges) * \(interval), but the run has \(total) steps
         """
-    case .rankDiffers(let path, let adapter, let config):
-      return "adapter.init_from: \(path) has rank \(adapter), adapter.r is \(config)"
+    case .rankDiffers(let path, let adapter, let config, let others):
+      let more = others == 0 ? "" : ", and \(others) more maps have other ranks than the run"
+      return "adapter.init_from: \(path) has rank \(adapter), adapter.r is \(config)\(more)"
     case .otherMethod(let method):
-      return "adapter.init_from: \(method) can only start from an adapter of the same method"
+      return "adapter.init_from: \(method) can only start from another adapter of \(method)"
     case .scaleDiffers(let adapter, let config, let method):
       return """
         adapter.init_from: the adapter was trained with the scale \(adapter), this run's is \(config), and \(method) \

@@ -59,7 +59,7 @@ import Testing
       .noInverse(path: "layer.0.query", method: "lora-fa"),
       "layer.0.query: lora-fa divides by A Aᵀ, which has no inverse: the rows of A are not independent, or its numbers too large"
     ),
-    (.otherMethod(config: "vera"), "adapter.init_from: vera can only start from an adapter of the same method"),
+    (.otherMethod(config: "vera"), "adapter.init_from: vera can only start from another adapter of vera"),
     (
       .missingSites(["a", "b", "c", "d"]),
       "adapter.init_from: the adapter lacks a, b, c and 1 more, listed in target_modules"

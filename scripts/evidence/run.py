@@ -49,10 +49,15 @@ def parsed():
     for name in "program", "model", "glue", "decoder", "instructions", "text", "work", "runs":
         if path := getattr(arguments, name):
             setattr(arguments, name, path.resolve())
-    part, parts = map(int, arguments.part.split("/"))
-    if not 1 <= part <= parts or arguments.jobs < 1:
-        parser.error("--part K/N needs 1 <= K <= N, and --jobs at least 1")
-    arguments.part = part, parts
+    for name in "program", "model", "glue", "decoder", "instructions", "text", "plan":
+        if (path := getattr(arguments, name)) and not path.exists():
+            parser.error(f"{name}: there is no {path}")
+    numbers = arguments.part.split("/")
+    if len(numbers) != 2 or not all(map(str.isdecimal, numbers)) or not 1 <= int(numbers[0]) <= int(numbers[1]):
+        parser.error("--part K/N needs two numbers with 1 <= K <= N")
+    arguments.part = tuple(map(int, numbers))
+    if arguments.jobs < 1 or arguments.most < 1:
+        parser.error("--jobs and --most need at least 1")
     plan = Plan(arguments.plan)
     groups = [group["name"] for group in plan.groups]
     for name in arguments.only or []:

@@ -44,15 +44,14 @@ public struct ExpandedAdapter: Sendable, Equatable {
     }
     var errors = misfits(table)
     let byPath = Dictionary(entries.map { ($0.site.path, $0) }) { first, _ in first }
-    var values: [TensorKey: [Float]] = [:]
+    var values: [TensorKey: [Float]] = [:], ranks: [(entry: Entry, rank: Int)] = []
     for key in table.tensors where key.role == .a || key.role == .b {
       let users = table.users(of: key).compactMap { position in
         byPath[table.sites[position].path].map { (entry: $0, position: position) }
       }
       guard let first = users.first else { continue }
-      if key.role == .a, let odd = users.first(where: { $0.entry.rank != table.ranks[$0.position] }) {
-        errors.append(
-          .rankDiffers(path: odd.entry.site.path, adapter: odd.entry.rank, config: table.ranks[odd.position]))
+      if key.role == .a {
+        ranks += users.map { ($0.entry, table.ranks[$0.position]) }.filter { $0.0.rank != $0.1 }
       }
       func own(_ user: (entry: Entry, position: Int)) -> [Float] {
         key.role == .a ? user.entry.a : user.entry.b(scaledFor: table.scales[user.position] ?? scale)
@@ -66,6 +65,11 @@ public struct ExpandedAdapter: Sendable, Equatable {
             otherLayers: others))
       }
       values[key] = value
+    }
+    if let odd = ranks.first {
+      errors.append(
+        .rankDiffers(
+          path: odd.entry.site.path, adapter: odd.entry.rank, config: odd.rank, others: ranks.count - 1))
     }
     try ErrorList.throwIfAny(errors)
     return values

@@ -36,7 +36,11 @@ extension PreparedRun {
     _ state: inout TrainableState, from directory: String, _ notices: inout [String]
   ) throws {
     let source = try adapter(in: directory)
-    try state.adopt(source.initialise(state.table, scale: scale))
+    let values = try source.initialise(state.table, scale: scale)
+    try state.adopt(values)
+    if state.table.method.additions.usesDoRA, state.table.tensors.contains(where: { values[$0] == nil }) {
+      notices.append("adapter.init_from: \(directory) has no magnitudes; they start as the norms of W + s B A")
+    }
     let scales = zip(state.table.sites, state.table.scales).map { ($0.path, $1 ?? scale) }
     let own = Dictionary(scales) { first, _ in first }
     if let other = source.expanded.entries.first(where: { $0.scale != own[$0.site.path] }) {

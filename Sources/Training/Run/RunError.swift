@@ -67,7 +67,7 @@ public enum RunError: UserFacingError, Equatable {
         : "training.precision: int8 needs bfloat16 for everything but the frozen linear maps, and this machine has neither "
           + "(swift-peft doctor says why); use \"float32\""
     case .noInt8Factors(let directory):
-      "\(directory): was trained in int8 and has no \(Int8Factors.fileName), without which its base model cannot be rounded "
+      "\(directory): has no \(Int8Factors.fileName), as runs in int8 have, without which its base model cannot be rounded "
         + "as it was; --set training.precision=bfloat16 scores it with the unrounded one"
     case .outputTaken(let directory, let file):
       "\(directory): already holds a run (\(file)); choose another output_dir, or pass --resume to continue it or "
