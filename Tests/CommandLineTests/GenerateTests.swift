@@ -31,7 +31,7 @@ import Testing
     guard precision == .int8 else { return }
     try FileManager.default.removeItem(atPath: sandbox.place("run/\(Int8RunTests.factors)"))
     let refused = try sandbox.start(arguments).finish()
-    #expect(refused.status == 65 && refused.err.contains("run: was trained in int8 and has no \(Int8RunTests.factors)"))
+    #expect(refused.status == 65 && refused.err.contains("run: has no \(Int8RunTests.factors)"))
   }
 
   /// As `tokenize` and training do.

@@ -61,7 +61,7 @@ public struct AdapterPlacement: Sendable, Equatable {
       ranksAreBounded: ranksAreBounded)
     let trained = table.tensors.map(table.tensor).filter(\.trains)
     if method.design.regulariser != nil, !trained.contains(where: { $0.key.role.factor != nil }) {
-      throw AdapterError.option("clora", problem: "\(method.title) trains no tensor that is an A or a B, or a part of one")
+      throw AdapterError.option("clora", problem: "\(method.title) trains no A or B, or part of one")
     }
     if method.design.vectorRateFactor != 1, !trained.contains(where: \.isFasterInLoRAPlus) {
       throw AdapterError.option("lora_plus_ratio", problem: "\(method.title) trains neither a B nor a vector")
