@@ -209,6 +209,9 @@ final class TemporaryDirectory {
     let more = try SiteTable(sites: queryValue(layers: 5, hidden: 6), method: .lora, r: 2)
     #expect(throws: AdapterError.self) { try adapter.expanded.initialise(more, scale: adapter.scale) }
     let other = try SiteTable(sites: queryValue(layers: 4, hidden: 6), method: .lora, r: 3)
-    #expect(throws: ErrorList.self) { try adapter.expanded.initialise(other, scale: adapter.scale) }
+    let path = "encoder.layer.0.attention.self.query"
+    #expect(throws: AdapterError.rankDiffers(path: path, adapter: 2, config: 3, others: 7)) {
+      try adapter.expanded.initialise(other, scale: adapter.scale)
+    }
   }
 }

@@ -23,6 +23,17 @@ public struct TensorRole: Sendable, Hashable {
     (self.name, self.fileName, self.factor) = (name, fileName ?? "lora_\(name)", factor)
   }
 
+  /// Roles of one name are the same, whether or not the factor is said.
+  public static func == (one: TensorRole, other: TensorRole) -> Bool {
+    one.name == other.name && one.fileName == other.fileName
+  }
+
+  /// Hashes the names.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(fileName)
+  }
+
   /// A in R^{r×in}.
   public static let a = TensorRole("A", fileName: "lora_A.weight", factor: .a)
   /// B in R^{out×r}.
