@@ -28,11 +28,9 @@ public enum PairedStatistics {
   /// The two-sided p-value of Student's paired t-test for a mean difference of 0; nil for fewer than 2 differences. Differences
   /// that are all equal give 0, or 1 if they are 0.
   public static func tTest(_ differences: [Double]) -> Double? {
-    guard differences.count > 1, let mean = mean(differences) else { return nil }
-    let freedom = differences.count - 1
-    let variance = differences.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(freedom)
-    if variance == 0 { return mean == 0 ? 1 : 0 }
-    return twoSided(abs(mean) / (variance / Double(differences.count)).squareRoot(), freedom: freedom)
+    guard let mean = mean(differences), let error = squaredErrorOfMean(differences) else { return nil }
+    if error == 0 { return mean == 0 ? 1 : 0 }
+    return twoSided(abs(mean) / error.squareRoot(), freedom: differences.count - 1)
   }
 
   /// The standard error of the difference of two unpaired means, √(s₁²/n₁ + s₂²/n₂); nil if either has fewer than 2 values.

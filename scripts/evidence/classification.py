@@ -5,7 +5,7 @@ import os
 import shutil
 
 from halves import split_table
-from program import call, call_measured, course, machine, now, sha256
+from program import call, call_measured, machine, record, sha256
 
 
 class Classification:
@@ -44,34 +44,24 @@ class Classification:
         file.write_text(json.dumps(content))
         loads = [os.getloadavg()[0]]
         program, metric = str(self.arguments.program), self.tasks[cell.task]["metric"]
-        seconds, usage = call_measured([program, "train", str(file), "--quiet", "--json", "--threads", str(threads)])
+        measured = call_measured([program, "train", str(file), "--quiet", "--json", "--threads", str(threads)])
         call([program, "eval", str(output), "--split", "test", "--predictions", str(table), "--json",
               "--threads", str(threads)])
         loads.append(os.getloadavg()[0])
-        (adapter, trained, total, version), metrics, loss, merges = course(output.parent / "runs.sqlite")
+        size = (output / "adapter_model.safetensors").stat().st_size
+        content, metrics = record(
+            cell, content, self.arguments.model, measured, output.parent / "runs.sqlite", size,
+            {"model_sha256": self.model, "program_sha256": self.arguments.program_sha256,
+             "data_sha256": self.data[cell.task]} | machine(threads, loads))
         best = max((row for row in metrics if row["split"] == "validation" and row["name"] == metric),
                    key=lambda row: row["value"])
         found, labels = predictions(table)
         report = json.loads((output / "eval_results.json").read_text())
-        size = (output / "adapter_model.safetensors").stat().st_size
         shutil.rmtree(work)
-        return {
-            "run_info": {
-                "created_at": now(), "total_time": seconds, "experiment_name": f"{cell.task}/{cell.arm}",
-                "peft_branch": "swift-peft", "train_config": content["training"] | {"model_id": self.arguments.model.name},
-                "peft_config": content["adapter"], "error_msg": ""},
-            "train_info": {
-                "train_time": seconds, "cpu_seconds": usage["cpu_seconds"], "file_size": size,
-                "num_trainable_params": trained, "num_adapter_params": adapter, "num_total_params": total,
-                "status": "success", "train_loss": loss, "peak_memory_bytes": usage["peak_memory_bytes"],
-                "metrics": metrics},
-            "meta_info": {
-                "model_sha256": self.model, "program_sha256": self.arguments.program_sha256, "program_version": version,
-                "data_sha256": self.data[cell.task]} | machine(threads, loads),
-            "cell": {"arm": cell.arm, "task": cell.task, "learning_rate": cell.rate, "seed": cell.seed},
+        return content | {
             "metric": metric, "epoch": best["epoch"], "selection_score": best["value"], "report_score": report[metric],
             "report": {k: v for k, v in report.items() if isinstance(v, (int, float))}, "predictions": found,
-            "labels": labels, "merges": merges}
+            "labels": labels}
 
 
 def predictions(path):

@@ -5,7 +5,7 @@ import os
 import shutil
 
 from halves import split_records
-from program import call, call_measured, course, machine, now, sha256
+from program import call, call_measured, machine, record, sha256
 
 
 class Instruct:
@@ -69,30 +69,19 @@ class Instruct:
         file.write_text(json.dumps(content))
         text.write_text(json.dumps(self.text_config(work / "text")))
         loads = [os.getloadavg()[0]]
-        seconds, usage = call_measured(
+        measured = call_measured(
             [str(self.arguments.program), "train", str(file), "--quiet", "--json", "--threads", str(threads)])
         report = self.score(output, ["--split", "test"], threads)
         forgetting = self.score(text, ["--adapter", str(output)], threads)
         loads.append(os.getloadavg()[0])
-        (adapter, trained, total, version), metrics, loss, merges = course(output.parent / "runs.sqlite")
+        size = (output / "adapter_model.safetensors").stat().st_size
+        content, metrics = record(
+            cell, content, self.arguments.decoder, measured, output.parent / "runs.sqlite", size,
+            {"model_sha256": self.model, "program_sha256": self.arguments.program_sha256,
+             "data_sha256": self.data} | machine(threads, loads))
         best = min((row for row in metrics if row["split"] == "validation" and row["name"] == "loss"),
                    key=lambda row: row["value"])
-        size = (output / "adapter_model.safetensors").stat().st_size
         shutil.rmtree(work)
-        return {
-            "run_info": {
-                "created_at": now(), "total_time": seconds, "experiment_name": f"{cell.task}/{cell.arm}",
-                "peft_branch": "swift-peft",
-                "train_config": content["training"] | {"model_id": self.arguments.decoder.name},
-                "peft_config": content["adapter"], "error_msg": ""},
-            "train_info": {
-                "train_time": seconds, "cpu_seconds": usage["cpu_seconds"], "file_size": size,
-                "num_trainable_params": trained, "num_adapter_params": adapter, "num_total_params": total,
-                "status": "success", "train_loss": loss, "peak_memory_bytes": usage["peak_memory_bytes"],
-                "metrics": metrics},
-            "meta_info": {
-                "model_sha256": self.model, "program_sha256": self.arguments.program_sha256, "program_version": version,
-                "data_sha256": self.data} | machine(threads, loads),
-            "cell": {"arm": cell.arm, "task": cell.task, "learning_rate": cell.rate, "seed": cell.seed},
+        return content | {
             "metric": "loss", "epoch": best["epoch"], "selection_score": best["value"], "report_score": report,
-            "report": {"loss": report, "wikitext2_loss": forgetting}, "merges": merges}
+            "report": {"loss": report, "wikitext2_loss": forgetting}}

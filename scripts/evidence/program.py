@@ -56,6 +56,26 @@ def course(database):
     return about, metrics, losses[0][0] if losses else None, [list(merge) for merge in merges]
 
 
+def record(cell, content, model, measured, database, size, meta):
+    """What a run's file has whatever the task is, in the form of PEFT's method_comparison, and the run's metrics.
+
+    `content` is its configuration, `measured` what `call_measured` returned, `size` that of the adapter's file."""
+    (adapter, trained, total, version), metrics, loss, merges = course(database)
+    seconds, usage = measured
+    return {
+        "run_info": {
+            "created_at": now(), "total_time": seconds, "experiment_name": f"{cell.task}/{cell.arm}",
+            "peft_branch": "swift-peft", "train_config": content["training"] | {"model_id": model.name},
+            "peft_config": content["adapter"], "error_msg": ""},
+        "train_info": {
+            "train_time": seconds, "cpu_seconds": usage["cpu_seconds"], "file_size": size, "num_trainable_params": trained,
+            "num_adapter_params": adapter, "num_total_params": total, "status": "success", "train_loss": loss,
+            "peak_memory_bytes": usage["peak_memory_bytes"], "metrics": metrics},
+        "meta_info": meta | {"program_version": version},
+        "cell": {"arm": cell.arm, "task": cell.task, "learning_rate": cell.rate, "seed": cell.seed},
+        "merges": merges}, metrics
+
+
 def machine(threads, loads):
     return {"cpu": cpu(), "threads": threads, "load": loads, "system": platform.platform()}
 

@@ -15,7 +15,7 @@ struct AttentionTiles {
 
   /// Sequences of more keys are worth the copies.
   static let shortest = 256
-  /// Heads that share keys have no other fast path: apart from the others they have gaps between their rows.
+  /// The same where heads share keys: those of a group have gaps between their rows, for which oneDNN has no fast path.
   static let shortestOfGroups = 16
 
   static let forwardKeys = 512
