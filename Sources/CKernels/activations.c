@@ -3,7 +3,7 @@
 // Each activation is a pair f, f'; EACH lists all of them.
 INLINE float f_gelu(float x) { return 0.5f * x * (1.0f + verf(x * 0.70710678f)); }
 INLINE float d_gelu(float x) {
-  return 0.5f * (1.0f + verf(x * 0.70710678f)) + x * 0.39894228f * vexp(-0.5f * x * x);
+  return 0.5f * (1.0f + verf(x * 0.70710678f)) + x * 0.39894228f * vexp_small(-0.5f * x * x);
 }
 INLINE float gelu_tanh_inner(float x) { return vtanh(0.79788456f * (x + 0.044715f * x * x * x)); }
 INLINE float f_gelu_tanh(float x) { return 0.5f * x * (1.0f + gelu_tanh_inner(x)); }
@@ -44,6 +44,19 @@ INLINE float d_relu2(float x) { return x > 0.0f ? 2.0f * x : 0.0f; }
 #define EACH(CASE) \
   CASE(gelu) CASE(gelu_tanh) CASE(quick_gelu) CASE(relu) CASE(silu) CASE(tanh) CASE(mish) CASE(relu2)
 
+// e^x for x <= 0 to 1e-5, for results that are rounded to bfloat16.
+INLINE float vexp_short(float x) {
+  float shifted = x * 1.44269504f + 12582912.0f;
+  float r = x - (shifted - 12582912.0f) * 0.69314718f;
+  float p = 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  float y = p * from_bits((to_bits(shifted) - 0x4B400000u + 127u) << 23);
+  return x < -87.33f ? 0.0f : y;
+}
+
 // A result that is rounded to bfloat16 needs only 8 bits: Abramowitz and Stegun's erfc (7.1.26, error below 1.5e-7),
 // whose exponential also gives the density.
 INLINE float half_tail(float x, float *density) {
@@ -54,7 +67,7 @@ INLINE float half_tail(float x, float *density) {
   p = p * t + 1.421413741f;
   p = p * t - 0.284496736f;
   p = p * t + 0.254829592f;
-  float e = vexp(-0.5f * x * x);
+  float e = vexp_short(-0.5f * x * x);
   *density = e;
   return 0.5f * p * t * e;  // 1 - Phi(|x|)
 }
@@ -79,11 +92,18 @@ SAME(gelu_tanh) SAME(quick_gelu) SAME(relu) SAME(silu) SAME(tanh) SAME(mish) SAM
       if (bias) for (long c = 0; c < columns; c++) y[c] = write(f##name(read(pre[c]) + bias[c])); \
       else for (long c = 0; c < columns; c++) y[c] = write(f##name(read(pre[c]))); \
   } \
-  DISPATCHED static void prefix##backward_##name(const number *pre, const float *bias, number *dy, long rows, \
-                                                 long columns) { \
-    for (long r = 0; r < rows; r++, pre += columns, dy += columns) \
-      if (bias) for (long c = 0; c < columns; c++) dy[c] = write(read(dy[c]) * d##name(read(pre[c]) + bias[c])); \
-      else for (long c = 0; c < columns; c++) dy[c] = write(read(dy[c]) * d##name(read(pre[c]))); \
+  DISPATCHED static void prefix##slopes_##name(number *pre, const float *bias, number *y, long rows, long columns) { \
+    for (long r = 0; r < rows; r++, pre += columns, y += columns) \
+      if (bias) for (long c = 0; c < columns; c++) { \
+        float x = read(pre[c]) + bias[c]; \
+        y[c] = write(f##name(x)); \
+        pre[c] = write(d##name(x)); \
+      } \
+      else for (long c = 0; c < columns; c++) { \
+        float x = read(pre[c]); \
+        y[c] = write(f##name(x)); \
+        pre[c] = write(d##name(x)); \
+      } \
   } \
   DISPATCHED static void prefix##gated_##name(const number *gate, const number *up, number *y, long count) { \
     for (long i = 0; i < count; i++) y[i] = write(f##name(read(gate[i])) * read(up[i])); \
@@ -107,16 +127,12 @@ EACH(BF16_KERNELS)
     if (narrow) bf16_##kernel##_##name(__VA_ARGS__); else kernel##_##name(__VA_ARGS__); \
     break;
 
-void ck_bias_activation(enum ck_activation kind, bool narrow, const void *pre, const float *bias, void *y, long rows,
-                        long columns) {
+void ck_bias_activation(enum ck_activation kind, bool narrow, void *pre, const float *bias, void *y, bool slopes,
+                        long rows, long columns) {
 #define ROWS_OF(name) CALL(name, rows, pre, bias, y, rows, columns)
-  switch (kind) { EACH(ROWS_OF) }
-}
-
-void ck_activation_backward(enum ck_activation kind, bool narrow, const void *pre, const float *bias, void *dy,
-                            long rows, long columns) {
-#define BACKWARD_OF(name) CALL(name, backward, pre, bias, dy, rows, columns)
-  switch (kind) { EACH(BACKWARD_OF) }
+#define SLOPES_OF(name) CALL(name, slopes, pre, bias, y, rows, columns)
+  if (slopes) switch (kind) { EACH(SLOPES_OF) }
+  else switch (kind) { EACH(ROWS_OF) }
 }
 
 void ck_gated(enum ck_activation kind, bool narrow, const void *gate, const void *up, void *y, long count) {

@@ -23,10 +23,16 @@ DISPATCHED void ck_bf16_multiply(uint16_t *y, const float *x, long count) {
   for (long i = 0; i < count; i++) y[i] = to_bf16(from_bf16(y[i]) * x[i]);
 }
 
-DISPATCHED float ck_bf16_dot(const uint16_t *a, const uint16_t *b, long count) {
-  float sums[LANES] = {0};
-  FOR_LANES(count, sums[l] += from_bf16(a[i]) * from_bf16(b[i]););
-  return lane_sum(sums);
+DISPATCHED void ck_bf16_product(uint16_t *y, const uint16_t *x, long count) {
+  for (long i = 0; i < count; i++) y[i] = to_bf16(from_bf16(y[i]) * from_bf16(x[i]));
+}
+
+DISPATCHED void ck_bf16_dots(const uint16_t *a, const uint16_t *b, float *out, long rows, long columns) {
+  for (long r = 0; r < rows; r++, a += columns, b += columns) {
+    float sums[LANES] = {0};
+    FOR_LANES(columns, sums[l] += from_bf16(a[i]) * from_bf16(b[i]););
+    out[r] = lane_sum(sums);
+  }
 }
 
 DISPATCHED float ck_bf16_residual_layer_norm(uint16_t *x, const float *bias, const float *multiplier,

@@ -68,12 +68,12 @@ INLINE float largest_number(const float *x, long count) {
 INLINE float from_bf16(uint16_t bits) { return from_bits((uint32_t)bits << 16); }
 INLINE uint16_t to_bf16(float x) {
   uint32_t bits = to_bits(x), rounded = bits + 0x7FFFu + (bits >> 16 & 1u);
-  return (uint16_t)(((bits & 0x7FFFFFFFu) > 0x7F800000u ? bits | 0x400000u : rounded) >> 16);
+  return (uint16_t)((x != x ? bits | 0x400000u : rounded) >> 16);
 }
 
-// e^x to about 1 ulp; infinite above 88.37, 0 below -87.33 (no subnormal results), NaN stays NaN. Cephes' polynomial,
-// Cody and Waite's reduction.
-INLINE float vexp(float x) {
+// e^x for x <= 88 to about 1 ulp; 0 below -87.33 (no subnormal results), NaN stays NaN. Cephes' polynomial, Cody and
+// Waite's reduction.
+INLINE float vexp_small(float x) {
   float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to the nearest whole number
   float n = shifted - 12582912.0f;
   float r = x - n * 0.693359375f;
@@ -86,8 +86,13 @@ INLINE float vexp(float x) {
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
   float y = p * from_bits((to_bits(shifted) - 0x4B400000u + 127u) << 23);
-  y = x > 88.37f ? __builtin_inff() : y;
   return x < -87.33f ? 0.0f : y;
+}
+
+// The same for all x: infinite above 88.37.
+INLINE float vexp(float x) {
+  float y = vexp_small(x);
+  return x > 88.37f ? __builtin_inff() : y;
 }
 
 // erf(x) to about 1 ulp (N. Juffa's minimax polynomials).
@@ -99,7 +104,7 @@ INLINE float verf(float a) {
   r = r * t + -6.34846687e-1f;
   r = r * t + -1.28717512e-1f;
   r = r * t + -t;
-  float large = from_bits(to_bits(1.0f - vexp(r)) | (to_bits(a) & 0x80000000u));
+  float large = from_bits(to_bits(1.0f - vexp_small(r)) | (to_bits(a) & 0x80000000u));
   float q = -5.96761703e-4f;
   q = q * s + 4.99119423e-3f;
   q = q * s + -2.67681349e-2f;

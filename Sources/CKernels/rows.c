@@ -71,7 +71,7 @@ DISPATCHED float ck_softmax(float *s, float scale, long count) {
   float top = largest_number(s, count);
   float sums[LANES] = {0};
   FOR_LANES(count, {
-    float e = vexp((s[i] - top) * scale);
+    float e = vexp_small((s[i] - top) * scale);
     s[i] = e;
     sums[l] += e;
   });
@@ -94,16 +94,6 @@ DISPATCHED void ck_soft_cap(float *s, float scale, float cap, float *slope, long
   }
 }
 
-DISPATCHED void ck_softmax_again(float *s, float scale, float log_sum, long count) {
-  for (long i = 0; i < count; i++) s[i] = vexp(s[i] * scale - log_sum);
-}
-
-DISPATCHED void ck_softmax_backward(const float *p, float *dp, const float *multiplier, float delta, float scale,
-                                    long count) {
-  if (multiplier) for (long i = 0; i < count; i++) dp[i] *= multiplier[i];
-  for (long i = 0; i < count; i++) dp[i] = p[i] * (dp[i] - delta) * scale;
-}
-
 DISPATCHED void ck_relative_scores(float *s, float scale, const int32_t *rows, const float *a, const float *b,
                                    long stride, const float *bias, long count) {
   if (a) for (long j = 0; j < count; j++) s[j] += a[rows[j]];
@@ -117,10 +107,12 @@ void ck_relative_gradients(const float *ds, const int32_t *rows, float *da, floa
   if (db) for (long j = 0; j < count; j++) db[j * stride + rows[j]] += ds[j];
 }
 
-DISPATCHED float ck_dot(const float *a, const float *b, long count) {
-  float sums[LANES] = {0};
-  FOR_LANES(count, sums[l] += a[i] * b[i];);
-  return lane_sum(sums);
+DISPATCHED void ck_dots(const float *a, const float *b, float *out, long rows, long columns) {
+  for (long r = 0; r < rows; r++, a += columns, b += columns) {
+    float sums[LANES] = {0};
+    FOR_LANES(columns, sums[l] += a[i] * b[i];);
+    out[r] = lane_sum(sums);
+  }
 }
 
 // Eight sums in double precision.

@@ -32,20 +32,12 @@ public enum Activation: String, Sendable, CaseIterable {
     }
   }
 
-  /// y ← f(pre + bias) for `rows` rows of numbers in `precision`.
+  /// y ← f(pre + bias) for `rows` rows of numbers in `precision`; with `keepsSlopes` also pre ← f'(pre + bias).
   public func forward(
-    _ precision: Precision, pre: UnsafeRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, rows: Int,
-    columns: Int
+    _ precision: Precision, pre: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer,
+    keepsSlopes: Bool = false, rows: Int, columns: Int
   ) {
-    ck_bias_activation(kernel, precision == .bfloat16, pre, bias, y, rows, columns)
-  }
-
-  /// dy ← dy · f'(pre + bias).
-  public func backward(
-    _ precision: Precision, pre: UnsafeRawPointer, bias: UnsafePointer<Float>?, dy: UnsafeMutableRawPointer, rows: Int,
-    columns: Int
-  ) {
-    ck_activation_backward(kernel, precision == .bfloat16, pre, bias, dy, rows, columns)
+    ck_bias_activation(kernel, precision == .bfloat16, pre, bias, y, keepsSlopes, rows, columns)
   }
 
   /// y ← f(gate) · up.

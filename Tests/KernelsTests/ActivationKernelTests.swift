@@ -22,10 +22,8 @@ import Testing
   @Test(arguments: Activation.allCases) func derivativesAreThoseOfTheFormula(kind: Activation) {
     let step = 1e-5
     let smooth = Self.sweep.filter { (kind != .relu && kind != .relu2) || abs($0) > 1e-4 }
-    var dy = [Float](repeating: 2, count: smooth.count)
-    kind.backward(.float32, pre: smooth, bias: nil, dy: &dy, rows: 1, columns: smooth.count)
-    for (x, value) in zip(smooth, dy) {
-      let exact = (reference(kind, Double(x) + step) - reference(kind, Double(x) - step)) / step
+    for (x, value) in zip(smooth, slopes(kind, smooth)) {
+      let exact = (reference(kind, Double(x) + step) - reference(kind, Double(x) - step)) / (2 * step)
       #expect(abs(Double(value) - exact) <= 2e-6 * max(1, abs(exact)), "\(kind) \(x)")
     }
   }
@@ -51,15 +49,13 @@ import Testing
         #expect(below[index] == -1)
       }
     }
-    var slopes = [Float](repeating: 1, count: 8)
-    kind.backward(.float32, pre: huge + huge.map { -$0 }, bias: nil, dy: &slopes, rows: 1, columns: 8)
     let limits: [Float] =
       switch kind {
       case .gelu, .geluTanh, .quickGELU, .relu, .silu, .mish: [1, 1, 1, 1, 0, 0, 0, 0]
       case .relu2: huge.map { 2 * $0 } + [0, 0, 0, 0]
       case .tanh: [0, 0, 0, 0, 0, 0, 0, 0]
       }
-    #expect(slopes == limits)
+    #expect(slopes(kind, huge + huge.map { -$0 }) == limits)
   }
 
   @Test(arguments: Activation.allCases) func nonFiniteNumbersStaySo(kind: Activation) {
@@ -83,32 +79,32 @@ import Testing
 
   @Test func theBiasIsAddedToEveryRow() {
     let rows = 3, columns = 21
-    let pre = (0..<rows * columns).map { Float($0) * 0.05 - 1 }
+    var pre = (0..<rows * columns).map { Float($0) * 0.05 - 1 }
     let bias = (0..<columns).map { Float($0) * -0.1 }
     let expected = pre.enumerated().map { $1 + bias[$0 % columns] }
     var y = [Float](repeating: 0, count: pre.count)
-    Activation.silu.forward(.float32, pre: pre, bias: bias, y: &y, rows: rows, columns: columns)
+    Activation.silu.forward(.float32, pre: &pre, bias: bias, y: &y, keepsSlopes: true, rows: rows, columns: columns)
     #expect(y == forward(.silu, expected))
-    var withBias = [Float](repeating: 2, count: pre.count), without = withBias
-    Activation.silu.backward(.float32, pre: pre, bias: bias, dy: &withBias, rows: rows, columns: columns)
-    Activation.silu.backward(.float32, pre: expected, bias: nil, dy: &without, rows: rows, columns: columns)
-    #expect(withBias == without)
+    #expect(pre == slopes(.silu, expected))
+  }
+
+  @Test(arguments: Activation.allCases) func whoDoesNotAskForSlopesKeepsTheInput(kind: Activation) {
+    var pre = Self.sweep, y = pre
+    kind.forward(.float32, pre: &pre, bias: nil, y: &y, rows: 1, columns: pre.count)
+    #expect(pre == Self.sweep)
   }
 
   /// In bfloat16 the arithmetic is float32's, and what is stored is rounded to nearest.
   @Test(arguments: Activation.allCases) func bfloat16IsTheRoundedFloat32(kind: Activation) {
     let rows = 3, columns = 37
-    let pre = (0..<rows * columns).map { bfloat16(Float($0) * 0.07 - 4) }
+    var pre = (0..<rows * columns).map { bfloat16(Float($0) * 0.07 - 4) }
     let bias = (0..<columns).map { Float($0) * -0.01 }
-    var y = [UInt16](repeating: 0, count: pre.count), dy = [UInt16](repeating: bfloat16(1.5), count: pre.count)
-    kind.forward(.bfloat16, pre: pre, bias: bias, y: &y, rows: rows, columns: columns)
-    kind.backward(.bfloat16, pre: pre, bias: bias, dy: &dy, rows: rows, columns: columns)
-    let floats = pre.map(widened)
-    var expected = [Float](repeating: 0, count: pre.count), slopes = [Float](repeating: 1.5, count: pre.count)
-    kind.forward(.float32, pre: floats, bias: bias, y: &expected, rows: rows, columns: columns)
-    kind.backward(.float32, pre: floats, bias: bias, dy: &slopes, rows: rows, columns: columns)
+    var floats = pre.map(widened)
+    var y = [UInt16](repeating: 0, count: pre.count), expected = [Float](repeating: 0, count: pre.count)
+    kind.forward(.bfloat16, pre: &pre, bias: bias, y: &y, keepsSlopes: true, rows: rows, columns: columns)
+    kind.forward(.float32, pre: &floats, bias: bias, y: &expected, keepsSlopes: true, rows: rows, columns: columns)
     // GELU has a shorter formula there, which may round to the neighbour; elsewhere only the rounding differs.
-    for (found, exact) in zip(y + dy, expected + slopes) {
+    for (found, exact) in zip(y + pre, expected + floats) {
       if kind == .gelu {
         #expect(abs(widened(found) - exact) <= 0.004 * abs(exact) + 5e-7)
       } else {
@@ -118,9 +114,15 @@ import Testing
   }
 
   private func forward(_ kind: Activation, _ x: [Float]) -> [Float] {
-    var y = [Float](repeating: 0, count: x.count)
-    kind.forward(.float32, pre: x, bias: nil, y: &y, rows: 1, columns: x.count)
+    var pre = x, y = [Float](repeating: 0, count: x.count)
+    kind.forward(.float32, pre: &pre, bias: nil, y: &y, rows: 1, columns: x.count)
     return y
+  }
+
+  private func slopes(_ kind: Activation, _ x: [Float]) -> [Float] {
+    var pre = x, y = [Float](repeating: 0, count: x.count)
+    kind.forward(.float32, pre: &pre, bias: nil, y: &y, keepsSlopes: true, rows: 1, columns: x.count)
+    return pre
   }
 
   private func reference(_ kind: Activation, _ x: Double) -> Double {

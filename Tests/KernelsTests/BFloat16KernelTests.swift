@@ -23,21 +23,25 @@ import Testing
   @Test(arguments: [1, 15, 16, 17, 100]) func elementwiseKernelsRoundOnce(count: Int) {
     let a = numbers(count, stream: 1), b = numbers(count, stream: 2)
     let x = a.map(bfloat16), y = b.map(bfloat16)
-    var sum = y, product = y, scaled = x, both = x, alone = x
+    var sum = y, product = y, both16 = y, scaled = x, both = x, alone = x
     ck_bf16_add(&sum, x, count)
     ck_bf16_multiply(&product, a, count)
+    ck_bf16_product(&both16, x, count)
     ck_narrow_scaled(&scaled, a, 0.3, count)
     ck_narrow_product(&both, a, b, count)
     ck_narrow_product(&alone, a, nil, count)
     for i in 0..<count {
       #expect(sum[i] == bfloat16(widened(y[i]) + widened(x[i])))
       #expect(product[i] == bfloat16(widened(y[i]) * a[i]))
+      #expect(both16[i] == bfloat16(widened(y[i]) * widened(x[i])))
       #expect(scaled[i] == bfloat16(a[i] * 0.3))
       #expect(both[i] == bfloat16(a[i] * b[i]))
       #expect(alone[i] == bfloat16(a[i]))
     }
     let exact = zip(x, y).reduce(0.0) { $0 + Double(widened($1.0)) * Double(widened($1.1)) }
-    #expect(abs(Double(ck_bf16_dot(x, y, count)) - exact) < 1e-5 * Double(count).squareRoot() * 4)
+    var dots: [Float] = [0, 0]
+    ck_bf16_dots(x + y, y + x, &dots, 2, count)
+    for dot in dots { #expect(abs(Double(dot) - exact) < 1e-5 * Double(count).squareRoot() * 4) }
   }
 
   @Test(arguments: [(1, 1), (8, 768), (3, 17), (16, 33)]) func transposedIsAdded(rows: Int, columns: Int) {

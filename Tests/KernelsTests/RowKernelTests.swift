@@ -22,8 +22,8 @@ import Testing
     }
     #expect(abs(p.reduce(0) { $0 + Double($1) } - 1) < 1e-6)
 
-    var again = scores
-    ck_softmax_again(&again, scale, logSum, count)
+    var again = scores, unused = [Float](repeating: 0, count: count)
+    ck_attention_gradient_tile(&again, &unused, nil, nil, nil, nil, scale, 1, logSum, 0, count)
     for (a, b) in zip(again, p) {
       #expect(abs(a - b) <= 4e-7 * b * Float(max(1, abs(top))) + 1e-37)
     }
@@ -50,20 +50,35 @@ import Testing
     }
   }
 
+  /// With dropout multipliers m: p m, and p (m g − δ) times a rate and a cap's slope, in float32 and rounded.
   @Test(arguments: lengths) func softmaxDerivativeIsThatOfTheFormula(count: Int) {
     let philox = Philox(seed: 2)
-    let p = philox.uniform(count, bound: 1, stream: 1), start = philox.uniform(count, bound: 1, stream: 2)
-    let mask = philox.uniform(count, bound: 1, stream: 3)
-    for multiplier in [nil, mask] {
-      var dp = start
-      if let multiplier {
-        ck_softmax_backward(p, &dp, multiplier, 0.3, 0.125, count)
-      } else {
-        ck_softmax_backward(p, &dp, nil, 0.3, 0.125, count)
+    let scores = philox.uniform(count, bound: 1, stream: 1), start = philox.uniform(count, bound: 1, stream: 2)
+    let mask = philox.uniform(count, bound: 1, stream: 3), slope = philox.uniform(count, bound: 1, stream: 4)
+    for (hasMask, hasSlope) in [(false, false), (true, false), (false, true), (true, true)] {
+      func run(
+        _ p: inout [Float], _ dp: inout [Float], _ p16: UnsafeMutablePointer<UInt16>?,
+        _ dp16: UnsafeMutablePointer<UInt16>?
+      ) {
+        mask.withUnsafeBufferPointer { mask in
+          slope.withUnsafeBufferPointer { slope in
+            ck_attention_gradient_tile(
+              &p, &dp, p16, dp16, hasMask ? mask.baseAddress : nil, hasSlope ? slope.baseAddress : nil, 0.5, 0.125, 0.7,
+              0.3, count)
+          }
+        }
       }
+      var p = scores, dp = start, scratch = scores, other = start
+      var p16 = [UInt16](repeating: 0, count: count), dp16 = p16
+      run(&p, &dp, nil, nil)
+      run(&scratch, &other, &p16, &dp16)
       for i in 0..<count {
-        let m = multiplier.map { Double($0[i]) } ?? 1
-        #expect(abs(Double(dp[i]) - Double(p[i]) * (m * Double(start[i]) - 0.3) * 0.125) < 3e-8)
+        let e = exp(0.5 * Double(scores[i]) - 0.7), m = hasMask ? Double(mask[i]) : 1
+        let exact = e * (m * Double(start[i]) - 0.3) * 0.125 * (hasSlope ? Double(slope[i]) : 1)
+        #expect(abs(Double(p[i]) - e * m) < 2e-7)
+        #expect(abs(Double(dp[i]) - exact) < 6e-8)
+        #expect(abs(Double(widened(p16[i])) - e * m) <= 0.004 * abs(e * m))
+        #expect(abs(Double(widened(dp16[i])) - exact) <= 0.004 * abs(exact) + 1e-7)
       }
     }
   }
@@ -108,7 +123,11 @@ import Testing
     let philox = Philox(seed: 4)
     let a = philox.normal(count, deviation: 1, stream: 1), b = philox.normal(count, deviation: 1, stream: 2)
     let products = zip(a, b).map { Double($0) * Double($1) }
-    #expect(abs(Double(ck_dot(a, b, count)) - products.reduce(0, +)) < 2e-7 * products.reduce(0) { $0 + abs($1) })
+    var dots: [Float] = [0, 0]
+    ck_dots(a + b, b + a, &dots, 2, count)
+    for dot in dots {
+      #expect(abs(Double(dot) - products.reduce(0, +)) < 2e-7 * products.reduce(0) { $0 + abs($1) })
+    }
     let squares = a.reduce(0) { $0 + Double($1) * Double($1) }
     #expect(abs(ck_sum_of_squares(a, count) - squares) < 1e-14 * squares)
 

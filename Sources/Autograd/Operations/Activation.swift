@@ -1,7 +1,11 @@
+import CKernels
 import Kernels
 
 extension Tape {
   /// y = f(x + bias), element by element.
+  ///
+  /// On the way to a gradient f'(x + bias) takes the place of x, which must not be used afterwards: the backward pass is
+  /// then one product.
   public func activation(_ x: Tensor, bias: FrozenTensor? = nil, _ kind: Activation) -> Tensor {
     let y = make(like: x), rows = x.rows, columns = x.columns, precision = x.precision
     withOptionalFloats(bias) { bias in
@@ -9,18 +13,17 @@ extension Tape {
         let at = range.lowerBound * columns
         kind.forward(
           precision, pre: x.buffer.address(at, precision), bias: bias, y: y.buffer.address(at, precision),
-          rows: range.count, columns: columns)
+          keepsSlopes: y.needsGradient, rows: range.count, columns: columns)
       }
     }
-    if x.needsGradient {
+    if y.needsGradient {
       record { [unowned self, output = y.slot] in
         guard let dy = output.take() else { return }
-        withOptionalFloats(bias) { bias in
-          workspace.forEachRange(of: rows, numbers: columns) { range in
-            let at = range.lowerBound * columns
-            kind.backward(
-              precision, pre: x.buffer.address(at, precision), bias: bias, dy: dy.address(at, precision),
-              rows: range.count, columns: columns)
+        workspace.forEachRange(of: x.count) { range in
+          let at = range.lowerBound
+          switch precision {
+          case .float32: ck_multiply(dy.base + at, x.base + at, range.count)
+          case .bfloat16: ck_bf16_product(dy.bf16 + at, x.bf16 + at, range.count)
           }
         }
         x.slot.add(moving: dy, in: workspace)

@@ -209,9 +209,9 @@ struct AttentionPass {
     let widest = blocks.map(\.columns).max() ?? 0
     let slopes = softCap.map { _ in workspace.allocate(workspace.members * widest) }
     // Products read these: the same buffers in float32, rounded copies in bfloat16.
-    let dropped = precision == .bfloat16 || dropout > 0 ? workspace.allocate(largest, precision) : p
+    let dropped = precision == .bfloat16 ? workspace.allocate(largest, .bfloat16) : p
     let derivative = precision == .bfloat16 ? workspace.allocate(largest, .bfloat16) : ds
-    let needsScores = needsScoreGradients
+    let needsScores = needsScoreGradients, deltas = needsScores ? dots(dO, output) : nil
     let dq = target(q), dk = target(k, keysOf: blocks), dv = target(v, keysOf: blocks)
     let relative = relative.map { RelativeScores(self, $0, blocks, hasGradients: needsScores) }
     for block in blocks {
@@ -222,21 +222,18 @@ struct AttentionPass {
       forEachRow(block, mask) { head, at, index, member, mask in
         let row = block.queries.lowerBound + index, slope = slopes.map { $0.base + member * widest }
         let rate = finishScores(p.base + at, block, head, index, relative, slope: slope)
-        ck_softmax_again(p.base + at, rate, logSums.base[row * heads + head], count)
-        switch precision {
-        case .float32:
-          if let mask {
-            (dropped.base + at).update(from: p.base + at, count: count)
-            ck_multiply(dropped.base + at, mask, count)
-          }
-        case .bfloat16: ck_narrow_product(dropped.bf16 + at, p.base + at, mask, count)
+        // Terms of the scores read their gradient before it is rounded.
+        let rounds = precision == .bfloat16 && relative == nil
+        ck_attention_gradient_tile(
+          p.base + at, ds.base + at, rounds ? dropped.bf16 + at : nil, rounds ? derivative.bf16 + at : nil, mask,
+          slope.map { UnsafePointer($0) }, rate, slope == nil ? scale : 1, logSums.base[row * heads + head],
+          deltas?.base[row * heads + head] ?? 0, count)
+        guard let relative else { return }
+        if needsScores { relative.addGradient(ds.base + at, block, head, index) }
+        if precision == .bfloat16 {
+          ck_narrow_bfloat16(dropped.bf16 + at, p.base + at, count)
+          ck_narrow_bfloat16(derivative.bf16 + at, ds.base + at, count)
         }
-        guard needsScores else { return }
-        let delta = dot(dO, output, at: row * columns + head * headSize)
-        ck_softmax_backward(p.base + at, ds.base + at, mask, delta, slope == nil ? scale : 1, count)
-        if let slope { ck_multiply(ds.base + at, slope, count) }
-        relative?.addGradient(ds.base + at, block, head, index)
-        if precision == .bfloat16 { ck_narrow_bfloat16(derivative.bf16 + at, ds.base + at, count) }
       }
       clearSurplus(block, dropped, precision)
       if needsScores { clearSurplus(block, derivative, precision) }
@@ -251,7 +248,7 @@ struct AttentionPass {
     }
     for sequence in tiled {
       sequence.backward(
-        dO, output, dq: dq?.buffer, dk: dk?.buffer, dv: dv?.buffer, needsScores: needsScores)
+        dO, deltas: deltas, dq: dq?.buffer, dk: dk?.buffer, dv: dv?.buffer)
     }
     relative?.addToTables()
     for gradient in [dq, dk, dv].compactMap({ $0 }) {
@@ -260,11 +257,17 @@ struct AttentionPass {
     }
   }
 
-  func dot(_ a: Buffer, _ b: Tensor, at: Int) -> Float {
-    switch precision {
-    case .float32: ck_dot(a.base + at, b.base + at, headSize)
-    case .bfloat16: ck_bf16_dot(a.bf16 + at, b.bf16 + at, headSize)
+  /// Σ A ∘ B of every row and head, [M, H].
+  private func dots(_ a: Buffer, _ b: Tensor) -> Buffer {
+    let sums = workspace.allocate(b.rows * heads)
+    workspace.forEachRange(of: b.rows, numbers: columns) { range in
+      let at = range.lowerBound * columns, out = sums.base + range.lowerBound * heads, count = range.count * heads
+      switch precision {
+      case .float32: ck_dots(a.base + at, b.base + at, out, count, headSize)
+      case .bfloat16: ck_bf16_dots(a.bf16 + at, b.bf16 + at, out, count, headSize)
+      }
     }
+    return sums
   }
 
   /// A new gradient, of keys or values if their blocks are given; nil if it is not needed.

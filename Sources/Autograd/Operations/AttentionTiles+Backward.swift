@@ -27,7 +27,8 @@ extension AttentionTiles {
   }
 
   /// Adds the gradients of the sequence's rows to those of the whole: dQ to `dq`, and so on where they are asked for.
-  func backward(_ dO: Buffer, _ output: Tensor, dq: Buffer?, dk: Buffer?, dv: Buffer?, needsScores: Bool) {
+  /// Gradients flow through the scores if there are `deltas`, Σ dO ∘ O of every row and head.
+  func backward(_ dO: Buffer, deltas: Buffer?, dq: Buffer?, dk: Buffer?, dv: Buffer?) {
     let keys = apart(pass.k), values = apart(pass.v), parts = parts, groups = pass.keyValueHeads, d = headSize
     let rows = pass.sharing * Products.padded(blockQueries), widest = Self.backwardKeys, members = workspace.members
     func each(_ count: Int, _ precision: Precision) -> Buffer { workspace.allocate(members * count, precision) }
@@ -35,7 +36,7 @@ extension AttentionTiles {
     let s = each(rows * widest, .float32), ds = each(rows * widest, .float32)
     let p16 = precision == .bfloat16 ? each(rows * widest, .bfloat16) : s
     let ds16 = precision == .bfloat16 ? each(rows * widest, .bfloat16) : ds
-    let scratch = each(2 * widest + Philox.dropoutGroup, .float32), deltas = each(rows, .float32)
+    let scratch = each(2 * widest + Philox.dropoutGroup, .float32), needsScores = deltas != nil
     let sizes = parts.map { groups * $0.keys.count * d }
     func partial(_ wanted: Bool) -> [Buffer] { wanted ? sizes.map { workspace.allocate($0) } : [] }
     let partsOfV = partial(dv != nil), partsOfK = partial(dk != nil && needsScores)
@@ -47,14 +48,13 @@ extension AttentionTiles {
         q: q.address(member * rows * d, precision), dO: own.address(member * rows * d, precision),
         dq: sums.base + member * rows * d, s: s.base + member * rows * widest, ds: ds.base + member * rows * widest,
         p: p16.address(member * rows * widest, precision), derivative: ds16.address(member * rows * widest, precision),
-        scratch: scratch.base + member * (2 * widest + Philox.dropoutGroup), deltas: deltas.base + member * rows,
+        scratch: scratch.base + member * (2 * widest + Philox.dropoutGroup),
         dk: partsOfK.isEmpty ? nil : partsOfK[index].base + place,
         dv: partsOfV.isEmpty ? nil : partsOfV[index].base + place)
       for sum in [memory.dk, memory.dv] { sum?.update(repeating: 0, count: part.keys.count * d) }
       for block in part.blocks {
         backward(
-          block, part, group, dO, output, keys, values, memory, workspace.products.member(member), dq,
-          needsScores: needsScores)
+          block, part, group, dO, deltas, keys, values, memory, workspace.products.member(member), dq)
       }
     }
     if let dk { gather(partsOfK, parts, into: dk) }
@@ -62,25 +62,20 @@ extension AttentionTiles {
   }
 
   private func backward(
-    _ block: Block, _ part: Part, _ group: Int, _ dO: Buffer, _ output: Tensor, _ keys: Buffer, _ values: Buffer,
-    _ own: AttentionGradientMemory, _ products: Products, _ dq: Buffer?, needsScores: Bool
+    _ block: Block, _ part: Part, _ group: Int, _ dO: Buffer, _ deltas: Buffer?, _ keys: Buffer, _ values: Buffer,
+    _ own: AttentionGradientMemory, _ products: Products, _ dq: Buffer?
   ) {
     let rows = pass.sharing * block.rows, d = headSize, offset = group * paddedTotal * d
     gather(pass.q.buffer, block, group, to: own.q)
     gather(dO, block, group, to: own.dO)
     own.dq.update(repeating: 0, count: rows * d)
-    if needsScores {
-      forEachRow(block, group) { head, index, row in
-        own.deltas[row] = pass.dot(dO, output, at: (block.queries.lowerBound + index) * pass.columns + head * d)
-      }
-    }
     let q = dense(own.q, precision, d), dOutput = dense(own.dO, precision, d)
     let slopes = pass.softCap == nil ? nil : own.scratch + Self.backwardKeys + Philox.dropoutGroup
     for tile in tiles(block, Self.backwardKeys) {
       let count = tile.count, place = offset + tile.lowerBound * d, local = (tile.lowerBound - part.keys.lowerBound) * d
       let k = dense(keys.address(place, precision), precision, d)
       products.multiply(rows, count, d, q, k.transposed, into: Operand(own.s, stride: count))
-      if needsScores {
+      if deltas != nil {
         products.multiply(
           rows, count, d, dOutput, dense(values.address(place, precision), precision, d).transposed,
           into: Operand(own.ds, stride: count))
@@ -91,13 +86,12 @@ extension AttentionTiles {
           clear(own.p, row * count, count)
           return clear(own.derivative, row * count, count)
         }
-        let is16 = precision == .bfloat16
+        let is16 = precision == .bfloat16, place = (block.queries.lowerBound + index) * pass.heads + head
         ck_attention_gradient_tile(
           s, own.ds + row * count, is16 ? own.p.assumingMemoryBound(to: UInt16.self) + row * count : nil,
           is16 ? own.derivative.assumingMemoryBound(to: UInt16.self) + row * count : nil,
           multipliers(head, position, tile, into: own.scratch), slopes.map { UnsafePointer($0) }, scale,
-          pass.scoreRate, pass.logSums.base[(block.queries.lowerBound + index) * pass.heads + head],
-          own.deltas[row], count)
+          pass.scoreRate, pass.logSums.base[place], deltas?.base[place] ?? 0, count)
       }
       clearSurplus(block, own.p, count)
       clearSurplus(block, own.derivative, count)
@@ -106,7 +100,7 @@ extension AttentionTiles {
           count, d, rows, dense(own.p, precision, count).transposed, dOutput, into: Operand(dv + local, stride: d),
           accumulate: true)
       }
-      guard needsScores else { continue }
+      guard deltas != nil else { continue }
       let derivative = dense(own.derivative, precision, count)
       if dq != nil {
         products.multiply(rows, d, count, derivative, k, into: Operand(own.dq, stride: d), accumulate: true)
@@ -116,7 +110,7 @@ extension AttentionTiles {
           count, d, rows, derivative.transposed, q, into: Operand(dk + local, stride: d), accumulate: true)
       }
     }
-    guard needsScores, let dq else { return }
+    guard deltas != nil, let dq else { return }
     forEachRow(block, group) { head, index, row in
       dq.store(
         own.dq + row * d, at: (block.queries.lowerBound + index) * pass.columns + head * d, d, precision)
@@ -153,8 +147,6 @@ struct AttentionGradientMemory {
   let derivative: UnsafeMutableRawPointer
   /// Dropout multipliers, and a cap's slopes.
   let scratch: UnsafeMutablePointer<Float>
-  /// Σ dO ∘ O of every row.
-  let deltas: UnsafeMutablePointer<Float>
   let dk: UnsafeMutablePointer<Float>?
   let dv: UnsafeMutablePointer<Float>?
 }

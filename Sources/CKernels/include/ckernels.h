@@ -20,13 +20,9 @@ void ck_add_bias(float *y, const float *bias, long rows, long columns);
 
 // The numbers behind `void` are bfloat16 if `narrow`, otherwise float32.
 
-// y = f(pre + bias); bias [columns] may be null
-void ck_bias_activation(enum ck_activation kind, bool narrow, const void *pre, const float *bias, void *y, long rows,
-                        long columns);
-
-// dy *= f'(pre + bias)
-void ck_activation_backward(enum ck_activation kind, bool narrow, const void *pre, const float *bias, void *dy,
-                            long rows, long columns);
+// y = f(pre + bias), and if asked for, pre = f'(pre + bias); bias [columns] may be null
+void ck_bias_activation(enum ck_activation kind, bool narrow, void *pre, const float *bias, void *y, bool slopes,
+                        long rows, long columns);
 
 // y = f(gate) up
 void ck_gated(enum ck_activation kind, bool narrow, const void *gate, const void *up, void *y, long count);
@@ -84,13 +80,8 @@ void ck_soft_cap(float *s, float scale, float cap, float *slope, long count);
 // One row of scores: s <- softmax(scale s); returns log sum exp(scale s).
 float ck_softmax(float *s, float scale, long count);
 
-// s <- exp(scale s - log_sum): the same probabilities, from the saved log-sum.
-void ck_softmax_again(float *s, float scale, float log_sum, long count);
-
-// dp <- p (multiplier dp - delta) scale, the gradient of a row of scores (multiplier may be null).
-void ck_softmax_backward(const float *p, float *dp, const float *multiplier, float delta, float scale, long count);
-
-float ck_dot(const float *a, const float *b, long count);
+// out[r] = sum of a b over row r
+void ck_dots(const float *a, const float *b, float *out, long rows, long columns);
 double ck_sum(const float *x, long count);
 double ck_sum_of_squares(const float *x, long count);
 void ck_add(float *y, const float *x, long count);               // y += x
@@ -100,9 +91,10 @@ void ck_scale_shift(float *y, float factor, float shift, long count);  // y = fa
 void ck_add_transposed(float *out, const float *in, float factor, long rows, long columns);  // out += factor inᵀ
 
 // bfloat16 numbers, by their 16 bits.
-float ck_bf16_dot(const uint16_t *a, const uint16_t *b, long count);
-void ck_bf16_add(uint16_t *y, const uint16_t *x, long count);      // y += x
-void ck_bf16_multiply(uint16_t *y, const float *x, long count);    // y *= x
+void ck_bf16_dots(const uint16_t *a, const uint16_t *b, float *out, long rows, long columns);
+void ck_bf16_add(uint16_t *y, const uint16_t *x, long count);       // y += x
+void ck_bf16_multiply(uint16_t *y, const float *x, long count);     // y *= x
+void ck_bf16_product(uint16_t *y, const uint16_t *x, long count);  // y *= x
 void ck_narrow_bfloat16(uint16_t *out, const float *in, long count);
 void ck_narrow_scaled(uint16_t *out, const float *in, float factor, long count);
 void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count);  // out = a b; b may be null
