@@ -8,13 +8,14 @@ extension TrainableState {
   public func pullBack(_ gradients: FloatStorage) {
     defer { if storageCount > parameterCount { gradients.clear(from: parameterCount) } }
     guard let form = table.method.form else { return }
+    var known: [TensorKey: [Float]] = [:]
     for position in table.sites.indices {
       guard let product = layout.product(position, table) else { continue }
       let gradient = SiteProduct(
         rank: product.a.rows, a: gradients[product.a.range], b: gradients[product.b.range],
         rowScale: product.rowScale.map { gradients[$0.range] }, sparse: product.sparse.map { gradients[$0.range] } ?? []
       )
-      var tensors = tensors(ofSiteAt: position)
+      var tensors = tensors(ofSiteAt: position, after: &known)
       tensors.rowScale = product.rowScale.map { values[$0.range] }
       for (role, values) in form.pullBack(tensors, gradient) {
         guard let key = table.key(role, ofSiteAt: position), table.tensor(key).trains,

@@ -227,9 +227,10 @@ public struct TrainableState: Sendable {
   /// Makes the products of the sites at `positions` from their tensors, if the method has a form.
   private mutating func makeProducts(at positions: [Int]) {
     guard let form = table.method.form else { return }
+    var known: [TensorKey: [Float]] = [:]
     for position in positions {
       guard let product = layout.product(position, table) else { continue }
-      let made = form.build(tensors(ofSiteAt: position))
+      let made = form.build(tensors(ofSiteAt: position, after: &known))
       values[product.a.range] = made.a
       values[product.b.range] = made.b
       if let reference = product.rowScale, let rowScale = made.rowScale { values[reference.range] = rowScale }
@@ -240,6 +241,18 @@ public struct TrainableState: Sendable {
   /// The tensors of the site at `position`.
   func tensors(ofSiteAt position: Int) -> SiteTensors {
     table.tensors(ofSiteAt: position, weights) { self[$0] }
+  }
+
+  /// The same for one site after another: `known` has the tensors of the last one, which are not read again.
+  func tensors(ofSiteAt position: Int, after known: inout [TensorKey: [Float]]) -> SiteTensors {
+    var own: [TensorKey: [Float]] = [:]
+    let tensors = table.tensors(ofSiteAt: position, weights) { key in
+      let values = known[key] ?? self[key]
+      own[key] = values
+      return values
+    }
+    known = own
+    return tensors
   }
 
   // MARK: - Edits of the table

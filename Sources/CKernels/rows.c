@@ -115,19 +115,20 @@ DISPATCHED void ck_dots(const float *a, const float *b, float *out, long rows, l
   }
 }
 
-// Eight sums in double precision.
-#define SUM(name, term) \
-  DISPATCHED double name(const float *x, long count) { \
-    double sums[8] = {0}; \
-    long whole = count - count % 8; \
-    for (long start = 0; start < whole; start += 8) \
-      for (int l = 0; l < 8; l++) sums[l] += term(x[start + l]); \
-    for (long i = whole; i < count; i++) sums[i - whole] += term(x[i]); \
-    return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])); \
-  }
-#define SQUARE(x) ((double)(x) * (double)(x))
-SUM(ck_sum, (double))
-SUM(ck_sum_of_squares, SQUARE)
+// The sum of a term of i in double precision, in eight parts.
+#define SUM(term) \
+  double sums[8] = {0}; \
+  long whole = count - count % 8; \
+  for (long start = 0; start < whole; start += 8) \
+    for (int l = 0; l < 8; l++) sums[l] += term(start + l); \
+  for (long i = whole; i < count; i++) sums[i - whole] += term(i); \
+  return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
+#define NUMBER(i) (double)x[i]
+#define SQUARE(i) ((double)x[i] * (double)x[i])
+#define PRODUCT(i) ((double)x[i] * (double)y[i])
+DISPATCHED double ck_sum(const float *x, long count) { SUM(NUMBER); }
+DISPATCHED double ck_sum_of_squares(const float *x, long count) { SUM(SQUARE); }
+DISPATCHED double ck_sum_of_products(const float *x, const float *y, long count) { SUM(PRODUCT); }
 
 DISPATCHED void ck_add(float *y, const float *x, long count) {
   for (long i = 0; i < count; i++) y[i] += x[i];

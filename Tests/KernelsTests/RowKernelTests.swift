@@ -128,6 +128,8 @@ import Testing
     for dot in dots {
       #expect(abs(Double(dot) - products.reduce(0, +)) < 2e-7 * products.reduce(0) { $0 + abs($1) })
     }
+    let exact = products.reduce(0, +), size = products.reduce(0) { $0 + abs($1) }
+    #expect(abs(ck_sum_of_products(a, b, count) - exact) < 1e-14 * size)
     let squares = a.reduce(0) { $0 + Double($1) * Double($1) }
     #expect(abs(ck_sum_of_squares(a, count) - squares) < 1e-14 * squares)
 

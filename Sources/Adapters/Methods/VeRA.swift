@@ -86,10 +86,10 @@ enum VeRA {
 
   /// The parts of A and B that the site uses.
   static func cut(_ tensors: SiteTensors) -> (a: [Float], b: [Float]) {
-    let a = tensors[sharedA], b = tensors[sharedB], rank = tensors.rank
+    let a = tensors[sharedA], b = tensors[sharedB], rank = tensors.rank, numbers = tensors.site.outFeatures * rank
     return (
       Dense.columns(a, of: a.count / rank, from: 0, count: tensors.site.inFeatures),
-      Array(b.prefix(tensors.site.outFeatures * rank))
+      b.count == numbers ? b : Array(b.prefix(numbers))
     )
   }
 }

@@ -84,6 +84,7 @@ float ck_softmax(float *s, float scale, long count);
 void ck_dots(const float *a, const float *b, float *out, long rows, long columns);
 double ck_sum(const float *x, long count);
 double ck_sum_of_squares(const float *x, long count);
+double ck_sum_of_products(const float *x, const float *y, long count);
 void ck_add(float *y, const float *x, long count);               // y += x
 void ck_multiply(float *y, const float *x, long count);          // y *= x
 void ck_scale(float *y, float factor, long count);               // y *= factor
