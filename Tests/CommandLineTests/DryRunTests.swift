@@ -26,6 +26,14 @@ import Testing
     #expect(plan["steps"]?.integer == run["step"]?.integer)
   }
 
+  @Test func namesWhatIsAddedToTheMethod() throws {
+    let sandbox = try Sandbox.trainable()
+    let outcome = try sandbox.run(
+      "train", "config.json", "--dry-run", "--set", "adapter.use_dora=true", "--set", "adapter.strategy=lora", "--set",
+      #"adapter.clora={"k": 2}"#)
+    #expect(outcome.out.contains("  lora with use_dora, r ") && outcome.out.contains(", clora, on "), "\(outcome)")
+  }
+
   static let configs: [String] = {
     let all = (try? FileManager.default.contentsOfDirectory(atPath: "\(Repository.path)/configs")) ?? []
     return all.filter { $0.hasSuffix(".json") && !$0.hasSuffix(".schema.json") && !$0.hasSuffix("-sweep.json") }

@@ -71,6 +71,8 @@ import Testing
       let outcome = try sandbox.start(["generate"] + arguments + ["--max-new-tokens", "12", "--prompt", prompt])
         .finish()
       #expect(outcome.status == 0, "\(outcome.err)")
+      let leavesOut = task == "instruct" && arguments == ["model", "--adapter", "run"]
+      #expect(outcome.err.contains("the run in run learnt from prompts in a template") == leavesOut, "\(outcome.err)")
       return outcome.out
     }
     let prompt =
@@ -81,6 +83,7 @@ import Testing
     let run = try said(["run"], "say")
     #expect(try said(["model", "--adapter", "run"], prompt) == run)
     #expect(try said(["model"], prompt) != run)
+    if task == "instruct" { #expect(try said(["model", "--adapter", "run", "--template", "alpaca"], "say") == run) }
   }
 
   @Test func aRunWhoseCheckpointsAreAllDamagedSaysSo() throws {
@@ -112,7 +115,9 @@ import Testing
     #expect(try refused("model", "--prompt", "a", "--prompt", long).contains("prompt 2: "))
     #expect(try refused("none", "--prompt", "a", status: 66).contains("none/config.json"))
     _ = try refused("model", "--prompt", "a", "--num-beams", "2", "--top-k", "3", status: 64)
-    _ = try refused("model", "--prompt", "a", "--temperature", "-1", status: 64)
+    #expect(
+      try refused("model", "--prompt", "a", "--temperature", "-1", status: 64)
+        .contains("--temperature must be at least 0, not -1.0"))
     _ = try refused("model", "--prompt", "a", "--temperature", "0", "--top-k", "3", status: 64)
     _ = try refused("model", "--prompt", "a", "--greedy", "--min-p", "0.1", status: 64)
     try sandbox.write(

@@ -67,7 +67,7 @@ extension DryRun {
       ),
       (
         "adapter",
-        "\(adapter.strategy), r \(adapter.r), on \(run.table.sites.count) sites "
+        "\(run.method.title), r \(adapter.r)\(adapter.clora == nil ? "" : ", clora"), on \(run.table.sites.count) sites "
           + "(\(adapter.targetModules.names.joined(separator: ", ")))"
       ),
       ("adapter parameters", "\(grouped(parameters.adapter)) in \(run.table.tensors.count) tensors"),

@@ -4,10 +4,12 @@ import Training
 /// How text is generated, for every verb that continues what a person gives. Flags override the model's
 /// `generation_config.json`.
 struct GenerationFlags: ParsableArguments {
-  @Option(help: ArgumentHelp("Maximum tokens to generate (default: the model's, or 128).", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Maximum tokens to generate (default: the model's, or 128).", valueName: "n"))
   var maxNewTokens: Int?
 
-  @Option(help: ArgumentHelp("The text does not end before so many tokens.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The text does not end before so many tokens.", valueName: "n"))
   var minNewTokens: Int?
 
   @Flag(help: "Always take the likeliest token, even if the model's generation_config.json samples.")
@@ -17,29 +19,35 @@ struct GenerationFlags: ParsableArguments {
   var doSample = false
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Sample tokens, with logits divided by this temperature; 0 is --greedy.", valueName: "t"))
   var temperature: Double?
 
-  @Option(help: ArgumentHelp("Sample from the k likeliest tokens (default: 50; 0 is off).", valueName: "k"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Sample from the k likeliest tokens (default: 50; 0 is off).", valueName: "k"))
   var topK: Int?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Sample from the likeliest tokens whose probabilities add up to p.", valueName: "p"))
   var topP: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Sample from tokens that are at least p times as likely as the likeliest.", valueName: "p"))
   var minP: Double?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Sample from the most typical tokens whose probabilities add up to p.", valueName: "p"))
   var typicalP: Double?
 
-  @Option(help: ArgumentHelp("Penalise tokens already in the text; 1 is off.", valueName: "x"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Penalise tokens already in the text; 1 is off.", valueName: "x"))
   var repetitionPenalty: Double?
 
   @Option(
-    name: .customLong("no-repeat-ngram-size"),
+    name: .customLong("no-repeat-ngram-size"), parsing: .unconditional,
     help: ArgumentHelp("No n-gram of this length repeats; 0 is off.", valueName: "n"))
   var noRepeatNGramSize: Int?
 
@@ -115,10 +123,13 @@ struct GenerationFlags: ParsableArguments {
 
 /// The beam search, of verbs that print whole texts.
 struct BeamFlags: ParsableArguments {
-  @Option(name: .customLong("num-beams"), help: ArgumentHelp("Number of beams in the search.", valueName: "n"))
+  @Option(
+    name: .customLong("num-beams"), parsing: .unconditional,
+    help: ArgumentHelp("Number of beams in the search.", valueName: "n"))
   var beams: Int?
 
-  @Option(help: ArgumentHelp("Beams are ranked by log-probability / length^x.", valueName: "x"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Beams are ranked by log-probability / length^x.", valueName: "x"))
   var lengthPenalty: Double?
 
   @Flag(

@@ -22,6 +22,7 @@ struct GenerationSource: ParsableArguments {
     var template = template
     guard cluster.broadcast(RunDirectory.isRun(source)) else {
       if knowingTurns { template = template ?? "model" }
+      if template == nil { try noteTemplate(cluster, progress) }
       try download.fetch(source, on: cluster)
       return try cluster.together {
         try GenerationRun(
@@ -38,5 +39,16 @@ struct GenerationSource: ParsableArguments {
       try GenerationRun(
         run: config, adapterDirectory: directory.adapterPath, template: template, threads: threads, cluster: cluster)
     }
+  }
+
+  /// Says so where the adapter is a run's that put prompts into a template.
+  private func noteTemplate(_ cluster: Cluster, _ progress: Progress) throws {
+    guard let adapter, cluster.broadcast(RunDirectory.isRun(adapter)) else { return }
+    let directory = try RunDirectory.shared(adapter, by: cluster)
+    let config = try cluster.together { try directory.config() }
+    guard config.task.name == Task.instruct.name else { return }
+    progress.notice(
+      "the run in \(adapter) learnt from prompts in a template, which these are not put into: name the run itself instead "
+        + "of the model, or pass --template")
   }
 }
