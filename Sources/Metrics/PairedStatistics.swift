@@ -25,12 +25,13 @@ public enum PairedStatistics {
     return percentile((1 - level) / 2)...percentile((1 + level) / 2)
   }
 
-  /// The two-sided p-value of Student's paired t-test for a mean difference of 0; nil for fewer than 2 differences. Differences
-  /// that are all equal give 0, or 1 if they are 0.
+  /// The two-sided p-value of Student's paired t-test for a mean difference of 0; nil for fewer than 2 differences, and
+  /// for those that are all equal up to rounding, which say nothing about their spread; 1 if they are all 0.
   public static func tTest(_ differences: [Double]) -> Double? {
     guard let mean = mean(differences), let error = squaredErrorOfMean(differences) else { return nil }
-    if error == 0 { return mean == 0 ? 1 : 0 }
-    return twoSided(abs(mean) / error.squareRoot(), freedom: differences.count - 1)
+    if mean == 0, error == 0 { return 1 }
+    let deviation = error.squareRoot()
+    return deviation > 1e-9 * abs(mean) ? twoSided(abs(mean) / deviation, freedom: differences.count - 1) : nil
   }
 
   /// The standard error of the difference of two unpaired means, √(s₁²/n₁ + s₂²/n₂); nil if either has fewer than 2 values.

@@ -30,7 +30,7 @@ struct EvidencePage {
       mean of CoLA and MRPC) and the epoch of each run are chosen; the second half is scored once, and is what is shown. Intervals are 95 % percentile bootstraps over the
       seeds, of all samples with replacement. p is that of the paired t-test against `\(baseline)` over the seeds, and beside it with
       Holm's correction over the arms of the table; it is a t-test because a sign-flip test of five seeds cannot go below
-      p = 0.0625, whatever the scores. A shared matrix gets the sum of its layers' gradients, so that equal rates
+      p = 0.0625, whatever the scores; where all seeds differ by the same number, there is none. A shared matrix gets the sum of its layers' gradients, so that equal rates
       are not equal steps: hence a rate for each arm.
 
       The plan has \(all) runs, those that choose the learning rates included; \(missing == 0 ? "none" : "\(missing)") \
