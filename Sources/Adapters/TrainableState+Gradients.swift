@@ -15,7 +15,7 @@ extension TrainableState {
         rank: product.a.rows, a: gradients[product.a.range], b: gradients[product.b.range],
         rowScale: product.rowScale.map { gradients[$0.range] }, sparse: product.sparse.map { gradients[$0.range] } ?? []
       )
-      var tensors = tensors(ofSiteAt: position, after: &known)
+      var tensors = tensors(ofSiteAt: position, reusing: &known)
       tensors.rowScale = product.rowScale.map { values[$0.range] }
       for (role, values) in form.pullBack(tensors, gradient) {
         guard let key = table.key(role, ofSiteAt: position), table.tensor(key).trains,

@@ -230,7 +230,7 @@ public struct TrainableState: Sendable {
     var known: [TensorKey: [Float]] = [:]
     for position in positions {
       guard let product = layout.product(position, table) else { continue }
-      let made = form.build(tensors(ofSiteAt: position, after: &known))
+      let made = form.build(tensors(ofSiteAt: position, reusing: &known))
       values[product.a.range] = made.a
       values[product.b.range] = made.b
       if let reference = product.rowScale, let rowScale = made.rowScale { values[reference.range] = rowScale }
@@ -244,7 +244,7 @@ public struct TrainableState: Sendable {
   }
 
   /// The same for one site after another: `known` has the tensors of the last one, which are not read again.
-  func tensors(ofSiteAt position: Int, after known: inout [TensorKey: [Float]]) -> SiteTensors {
+  func tensors(ofSiteAt position: Int, reusing known: inout [TensorKey: [Float]]) -> SiteTensors {
     var own: [TensorKey: [Float]] = [:]
     let tensors = table.tensors(ofSiteAt: position, weights) { key in
       let values = known[key] ?? self[key]

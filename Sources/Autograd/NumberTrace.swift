@@ -16,6 +16,8 @@ public final class NumberTrace {
   }
 
   private var made: [(operation: String, tensor: Tensor)] = []
+  /// How many of these have been searched.
+  private var searched = 0
   /// The first finding, forward before backward.
   public private(set) var finding: Finding?
 
@@ -27,13 +29,22 @@ public final class NumberTrace {
   }
 
   /// Searches the tensors after the forward pass.
-  public func forwardIsDone() {
-    for (index, entry) in made.enumerated() where finding == nil {
+  public func forwardIsDone() { search(made.count) }
+
+  /// Searches the tensors up to one that is about to be overwritten.
+  func check(before tensor: Tensor) {
+    if let last = made.lastIndex(where: { $0.tensor === tensor }) { search(last + 1) }
+  }
+
+  /// Searches the first `count` tensors.
+  private func search(_ count: Int) {
+    for (index, entry) in made.prefix(count).enumerated() where index >= searched && finding == nil {
       let examples = Self.examples(of: entry.tensor, entry.tensor.values)
       if !examples.isEmpty {
         finding = Finding(operation: entry.operation, number: index + 1, isBackward: false, examples: examples)
       }
     }
+    searched = max(searched, count)
   }
 
   /// Searches all gradients after the derivative of `operation`.

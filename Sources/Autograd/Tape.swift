@@ -160,8 +160,8 @@ extension Tape {
   /// Runs `body` without keeping its activations, which the backward pass computes again (gradient checkpointing; Chen
   /// et al., arXiv 1604.06174). Dropout masks are the same, since random numbers are a function of their place.
   ///
-  /// `body` must record on the tape it is given, not on this one, and must not write to its inputs. `trains` tells
-  /// whether anything inside is trained.
+  /// `body` must record on the tape it is given, not on this one, and must not write to its inputs, as `activation` and
+  /// `residualLayerNorm` do. `trains` tells whether anything inside is trained.
   public func recomputing(
     _ inputs: [Tensor], trains: Bool, _ body: @escaping (Tape, [Tensor]) -> [Tensor]
   ) -> [Tensor] {

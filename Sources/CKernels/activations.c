@@ -3,7 +3,7 @@
 // Each activation is a pair f, f'; EACH lists all of them.
 INLINE float f_gelu(float x) { return 0.5f * x * (1.0f + verf(x * 0.70710678f)); }
 INLINE float d_gelu(float x) {
-  return 0.5f * (1.0f + verf(x * 0.70710678f)) + x * 0.39894228f * vexp_small(-0.5f * x * x);
+  return 0.5f * (1.0f + verf(x * 0.70710678f)) + x * 0.39894228f * vexp_bounded(-0.5f * x * x);
 }
 INLINE float gelu_tanh_inner(float x) { return vtanh(0.79788456f * (x + 0.044715f * x * x * x)); }
 INLINE float f_gelu_tanh(float x) { return 0.5f * x * (1.0f + gelu_tanh_inner(x)); }

@@ -1,6 +1,6 @@
 #include "common.h"
 
-// Rows of tiles of attention scores: a tile has the queries of a block and some of the keys that they see.
+// Rows of attention scores: of a tile, which has the queries of a block and some of the keys that they see, or whole ones.
 
 DISPATCHED float ck_softmax_tile(float *s, uint16_t *p, const float *multiplier, float scale, float *top, float *sum,
                                  long count) {
@@ -8,42 +8,42 @@ DISPATCHED float ck_softmax_tile(float *s, uint16_t *p, const float *multiplier,
   float sums[LANES] = {0};
   if (p && !multiplier) {
     FOR_LANES(count, {
-      float e = vexp_small((s[i] - now) * scale);
+      float e = vexp_bounded((s[i] - now) * scale);
       p[i] = to_bf16(e);
       sums[l] += e;
     });
   } else {
     FOR_LANES(count, {
-      float e = vexp_small((s[i] - now) * scale);
+      float e = vexp_bounded((s[i] - now) * scale);
       s[i] = e;
       sums[l] += e;
     });
     if (p) for (long i = 0; i < count; i++) p[i] = to_bf16(s[i] * multiplier[i]);
     else if (multiplier) for (long i = 0; i < count; i++) s[i] *= multiplier[i];
   }
-  float factor = before == now ? 1.0f : vexp_small((before - now) * scale);
+  float factor = before == now ? 1.0f : vexp_bounded((before - now) * scale);
   *top = now;
   *sum = *sum * factor + lane_sum(sums);
   return factor;
 }
 
-DISPATCHED void ck_attention_gradient_tile(float *s, float *ds, uint16_t *p16, uint16_t *ds16, const float *multiplier,
-                                           const float *slope, float scale, float rate, float log_sum, float delta,
-                                           long count) {
+DISPATCHED void ck_attention_gradient(float *s, float *ds, uint16_t *p16, uint16_t *ds16, const float *multiplier,
+                                      const float *slope, float scale, float rate, float log_sum, float delta,
+                                      long count) {
   if (p16 && !slope) {
     if (multiplier) for (long i = 0; i < count; i++) {
-      float e = vexp_small(s[i] * scale - log_sum), m = multiplier[i];
+      float e = vexp(s[i] * scale - log_sum), m = multiplier[i];
       p16[i] = to_bf16(e * m);
       ds16[i] = to_bf16(e * (ds[i] * m - delta) * rate);
     }
     else for (long i = 0; i < count; i++) {
-      float e = vexp_small(s[i] * scale - log_sum);
+      float e = vexp(s[i] * scale - log_sum);
       p16[i] = to_bf16(e);
       ds16[i] = to_bf16(e * (ds[i] - delta) * rate);
     }
     return;
   }
-  for (long i = 0; i < count; i++) s[i] = vexp_small(s[i] * scale - log_sum);
+  for (long i = 0; i < count; i++) s[i] = vexp(s[i] * scale - log_sum);
   if (multiplier) for (long i = 0; i < count; i++) ds[i] *= multiplier[i];
   for (long i = 0; i < count; i++) ds[i] = s[i] * (ds[i] - delta) * rate;
   if (slope) for (long i = 0; i < count; i++) ds[i] *= slope[i];

@@ -23,7 +23,7 @@ DISPATCHED void ck_bf16_multiply(uint16_t *y, const float *x, long count) {
   for (long i = 0; i < count; i++) y[i] = to_bf16(from_bf16(y[i]) * x[i]);
 }
 
-DISPATCHED void ck_bf16_product(uint16_t *y, const uint16_t *x, long count) {
+DISPATCHED void ck_bf16_multiply_bf16(uint16_t *y, const uint16_t *x, long count) {
   for (long i = 0; i < count; i++) y[i] = to_bf16(from_bf16(y[i]) * from_bf16(x[i]));
 }
 

@@ -71,9 +71,9 @@ INLINE uint16_t to_bf16(float x) {
   return (uint16_t)((x != x ? bits | 0x400000u : rounded) >> 16);
 }
 
-// e^x for x <= 88 to about 1 ulp; 0 below -87.33 (no subnormal results), NaN stays NaN. Cephes' polynomial, Cody and
-// Waite's reduction.
-INLINE float vexp_small(float x) {
+// e^x for x <= 88 to about 1 ulp, above that nonsense; 0 below -87.33 (no subnormal results), NaN stays NaN. Cephes'
+// polynomial, Cody and Waite's reduction.
+INLINE float vexp_bounded(float x) {
   float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to the nearest whole number
   float n = shifted - 12582912.0f;
   float r = x - n * 0.693359375f;
@@ -91,7 +91,7 @@ INLINE float vexp_small(float x) {
 
 // The same for all x: infinite above 88.37.
 INLINE float vexp(float x) {
-  float y = vexp_small(x);
+  float y = vexp_bounded(x);
   return x > 88.37f ? __builtin_inff() : y;
 }
 
@@ -104,7 +104,7 @@ INLINE float verf(float a) {
   r = r * t + -6.34846687e-1f;
   r = r * t + -1.28717512e-1f;
   r = r * t + -t;
-  float large = from_bits(to_bits(1.0f - vexp_small(r)) | (to_bits(a) & 0x80000000u));
+  float large = from_bits(to_bits(1.0f - vexp_bounded(r)) | (to_bits(a) & 0x80000000u));
   float q = -5.96761703e-4f;
   q = q * s + 4.99119423e-3f;
   q = q * s + -2.67681349e-2f;

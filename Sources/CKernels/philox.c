@@ -7,11 +7,11 @@
 typedef uint64_t wide __attribute__((vector_size(4 * WIDTH)));
 typedef uint32_t words __attribute__((vector_size(4 * WIDTH)));
 
-struct half {
+struct counters {
   wide x0, x1, x2, x3;
 };
 
-INLINE void philox_round(struct half *x, uint32_t k0, uint32_t k1) {
+INLINE void philox_round(struct counters *x, uint32_t k0, uint32_t k1) {
   wide p0 = (x->x0 & 0xFFFFFFFFu) * 0xD2511F53u, p1 = (x->x2 & 0xFFFFFFFFu) * 0xCD9E8D57u;
   x->x0 = p1 >> 32 ^ x->x1 ^ k0;
   x->x2 = p0 >> 32 ^ x->x3 ^ k1;
@@ -24,7 +24,7 @@ INLINE void philox_round(struct half *x, uint32_t k0, uint32_t k1) {
 // Word i of the blocks `first` to first + WIDTH - 1 in out[i].
 INLINE void philox_blocks(words out[4], uint32_t first, uint32_t c1, uint32_t c2, uint32_t c3, uint64_t key) {
   const wide even_numbers = {0, 2, 4, 6, 8, 10, 12, 14}, zero = {0};
-  struct half even = {even_numbers + first, zero + c1, zero + c2, zero + c3}, odd = even;
+  struct counters even = {even_numbers + first, zero + c1, zero + c2, zero + c3}, odd = even;
   odd.x0 += 1;
   uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
   for (int round = 0; round < 10; round++) {

@@ -71,7 +71,7 @@ DISPATCHED float ck_softmax(float *s, float scale, long count) {
   float top = largest_number(s, count);
   float sums[LANES] = {0};
   FOR_LANES(count, {
-    float e = vexp_small((s[i] - top) * scale);
+    float e = vexp_bounded((s[i] - top) * scale);
     s[i] = e;
     sums[l] += e;
   });

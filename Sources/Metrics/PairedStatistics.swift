@@ -26,10 +26,9 @@ public enum PairedStatistics {
   }
 
   /// The two-sided p-value of Student's paired t-test for a mean difference of 0; nil for fewer than 2 differences, and
-  /// for those that are all equal up to rounding, which say nothing about their spread; 1 if they are all 0.
+  /// for those that are all equal up to rounding, which say nothing about their spread.
   public static func tTest(_ differences: [Double]) -> Double? {
     guard let mean = mean(differences), let error = squaredErrorOfMean(differences) else { return nil }
-    if mean == 0, error == 0 { return 1 }
     let deviation = error.squareRoot()
     return deviation > 1e-9 * abs(mean) ? twoSided(abs(mean) / deviation, freedom: differences.count - 1) : nil
   }

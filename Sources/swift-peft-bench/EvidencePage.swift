@@ -30,7 +30,7 @@ struct EvidencePage {
       mean of CoLA and MRPC) and the epoch of each run are chosen; the second half is scored once, and is what is shown. Intervals are 95 % percentile bootstraps over the
       seeds, of all samples with replacement. p is that of the paired t-test against `\(baseline)` over the seeds, and beside it with
       Holm's correction over the arms of the table; it is a t-test because a sign-flip test of five seeds cannot go below
-      p = 0.0625, whatever the scores; where all seeds differ by the same number, there is none. A shared matrix gets the sum of its layers' gradients, so that equal rates
+      p = 0.0625, whatever the scores; where all seeds differ by the same number, it gives none. A shared matrix gets the sum of its layers' gradients, so that equal rates
       are not equal steps: hence a rate for each arm.
 
       The plan has \(all) runs, those that choose the learning rates included; \(missing == 0 ? "none" : "\(missing)") \
@@ -70,11 +70,12 @@ struct EvidencePage {
       return runs.isEmpty ? nil : Row(arm, runs, against: arm == baseline ? [:] : baselineRuns)
     }
     guard let metric = rows.first(where: { group.arms.contains($0.arm) })?.metric else { return "" }
-    let tested = rows.indices.filter { rows[$0].p != nil }
-    let corrected = PairedStatistics.holm(tested.compactMap { rows[$0].p })
+    // An arm without a p-value is still one of those that were compared.
+    let tested = rows.indices.filter { rows[$0].hasPairs }
+    let corrected = PairedStatistics.holm(tested.map { rows[$0].p ?? 1 })
     let holm = Dictionary(uniqueKeysWithValues: zip(tested, corrected))
     let body = rows.enumerated().map { index, row in
-      row.line(rate: evidence.rate(of: row.arm, in: group), holm: holm[index])
+      row.line(rate: evidence.rate(of: row.arm, in: group), holm: row.p == nil ? nil : holm[index])
     }
     return """
       ### \(task), \(metric)
@@ -99,8 +100,10 @@ struct EvidencePage {
 private struct Row {
   let arm: String
   let metric: String
-  /// The p-value against the baseline, if there are pairs.
+  /// The p-value against the baseline, if the pairs give one.
   let p: Double?
+  /// Whether several seeds can be compared with the baseline's.
+  let hasPairs: Bool
   private let runs: [EvidenceRun]
   private let difference: Double?
 
@@ -113,6 +116,7 @@ private struct Row {
     }
     difference = PairedStatistics.mean(differences)
     p = PairedStatistics.tTest(differences)
+    hasPairs = differences.count > 1
   }
 
   func line(rate: Double?, holm: Double?) -> String {

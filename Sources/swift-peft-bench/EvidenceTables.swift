@@ -17,12 +17,14 @@ extension Evidence {
         if !differences.isEmpty { rows.append(("\(task) | \(other)", differences)) }
       }
       let p = rows.map { PairedStatistics.tTest($0.differences) }
-      var corrected = PairedStatistics.holm(p.compactMap(\.self)).makeIterator()
-      for (row, p) in zip(rows, p) {
+      // A row without a p-value is still one of those that were compared.
+      let tested = rows.indices.filter { rows[$0].differences.count > 1 }
+      let holm = Dictionary(uniqueKeysWithValues: zip(tested, PairedStatistics.holm(tested.map { p[$0] ?? 1 })))
+      for (index, row) in rows.enumerated() {
         func shown(_ value: Double?, _ digits: Int) -> String { value.map { fixed($0, digits) } ?? "" }
         lines.append(
           "| \(row.label) | \(row.differences.count) | \(shown(PairedStatistics.mean(row.differences), 4)) | "
-            + "\(shown(p, 3)) | \(shown(p == nil ? nil : corrected.next(), 3)) |")
+            + "\(shown(p[index], 3)) | \(shown(p[index] == nil ? nil : holm[index], 3)) |")
       }
     }
     guard !lines.isEmpty else { return "" }

@@ -35,18 +35,18 @@ struct KernelBenchmark: ParsableCommand {
     report("GELU float32", bytes: 8 * count) {
       Activation.gelu.forward(.float32, pre: x.base, bias: bias.base, y: y.base, rows: rows, columns: columns)
     }
-    report("GELU float32 with derivative", bytes: 12 * count) {
+    report("GELU float32 with slopes", bytes: 12 * count) {
       Activation.gelu.forward(
         .float32, pre: x.base, bias: bias.base, y: y.base, keepsSlopes: true, rows: rows, columns: columns)
     }
     report("GELU bfloat16", bytes: 4 * count) {
       Activation.gelu.forward(.bfloat16, pre: a.bf16, bias: bias.base, y: b.bf16, rows: rows, columns: columns)
     }
-    report("GELU bfloat16 with derivative", bytes: 6 * count) {
+    report("GELU bfloat16 with slopes", bytes: 6 * count) {
       Activation.gelu.forward(
         .bfloat16, pre: a.bf16, bias: bias.base, y: b.bf16, keepsSlopes: true, rows: rows, columns: columns)
     }
-    report("product bfloat16", bytes: 6 * count) { ck_bf16_product(b.bf16, a.bf16, count) }
+    report("bfloat16 times bfloat16", bytes: 6 * count) { ck_bf16_multiply_bf16(b.bf16, a.bf16, count) }
     report("float32 to bfloat16", bytes: 6 * count) { ck_narrow_bfloat16(b.bf16, x.base, count) }
     report("softmax, rows of 128", bytes: 8 * count) {
       for row in 0..<(count / 128) { _ = ck_softmax(y.base + 128 * row, 0.125, 128) }

@@ -59,6 +59,19 @@ import Testing
     #expect(largest <= bound && largest > 0.8 * bound)
   }
 
+  /// What a site shares with the one before it is read once, and nothing else.
+  @Test(arguments: [AdapterMethod.vera, .tiedLoRA, .rasa, .aslora])
+  func sitesReadOneAfterAnotherSeeTheirOwnTensors(method: AdapterMethod) throws {
+    var state = TrainableState(table: try SiteTable(sites: sites, method: method, r: 4, alpha: 8), head: [])
+    for (number, key) in state.table.tensors.enumerated() {
+      state[key] = [Float](repeating: Float(number), count: state[key].count)
+    }
+    var known: [TensorKey: [Float]] = [:]
+    for position in [0, 1, 2, 3, 5, 2] {
+      #expect(state.tensors(ofSiteAt: position, reusing: &known).values == state.tensors(ofSiteAt: position).values)
+    }
+  }
+
   /// A seed of the projection's own: another run's seed draws the same.
   @Test func veraDrawsFromItsOwnSeed() throws {
     let table = try table(.vera), key = TensorKey.ofAllModules(VeRA.sharedA), tensor = table.tensor(key)

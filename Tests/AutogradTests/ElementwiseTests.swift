@@ -24,6 +24,19 @@ import Testing
     }
   }
 
+  /// The slopes that take an input's place may be finite where it was not.
+  @Test func aTraceSeesTheInputBeforeItsSlopes() throws {
+    let storage = FloatStorage(zeros: 0), trace = NumberTrace()
+    let tape = Tape(workspace: Workspace(), parameters: storage, gradients: storage)
+    tape.trace = trace
+    let x = tape.constant(
+      [1, .nan, 2], layout: PackedLayout(lengths: [2, 1], examples: [4, 9]), columns: 1, needsGradient: true)
+    _ = tape.activation(x, .relu)
+    trace.forwardIsDone()
+    let finding = try #require(trace.finding)
+    #expect(finding.operation == "constant" && finding.number == 1 && finding.examples == [4], "\(finding)")
+  }
+
   @Test func aConstantsActivationHasNoGradient() {
     checkGradients(
       [Leaf(Self.layout, columns: 5, stream: 1, needsGradient: false)],

@@ -72,7 +72,7 @@ import Testing
         .finish()
       #expect(outcome.status == 0, "\(outcome.err)")
       let leavesOut = task == "instruct" && arguments == ["model", "--adapter", "run"]
-      #expect(outcome.err.contains("the run in run learnt from prompts in a template") == leavesOut, "\(outcome.err)")
+      #expect(outcome.err.contains("the run in run was trained with a prompt template") == leavesOut, "\(outcome.err)")
       return outcome.out
     }
     let prompt =

@@ -90,4 +90,16 @@ import Testing
     let given = try sandbox.shell("cd below && \"$TOOL\" export ../run --format peft --output e --set model=../model")
     #expect(given.status == 0, "\(given.err)")
   }
+
+  @Test func aRunFromElsewhereIsAnAdapter() throws {
+    let sandbox = try Sandbox.language("gpt2-tiny", task: "instruct")
+    #expect(try sandbox.run("train", "config.json").status == 0)
+    try FileManager.default.createDirectory(atPath: sandbox.place("below"), withIntermediateDirectories: true)
+    let said = try sandbox.shell("cd below && \"$TOOL\" generate ../model --adapter ../run --prompt the --max-new-tokens 2")
+    #expect(said.status == 0, "\(said.err)")
+    #expect(said.err.contains("the run in ../run was trained with a prompt template; your prompts are not put into it"))
+    try sandbox.write("run/run_config.json", "{")
+    let damaged = try sandbox.run("generate", "model", "--adapter", "run", "--prompt", "the", "--max-new-tokens", "2")
+    #expect(damaged.status == 0 && damaged.out == said.out, "\(damaged.err)")
+  }
 }

@@ -26,7 +26,7 @@ import Testing
     var sum = y, product = y, both16 = y, scaled = x, both = x, alone = x
     ck_bf16_add(&sum, x, count)
     ck_bf16_multiply(&product, a, count)
-    ck_bf16_product(&both16, x, count)
+    ck_bf16_multiply_bf16(&both16, x, count)
     ck_narrow_scaled(&scaled, a, 0.3, count)
     ck_narrow_product(&both, a, b, count)
     ck_narrow_product(&alone, a, nil, count)

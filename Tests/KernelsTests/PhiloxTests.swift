@@ -33,6 +33,32 @@ import Testing
     }
   }
 
+  /// The numbers of blocks begin again after 2³² − 1.
+  @Test func blocksAreCountedIn32Bits() {
+    var together = [UInt32](repeating: 0, count: 4 * 37)
+    ck_philox(&together, 37, .max - 10, 7, 8, 9, 42)
+    for block in 0..<37 {
+      var alone = [UInt32](repeating: 0, count: 4)
+      ck_philox(&alone, 1, (.max - 10) &+ UInt32(block), 7, 8, 9, 42)
+      #expect(Array(together[4 * block..<4 * block + 4]) == alone)
+    }
+  }
+
+  /// Number n of a group is half (n / 16) % 2 of word n / 32 of block n % 16.
+  @Test(arguments: [1, 77, 128, 300]) func multipliersComeFromHalvesOfWords(count: Int) {
+    let threshold: UInt32 = 20_000, first: UInt32 = 5, groups = (count + 127) / 128
+    var words = [UInt32](repeating: 0, count: 64 * groups), multipliers = [Float](repeating: -1, count: count + 1)
+    ck_philox(&words, 16 * groups, first, 7, 8, 9, 42)
+    ck_dropout_multipliers(&multipliers, count, threshold, 1.5, first, 7, 8, 9, 42)
+    for n in 0..<count {
+      let group = n / 128, place = n % 128
+      let word = words[64 * group + 4 * (place % 16) + place / 32]
+      let half = place / 16 % 2 == 0 ? word & 0xFFFF : word >> 16
+      #expect(multipliers[n] == (half < threshold ? 0 : 1.5))
+    }
+    #expect(multipliers[count] == -1)
+  }
+
   @Test(arguments: [0, 1, 2, 3, 5, 64, 67]) func aShorterRequestIsAPrefix(count: Int) {
     let philox = Philox(seed: 11)
     let words = philox.words(count, purpose: .initialization, stream: 1 << 40 | 3)

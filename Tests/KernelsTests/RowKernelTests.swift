@@ -23,7 +23,7 @@ import Testing
     #expect(abs(p.reduce(0) { $0 + Double($1) } - 1) < 1e-6)
 
     var again = scores, unused = [Float](repeating: 0, count: count)
-    ck_attention_gradient_tile(&again, &unused, nil, nil, nil, nil, scale, 1, logSum, 0, count)
+    ck_attention_gradient(&again, &unused, nil, nil, nil, nil, scale, 1, logSum, 0, count)
     for (a, b) in zip(again, p) {
       #expect(abs(a - b) <= 4e-7 * b * Float(max(1, abs(top))) + 1e-37)
     }
@@ -62,7 +62,7 @@ import Testing
       ) {
         mask.withUnsafeBufferPointer { mask in
           slope.withUnsafeBufferPointer { slope in
-            ck_attention_gradient_tile(
+            ck_attention_gradient(
               &p, &dp, p16, dp16, hasMask ? mask.baseAddress : nil, hasSlope ? slope.baseAddress : nil, 0.5, 0.125, 0.7,
               0.3, count)
           }

@@ -7,6 +7,7 @@ extension Tape {
   /// On the way to a gradient f'(x + bias) takes the place of x, which must not be used afterwards: the backward pass is
   /// then one product.
   public func activation(_ x: Tensor, bias: FrozenTensor? = nil, _ kind: Activation) -> Tensor {
+    trace?.check(before: x)
     let y = make(like: x), rows = x.rows, columns = x.columns, precision = x.precision
     withOptionalFloats(bias) { bias in
       workspace.forEachRange(of: rows, numbers: columns) { range in
@@ -23,7 +24,7 @@ extension Tape {
           let at = range.lowerBound
           switch precision {
           case .float32: ck_multiply(dy.base + at, x.base + at, range.count)
-          case .bfloat16: ck_bf16_product(dy.bf16 + at, x.bf16 + at, range.count)
+          case .bfloat16: ck_bf16_multiply_bf16(dy.bf16 + at, x.bf16 + at, range.count)
           }
         }
         x.slot.add(moving: dy, in: workspace)

@@ -221,19 +221,18 @@ struct AttentionPass {
       if needsScores { multiply(block, dO, v, into: ds) }
       forEachRow(block, mask) { head, at, index, member, mask in
         let row = block.queries.lowerBound + index, slope = slopes.map { $0.base + member * widest }
-        let rate = finishScores(p.base + at, block, head, index, relative, slope: slope)
-        // Terms of the scores read their gradient before it is rounded.
+        let factor = finishScores(p.base + at, block, head, index, relative, slope: slope)
+        // Terms of the scores read their gradient before it is rounded. Without gradients of scores ds is undefined.
         let rounds = precision == .bfloat16 && relative == nil
-        ck_attention_gradient_tile(
+        ck_attention_gradient(
           p.base + at, ds.base + at, rounds ? dropped.bf16 + at : nil, rounds ? derivative.bf16 + at : nil, mask,
-          slope.map { UnsafePointer($0) }, rate, slope == nil ? scale : 1, logSums.base[row * heads + head],
+          slope.map { UnsafePointer($0) }, factor, scoreRate, logSums.base[row * heads + head],
           deltas?.base[row * heads + head] ?? 0, count)
         guard let relative else { return }
-        if needsScores { relative.addGradient(ds.base + at, block, head, index) }
-        if precision == .bfloat16 {
-          ck_narrow_bfloat16(dropped.bf16 + at, p.base + at, count)
-          ck_narrow_bfloat16(derivative.bf16 + at, ds.base + at, count)
-        }
+        if precision == .bfloat16 { ck_narrow_bfloat16(dropped.bf16 + at, p.base + at, count) }
+        guard needsScores else { return }
+        relative.addGradient(ds.base + at, block, head, index)
+        if precision == .bfloat16 { ck_narrow_bfloat16(derivative.bf16 + at, ds.base + at, count) }
       }
       clearSurplus(block, dropped, precision)
       if needsScores { clearSurplus(block, derivative, precision) }

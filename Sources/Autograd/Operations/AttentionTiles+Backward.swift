@@ -87,7 +87,7 @@ extension AttentionTiles {
           return clear(own.derivative, row * count, count)
         }
         let is16 = precision == .bfloat16, place = (block.queries.lowerBound + index) * pass.heads + head
-        ck_attention_gradient_tile(
+        ck_attention_gradient(
           s, own.ds + row * count, is16 ? own.p.assumingMemoryBound(to: UInt16.self) + row * count : nil,
           is16 ? own.derivative.assumingMemoryBound(to: UInt16.self) + row * count : nil,
           multipliers(head, position, tile, into: own.scratch), slopes.map { UnsafePointer($0) }, scale,

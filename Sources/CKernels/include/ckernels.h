@@ -93,9 +93,9 @@ void ck_add_transposed(float *out, const float *in, float factor, long rows, lon
 
 // bfloat16 numbers, by their 16 bits.
 void ck_bf16_dots(const uint16_t *a, const uint16_t *b, float *out, long rows, long columns);
-void ck_bf16_add(uint16_t *y, const uint16_t *x, long count);       // y += x
-void ck_bf16_multiply(uint16_t *y, const float *x, long count);     // y *= x
-void ck_bf16_product(uint16_t *y, const uint16_t *x, long count);  // y *= x
+void ck_bf16_add(uint16_t *y, const uint16_t *x, long count);            // y += x
+void ck_bf16_multiply(uint16_t *y, const float *x, long count);          // y *= x
+void ck_bf16_multiply_bf16(uint16_t *y, const uint16_t *x, long count);  // y *= x
 void ck_narrow_bfloat16(uint16_t *out, const float *in, long count);
 void ck_narrow_scaled(uint16_t *out, const float *in, float factor, long count);
 void ck_narrow_product(uint16_t *out, const float *a, const float *b, long count);  // out = a b; b may be null
@@ -126,10 +126,11 @@ void ck_max_magnitudes(float *largest, const float *x, long columns);
 // from tile to tile; returns what is to be multiplied by what earlier tiles gave.
 float ck_softmax_tile(float *s, uint16_t *p, const float *multiplier, float scale, float *top, float *sum, long count);
 
-// With e = exp(scale s - log_sum): s <- multiplier e, ds <- e (multiplier ds - delta) rate slope; multiplier and slope may
-// be null. Without p16 and ds16 the results are in s and ds, else rounded in these, and s and ds are scratch memory.
-void ck_attention_gradient_tile(float *s, float *ds, uint16_t *p16, uint16_t *ds16, const float *multiplier,
-                                const float *slope, float scale, float rate, float log_sum, float delta, long count);
+// A row, whole or of a tile. With e = exp(scale s - log_sum): s <- multiplier e, ds <- e (multiplier ds - delta) rate
+// slope; multiplier and slope may be null. Without p16 and ds16 the results are in s and ds, else rounded in these, and s
+// and ds are scratch memory.
+void ck_attention_gradient(float *s, float *ds, uint16_t *p16, uint16_t *ds16, const float *multiplier,
+                           const float *slope, float scale, float rate, float log_sum, float delta, long count);
 
 // The type of a stored weight: single numbers, or blocks of numbers as GGUF files have them.
 enum ck_stored {

@@ -4,6 +4,7 @@ import Foundation
 import Metrics
 import RunStore
 import StrictJSON
+import Tasks
 
 /// A directory that `train` wrote, or one of its checkpoints, to be scored and predicted with.
 public struct RunDirectory: Sendable {
@@ -39,6 +40,14 @@ public struct RunDirectory: Sendable {
 
   /// Whether `path` is a run's directory, finished or not.
   public static func isRun(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/run_config.json") }
+
+  /// The template that the run in `path` put its prompts into; nil where it had none, or none that can be read.
+  public static func promptTemplate(of path: String) -> String? {
+    guard let task = try? JSONField(contentsOf: "\(path)/run_config.json").node["task"],
+      task["name"]?.string == Task.instruct.name
+    else { return nil }
+    return task["chat_template"]?.string ?? task["prompt_template"]?.string ?? ChatTemplate.Own.alpaca.rawValue
+  }
 
   /// The resolved config that the run was trained with.
   public var configPath: String { "\(path)/run_config.json" }

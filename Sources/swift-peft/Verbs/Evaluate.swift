@@ -199,21 +199,23 @@ struct TextOptions: ParsableArguments {
   var lossOnly = false
 
   @Option(
-    name: .customLong("num-beams"),
+    name: .customLong("num-beams"), parsing: .unconditional,
     help: ArgumentHelp("Task e2e: number of beams in the search (default: 10).", valueName: "n"))
   var beams: Int?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Task e2e: beams are ranked by log-probability / length^x (default: 0.8).", valueName: "x"))
   var lengthPenalty: Double?
 
   @Option(
-    name: .customLong("no-repeat-ngram-size"),
+    name: .customLong("no-repeat-ngram-size"), parsing: .unconditional,
     help: ArgumentHelp("Task e2e: no n-gram of this length repeats (default: 4; 0 is off).", valueName: "n"))
   var noRepeatNGramSize: Int?
 
-  @Option(help: ArgumentHelp("Task e2e: maximum tokens per text (default: 64).", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Task e2e: maximum tokens per text (default: 64).", valueName: "n"))
   var maxNewTokens: Int?
 
   func validate() throws {

@@ -21,8 +21,14 @@ struct GenerationSource: ParsableArguments {
     let download = ModelDownload(isQuiet: progress.isQuiet), threads = threads.count(on: cluster)
     var template = template
     guard cluster.broadcast(RunDirectory.isRun(source)) else {
+      let isChosen = template != nil
       if knowingTurns { template = template ?? "model" }
-      if template == nil { try noteTemplate(cluster, progress) }
+      if !isChosen, let adapter, let learnt = RunDirectory.promptTemplate(of: adapter), learnt != template {
+        progress.notice(
+          "the run in \(adapter) was trained with a prompt template; your prompts are "
+            + (template == nil ? "not put into it" : "put into the model's")
+            + " (pass --template, or name the run instead of the model)")
+      }
       try download.fetch(source, on: cluster)
       return try cluster.together {
         try GenerationRun(
@@ -39,16 +45,5 @@ struct GenerationSource: ParsableArguments {
       try GenerationRun(
         run: config, adapterDirectory: directory.adapterPath, template: template, threads: threads, cluster: cluster)
     }
-  }
-
-  /// Says so where the adapter is a run's that put prompts into a template.
-  private func noteTemplate(_ cluster: Cluster, _ progress: Progress) throws {
-    guard let adapter, cluster.broadcast(RunDirectory.isRun(adapter)) else { return }
-    let directory = try RunDirectory.shared(adapter, by: cluster)
-    let config = try cluster.together { try directory.config() }
-    guard config.task.name == Task.instruct.name else { return }
-    progress.notice(
-      "the run in \(adapter) learnt from prompts in a template, which these are not put into: name the run itself instead "
-        + "of the model, or pass --template")
   }
 }
