@@ -95,7 +95,8 @@ import Testing
     let sandbox = try Sandbox.language("gpt2-tiny", task: "instruct")
     #expect(try sandbox.run("train", "config.json").status == 0)
     try FileManager.default.createDirectory(atPath: sandbox.place("below"), withIntermediateDirectories: true)
-    let said = try sandbox.shell("cd below && \"$TOOL\" generate ../model --adapter ../run --prompt the --max-new-tokens 2")
+    let generate = "\"$TOOL\" generate ../model --adapter ../run --prompt the --max-new-tokens 2"
+    let said = try sandbox.shell("cd below && \(generate)")
     #expect(said.status == 0, "\(said.err)")
     #expect(said.err.contains("the run in ../run was trained with a prompt template; your prompts are not put into it"))
     try sandbox.write("run/run_config.json", "{")
