@@ -41,7 +41,7 @@ struct EvidenceCommand: ParsableCommand {
       let interval = PairedStatistics.bootstrapInterval(scores)
       return EvidencePlot.Series(name: arm, points: [(Double(first.adapterParameters), mean, interval)])
     }
-    return EvidencePlot(title: "\(task): score on the second half", xLabel: "adapter numbers", series: series)
+    return EvidencePlot(title: title(evidence, task, "second"), xLabel: "adapter numbers", series: series)
   }
 
   /// Scores of the runs that choose the learning rate.
@@ -56,6 +56,11 @@ struct EvidenceCommand: ParsableCommand {
         })
     }
     return EvidencePlot(
-      title: "\(task): score on the first half", xLabel: "learning rate, millionths", series: series, joinsPoints: true)
+      title: title(evidence, task, "first"), xLabel: "learning rate, millionths", series: series, joinsPoints: true)
+  }
+
+  private func title(_ evidence: Evidence, _ task: String, _ half: String) -> String {
+    let isLoss = evidence.runs.contains { $0.task == task && $0.metric == "loss" }
+    return "\(task): \(isLoss ? "loss" : "score") on the \(half) half" + (isLoss ? " (less is better)" : "")
   }
 }
