@@ -48,13 +48,7 @@ INLINE float d_relu2(float x) { return x > 0.0f ? 2.0f * x : 0.0f; }
 INLINE float vexp_short(float x) {
   float shifted = x * 1.44269504f + 12582912.0f;
   float r = x - (shifted - 12582912.0f) * 0.69314718f;
-  float p = 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  float y = p * from_bits((to_bits(shifted) - 0x4B400000u + 127u) << 23);
-  return x < -87.33f ? 0.0f : y;
+  return exp_end(x, shifted, r, 8.3334519073e-3f);
 }
 
 // A result that is rounded to bfloat16 needs only 8 bits: Abramowitz and Stegun's erfc (7.1.26, error below 1.5e-7),

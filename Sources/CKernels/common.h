@@ -71,6 +71,16 @@ INLINE uint16_t to_bf16(float x) {
   return (uint16_t)((x != x ? bits | 0x400000u : rounded) >> 16);
 }
 
+// The end of e^x = 2^n e^r, n = shifted - 1.5 * 2^23: p holds the polynomial's terms from r^5 on.
+INLINE float exp_end(float x, float shifted, float r, float p) {
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * (r * r) + r + 1.0f;
+  float y = p * from_bits((to_bits(shifted) - 0x4B400000u + 127u) << 23);
+  return x < -87.33f ? 0.0f : y;
+}
+
 // e^x for x <= 88 to about 1 ulp, above that nonsense; 0 below -87.33 (no subnormal results), NaN stays NaN. Cephes'
 // polynomial, Cody and Waite's reduction.
 INLINE float vexp_bounded(float x) {
@@ -80,13 +90,7 @@ INLINE float vexp_bounded(float x) {
   r = r - n * -2.12194440e-4f;
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
-  float y = p * from_bits((to_bits(shifted) - 0x4B400000u + 127u) << 23);
-  return x < -87.33f ? 0.0f : y;
+  return exp_end(x, shifted, r, p * r + 8.3334519073e-3f);
 }
 
 // The same for all x: infinite above 88.37.
