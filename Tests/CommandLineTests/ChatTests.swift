@@ -95,7 +95,10 @@ import Testing
 
   @Test func aTerminalHasAPromptAndSignalsThatEndAnswers() throws {
     let sandbox = try sandbox(positions: 40_000)
-    let terminal = try Terminal(sandbox, ["chat", "model", "--max-new-tokens", "20000", "--repetition-penalty", "1.1"])
+    // Left to itself, the answer soon ends, on a busy machine before the signal comes.
+    let terminal = try Terminal(
+      sandbox,
+      ["chat", "model", "--min-new-tokens", "20000", "--max-new-tokens", "20000", "--repetition-penalty", "1.1"])
     #expect(terminal.wait { $0.hasSuffix("> ") }, "\(terminal.text)")
     terminal.type("the movie\n")
     #expect(terminal.wait { $0.contains("the movie\r\n") && !$0.hasSuffix("the movie\r\n") }, "\(terminal.text)")
