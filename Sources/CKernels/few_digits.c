@@ -1,6 +1,6 @@
 // Products of a few rows with blocks in whole numbers. Making floats of blocks takes longer than reading them: here x is
-// rounded to 16 bits instead, 32 numbers at a time, as two digits of eight, of which VNNI multiplies 32 at once with a part
-// of a block as it is.
+// rounded to 16 bits instead, 32 numbers at a time, as two digits of eight. VNNI multiplies both with a part of a block as it
+// is.
 #include "parts.h"
 
 // What a row of x is made into, for parts of 32 numbers that are read in groups of up to eight; beyond the last all is zero.
@@ -25,14 +25,15 @@ DISPATCHED void ck_digits(void *out, const float *x, long columns) {
     // The high digit is at most 127, and 127 · 256 = 32512.
     const float largest = from_bits(ck_largest_bits32(x, 32)), inverse = largest > 0 ? 32512.0f / largest : 0.0f;
     row.scales[p] = largest / 32512.0f;
+    int sum = 0;
     for (int i = 0; i < 32; i++) {
       const int number = (int)rintf(x[i] * inverse), high = (number + 128) >> 8;
       row.digits[64 * p + i] = (int8_t)high;
       row.digits[64 * p + 32 + i] = (int8_t)(number - 256 * high);
+      sum += number;
     }
-    float sums[LANES];
-    STORE(sums, LOAD(lanes, x) + LOAD(lanes, x + LANES));
-    row.sums[p] = lane_sum(sums);
+    // Of what x was rounded to: a minimum of -128 scales then takes away just what the numbers have too much.
+    row.sums[p] = row.scales[p] * (float)sum;
   }
 }
 
@@ -45,6 +46,7 @@ bool ck_takes_digits(enum ck_stored stored) {
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("x86-64-v4") || !__builtin_cpu_supports("avx512vnni")) return false;
   switch (stored) {
+    case ck_stored_q8_0:
     case ck_stored_q4_0:
     case ck_stored_q4_1:
     case ck_stored_q5_0:
@@ -55,32 +57,36 @@ bool ck_takes_digits(enum ck_stored stored) {
   }
 }
 
-// The numbers n of the parts of a group, w = scale n + minimum, and their scales and minima.
-#define NUMBERS(type) VNNI INLINE __m256i type##_numbers(const struct type *b, int j)
+// The numbers n of the parts of a group, w = scale n + minimum, twice each, and their scales and minima.
+#define NUMBERS(type) VNNI INLINE __m512i type##_numbers(const struct type *b, int j)
 #define AFFINE_GROUP(type) VNNI INLINE void type##_group(__m256 *scales, __m256 *minima, const struct type *b, int count)
 
-VNNI INLINE __m256i nibble_numbers(const uint8_t *q) {
-  const __m256i shifts = _mm256_set_epi64x(0x0004000400040004, 0x0004000400040004, 0, 0);
-  const __m256i both = _mm256_srlv_epi16(_mm256_broadcastsi128_si256(LOAD(__m128i, q)), shifts);
-  return _mm256_and_si256(both, _mm256_set1_epi8(15));
+VNNI INLINE __m512i twice(const uint8_t *bytes) { return _mm512_broadcast_i64x4(LOAD(__m256i, bytes)); }
+VNNI INLINE __m512i low_nibbles(__m512i bytes) { return _mm512_and_si512(bytes, _mm512_set1_epi8(15)); }
+// The low nibbles are 16 numbers, the high ones the next.
+VNNI INLINE __m512i nibble_numbers(const uint8_t *q) {
+  const long long four = 0x0004000400040004;
+  const __m512i shifts = _mm512_set_epi64(four, four, 0, 0, four, four, 0, 0);
+  return low_nibbles(_mm512_srlv_epi16(_mm512_broadcast_i32x4(LOAD(__m128i, q)), shifts));
+}
+// The low or the high nibbles of part j of eight, of which two share bytes.
+VNNI INLINE __m512i nibbles_of_two(const uint8_t *q, int j) {
+  const __m512i both = twice(q + 32 * (j / 2));
+  return low_nibbles(j % 2 ? _mm512_srli_epi16(both, 4) : both);
 }
 // Adds the fifth bit of each number.
-VNNI INLINE __m256i five_bits(__m256i n, uint32_t high) {
-  return _mm256_or_si256(n, _mm256_maskz_set1_epi8(high, 16));
+VNNI INLINE __m512i five_bits(__m512i n, uint64_t high) {
+  return _mm512_or_si512(n, _mm512_maskz_set1_epi8(high, 16));
 }
 
+NUMBERS(q8_0) { return _mm512_xor_si512(twice((const uint8_t *)b[j].q), _mm512_set1_epi8(-128)); }
 NUMBERS(q4_0) { return nibble_numbers(b[j].q); }
 NUMBERS(q4_1) { return nibble_numbers(b[j].q); }
-NUMBERS(q5_0) { return five_bits(nibble_numbers(b[j].q), b[j].high); }
-NUMBERS(q5_1) { return five_bits(nibble_numbers(b[j].q), b[j].high); }
-NUMBERS(q4_k) {
-  const __m256i q = LOAD(__m256i, b->q + 32 * (j / 2));
-  return _mm256_and_si256(j % 2 ? _mm256_srli_epi16(q, 4) : q, _mm256_set1_epi8(15));
-}
+NUMBERS(q5_0) { return five_bits(nibble_numbers(b[j].q), b[j].high | (uint64_t)b[j].high << 32); }
+NUMBERS(q5_1) { return five_bits(nibble_numbers(b[j].q), b[j].high | (uint64_t)b[j].high << 32); }
+NUMBERS(q4_k) { return nibbles_of_two(b->q, j); }
 NUMBERS(q5_k) {
-  const __m256i q = LOAD(__m256i, b->q + 32 * (j / 2));
-  const uint32_t high = _mm256_test_epi8_mask(LOAD(__m256i, b->high), _mm256_set1_epi8((char)(1 << j)));
-  return five_bits(_mm256_and_si256(j % 2 ? _mm256_srli_epi16(q, 4) : q, _mm256_set1_epi8(15)), high);
+  return five_bits(nibbles_of_two(b->q, j), _mm512_test_epi8_mask(twice(b->high), _mm512_set1_epi8((char)(1 << j))));
 }
 
 // The first four bytes of `count` blocks of `size` bytes: two float16 numbers each, or one and something else.
@@ -115,6 +121,7 @@ VNNI INLINE __m256 eight_floats(const void *numbers) {
     *minima = _mm256_set1_ps(-scale_of(b->parts.m)) * eight_floats(packed + 2); \
   }
 
+CENTRED(q8_0, 128)
 CENTRED(q4_0, 8)
 PAIRED(q4_1)
 CENTRED(q5_0, 16)
@@ -122,19 +129,19 @@ PAIRED(q5_1)
 OF_PARTS(q4_k)
 OF_PARTS(q5_k)
 
-// The sums of a row of x: those of whole numbers times their scales, and what the minima add.
-struct sums { __m256 products, least; };
+// The sums of a row of x: those of whole numbers times their scales, first the high digits' and then the low ones', and what
+// the minima add.
+struct sums { __m512 products; __m256 least; };
 
-// s += scale Σ n x of a part.
-VNNI INLINE void add_digits(__m256 *s, __m256i n, const int8_t *x, float scale) {
-  const __m256i high = _mm256_dpbusd_epi32(_mm256_setzero_si256(), n, LOAD(__m256i, x));
-  const __m256i low = _mm256_dpbusd_epi32(_mm256_setzero_si256(), n, LOAD(__m256i, x + 32));
-  *s += _mm256_set1_ps(scale) * _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_slli_epi32(high, 8), low));
+// s += scale Σ n x of a part, for both digits.
+VNNI INLINE void add_digits(__m512 *s, __m512i n, const int8_t *x, float scale) {
+  *s += _mm512_set1_ps(scale) * _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_setzero_si512(), n, LOAD(__m512i, x)));
 }
 
-VNNI INLINE float eight_sum(__m256 v) {
+VNNI INLINE float total(struct sums sums) {
+  const __m256 high = _mm512_castps512_ps256(sums.products), low = _mm512_extractf32x8_ps(sums.products, 1);
   float s[8];
-  STORE(s, v);
+  STORE(s, 256.0f * high + low + sums.least);
   return (s[0] + s[4]) + (s[2] + s[6]) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
@@ -152,7 +159,7 @@ VNNI INLINE float eight_sum(__m256 v) {
       s[t].least += minima * LOAD(__m256, row.sums + first); \
     } \
     _Pragma("clang loop unroll(full)") for (int j = 0; j < count; j++) { \
-      const __m256i n = type##_numbers(b, j); \
+      const __m512i n = type##_numbers(b, j); \
       for (int t = 0; t < few; t++) \
         add_digits(&s[t].products, n, (const int8_t *)x + t * size + 64 * (first + j), factors[t][j]); \
     } \
@@ -161,11 +168,11 @@ VNNI INLINE float eight_sum(__m256 v) {
                               long columns) { \
     const long parts = columns / 32, padded = padded_parts(columns); \
     struct sums s[4]; \
-    for (int t = 0; t < few; t++) s[t] = (struct sums){_mm256_setzero_ps(), _mm256_setzero_ps()}; \
+    for (int t = 0; t < few; t++) s[t] = (struct sums){_mm512_setzero_ps(), _mm256_setzero_ps()}; \
     long first = 0; \
     for (; first + 8 <= parts; first += 8, b += blocks) type##_add(s, x, size, padded, first, few, b, 8); \
     rest \
-    for (int t = 0; t < few; t++) y[t * y_stride] = eight_sum(s[t].products) + eight_sum(s[t].least); \
+    for (int t = 0; t < few; t++) y[t * y_stride] = total(s[t]); \
   } \
   ROWS(type, VNNI, char, columns / 32 * blocks / 8 * (long)sizeof(struct type))
 
@@ -176,6 +183,7 @@ VNNI INLINE float eight_sum(__m256 v) {
     b += count; \
   }
 
+DIGIT_ROWS(q8_0, 8, REST(q8_0, 4) REST(q8_0, 2) REST(q8_0, 1))
 DIGIT_ROWS(q4_0, 8, REST(q4_0, 4) REST(q4_0, 2) REST(q4_0, 1))
 DIGIT_ROWS(q4_1, 8, REST(q4_1, 4) REST(q4_1, 2) REST(q4_1, 1))
 DIGIT_ROWS(q5_0, 8, REST(q5_0, 4) REST(q5_0, 2) REST(q5_0, 1))
@@ -188,6 +196,7 @@ void ck_few_digits_times_rows(float *y, long y_stride, const void *digits, long 
 #define CASE(type) \
   case ck_stored_##type: type##_rows(y, y_stride, digits, ck_digits_size(columns), few, weight, rows, columns); break
   switch (stored) {
+    CASE(q8_0);
     CASE(q4_0);
     CASE(q4_1);
     CASE(q5_0);
