@@ -91,7 +91,7 @@ public enum AdapterError: UserFacingError, Equatable {
       return
         "adapter: \(strategy) would have \(bytes) bytes of numbers with these sizes; this machine can hold \(limit)"
     case .misfit(let misfit, let path):
-      return "adapter.\(misfit.key): \(misfit.problem)" + (path.map { " of \($0)" } ?? "")
+      return "adapter.\(misfit.key): \(misfit.problem)" + (path.map { " (\($0))" } ?? "")
     case .option(let key, let problem): return "adapter.\(key): \(problem)"
     case .shapesDiffer(let strategy, let role, let module, let first, let second):
       let shared = "\(strategy) shares \(role.name) of \(module)"

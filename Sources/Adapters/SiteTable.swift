@@ -208,9 +208,10 @@ public struct SiteTable: Sendable {
         errors.append(
           .rankTooLarge(rank: r, path: site.path, inFeatures: site.inFeatures, outFeatures: site.outFeatures))
       }
-      guard let misfit = method.design.misfit(site, r, maps) else { continue }
-      let error = AdapterError.misfit(misfit, path: misfit.isOfMap ? site.path : nil)
-      if misfit.isOfMap || !errors.contains(error) { errors.append(error) }
+      for misfit in method.design.misfits(site, r, maps) {
+        let error = AdapterError.misfit(misfit, path: misfit.isOfMap ? site.path : nil)
+        if misfit.isOfMap || !errors.contains(error) { errors.append(error) }
+      }
     }
     return errors
   }

@@ -128,14 +128,17 @@ extension ConfigRule {
 }
 
 extension RunConfig {
-  /// The run's method, without its options.
-  fileprivate var method: AdapterMethod? { catalog.methods.first { $0.name == adapter.strategy } }
+  /// The run's method, with its options.
+  fileprivate var method: AdapterMethod? {
+    catalog.methods.first { $0.name == adapter.strategy }.map { $0.with(adapter.options[$0.name] ?? MethodValues()) }
+  }
 
   /// What is wrong if the run's strategy does not take something; names those that do.
   fileprivate func takers(_ takes: (AdapterMethod) -> Bool) -> String? {
     guard let method, !takes(method) else { return nil }
-    let names = catalog.methods.filter(takes).map(\.name).joined(separator: ", ")
-    return "strategy \(adapter.strategy) does not take it, only \(names)"
+    let takers = catalog.methods.filter(takes).map(\.name)
+    if takers.contains(method.name) { return "strategy \(method.name) does not take it with these options" }
+    return "strategy \(method.name) does not take it, only \(takers.joined(separator: ", "))"
   }
 
   /// What is wrong with a start for a run that takes starts.

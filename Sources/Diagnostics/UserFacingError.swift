@@ -40,6 +40,14 @@ public struct ErrorList: UserFacingError {
     if !errors.isEmpty { throw ErrorList(errors: errors, shown: shown) }
   }
 
+  /// What `body` returns. If it throws, throws `errors` and then its own.
+  public static func after<Value>(_ errors: [any UserFacingError], _ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch let error as any UserFacingError {
+      try throwIfAny(errors + [error])
+      throw error
+    }
+  }
+
   /// Errors that are all alike, as one that counts those after the first three; at most three stay as they are.
   public static func alike(_ errors: [any UserFacingError]) -> [any UserFacingError] {
     errors.count > 3 ? [ErrorList(errors: errors, shown: 3)] : errors

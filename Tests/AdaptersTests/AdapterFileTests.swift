@@ -141,6 +141,19 @@ final class TemporaryDirectory {
     #expect(error.map { "\($0)" } == "\(directory.path)/adapter_config.json:\(message)")
   }
 
+  /// Whether magnitudes go on a method can depend on its options.
+  @Test func theFilesOptionsDecideWhatItCanHave() throws {
+    try AdapterFile.write(adapter(.residual), to: directory.path)
+    try directory.replace(
+      "\"diagonal\": false", with: "\"diagonal\": true", in: "adapter_config.json")
+    try directory.replace(
+      "\"strategy\": \"residual\",", with: "\"strategy\": \"residual\", \"use_dora\": true,", in: "adapter_config.json")
+    let error = #expect(throws: (any Error).self) { try read() }
+    #expect(
+      "\(try #require(error))".hasSuffix("use_dora: strategy residual does not take it"),
+      "\(String(describing: error))")
+  }
+
   @Test func leftOverAndNonFiniteTensorsAreRefused() throws {
     var adapter = try adapter(.lora)
     try AdapterFile.write(adapter, to: directory.path)

@@ -69,7 +69,7 @@ import Testing
     let bare = AdapterMethod(name: "vectors", summary: "") { site, _ in
       [.vector(TensorRole("d"), site, count: 4, start: .zeros)]
     }
-    #expect(throws: AdapterError.option("clora", problem: "vectors trains no A or B, or part of one")) {
+    #expect(throws: AdapterError.option("clora", problem: "vectors trains neither an A or B nor a part of one")) {
       try placement.table(geometry, method: bare.withCLoRA(CLoRAOptions()))
     }
   }

@@ -87,12 +87,80 @@ import Testing
     ),
   ]
 
+  /// About the placement of adapters.
+  static let placement: [(AdapterError, String)] = [
+    (
+      .misfit(MethodMisfit("gralora.k", "3 does not divide r 4"), path: "layer.0.query"),
+      "adapter.gralora.k: 3 does not divide r 4 (layer.0.query)"
+    ),
+    (
+      .misfit(MethodMisfit("vb-lora.topk", "3 is above 2", isOfMap: false), path: nil),
+      "adapter.vb-lora.topk: 3 is above 2"
+    ),
+    (.option("use_rslora", problem: "miss has no scale"), "adapter.use_rslora: miss has no scale"),
+    (
+      .ranksDiffer(
+        strategy: "share-a", role: .a, first: "layer.0.query", firstRank: 2, second: "layer.1.query", secondRank: 4),
+      "adapter.rank_pattern: share-a shares one A between layer.0.query of rank 2 and layer.1.query of rank 4"
+    ),
+    (
+      .mergedDiffer(strategy: "aslora", module: "query", first: "layer.0.query", second: "layer.1.query"),
+      "adapter: aslora merges layers of query, but layer.0.query and layer.1.query differ in rank or scale by "
+        + "rank_pattern or alpha_pattern"
+    ),
+    (
+      .badPattern("rank_pattern", "(", reason: "end of pattern"),
+      "adapter.rank_pattern: \"(\" is not a regular expression: end of pattern"
+    ),
+    (
+      .unmatchedPattern("rank_pattern", "q"),
+      "adapter.rank_pattern: \"q\" matches no adapted map (it must match the end of a path from a dot on)"
+    ),
+    (
+      .unmatchedExpression("query", isName: true),
+      "adapter.target_modules: the regular expression \"query\" matches no whole path of a linear map; for a name write "
+        + "[\"query\"]"
+    ),
+    (.unmatchedExclusion("q"), "adapter.exclude_modules: \"q\" matches no linear map of the model"),
+    (.unknownLayers([7], last: 2), "adapter.layers_to_transform: the model has no layer 7, only 0 to 2"),
+    (.unknownLayers([7, 8], last: 2), "adapter.layers_to_transform: the model has no layers 7, 8, only 0 to 2"),
+    (
+      .noLayers(["h"]), "adapter.layers_pattern: h stands before no layer's number in any path of the model"
+    ),
+    (.nothingLeft, "adapter: target_modules, exclude_modules and layers_to_transform together leave no linear map"),
+    (
+      .scaleDiffers(adapter: 2, config: 4, method: "lora-xs"),
+      "adapter.init_from: the adapter was trained with the scale 2.0, this run's is 4.0, and lora-xs cannot take it over: "
+        + "give the run the adapter's lora_alpha and use_rslora"
+    ),
+    (
+      .notPlain(path: "layer.0.query", config: "share-a"),
+      "adapter.init_from: the adapter changes layer.0.query by more than A and B, which share-a cannot do"
+    ),
+    (
+      .sharedStart(method: "share-a", role: .a, module: "query", maps: 12),
+      "adapter.init_lora_weights: share-a starts A from one weight, but 12 maps of query share it; init_from_mean: true "
+        + "takes the mean of their weights"
+    ),
+  ]
+
   static let file: [(AdapterFileError.Problem, String)] = [
     (.missingTensor("t", user: "layer.0.query"), "tensor \"t\" is missing; layer.0.query needs it"),
     (.unusedTensor("t"), "tensor \"t\" matches no adapted module"),
     (.wrongShape(tensor: "t", shape: [2, 6], expected: [3, 6]), "tensor \"t\" has the shape [2, 6], expected [3, 6]"),
     (.notFinite("t"), "tensor \"t\" holds NaN or infinite numbers"),
     (.tooLarge(bytes: 12, limit: 8), "12 bytes of tensors; this machine can hold 8"),
+    (.unusable(path: "layer.0.query", "its indices name 9"), "layer.0.query cannot be used: its indices name 9"),
+    (
+      .notChosen("layer.0.query", config: "adapter_config.json"),
+      "has tensors for layer.0.query, which adapter_config.json does not choose (target_modules, exclude_modules, "
+        + "layers_to_transform)"
+    ),
+    (
+      .pickle,
+      "pickles are not read; convert it in Python: safetensors.torch.save_file(torch.load('adapter_model.bin', "
+        + "weights_only=True), 'adapter_model.safetensors')"
+    ),
     (.unknownModule("pooler", nearest: nil), "the model has no linear map pooler"),
     (.unknownModule("qeury", nearest: "query"), "the model has no linear map qeury; did you mean query?"),
   ]
@@ -111,6 +179,7 @@ import Testing
       "--format gguf: the adapter has a classification head (score.weight), for which a LoRA file of llama.cpp has no "
         + "place"
     ),
+    (.needsWeights(strategy: "lora-xs"), "the strategy lora-xs needs the weights of the base model"),
     (.empty, "--format gguf: the adapter changes nothing, there is no LoRA to write"),
     (.module("lm_head"), "--format gguf: llama.cpp has no name for lm_head"),
   ]
@@ -136,6 +205,7 @@ import Testing
     ),
   ]
 
+  @Test(arguments: placement) func placementErrors(error: AdapterError, sentence: String) { check(error, sentence) }
   @Test(arguments: adapter) func adapterErrors(error: AdapterError, sentence: String) { check(error, sentence) }
   @Test(arguments: file) func fileErrors(problem: AdapterFileError.Problem, sentence: String) {
     check(

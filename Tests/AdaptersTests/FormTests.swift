@@ -242,25 +242,23 @@ import Testing
   @Test(arguments: [
     (
       AdapterMethod.gralora, ["k": 3] as [String: JSONValue], 6,
-      "adapter.gralora.k: 3 does not divide in_features 8 of "
+      "adapter.gralora.k: 3 does not divide in_features 8 ("
     ),
-    (.gralora, ["k": 4], 6, "adapter.gralora.k: 4 does not divide r 6 of "),
-    (.gralora, ["hybrid_r": 5], 4, "adapter.gralora.hybrid_r: 5 is above the smaller dimension 4 of "),
-    (.rasa, ["k": 4], 4, "adapter.rasa.k: 4 leaves no rank of r = 4 to the map of "),
-    (.mos, ["chunks": 3], 4, "adapter.mos.chunks: 3 does not divide in_features 8 of "),
-    (.mos, ["private_rank": 3], 4, "adapter.mos.private_rank: 3 is above equivalent_rank 2 in the pools of "),
-    (.mos, ["private_rank": 2], 1, "adapter.mos.private_rank: 2 is above r = 1 of "),
+    (.gralora, ["k": 4], 6, "adapter.gralora.k: 4 does not divide r 6 ("),
+    (.gralora, ["hybrid_r": 5], 4, "adapter.gralora.hybrid_r: 5 is above the smaller dimension 4 ("),
+    (.rasa, ["k": 4], 4, "adapter.rasa.k: 4 leaves none of the 4 ranks to the map ("),
+    (.mos, ["chunks": 3], 4, "adapter.mos.chunks: 3 does not divide in_features 8 ("),
+    (.mos, ["private_rank": 3], 4, "adapter.mos.private_rank: 3 is above equivalent_rank 2 ("),
+    (.mos, ["private_rank": 2], 1, "adapter.mos.private_rank: 2 is above r = 1 ("),
     (
       .mos, ["private_rank": 1, "equivalent_rank": 1], 4,
-      "adapter.mos.equivalent_rank: 1 leaves 0 shared ranks where r - private_rank is 3; at least 2 is needed for the A "
-        + "and B of "
+      "adapter.mos.equivalent_rank: 1 leaves 0 shared ranks where r - private_rank is 3; at least 2 is needed ("
     ),
     (
       .mos, ["equivalent_rank": 1], 4,
-      "adapter.mos.equivalent_rank: 1 leaves 3 shared ranks where r - private_rank is 4; at least 2 is needed for the A "
-        + "and B of "
+      "adapter.mos.equivalent_rank: 1 leaves 3 shared ranks where r - private_rank is 4; at least 2 is needed ("
     ),
-    (.vbLoRA, ["vector_length": 3], 4, "adapter.vb-lora.vector_length: 3 does not divide in_features 8 of "),
+    (.vbLoRA, ["vector_length": 3], 4, "adapter.vb-lora.vector_length: 3 does not divide in_features 8 ("),
     (
       .vbLoRA, ["num_vectors": 2, "topk": 3], 4, "adapter.vb-lora.topk: 3 is above num_vectors 2"
     ),
@@ -275,7 +273,31 @@ import Testing
     let error = #expect(throws: (any Error).self) { try table(method, options, r: r) }
     let lines = "\(try #require(error))".split(separator: "\n").map(String.init)
     // What is no map's is said once.
-    let isOfModel = !sentence.hasSuffix(" of ")
+    let isOfModel = !sentence.hasSuffix(" (")
     #expect(isOfModel ? lines == [sentence] : lines.contains { $0.hasPrefix(sentence) }, "\(lines)")
+  }
+
+  @Test(arguments: [
+    (
+      AdapterMethod.gralora, ["k": 3, "hybrid_r": 5] as [String: JSONValue], 4,
+      ["gralora.k: 3 does not divide r", "gralora.k: 3 does not divide in", "gralora.hybrid_r: 5 is above"]
+    ),
+    (
+      .mos, ["chunks": 3, "private_rank": 6, "equivalent_rank": 5], 4,
+      ["mos.chunks: 3", "mos.private_rank: 6 is above r", "mos.private_rank: 6 is above equivalent_rank"]
+    ),
+    (
+      .vbLoRA, ["vector_length": 3, "num_vectors": 2, "topk": 3], 4, ["vb-lora.vector_length: 3", "vb-lora.topk: 3"]
+    ),
+    (
+      .multiLevel, ["levels": [["scope": "map", "rank": 5], ["scope": "groups", "k": 9]] as JSONValue], 4,
+      ["multi-level.levels: rank 5 of level 1", "multi-level.levels: k = 9 of level 2"]
+    ),
+  ])
+  func allSizesThatDoNotFitAreNamedAtOnce(
+    method: AdapterMethod, options: [String: JSONValue], r: Int, problems: [String]
+  ) throws {
+    let error = "\(try #require(#expect(throws: (any Error).self) { try table(method, options, r: r) }))"
+    for problem in problems { #expect(error.contains("adapter.\(problem)"), "\(error)") }
   }
 }

@@ -157,8 +157,10 @@ enum Configs {
         """)
     #expect(comparison.text(.csv).split(separator: "\n")[8] == "aslora,73728,665858,25.0,294912,159744")
     #expect(comparison.text(.markdown).contains("| aslora | 73,728 | 665,858 | 25.0 | 294,912 |\n"))
-    let last = comparison.json
-    guard case .object(let object) = last else { return }
+    guard case .object(let object) = comparison.json else {
+      Issue.record("not an object")
+      return
+    }
     #expect(
       object.keys == ["model", "model_type", "total_parameters", "r", "target_modules", "strategies"])
     let aslora = object["strategies"]?.array?[7]

@@ -179,16 +179,16 @@ import Testing
   }
 
   @Test(arguments: [
-    (AdapterMethod.mspLoRA, [:] as [String: JSONValue], 2, "msplora: level 3, \"map\", has no rank left for the pair"),
-    (.mspLoRA, ["blocks": 6], 4, "msplora: k = 6 of level 2 is above the 5 adapted layers"),
-    (.bsLoRA, ["local_rank": 5], 4, "bslora: rank 5 of level 3 is above the smaller dimension 4"),
+    (AdapterMethod.mspLoRA, [:] as [String: JSONValue], 2, "msplora: no rank is left for level 3, \"map\" ("),
+    (.mspLoRA, ["blocks": 6], 4, "msplora: k = 6 of level 2 is above the 5 layers in which "),
+    (.bsLoRA, ["local_rank": 5], 4, "bslora: rank 5 of level 3 is above the smaller dimension 4 ("),
     (
       .multiLevel, ["levels": [["scope": "groups", "k": 9]] as JSONValue], 4,
-      "multi-level.levels: k = 9 of level 1 is above the 5 adapted layers"
+      "multi-level.levels: k = 9 of level 1 is above the 5 layers in which "
     ),
     (
       .multiLevel, ["levels": [["scope": "map", "rank": 2], ["scope": "type"]] as JSONValue], 6,
-      "multi-level.levels: rank 6 of level 2 is above the smaller dimension 4"
+      "multi-level.levels: rank 6 of level 2 is above the smaller dimension 4 ("
     ),
   ])
   func sizesThatDoNotFitAreNamed(
@@ -196,7 +196,7 @@ import Testing
   ) throws {
     let error = #expect(throws: (any Error).self) { try table(method, options, r: r) }
     let lines = "\(try #require(error))".split(separator: "\n").map(String.init)
-    #expect(lines.contains { $0.hasPrefix("adapter.\(sentence) of encoder.layer.") }, "\(lines)")
+    #expect(lines.contains { $0.hasPrefix("adapter.\(sentence)") }, "\(lines)")
   }
 
   @Test func listsAreReadStrictly() throws {

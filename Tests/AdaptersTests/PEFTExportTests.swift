@@ -124,6 +124,55 @@ import Testing
     #expect(file.names.compactMap { file.info($0)?.byteCount }.reduce(0, +) == 4 * numbers)
   }
 
+  /// A and B put together again of the vectors and weights in the file, with their numbers in one byte, two and four.
+  @Test(arguments: [(6, SafetensorsType.uint8), (300, .int16), (33_000, .int32)])
+  func compactVBLoRAHoldsTheMixtures(vectors: Int, type: SafetensorsType) throws {
+    let geometry = ModelGeometry(try ModelConfig(json: Self.bert))
+    var values = MethodValues()
+    (values["num_vectors"], values["vector_length"], values["topk"]) = (.integer(vectors), 4, 3)
+    values["save_only_topk_weights"] = true
+    let sites = try TargetSelection(["query", "intermediate.dense"]).select(from: geometry.sites)
+    let table = try SiteTable(sites: sites, method: AdapterMethod.vbLoRA.with(values), r: 2)
+    var random = SplitMix(state: 7)
+    let adapter = StoredAdapter(
+      table: table,
+      tensors: Dictionary(uniqueKeysWithValues: table.tensors.map { ($0, random.floats(table.tensor($0).count)) }),
+      head: [:],
+      metadata: AdapterMetadata(
+        baseModel: "tiny", modelType: "bert", taskType: "SEQ_CLS", labels: [], loraAlpha: 1,
+        targetModules: .suffixes(["query", "intermediate.dense"])))
+    let directory = try TemporaryDirectory()
+    try PEFTExport(adapter, geometry: geometry).write(to: directory.path)
+    let file = try SafetensorsFile(path: "\(directory.path)/\(AdapterFile.tensorsName)")
+    let bank = try file.tensor(#require(file.names.first { $0.hasSuffix("vector_bank") })).floats()
+    for entry in try adapter.expanded.entries {
+      func tiles(_ factor: String) throws -> [[Float]] {
+        let name = try #require(file.names.first { $0.contains("\(entry.site.path).vblora_logits_\(factor)_topk_ind") })
+        #expect(file.info(name)?.dtype == type)
+        let width = type == .uint8 ? 1 : type == .int16 ? 2 : 4, bytes = try file.bytes(of: name)
+        let indices = stride(from: 0, to: bytes.count, by: width).map { start in
+          (0..<width).reduce(0) { $0 | Int(bytes[start + $1]) << (8 * $1) }
+        }
+        let weights = try file.tensor(name.replacing("_indices", with: "_weights")).floats()
+        return stride(from: 0, to: indices.count, by: 3).map { place in
+          let known = [weights[place / 3 * 2], weights[place / 3 * 2 + 1]]
+          return (0..<4).map { index in
+            zip(indices[place..<(place + 3)], known + [1 - known[0] - known[1]]).reduce(0) {
+              $0 + $1.1 * bank[$1.0 * 4 + index]
+            }
+          }
+        }
+      }
+      let a = try tiles("A").flatMap(\.self), b = try tiles("B")
+      #expect(zip(a, entry.a).allSatisfy { abs($0 - $1) < 1e-6 } && a.count == entry.a.count)
+      for row in 0..<entry.site.outFeatures {
+        for column in 0..<2 {
+          #expect(abs(b[row / 4 * 2 + column][row % 4] - entry.b[row * 2 + column]) < 1e-6)
+        }
+      }
+    }
+  }
+
   private func product(_ entry: ExpandedAdapter.Entry) -> [Double] {
     let columns = entry.site.inFeatures
     return (0..<entry.site.outFeatures).flatMap { row in

@@ -129,6 +129,39 @@ import Testing
       message { $0.rankPattern = [ModuleValue("query", 9)] }?.contains("9 is above the smaller dimension") == true)
   }
 
+  @Test func allThatIsWrongIsNamedAtOnce() throws {
+    func lines(
+      _ method: AdapterMethod, _ change: (inout AdapterPlacement) -> Void = { _ in }
+    ) throws -> [String] {
+      var placement = AdapterPlacement(TargetSelection(["query", "value"]), r: 4, loraAlpha: 8)
+      change(&placement)
+      let error = #expect(throws: (any Error).self) { try placement.table(geometry, method: method) }
+      return "\(try #require(error))".split(separator: "\n").map { $0.split(separator: ":")[0].description }
+    }
+    #expect(
+      try lines(.miss) {
+        $0.useRSLoRA = true
+        $0.alphaPattern = [ModuleValue("query", 2)]
+        $0.rankPattern = [ModuleValue("key", 2)]
+      } == ["adapter.use_rslora", "adapter.alpha_pattern", "adapter.rank_pattern"])
+    #expect(
+      try lines(.miss) {
+        $0.useRSLoRA = true
+        $0.selection.excluded = ["banana"]
+      } == ["adapter.use_rslora", "adapter.exclude_modules"])
+    #expect(
+      try lines(.lora) {
+        $0.rankPattern = [ModuleValue("key", 2), ModuleValue("query", 9)]
+      }.sorted().first == "adapter.r")
+    #expect(
+      try lines(AdapterMethod.miss.withCLoRA(CLoRAOptions()).withLoRAPlus(ratio: 4)) == [
+        "adapter.clora", "adapter.lora_plus_ratio",
+      ])
+    var mean = MethodAdditions()
+    (mean.start, mean.startsFromMean) = (.olora, true)
+    #expect(try lines(AdapterMethod.lora.with(mean)) == ["adapter.init_from_mean"])
+  }
+
   @Test func aStartFromAnotherScaleIsTheSameFunction() throws {
     let stored = try adapter(placement()).expanded
     let table = try AdapterPlacement(TargetSelection(["query", "value"]), r: 4, loraAlpha: 16)

@@ -37,7 +37,7 @@ import Testing
     let error = #expect(throws: ErrorList.self) { try table(0.001, hidden: 8, layers: 1, r: 2) }
     #expect(
       error?.description.hasPrefix(
-        "adapter.rosa.d: 0.001 leaves no number of 8 × 8 of encoder.layer.0.attention.self.query") == true)
+        "adapter.rosa.d: 0.001 of 8 × 8 numbers is less than one (encoder.layer.0.attention.self.query)") == true)
   }
 
   /// Floats count the numbers.
@@ -45,7 +45,7 @@ import Testing
     let error = #expect(throws: ErrorList.self) { try table(0.5, hidden: 8192, layers: 1, r: 2) }
     #expect(
       error?.description.hasPrefix(
-        "adapter.rosa.d: 0.5 is more than 16777216 numbers of 8192 × 8192 of encoder.layer.0.attention.self.query")
+        "adapter.rosa.d: 0.5 of 8192 × 8192 numbers is more than 16777216 (encoder.layer.0.attention.self.query)")
         == true)
   }
 

@@ -136,7 +136,7 @@ import Testing
     }
     #expect(
       error?.description
-        == "adapter.init_lora_weights: \"orthogonal\" needs an even rank, not 3 of encoder.layer.0.mlp")
+        == "adapter.init_lora_weights: \"orthogonal\" needs an even rank, not 3 (encoder.layer.0.mlp)")
   }
 
   @Test(arguments: [("share-a", "A"), ("share-b", "B"), ("aslora", "A")])

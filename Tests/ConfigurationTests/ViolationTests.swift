@@ -87,6 +87,9 @@ import Testing
       "strategy none does not take it, only "
         + AdapterMethod.all.filter(\.takesDoRA).map(\.name).joined(separator: ", ")),
     Case(
+      "adapter", #""use_dora": true, "strategy": "residual", "residual": {"diagonal": true}"#,
+      "strategy residual does not take it with these options"),
+    Case(
       "adapter", #""init_lora_weights": "PiSSA""#,
       #"must be true, "gaussian", "pissa", "pissa_niter_K", "olora", "orthogonal", "mica" or null, not "PiSSA""#),
     Case(
@@ -163,6 +166,8 @@ import Testing
     #expect(error(text)?.exitStatus == .badInput)
   }
 
+  private static let withoutMerges = "goes without merging at_start, which merges nothing while training"
+
   @Test(arguments: [
     (#""start_step": -1"#, "start_step: must be a whole number of at least 0 or null, not -1"),
     (#""merge_interval": 0"#, "merge_interval: must be a whole number of at least 1 or null, not 0"),
@@ -172,6 +177,11 @@ import Testing
       #""metric": "l1""#,
       #"metric: must be one of l2, effective, effective_scaled, cosine, random (did you mean l2?), not "l1""#
     ),
+    (#""merging": "at_start", "start_step": 3"#, "start_step: \(withoutMerges)"),
+    (#""merging": "at_start", "merge_interval": 3"#, "merge_interval: \(withoutMerges)"),
+    (#""merging": "at_start", "candidates": "all""#, "candidates: \(withoutMerges)"),
+    (#""merging": "at_start", "metric": "cosine""#, "metric: \(withoutMerges)"),
+    (#""merging": "at_start", "direction": "average""#, "direction: \(withoutMerges)"),
     (#""direction": null"#, "direction: must be one of lower_uses_upper, average, not null"),
   ])
   func asloraFieldsHaveRanges(field: String, problem: String) {

@@ -190,8 +190,13 @@ private struct NativeConfig {
       throw strategy.error(.wrongValue(expected: "one of \(names)", found: JSONWriter.quoted(name.clipped)))
     }
     // Without what a run has put on it: the file says what it has.
-    let method = named.with(named.options), additions = try additions(method)
-    guard let section = try config.optional("options") else { return method.with(additions) }
+    let method = try named.with(options(of: named))
+    return try method.with(additions(method))
+  }
+
+  /// The options that the file gives; without any, those of `method`.
+  private func options(of method: AdapterMethod) throws -> MethodValues {
+    guard let section = try config.optional("options") else { return method.options }
     try section.requireOnly(method.declaredOptions.map(\.key))
     var values = MethodValues()
     for option in method.declaredOptions {
@@ -202,7 +207,7 @@ private struct NativeConfig {
       }
       values[option.key] = value
     }
-    return method.with(values).with(additions)
+    return values
   }
 
   /// What is put on `method`, which must take it.

@@ -14,7 +14,7 @@ import Models
 ///
 /// A method with other tensors gives a `form`, which makes A and B of them; one with options declares them, and makes its
 /// design of their values. Listed in `all`, a method trains, saves, resumes, folds, exports and shows up in
-/// `compare-params`, in the config's schema and in the documentation's table.
+/// `compare-params` and in the config's schema; scripts/check_docs.sh asks for its row in docs/methods.md.
 public struct AdapterMethod: Sendable {
   /// The name in configs: `share-a`.
   public let name: String

@@ -67,6 +67,9 @@ public struct TensorKey: Sendable, Hashable {
 
 /// A tensor that a method declares for a site.
 public struct AdapterTensor: Sendable, Equatable {
+  /// The largest index that a tensor of indices can hold: its numbers are float32, which tells whole numbers apart up to here.
+  public static let largestIndex = 1 << 24
+
   /// The numbers it starts with.
   public enum Start: Sendable, Equatable {
     /// Zeros.

@@ -20,11 +20,11 @@ extension AdapterMethod {
     let k = options.integer("k"), hybrid = options.integer("hybrid_r")
     return MethodDesign(
       form: form(k, hybrid), scale: .alphaOverRankPlus(hybrid), peft: peft,
-      misfit: { site, rank, _ in
-        if let misfit = MethodMisfit("gralora.k", k, mustDivide: site, others: [("r", rank)]) { return misfit }
+      misfits: { site, rank, _ in
         let limit = min(site.inFeatures, site.outFeatures)
-        return hybrid <= limit
-          ? nil : MethodMisfit("gralora.hybrid_r", "\(hybrid) is above the smaller dimension \(limit)")
+        return MethodMisfit.indivisible("gralora.k", k, site, others: [("r", rank)])
+          + (hybrid > limit
+            ? [MethodMisfit("gralora.hybrid_r", "\(hybrid) is above the smaller dimension \(limit)")] : [])
       }
     ) { site, rank, _ in
       func own(_ role: TensorRole, _ shape: [Int], _ start: AdapterTensor.Start) -> AdapterTensor {

@@ -31,18 +31,18 @@ public struct MethodDesign: Sendable {
   var regulariser: Regulariser?
   /// The learning rate of the head's vectors, in units of the run's (LoRA+).
   var vectorRateFactor = 1.0
-  /// What of the method does not fit a map: a size that does not divide, a bank longer than the tensor.
-  public var misfit: @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> MethodMisfit?
+  /// All of the method that does not fit a map: a size that does not divide, a bank longer than the tensor.
+  public var misfits: @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> [MethodMisfit]
 
   /// A design.
   public init(
     form: ProductForm? = nil, procedure: MethodProcedureKind? = nil, start: WeightStart? = nil,
     scale: MethodScale = .alphaOverRank, peft: PEFTForm? = nil, ranksAreBounded: Bool = true,
-    misfit: @escaping @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> MethodMisfit? = { _, _, _ in nil },
+    misfits: @escaping @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> [MethodMisfit] = { _, _, _ in [] },
     tensors: @escaping @Sendable (_ site: Site, _ rank: Int, _ maps: AdaptedMaps) -> [AdapterTensor]
   ) {
     (self.form, self.procedure, self.start, self.scale) = (form, procedure, start, scale)
-    (self.peft, self.ranksAreBounded, self.misfit, self.tensors) = (peft, ranksAreBounded, misfit, tensors)
+    (self.peft, self.ranksAreBounded, self.misfits, self.tensors) = (peft, ranksAreBounded, misfits, tensors)
   }
 
   /// Whether it can go on from a LoRA (`init_from`).
@@ -63,10 +63,13 @@ public struct MethodMisfit: Sendable, Equatable {
     (self.key, self.problem, self.isOfMap) = (key, problem, isOfMap)
   }
 
-  /// For an option that must divide both sizes of `site`, and the `others`; nil if it does.
-  init?(_ key: String, _ divisor: Int, mustDivide site: Site, others: [(name: String, size: Int)] = []) {
+  /// For an option that must divide both sizes of `site`, and the `others`: those that it does not divide.
+  static func indivisible(
+    _ key: String, _ divisor: Int, _ site: Site, others: [(name: String, size: Int)] = []
+  ) -> [MethodMisfit] {
     let sizes = others + [("in_features", site.inFeatures), ("out_features", site.outFeatures)]
-    guard let (name, size) = sizes.first(where: { $0.size % divisor != 0 }) else { return nil }
-    self.init(key, "\(divisor) does not divide \(name) \(size)")
+    return sizes.filter { $0.size % divisor != 0 }.map { name, size in
+      MethodMisfit(key, "\(divisor) does not divide \(name) \(size)")
+    }
   }
 }

@@ -21,7 +21,7 @@ extension AdapterMethod {
     ]
   ) { options in
     let size = MoS.Size(options)
-    return MethodDesign(form: form(size), misfit: { MoS.Pool(size, $0, $2).misfit($0, rank: $1) }) {
+    return MethodDesign(form: form(size), misfits: { MoS.Pool(size, $0, $2).misfits($0, rank: $1) }) {
       site, rank, maps in
       let pool = MoS.Pool(size, site, maps)
       func shared(_ role: TensorRole, _ length: Int, _ start: AdapterTensor.Start) -> AdapterTensor {
@@ -106,23 +106,25 @@ private enum MoS {
     /// Ranks that the maps share.
     private var shared: Int { (equivalentRank - privateRank) * layers }
 
-    func misfit(_ site: Site, rank: Int) -> MethodMisfit? {
-      if let misfit = MethodMisfit("mos.chunks", size.chunks, mustDivide: site) { return misfit }
-      if privateRank > rank { return MethodMisfit("mos.private_rank", "\(privateRank) is above r = \(rank)") }
-      if privateRank > equivalentRank {
-        return MethodMisfit(
-          "mos.private_rank", "\(privateRank) is above equivalent_rank \(equivalentRank) in the pools")
+    func misfits(_ site: Site, rank: Int) -> [MethodMisfit] {
+      var misfits = MethodMisfit.indivisible("mos.chunks", size.chunks, site)
+      func add(_ key: String, _ problem: String) { misfits.append(MethodMisfit("mos.\(key)", problem)) }
+      if chunks > AdapterTensor.largestIndex {
+        add("equivalent_rank", "the pools have more than \(AdapterTensor.largestIndex) chunks")
       }
-      // Numbers of chunks are floats.
-      let most = 1 << 24
-      if chunks > most { return MethodMisfit("mos.equivalent_rank", "the pools have more than \(most) chunks") }
+      if privateRank > rank { add("private_rank", "\(privateRank) is above r = \(rank)") }
+      if privateRank > equivalentRank {
+        add("private_rank", "\(privateRank) is above equivalent_rank \(equivalentRank)")
+      }
       let needed = rank - privateRank
-      if needed <= shared { return nil }
-      let least = privateRank + (needed + layers - 1) / layers
-      return MethodMisfit(
-        "mos.equivalent_rank",
-        "\(equivalentRank) leaves \(shared) shared ranks where r - private_rank is \(needed); at least \(least) is "
-          + "needed for the A and B")
+      if needed > shared, privateRank <= equivalentRank {
+        let least = privateRank + (needed + layers - 1) / layers
+        add(
+          "equivalent_rank",
+          "\(equivalentRank) leaves \(shared) shared ranks where r - private_rank is \(needed); at least \(least) is "
+            + "needed")
+      }
+      return misfits
     }
 
     /// The chunks of a map: some of the shared ones, which come first in the pool, and its own.

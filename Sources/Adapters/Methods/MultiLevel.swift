@@ -90,10 +90,10 @@ extension AdapterMethod {
     let form = LevelledForm(levels: levels, dividesAlpha: scale == .alpha, hasDiagonal: diagonal)
     return MethodDesign(
       form: form.product, scale: scale, ranksAreBounded: ranksAreBounded,
-      misfit: { site, r, maps in
-        levels(r).enumerated().lazy.compactMap { index, level in
-          level.misfit(index + 1, site, rank: level.rank ?? r, maps).map { MethodMisfit(key, $0) }
-        }.first
+      misfits: { site, r, maps in
+        levels(r).enumerated().flatMap { index, level in
+          level.misfits(key, index + 1, site, rank: level.rank ?? r, maps)
+        }
       }
     ) { site, r, maps in
       levels(r).enumerated().flatMap { $1.tensors($0 + 1, site, rank: $1.rank ?? r, maps) }

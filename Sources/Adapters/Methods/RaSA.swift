@@ -19,8 +19,8 @@ extension AdapterMethod {
     @Sendable func size(_ rank: Int) -> Int { given ?? max(rank / 8, 1) }
     return MethodDesign(
       form: rasaForm(size), scale: .inTensors,
-      misfit: { _, rank, _ in
-        size(rank) < rank ? nil : MethodMisfit("rasa.k", "\(size(rank)) leaves no rank of r = \(rank) to the map")
+      misfits: { _, rank, _ in
+        size(rank) < rank ? [] : [MethodMisfit("rasa.k", "\(size(rank)) leaves none of the \(rank) ranks to the map")]
       }
     ) { site, rank, maps in
       let k = size(rank), pool = k * maps.layerCount(of: site)

@@ -21,11 +21,11 @@ extension AdapterMethod {
     let density = options.number("d"), warmup = options.integer("warmup_steps")
     return MethodDesign(
       form: form(density), procedure: procedure(warmup),
-      misfit: { site, _, _ in
-        let count = RoSA.count(site, density), weight = "\(site.outFeatures) × \(site.inFeatures)"
-        if count < 1 { return MethodMisfit("rosa.d", "\(density) leaves no number of \(weight)") }
-        return count <= RoSA.most
-          ? nil : MethodMisfit("rosa.d", "\(density) is more than \(RoSA.most) numbers of \(weight)")
+      misfits: { site, _, _ in
+        let count = RoSA.count(site, density), share = "\(density) of \(site.outFeatures) × \(site.inFeatures) numbers"
+        if count < 1 { return [MethodMisfit("rosa.d", "\(share) is less than one")] }
+        let most = AdapterTensor.largestIndex
+        return count <= most ? [] : [MethodMisfit("rosa.d", "\(share) is more than \(most)")]
       }
     ) { site, rank, _ in
       let count = RoSA.count(site, density)
@@ -69,9 +69,6 @@ enum RoSA {
   static let columns = TensorRole("S_columns")
   /// out + 1 numbers; all zero as long as S has no places.
   static let starts = TensorRole("S_starts")
-
-  /// The most numbers that S can have: as many as a float counts.
-  static let most = 1 << 24
 
   /// ⌊d · out · in⌋.
   static func count(_ site: Site, _ density: Double) -> Int {

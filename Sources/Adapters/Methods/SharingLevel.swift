@@ -74,13 +74,19 @@ public struct SharingLevel: Sendable, Equatable {
     }
   }
 
-  /// What does not fit a map.
-  func misfit(_ number: Int, _ site: Site, rank: Int, _ maps: AdaptedMaps) -> String? {
-    let smaller = min(site.inFeatures, site.outFeatures)
-    if rank < 1 { return "level \(number), \"\(scope.rawValue)\", has no rank left for the pair" }
-    if rank > smaller { return "rank \(rank) of level \(number) is above the smaller dimension \(smaller)" }
-    let layers = maps.layerCount(of: site)
-    return scope.hasSize && k > layers ? "k = \(k) of level \(number) is above the \(layers) adapted layers" : nil
+  /// All that does not fit a map, under the config's `key`.
+  func misfits(_ key: String, _ number: Int, _ site: Site, rank: Int, _ maps: AdaptedMaps) -> [MethodMisfit] {
+    var misfits: [MethodMisfit] = []
+    let smaller = min(site.inFeatures, site.outFeatures), layers = maps.layerCount(of: site)
+    if rank < 1 { misfits.append(MethodMisfit(key, "no rank is left for level \(number), \"\(scope.rawValue)\"")) }
+    if rank > smaller {
+      misfits.append(MethodMisfit(key, "rank \(rank) of level \(number) is above the smaller dimension \(smaller)"))
+    }
+    if scope.hasSize, k > layers {
+      let problem = "k = \(k) of level \(number) is above the \(layers) layers in which \(site.module) is adapted"
+      misfits.append(MethodMisfit(key, problem, isOfMap: false))
+    }
+    return misfits
   }
 
   /// The role of the A of the level with this number, from 1.

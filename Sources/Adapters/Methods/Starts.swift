@@ -108,10 +108,10 @@ extension AdapterMethod {
   private var startingOrthogonal: AdapterMethod {
     var method = changing(.a) { tensor, rank in tensor.startingOrthogonal(rank, firstRow: 0) }
       .changing(.b) { tensor, rank in tensor.startingOrthogonal(rank, firstRow: 1) }
-    let misfit = design.misfit
-    method.design.misfit = { site, rank, maps in
-      rank % 2 == 0
-        ? misfit(site, rank, maps) : MethodMisfit("init_lora_weights", "\"orthogonal\" needs an even rank, not \(rank)")
+    let misfits = design.misfits
+    method.design.misfits = { site, rank, maps in
+      misfits(site, rank, maps)
+        + (rank % 2 == 0 ? [] : [MethodMisfit("init_lora_weights", "\"orthogonal\" needs an even rank, not \(rank)")])
     }
     return method
   }

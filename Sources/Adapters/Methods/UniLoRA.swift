@@ -14,7 +14,8 @@ extension AdapterMethod {
     name: "uni-lora", summary: "one trained vector for the model, whose numbers make up every A and B (Uni-LoRA)",
     options: [
       MethodOption(
-        "theta_d_length", .integer(1...(1 << 24)), default: 256, "d: how many numbers are trained in the whole model."),
+        "theta_d_length", .integer(1...AdapterTensor.largestIndex), default: 256,
+        "d: how many numbers are trained in the whole model."),
       MethodOption("proj_seed", .integer(0...MethodOption.most), default: 42, "Draws which number of θ stands where."),
       MethodOption(
         "save_indices", .truth, default: false,
@@ -25,12 +26,13 @@ extension AdapterMethod {
     let count = options.integer("theta_d_length"), map = BalancedMap(count)
     var design = MethodDesign(
       form: form, scale: .fixed(1), peft: peft,
-      misfit: { _, _, maps in
-        UniLoRA.numbers(maps) >= count
-          ? nil
-          : MethodMisfit(
-            "uni-lora.theta_d_length", "\(count) is above the \(UniLoRA.numbers(maps)) numbers of all A and B",
-            isOfMap: false)
+      misfits: { _, _, maps in
+        let numbers = UniLoRA.numbers(maps)
+        if numbers >= count { return [] }
+        return [
+          MethodMisfit(
+            "uni-lora.theta_d_length", "\(count) is above the \(numbers) numbers of all A and B", isOfMap: false)
+        ]
       }
     ) { site, rank, maps in
       let first = UniLoRA.firstNumber(of: site, maps)
@@ -95,7 +97,8 @@ extension AdapterMethod {
           "the file lacks the indices, which PEFT draws from numpy's generator; save it with save_indices")
       }
       var options = MethodValues()
-      options["theta_d_length"] = .integer(try config.member("theta_d_length").integer(in: 1...(1 << 24)))
+      options["theta_d_length"] = .integer(
+        try config.member("theta_d_length").integer(in: 1...AdapterTensor.largestIndex))
       options["proj_seed"] = .integer(try config.optional("proj_seed")?.integer(atLeast: 0) ?? 42)
       options["save_indices"] = true
       return PEFTForm.Reading(rank: try config.member("r").size(), options: options)

@@ -28,7 +28,7 @@ extension AdapterMethod {
     ]
   ) { options in
     MethodDesign(
-      form: form(options), scale: .fixed(1), peft: peft, misfit: { VBLoRA.Size(options, $2).misfit($0) }
+      form: form(options), scale: .fixed(1), peft: peft, misfits: { VBLoRA.Size(options, $2).misfits($0) }
     ) { site, rank, maps in
       let size = VBLoRA.Size(options, maps)
       func logits(_ role: TensorRole, _ pieces: Int) -> AdapterTensor {

@@ -22,10 +22,10 @@ enum VBLoRA {
     /// Without a length, which mixtures of logits alone do not need.
     init(vectors: Int, topk: Int) { (self.vectors, self.topk, length) = (vectors, topk, 0) }
 
-    func misfit(_ site: Site) -> MethodMisfit? {
-      if let misfit = MethodMisfit("vb-lora.vector_length", length, mustDivide: site) { return misfit }
-      return topk <= vectors
-        ? nil : MethodMisfit("vb-lora.topk", "\(topk) is above num_vectors \(vectors)", isOfMap: false)
+    func misfits(_ site: Site) -> [MethodMisfit] {
+      MethodMisfit.indivisible("vb-lora.vector_length", length, site)
+        + (topk > vectors
+          ? [MethodMisfit("vb-lora.topk", "\(topk) is above num_vectors \(vectors)", isOfMap: false)] : [])
     }
   }
 

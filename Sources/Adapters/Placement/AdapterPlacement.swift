@@ -32,59 +32,70 @@ public struct AdapterPlacement: Sendable, Equatable {
 
   /// The table that a run with `method` starts with.
   ///
-  /// Throws for a target, layer or pattern that names nothing, for ranks that the method cannot share, and unless
-  /// `ranksAreBounded` is false for those above the smaller dimension of a map.
+  /// Throws all at once: for a target, layer or pattern that names nothing, for options that the method does not take, for
+  /// sizes that do not fit and ranks that cannot be shared, and unless `ranksAreBounded` is false for ranks above the smaller
+  /// dimension of a map. What concerns the tensors follows once their sizes fit.
   public func table(
     _ geometry: ModelGeometry, method: AdapterMethod, ranksAreBounded: Bool = true
   ) throws -> SiteTable {
     let rule = method.design.scale, scale = rule.value(alpha: loraAlpha, rank: r, useRSLoRA: useRSLoRA)
     guard method.hasAdapters else { return try SiteTable(sites: [], method: method, r: r, scale: scale) }
-    if !rule.dividesAlpha, useRSLoRA {
-      throw AdapterError.option("use_rslora", problem: "\(method.name) does not scale by lora_alpha / r")
+    var errors: [any UserFacingError] = []
+    let unscaled = (useRSLoRA ? ["use_rslora"] : []) + (alphaPattern.isEmpty ? [] : ["alpha_pattern"])
+    if !rule.dividesAlpha {
+      errors += unscaled.map { AdapterError.option($0, problem: "\(method.name) does not scale by lora_alpha / r") }
     }
-    if !rule.dividesAlpha, !alphaPattern.isEmpty {
-      throw AdapterError.option("alpha_pattern", problem: "\(method.name) does not scale by lora_alpha / r")
-    }
-    let sites = try sites(of: geometry)
+    let sites = try ErrorList.after(errors) { try self.sites(of: geometry) }
     let paths = sites.map { "\(geometry.basePrefix).\($0.path)" }
-    var errors: [AdapterError] = []
     let ranks = Self.values(rankPattern, "rank_pattern", paths, &errors)
     let alphas = Self.values(alphaPattern, "alpha_pattern", paths, &errors)
-    try ErrorList.throwIfAny(errors)
     let scales = zip(ranks, alphas).map { rank, alpha -> Double? in
       if rank == nil, alpha == nil { return nil }
       let own = rule.value(alpha: alpha ?? loraAlpha, rank: rank ?? r, useRSLoRA: useRSLoRA)
       return own == scale ? nil : own
     }
-    let table = try SiteTable(
-      sites: sites, method: method, r: r, scale: scale, alpha: loraAlpha, ranks: ranks.map { $0 ?? r }, scales: scales,
-      ranksAreBounded: ranksAreBounded)
+    let table = try ErrorList.after(errors) {
+      try SiteTable(
+        sites: sites, method: method, r: r, scale: scale, alpha: loraAlpha, ranks: ranks.map { $0 ?? r },
+        scales: scales, ranksAreBounded: ranksAreBounded)
+    }
+    try ErrorList.throwIfAny(errors + Self.misplaced(method, table))
+    return table
+  }
+
+  /// What is put on a method whose tensors in `table` it does not concern, or cannot.
+  private static func misplaced(_ method: AdapterMethod, _ table: SiteTable) -> [AdapterError] {
     let trained = table.tensors.map(table.tensor).filter(\.trains)
+    var errors: [AdapterError] = []
     if method.design.regulariser != nil, !trained.contains(where: { $0.key.role.factor != nil }) {
-      throw AdapterError.option("clora", problem: "\(method.title) trains no A or B, or part of one")
+      errors.append(.option("clora", problem: "\(method.title) trains neither an A or B nor a part of one"))
     }
     if method.design.vectorRateFactor != 1, !trained.contains(where: \.isFasterInLoRAPlus) {
-      throw AdapterError.option("lora_plus_ratio", problem: "\(method.title) trains neither a B nor a vector")
+      errors.append(.option("lora_plus_ratio", problem: "\(method.title) trains neither a B nor a vector"))
     }
-    if let start = method.design.start, !start.takesMean {
-      try ErrorList.throwIfAny(table.sharing(start.roles.filter { $0 == .a || $0 == .b }, method.title))
+    guard let start = method.design.start else { return errors }
+    let shared = table.sharing(start.roles.filter { $0 == .a || $0 == .b }, method.title)
+    if !start.takesMean { return errors + shared }
+    if shared.isEmpty {
+      errors.append(
+        .option("init_from_mean", problem: "\(method.title) shares no tensor that starts from the weights of its maps"))
     }
-    return table
+    return errors
   }
 
   /// For every path the value of the first pattern that matches its end.
   private static func values<Value>(
-    _ patterns: [ModuleValue<Value>], _ key: String, _ paths: [String], _ errors: inout [AdapterError]
+    _ patterns: [ModuleValue<Value>], _ key: String, _ paths: [String], _ errors: inout [any UserFacingError]
   ) -> [Value?] {
     var values = [Value?](repeating: nil, count: paths.count)
     for entry in patterns {
       do {
         let pattern = try ModulePattern(key: entry.pattern)
         let matched = paths.indices.filter { pattern.matches(paths[$0]) }
-        if matched.isEmpty { errors.append(.unmatchedPattern(key, entry.pattern)) }
+        if matched.isEmpty { errors.append(AdapterError.unmatchedPattern(key, entry.pattern)) }
         for index in matched where values[index] == nil { values[index] = entry.value }
       } catch {
-        errors.append(.badPattern(key, error.pattern, reason: error.reason))
+        errors.append(AdapterError.badPattern(key, error.pattern, reason: error.reason))
       }
     }
     return values

@@ -20,12 +20,16 @@ extension PreparedRun {
     ]
   }
 
-  /// A note where the config gives an alpha that the method has no use for.
+  /// Notes where the config gives what the method has no use for.
   private var methodNotices: [String] {
-    guard case .fixed(let scale) = method.design.scale, config.adapter.loraAlpha != AdapterConfig().loraAlpha else {
-      return []
+    var notices: [String] = []
+    if case .fixed(let scale) = method.design.scale, config.adapter.loraAlpha != AdapterConfig().loraAlpha {
+      notices.append("adapter.lora_alpha has no effect: \(method.name) scales by \(scale == 1 ? "1" : "\(scale)")")
     }
-    return ["adapter.lora_alpha has no effect: \(method.name) scales by \(scale == 1 ? "1" : "\(scale)")"]
+    if method.procedure?.mergesLayers != true, config.adapter.aslora != ASLoRAOptions() {
+      notices.append("adapter.aslora has no effect: strategy \(method.name) merges nothing")
+    }
+    return notices
   }
 
   /// A note where words look to the model as if nothing stood before them.
