@@ -11,11 +11,15 @@ import Testing
 struct MethodCase: Sendable, CustomTestStringConvertible {
   let name: String
   let adapter: String
+  /// Whether it goes on from an adapter, for which a LoRA is trained first.
+  var goesOn = false
 
   /// Every method of the command line, with sizes that fit a model of 32 hidden numbers, and some of their variants.
   static let all: [MethodCase] =
-    AdapterMethod.all.filter { $0.hasAdapters && $0.design.adoption == nil }.map { method in
-      MethodCase(method.name, #""strategy": "\#(method.name)", \#(sizes[method.name] ?? #""r": 4"#)"#)
+    AdapterMethod.all.filter(\.hasAdapters).map { method in
+      MethodCase(
+        method.name, #""strategy": "\#(method.name)", \#(sizes[method.name] ?? #""r": 4"#)"#,
+        goesOn: method.design.adoption != nil)
     } + variants
 
   /// For methods whose defaults are too large for the tiny model, or that do nothing in a few steps.
@@ -29,6 +33,13 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
   ]
 
   private static let variants = [
+    MethodCase(
+      "aslora with random merging",
+      #""strategy": "aslora", "r": 4, "#
+        + #""aslora": {"start_step": 1, "merge_interval": 2, "num_merges": 1, "metric": "random"}"#),
+    MethodCase(
+      "aslora merged at_start",
+      #""strategy": "aslora", "r": 4, "aslora": {"merging": "at_start", "num_merges": 1}"#),
     MethodCase("lora with lora_plus_ratio", #""strategy": "lora", "r": 4, "lora_plus_ratio": 4"#),
     MethodCase("share-a with clora", #""strategy": "share-a", "r": 4, "clora": {"lambda": 0.1, "k": 8}"#),
     MethodCase("lora-fa with share_a", #""strategy": "lora-fa", "r": 4, "lora-fa": {"share_a": true}"#),
@@ -58,6 +69,9 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
       "aslora with olora",
       #""strategy": "aslora", "init_lora_weights": "olora", "init_from_mean": true, "#
         + (sizes["aslora"] ?? "")),
+    MethodCase("lora with gaussian", #""strategy": "lora", "r": 4, "init_lora_weights": "gaussian""#),
+    MethodCase("vera with use_dora", #""strategy": "vera", "r": 6, "use_dora": true"#),
+    MethodCase("mos with use_dora", #""strategy": "mos", \#(sizes["mos"] ?? ""), "use_dora": true"#),
     MethodCase("lora with orthogonal", #""strategy": "lora", "r": 4, "init_lora_weights": "orthogonal""#),
     MethodCase("lora with mica", #""strategy": "lora", "r": 4, "init_lora_weights": "mica""#),
     MethodCase("gralora with use_rslora", #""strategy": "gralora", "r": 4, "use_rslora": true"#),
@@ -69,7 +83,9 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     MethodCase("rank_pattern", #""strategy": "lora", "r": 4, "rank_pattern": {"value": 2}"#),
   ]
 
-  init(_ name: String, _ adapter: String) { (self.name, self.adapter) = (name, adapter) }
+  init(_ name: String, _ adapter: String, goesOn: Bool = false) {
+    (self.name, self.adapter, self.goesOn) = (name, adapter, goesOn)
+  }
 
   var testDescription: String { name }
 }
@@ -89,18 +105,28 @@ final class MethodScratch {
       rows += "a \(index % 2 == 0 ? "fine" : "dull") \(words[index % 6]) of the \(words[index / 3])\t\(index % 2)\n"
     }
     for name in ["train.tsv", "dev.tsv"] { try Data(rows.utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)")) }
+    guard subject.goesOn else { return }
+    var first = try TrainingRun(config("first", adapter: Self.first), threads: 1, start: .fresh)
+    _ = try first.execute { _ in }
   }
+
+  /// What a case goes on from.
+  private static let first = #""strategy": "lora", "r": 4"#
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
   func config(_ output: String = "run") throws -> RunConfig {
+    try config(output, adapter: subject.adapter + (subject.goesOn ? #", "init_from": "\#(path)/first""# : ""))
+  }
+
+  private func config(_ output: String, adapter: String) throws -> RunConfig {
     let model = GoldenRun.directory.appendingPathComponent("bert-tiny").path
     return try RunConfig.load(
       text: """
         {"model": "\(model)",
          "task": {"name": "text-classification", "train_file": "\(path)/train.tsv",
            "validation_file": "\(path)/dev.tsv", "text_columns": ["text"], "label_column": "label", "max_seq_length": 32},
-         "adapter": {\(subject.adapter), "lora_alpha": 8, "target_modules": ["query", "value", "output.dense"]},
+         "adapter": {\(adapter), "lora_alpha": 8, "target_modules": ["query", "value", "output.dense"]},
          "training": {"max_steps": 6, "train_batch_size": 6, "learning_rate": 1e-2, "save_steps": 0,
            "eval_strategy": "no", "logging_steps": 1},
          "output_dir": "\(path)/\(output)", "database": "\(path)/runs.sqlite"}

@@ -19,7 +19,7 @@ struct ZooGoldenTests {
     ],
     "llama-grouped": [
       "dora-all", "pissa-all", "olora", "orthogonal", "mica", "vera-all", "gralora", "gralora-hybrid", "miss-padded",
-      "vblora", "loraplus", "lorafa",
+      "vblora", "unilora-all", "loraplus", "lorafa",
     ],
     "gpt2-tiny": ["dora-all", "pissa-all", "mica", "vera-all", "gralora", "vblora", "unilora-all"],
   ].flatMap { model, runs in runs.map { (model, $0) } }.sorted { $0 < $1 }
@@ -65,6 +65,9 @@ struct ZooGoldenTests {
     }
   }
 
+  /// Runs of which zoo.py keeps what the tensors end as: those with an optimiser or a start of their own.
+  private static let runsWithTheirEnd: Set<String> = ["pissa", "olora", "loraplus", "dora-loraplus", "lorafa"]
+
   @Test(arguments: runs) func thirtySteps(model: String, run: String) throws {
     let golden = try ZooGoldenRun(model: model, run: run)
     var trainer = try golden.trainer(), losses: [Double] = [], norms: [Double] = []
@@ -79,9 +82,8 @@ struct ZooGoldenTests {
     let factor = run == "lorafa" ? 10.0 : 1
     #expect(largestDifference(losses, golden.expected["losses"]?.numbers ?? []) < 1e-4 * factor, "\(golden.name)")
     #expect(largestDifference(norms, golden.expected["grad_norms"]?.numbers ?? []) < 2e-3 * factor, "\(golden.name)")
-    let final = golden.folder.appendingPathComponent("final.safetensors").path
-    guard FileManager.default.fileExists(atPath: final) else { return }
-    let file = try SafetensorsFile(path: final)
+    guard Self.runsWithTheirEnd.contains(run) else { return }
+    let file = try SafetensorsFile(path: golden.folder.appendingPathComponent("final.safetensors").path)
     for (name, place) in try golden.trained(trainer.state) {
       let ours = trainer.state.values[place.range], theirs = try file.tensor(name).floats()
       #expect(

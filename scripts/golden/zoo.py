@@ -101,7 +101,7 @@ RUNS = {
     "lorafa": Run(LoraConfig, lora(), optimizer="lorafa", settings={"adam_epsilon": 1e-6}),
 }
 ELSEWHERE = {
-    "llama-grouped": ["vera-all", "dora-all", "gralora", "gralora-hybrid", "miss-padded", "vblora", "unilora", "pissa-all",
+    "llama-grouped": ["vera-all", "dora-all", "gralora", "gralora-hybrid", "miss-padded", "vblora", "unilora-all", "pissa-all",
                       "olora", "orthogonal", "mica", "loraplus", "lorafa"],
     "gpt2-tiny": ["vera-all", "dora-all", "gralora", "vblora", "unilora-all", "pissa-all", "mica"],
 }
