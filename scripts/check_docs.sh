@@ -136,7 +136,7 @@ done < <(sed -n '/^## Keys/,/^## Sweeps/p' docs/configuration.md | sed -nE 's/^\
 names() { awk -F@ -v path="$1" '$1 == path { print $3 }' "$work/schema"; }
 [ -n "$(names adapter.strategy)" ] && [ -n "$(names task.name)" ] || problem 'the schema has no methods or no tasks'
 for name in $(names adapter.strategy); do
-  grep -qF "\`$name\`" docs/methods.md || problem "docs/methods.md: nothing about the method $name"
+  grep -q "^| \`$name\` |" docs/methods.md || problem "docs/methods.md: no row for the method $name"
 done
 for name in $(names task.name); do
   grep '^|' docs/data.md | grep -qF "\`$name\`" || problem "docs/data.md: no row for the task $name"

@@ -56,8 +56,8 @@ struct EvidenceRun {
   let peakMemory: Int
   let cpu: String
   let program: String
-  /// Step, lower layer and upper layer of ASLoRA's merges, of all module types.
-  let merges: [(step: Int, lower: Int, upper: Int)]
+  /// ASLoRA's merges, of all module types.
+  let merges: [EvidenceMerge]
 
   init(file: String) throws {
     let root = try JSONField(parsing: Array(Data(contentsOf: URL(fileURLWithPath: file))), file: file)
@@ -76,7 +76,9 @@ struct EvidenceRun {
     (cpu, program) = (try meta.member("cpu").string(), try meta.member("program_sha256").string())
     merges = try root.member("merges").elements().map { merge in
       let values = try merge.elements()
-      return (try values[0].integer(), try values[2].integer(), try values[3].integer())
+      return EvidenceMerge(
+        step: try values[0].integer(), module: try values[1].string(), lower: try values[2].integer(),
+        upper: try values[3].integer())
     }
   }
 

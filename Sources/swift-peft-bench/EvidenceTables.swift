@@ -103,36 +103,4 @@ extension Evidence {
     guard let least = scores.min(), let most = scores.max() else { return "" }
     return "\(fixed(least, 4)) … \(fixed(most, 4))"
   }
-
-  /// When ASLoRA merged which groups, of the runs of the first seed.
-  var merges: String {
-    var rows: [String] = []
-    for group in plan.groups {
-      for arm in group.arms {
-        for task in group.tasks {
-          guard let run = runs(of: arm, on: task, in: group)[plan.rateSeed], !run.merges.isEmpty else { continue }
-          rows.append("| \(arm) | \(task) | \(course(run)) |")
-        }
-      }
-    }
-    guard !rows.isEmpty else { return "" }
-    return """
-      ## Merges
-
-      The step of each merge, and which group took which B, module types in the model's order; seed \(plan.rateSeed). Where all
-      types of a step merge the same groups, they are listed once.
-
-      | arm | task | merges |
-      | --- | --- | --- |
-      \(rows.joined(separator: "\n"))
-
-      """
-  }
-
-  private func course(_ run: EvidenceRun) -> String {
-    Dictionary(grouping: run.merges, by: \.step).sorted { $0.key < $1.key }.map { step, merges in
-      let texts = merges.map { "\($0.lower)→\($0.upper)" }
-      return "\(step): " + (Set(texts).count == 1 ? texts[0] : texts.joined(separator: ", "))
-    }.joined(separator: "; ")
-  }
 }
