@@ -4,7 +4,8 @@ import json
 import os
 import shutil
 
-from halves import split_table
+from comparison import comparable
+from halves import split_table, training_examples
 from program import call, call_measured, machine, record, sha256
 
 
@@ -14,6 +15,7 @@ class Classification:
         self.tasks = {name: task for name, task in plan.tasks.items() if "folder" in task}
         self.halves = {name: split_table(task, arguments.glue, arguments.work, plan.settings["split_seed"])
                        for name, task in self.tasks.items()}
+        self.examples = {name: training_examples(task, arguments.glue) for name, task in self.tasks.items()}
         self.model = sha256(arguments.model / "model.safetensors")
         self.data = {name: {file: sha256(arguments.glue / task["folder"] / file) for file in ("train.tsv", "dev.tsv")}
                      for name, task in self.tasks.items()}
@@ -58,10 +60,10 @@ class Classification:
         found, labels = predictions(table)
         report = json.loads((output / "eval_results.json").read_text())
         shutil.rmtree(work)
-        return content | {
+        return comparable(content | {
             "metric": metric, "epoch": best["epoch"], "selection_score": best["value"], "report_score": report[metric],
             "report": {k: v for k, v in report.items() if isinstance(v, (int, float))}, "predictions": found,
-            "labels": labels}
+            "labels": labels}, self.examples[cell.task])
 
 
 def predictions(path):

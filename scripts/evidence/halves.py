@@ -18,6 +18,12 @@ def split_table(task, glue, work, seed):
     return paths
 
 
+def training_examples(task, glue):
+    """How many examples a task trains on."""
+    rows = len((glue / task["folder"] / "train.tsv").read_bytes().splitlines()) - task["header"]
+    return min(rows, task.get("max_train_samples", rows))
+
+
 def split_records(task, file, work, seed):
     """Holds back the last records of a JSON list; writes the training records and the two halves, and returns the paths."""
     records = json.loads(file.read_text())

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 
+from comparison import comparable
 from halves import split_records
 from program import call, call_measured, machine, record, sha256
 
@@ -82,6 +83,7 @@ class Instruct:
         best = min((row for row in metrics if row["split"] == "validation" and row["name"] == "loss"),
                    key=lambda row: row["value"])
         shutil.rmtree(work)
-        return content | {
+        base = json.loads((self.arguments.runs.parent / "base.json").read_text())
+        return comparable(content | {
             "metric": "loss", "epoch": best["epoch"], "selection_score": best["value"], "report_score": report,
-            "report": {"loss": report, "wikitext2_loss": forgetting}}
+            "report": {"loss": report, "wikitext2_loss": forgetting}}, base=base)

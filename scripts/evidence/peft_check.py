@@ -20,6 +20,7 @@ import peft
 import torch
 import transformers
 
+from comparison import comparable
 from halves import split_table
 from plan import Cell, Plan
 from program import keep, machine, now, sha256
@@ -120,7 +121,7 @@ def make(plan, cell, arguments, halves):
     seconds = round(time.monotonic() - started, 2)
     labels = [label for _, label in report]
     report_score = score(task["metric"], best[2], labels)
-    return {
+    return comparable({
         "run_info": {
             "created_at": now(), "total_time": seconds, "experiment_name": f"{cell.task}/{cell.arm}",
             "peft_branch": f"peft {peft.__version__}, torch {torch.__version__}, transformers {transformers.__version__}",
@@ -135,7 +136,7 @@ def make(plan, cell, arguments, halves):
         "cell": {"arm": cell.arm, "task": cell.task, "learning_rate": cell.rate, "seed": cell.seed},
         "metric": task["metric"], "epoch": best[1], "selection_score": best[0],
         "report_score": report_score, "report": {task["metric"]: report_score}, "predictions": [f"{value:.6g}" for value in best[2]],
-        "labels": [str(label) for label in labels], "merges": []}
+        "labels": [str(label) for label in labels], "merges": []}, len(train))
 
 
 def main():

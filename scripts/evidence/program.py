@@ -57,7 +57,8 @@ def course(database):
 
 
 def record(cell, content, model, measured, database, size, meta):
-    """What a run's file has whatever the task is, in the form of PEFT's method_comparison, and the run's metrics.
+    """What a run's file has whatever the task is, in the form of PEFT's method_comparison, and the run's metrics. The scores
+    are to be added, then what PEFT reads of them (comparison.py).
 
     `content` is its configuration, `measured` what `call_measured` returned, `size` that of the adapter's file."""
     (adapter, trained, total, version), metrics, loss, merges = course(database)
