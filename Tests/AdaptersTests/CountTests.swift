@@ -53,6 +53,8 @@ import Testing
     count("miss", [:], Shapes.llama32, 64, 7_340_032, [[64, 3072]]),
     count("mos", ["equivalent_rank": 2], Shapes.llama2All, 8, 4_997_120, [[256, 1024], [256, 1024], [32], [32]]),
     count("mos", ["equivalent_rank": 8], Shapes.llama2All, 8, 19_988_480, [[1024, 1024], [1024, 1024], [32], [32]]),
+    // What it goes on from is kept beside it, and not trained.
+    count("deal", [:], Shapes.robertaBase, 8, 294_912, [[8, 768], [768, 8], [8, 768], [768, 8]]),
     count("uni-lora", [:], Shapes.robertaBase, 4, 256, [[256], [4, 768], [4, 768], [768, 4], [768, 4]]),
   ]
 
@@ -68,6 +70,18 @@ import Testing
     let table = try SiteTable(sites: count.sites, method: AdapterMethod.named(count.method).with(values), r: count.r)
     #expect(table.parameterCount == count.count)
     #expect(table.keys(ofSiteAt: 0).map(table.shape) == count.shapes)
+  }
+
+  /// Σ_types 1536 · (8 + 3 · 4) for a pair per type and one for each of three blocks, and 1536 · 2 for each of 24 maps.
+  @Test func multiLevel() throws {
+    var values = MethodValues()
+    values["levels"] = [
+      ["scope": "type", "rank": 8], ["scope": "blocks", "k": 3, "rank": 4], ["scope": "map", "rank": 2],
+    ]
+    let table = try SiteTable(sites: Shapes.robertaBase, method: AdapterMethod.multiLevel.with(values), r: 8)
+    #expect(table.parameterCount == 2 * 1536 * 20 + 24 * 1536 * 2)
+    #expect(
+      table.keys(ofSiteAt: 0).map(table.shape) == [[8, 768], [768, 8], [4, 768], [768, 4], [2, 768], [768, 2]])
   }
 
   /// A diagonal more for each of 24 maps.

@@ -98,8 +98,8 @@ import Testing
 
   /// zoo.md's numbers, in units of float32: the bank, and for each piece two numbers of vectors and one weight. All six maps of a
   /// layer, r 4, h 90, b 256.
-  @Test(arguments: [(768, 12, 3072, 26_928), (1024, 24, 4096, 33_408)])
-  func compactVBLoRA(hidden: Int, layers: Int, wide: Int, numbers: Int) throws {
+  @Test(arguments: [(768, 12, 3072, 26_928, 12), (1024, 24, 4096, 33_408, 16)])
+  func compactVBLoRA(hidden: Int, layers: Int, wide: Int, numbers: Int, pieces: Int) throws {
     let geometry = ModelGeometry(
       try ModelConfig(
         json: """
@@ -110,6 +110,7 @@ import Testing
     (values["num_vectors"], values["save_only_topk_weights"]) = (90, true)
     let sites = geometry.sites.filter { !$0.path.hasPrefix("pooler") }
     let table = try SiteTable(sites: sites, method: AdapterMethod.vbLoRA.with(values), r: 4)
+    #expect(table.keys(ofSiteAt: 0).map(table.shape) == [[90, 256], [pieces, 90], [pieces, 90]])
     var random = SplitMix(state: 5)
     let adapter = StoredAdapter(
       table: table,

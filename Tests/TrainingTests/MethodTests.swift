@@ -155,6 +155,18 @@ import Testing
     try Data(JSONWriter.text(found, pretty: false).utf8).write(to: URL(fileURLWithPath: "\(directory)/logits.json"))
   }
 
+  /// What a config gives and a method has no use for is said.
+  @Test func whatHasNoEffectIsSaid() throws {
+    func notices(_ adapter: String) throws -> [String] {
+      try TrainingRun(MethodScratch(MethodCase("one", adapter)).config(), threads: 1, start: .fresh).run.notices
+    }
+    #expect(try notices(#""strategy": "lora", "r": 4"#).isEmpty)
+    #expect(
+      try notices(#""strategy": "share-a", "r": 4, "aslora": {"num_merges": 2}"#)
+        == ["adapter.aslora has no effect: strategy share-a merges nothing"])
+    #expect(try notices(#""strategy": "vera", "r": 6"#) == ["adapter.lora_alpha has no effect: vera scales by 1"])
+  }
+
   /// PEFT's own forms say one r and one alpha; with others only a LoRA gives the same logits there.
   private static func notices(of subject: MethodCase) -> [String] {
     let parts = subject.name.components(separatedBy: " with ")
