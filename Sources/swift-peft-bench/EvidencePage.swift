@@ -15,8 +15,9 @@ struct EvidencePage {
     return """
       # Evidence
 
-      This page is made from the runs in `docs/evidence/runs`, one small JSON each in the form of PEFT's `method_comparison`, by
-      `swift run -c release swift-peft-bench evidence`. The runs that are missing are made by
+      This page is made from the runs in `docs/evidence/runs`, one small JSON each, by
+      `swift run -c release swift-peft-bench evidence`. PEFT's `method_comparison/processing.py` reads them too
+      (`scripts/evidence/check_schema.py`). The runs that are missing are made by
       `scripts/evidence.sh .build/release/swift-peft MODEL GLUE_DIR --decoder DIR --instructions FILE --text FILE`, which can be
       stopped and started again.
 

@@ -158,7 +158,10 @@ import Testing
   /// What a config gives and a method has no use for is said.
   @Test func whatHasNoEffectIsSaid() throws {
     func notices(_ adapter: String) throws -> [String] {
-      try TrainingRun(MethodScratch(MethodCase("one", adapter)).config(), threads: 1, start: .fresh).run.notices
+      let scratch = try MethodScratch(MethodCase("one", adapter))
+      return try withExtendedLifetime(scratch) {
+        try TrainingRun(scratch.config(), threads: 1, start: .fresh).run.notices
+      }
     }
     #expect(try notices(#""strategy": "lora", "r": 4"#).isEmpty)
     #expect(
