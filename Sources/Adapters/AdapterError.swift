@@ -55,6 +55,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case rankDiffers(path: String, adapter: Int, config: Int, others: Int = 0)
   /// The method makes its products of other tensors than A and B, and `init_from` is of another method.
   case otherMethod(config: String)
+  /// The adapter of `init_from` is of the method, with other options: `key is old there and new here`.
+  case otherOptions(method: String, differences: [String])
   /// The adapter of `init_from` has another scale, which the method's tensors cannot take over.
   case scaleDiffers(adapter: Double, config: Double, method: String)
   /// An adapter that is more than A and B, for a method that has nothing else.
@@ -69,6 +71,8 @@ public enum AdapterError: UserFacingError, Equatable {
   case unknownChange(path: String, reason: String)
   /// Maps share a tensor that starts from the weight of one.
   case sharedStart(method: String, role: TensorRole, module: String, maps: Int)
+  /// What is made of a map's tensors is not finite.
+  case productNotFinite(path: String)
   /// LoRA-FA: A Aᵀ of this map has no inverse.
   case noInverse(path: String, method: String)
   /// Maps share a tensor under this method, but their numbers in `init_from` differ.
@@ -146,6 +150,11 @@ public enum AdapterError: UserFacingError, Equatable {
       return "adapter.init_from: \(path) has rank \(adapter), adapter.r is \(config)\(more)"
     case .otherMethod(let method):
       return "adapter.init_from: \(method) can only start from another adapter of \(method)"
+    case .otherOptions(let method, let differences):
+      return """
+        adapter.init_from: \(method) can only go on from an adapter with the same options, but \
+        \(differences.joined(separator: ", "))
+        """
     case .scaleDiffers(let adapter, let config, let method):
       return """
         adapter.init_from: the adapter was trained with the scale \(adapter), this run's is \(config), and \(method) \
@@ -164,6 +173,8 @@ public enum AdapterError: UserFacingError, Equatable {
       return """
         \(path): what PEFT took out of the weight, which the adapter's file does not hold, is not known: \(reason)
         """
+    case .productNotFinite(let path):
+      return "\(path): what the adapter's tensors make up holds NaN or infinite numbers"
     case .noInverse(let path, let method):
       return """
         \(path): \(method) divides by A Aᵀ, which has no inverse: the rows of A are not independent, or its numbers too large

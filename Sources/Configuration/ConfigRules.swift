@@ -25,17 +25,17 @@ struct ConfigRule: Sendable {
       return "task \(task.name) needs train_file" + (task.hasFileNames ? ", or data_dir" : "")
     },
     ConfigRule(path: "task.validation_split", others: ["task.validation_file"]) { config in
-      config.task.validationSplit != nil && config.task.validationFile != nil ? "goes without validation_file" : nil
+      config.task.validationSplit != nil && config.task.validationFile != nil ? "cannot go with validation_file" : nil
     },
     ConfigRule(path: "task.class_weights", others: ["task.problem_type"]) { config in
       guard config.task.classWeights != nil, let problem = config.task.problemType, problem != .singleLabel else {
         return nil
       }
-      return "goes without problem_type \(problem.rawValue)"
+      return "cannot go with problem_type \(problem.rawValue)"
     },
     ConfigRule(path: "task.label_names", others: ["task.problem_type"]) { config in
       config.task.labelNames != nil && config.task.problemType == .regression
-        ? "goes without problem_type regression" : nil
+        ? "cannot go with problem_type regression" : nil
     },
     ConfigRule(path: "task.label_separator", others: ["task.problem_type"]) { config in
       config.task.labelSeparator != nil && config.task.problemType != .multiLabel
@@ -109,7 +109,7 @@ struct ConfigRule: Sendable {
   private static func withoutMerges(_ key: String, isGiven: @escaping @Sendable (ASLoRAOptions) -> Bool) -> ConfigRule {
     ConfigRule(path: "adapter.aslora.\(key)", others: ["adapter.aslora.merging"]) { config in
       config.adapter.aslora.isStatic && isGiven(config.adapter.aslora)
-        ? "goes without merging at_start, which merges nothing while training" : nil
+        ? "cannot go with merging at_start, which merges nothing while training" : nil
     }
   }
 
@@ -133,7 +133,7 @@ struct ConfigRule: Sendable {
       guard config.training.labelSmoothingFactor > 0 else { return nil }
       if case .fixed(.regression) = task.labels { return "is for classes; task \(task.name) is a regression" }
       guard let problem = config.task.problemType, problem != .singleLabel else { return nil }
-      return "goes without problem_type \(problem.rawValue)"
+      return "cannot go with problem_type \(problem.rawValue)"
     },
     ConfigRule(path: "training.load_best_model_at_end", others: ["training.eval_strategy"]) { config in
       config.training.loadBestModelAtEnd && config.training.evalStrategy == .no ? needsEvaluation : nil

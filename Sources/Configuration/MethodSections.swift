@@ -147,7 +147,7 @@ extension RunConfig {
       return "\(adapter.strategy) changes B while it trains, which \"mica\" freezes"
     }
     if adapter.initFrom != nil, !start.comesFromWeights {
-      return "goes without init_from, which gives A and B their numbers"
+      return "cannot go with init_from, which gives A and B their numbers"
     }
     return nil
   }

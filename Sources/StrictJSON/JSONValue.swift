@@ -102,12 +102,12 @@ extension JSONNode {
   }
 }
 
-/// `let value: JSONValue = ["name": "sst2", "r": 8, "targets": ["query"], "init_from": nil]`
-extension JSONValue: ExpressibleByNilLiteral, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+/// `let value: JSONValue = ["name": "sst2", "r": 8, "targets": ["query"], "init_from": .null]`
+///
+/// `nil` is no literal of it: where a `JSONValue?` is wanted, it would be taken for `null`.
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
   ExpressibleByFloatLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
-  /// `null`.
-  public init(nilLiteral: ()) { self = .null }
   /// A string.
   public init(stringLiteral value: String) { self = .string(value) }
   /// A whole number.

@@ -59,6 +59,14 @@ import Testing
       .noInverse(path: "layer.0.query", method: "lora-fa"),
       "layer.0.query: lora-fa divides by A Aᵀ, which has no inverse: the rows of A are not independent, or its numbers too large"
     ),
+    (
+      .productNotFinite(path: "layer.0.query"),
+      "layer.0.query: what the adapter's tensors make up holds NaN or infinite numbers"
+    ),
+    (
+      .otherOptions(method: "mos", differences: ["chunks is 4 there and 2 here"]),
+      "adapter.init_from: mos can only go on from an adapter with the same options, but chunks is 4 there and 2 here"
+    ),
     (.otherMethod(config: "vera"), "adapter.init_from: vera can only start from another adapter of vera"),
     (
       .missingSites(["a", "b", "c", "d"]),

@@ -180,7 +180,7 @@ import Testing
 
   @Test(arguments: [
     (AdapterMethod.mspLoRA, [:] as [String: JSONValue], 2, "msplora: no rank is left for level 3, \"map\" ("),
-    (.mspLoRA, ["blocks": 6], 4, "msplora: k = 6 of level 2 is above the 5 layers in which "),
+    (.mspLoRA, ["blocks": 6], 4, "msplora.blocks: 6 is above the 5 layers in which "),
     (.bsLoRA, ["local_rank": 5], 4, "bslora: rank 5 of level 3 is above the smaller dimension 4 ("),
     (
       .multiLevel, ["levels": [["scope": "groups", "k": 9]] as JSONValue], 4,
@@ -216,13 +216,13 @@ import Testing
        {"scope": "map", "rank": 0}, {"scope": "map", "alpha": 0}, {"scope": "map", "ranks": 3}, 4]
       """)
     let scopes = "must be one of model, type, blocks, groups, layer, map"
-    let object = "must be an object with scope, k, rank and alpha, and no other key"
+    let object = "must be an object with scope, k, rank and alpha"
     #expect(
       found == [
         "[0].scope \(scopes)", "[1].scope \(scopes)", "[2].k must be a whole number of at least 2",
         "[3].k must be a whole number of at least 2", "[4].k must be left out for scope \"type\"",
         "[5].rank must be a whole number of at least 1 or null", "[6].alpha must be a number above 0 or null",
-        "[7] \(object)", "[8] \(object)",
+        "[7].ranks must be left out (a level has scope, k, rank and alpha)", "[8] \(object)",
       ])
   }
 }

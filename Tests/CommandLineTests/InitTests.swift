@@ -14,6 +14,16 @@ import Testing
     #expect(outcome.out.contains("2 classes: 0, 1"))
   }
 
+  /// Lengths are those of the first 2,000 examples, steps those of all.
+  @Test func countsAllExamples() throws {
+    let sandbox = try Sandbox.trainable()
+    let lines = try sandbox.text("data/train.tsv").split(separator: "\n")
+    let rows = (0..<2_100).map { String(lines[1 + $0 % (lines.count - 1)]) }
+    try sandbox.write("data/train.tsv", ([String(lines[0])] + rows).joined(separator: "\n") + "\n")
+    let outcome = try sandbox.run("init", "model", "data")
+    #expect(outcome.out.contains("// 2,100 examples: ") && outcome.out.contains("Of the first 2,000 examples"))
+  }
+
   @Test func whatItWritesTrains() throws {
     let sandbox = try Sandbox.trainable()
     #expect(try sandbox.run("init", "model", "data", "--output", "mine.json", "--strategy", "share-a").status == 0)

@@ -70,7 +70,7 @@ import Testing
     }
     try refused(
       "task.class_weights=null", "task.problem_type=regression", "training.label_smoothing_factor=0.1",
-      sentence: "training.label_smoothing_factor: goes without problem_type regression")
+      sentence: "training.label_smoothing_factor: cannot go with problem_type regression")
     try refused(
       "task.class_weights=null", "training.label_smoothing_factor=0", "task.metrics=[\"f1\"]",
       sentence: "task.metrics: f1 does not go with labels that are 3 classes")

@@ -1,3 +1,4 @@
+import Foundation
 import StrictJSON
 import Testing
 
@@ -22,6 +23,21 @@ import Testing
     let json = try sandbox.run("predict", "run", "--json", input: "good film\nbad film")
     let lines = try json.out.split(separator: "\n").map { try JSONParser.parse(String($0)) }
     #expect(lines.map { $0["prediction"]?.string } == rows.dropFirst().map { String($0[1]) })
+  }
+
+  @Test func scoresThatAreNotFiniteAreRefused() throws {
+    let sandbox = try Sandbox.trainable()
+    #expect(try sandbox.run("train", "config.json").status == 0)
+    let path = sandbox.place("run/adapter_model.safetensors")
+    var bytes = Array(try #require(FileManager.default.contents(atPath: path)))
+    let start = 8 + (0..<8).reduce(0) { $0 | Int(bytes[$1]) << (8 * $1) }
+    for place in bytes.indices.dropFirst(start) { bytes[place] = [0, 0, 0, 0x7F][(place - start) % 4] }
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    let outcome = try sandbox.run("predict", "run", input: "good film\nbad film")
+    #expect(outcome.status == 65 && !outcome.out.contains("nan"), "\(outcome.out)")
+    #expect(
+      outcome.err.contains("stdin: the scores of example 0 are not finite; the adapter or the model is damaged"),
+      "\(outcome.err)")
   }
 
   @Test func pairsNeedTwoFields() throws {

@@ -55,7 +55,7 @@ import Testing
     ),
     (
       #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "validation_file": "v", "validation_split": 0.1"#,
-      ["validation_split: goes without validation_file"]
+      ["validation_split: cannot go with validation_file"]
     ),
     (
       #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "label_separator": "|""#,
@@ -68,7 +68,7 @@ import Testing
     (
       #""name": "tsv", "train_file": "t", "text_columns": [0], "label_column": 1, "problem_type": "regression", "label_names": ["a", "b"], "class_weights": "balanced""#,
       [
-        "class_weights: goes without problem_type regression", "label_names: goes without problem_type regression",
+        "class_weights: cannot go with problem_type regression", "label_names: cannot go with problem_type regression",
       ]
     ),
     (#""name": "rte", "data_dir": "d", "metrics": ["f1", "loss"]"#, []),

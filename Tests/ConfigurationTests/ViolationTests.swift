@@ -104,7 +104,7 @@ import Testing
       #"aslora changes B while it trains, which "mica" freezes"#),
     Case(
       "adapter", #""init_lora_weights": "gaussian", "init_from": "a""#,
-      "goes without init_from, which gives A and B their numbers"),
+      "cannot go with init_from, which gives A and B their numbers"),
     Case(
       "adapter", #""init_from_mean": true, "init_lora_weights": "gaussian""#,
       "needs init_lora_weights pissa, pissa_niter_K, olora or mica"),
@@ -166,7 +166,27 @@ import Testing
     #expect(error(text)?.exitStatus == .badInput)
   }
 
-  private static let withoutMerges = "goes without merging at_start, which merges nothing while training"
+  /// Every option of every method, just outside its range and far from it.
+  @Test(arguments: AdapterMethod.all.flatMap { method in method.declaredOptions.map { (method.name, $0.key) } })
+  func methodOptionsHaveRanges(name: String, key: String) throws {
+    let option = try #require(AdapterMethod.named(name).declaredOptions.first { $0.key == key })
+    let wrong =
+      switch option.kind {
+      case .integer(let range): ["\(range.lowerBound - 1)", "\(range.upperBound + 1)", "1.5"]
+      case .number(let least): ["\(least - 1)", "-1000"]
+      case .positive: ["0", "-1"]
+      case .share: ["0", "1", "2", "-1"]
+      case .truth: ["1", "\"yes\""]
+      case .levels: ["[]", "{}"]
+      }
+    for value in wrong {
+      let text = config(adapter: "\"strategy\": \"\(name)\", \"\(name)\": {\"\(key)\": \(value)}")
+      let message = try #require(refusal(text), "\(value)")
+      #expect(message.hasPrefix("run.json:4: adapter.\(name).\(key): must be \(option.expected), not "), "\(message)")
+    }
+  }
+
+  private static let withoutMerges = "cannot go with merging at_start, which merges nothing while training"
 
   @Test(arguments: [
     (#""start_step": -1"#, "start_step: must be a whole number of at least 0 or null, not -1"),

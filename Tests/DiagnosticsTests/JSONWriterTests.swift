@@ -4,7 +4,7 @@ import Testing
 @Suite struct JSONWriterTests {
   @Test func prettyTextHasTheObjectsOrderAndTwoSpaces() {
     let value: JSONValue = [
-      "z": 1, "a": [1, 2.5, true, nil], "empty": [:], "none": [], "nested": ["name": "x"],
+      "z": 1, "a": [1, 2.5, true, .null], "empty": [:], "none": [], "nested": ["name": "x"],
     ]
     #expect(
       JSONWriter.text(value, pretty: true) == """

@@ -138,7 +138,7 @@ import Testing
         == "task.problem_type: is single_label_classification, but the head has regression")
     #expect(
       message { _ = try task { ($0.problemType, $0.labelNames) = (.regression, ["a", "b"]) } }
-        == "task.label_names: goes without problem_type regression")
+        == "task.label_names: cannot go with problem_type regression")
   }
 
   @Test func metricsByName() throws {

@@ -217,6 +217,6 @@ struct TextTask {
       message {
         _ = try TextTask("a.csv", "") { source, path in (source.validationSplit, source.validationFile) = (0.5, [path])
         }
-      } == "task.validation_split: goes without validation_file")
+      } == "task.validation_split: cannot go with validation_file")
   }
 }

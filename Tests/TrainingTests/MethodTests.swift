@@ -1,5 +1,6 @@
 import Adapters
 import Checkpoints
+import Diagnostics
 import Foundation
 import Kernels
 import Models
@@ -153,6 +154,16 @@ import Testing
       ("inputs", .list(inputs)), ("logits", .list(logits.map { .list($0.map { .number(Double($0)) }) })),
     ])
     try Data(JSONWriter.text(found, pretty: false).utf8).write(to: URL(fileURLWithPath: "\(directory)/logits.json"))
+  }
+
+  /// A step whose numbers are not finite ends the run with what is wrong, whatever the gradients are made of.
+  @Test(arguments: MethodCase.all) func aStepThatIsNotFiniteEndsTheRun(subject: MethodCase) throws {
+    let scratch = try MethodScratch(subject)
+    var config = try scratch.config()
+    config.training.learningRate = 1e30
+    var run = try TrainingRun(config, threads: 1, start: .fresh)
+    let error = try #require(#expect(throws: (any Error).self) { _ = try run.execute { _ in } } as? any UserFacingError)
+    #expect(error.exitStatus == .badInput && error.description.contains("finite"), "\(error)")
   }
 
   /// What a config gives and a method has no use for is said.

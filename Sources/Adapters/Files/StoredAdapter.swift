@@ -38,11 +38,14 @@ public struct StoredAdapter: Sendable {
     }
   }
 
-  /// Throws where the tensors do not say where sparse numbers are.
+  /// Throws where the tensors do not say where sparse numbers are, or where what is made of them is not finite.
   private func entry(_ position: Int) throws -> ExpandedAdapter.Entry {
     let values = table.tensors(ofSiteAt: position, weights) { tensors[$0] ?? [] }
     let product =
       table.method.form?.build(values) ?? SiteProduct(rank: values.rank, a: values[.a], b: values[.b])
+    guard [product.a, product.b, product.rowScale ?? []].allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
+      throw AdapterError.productNotFinite(path: values.site.path)
+    }
     return ExpandedAdapter.Entry(
       site: values.site, rank: product.rank, scale: values.scale, a: product.a, b: product.b,
       rowScale: product.rowScale,

@@ -46,7 +46,7 @@ public struct MethodDesign: Sendable {
   }
 
   /// Whether it can go on from a LoRA (`init_from`).
-  var takesPairs: Bool { form == nil || addsToPairs }
+  public var takesPairs: Bool { form == nil || addsToPairs }
 }
 
 /// A key of the config, with what is wrong with its value for a map.

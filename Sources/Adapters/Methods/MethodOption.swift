@@ -57,11 +57,17 @@ public struct MethodOption: Sendable {
   /// The value in `node`; nil if it is none of the option's.
   public func value(_ node: JSONNode) -> JSONValue? {
     if node.isNull { return fallback }
+    func number(_ isRight: (Double) -> Bool) -> JSONValue? {
+      guard let number = node.number, isRight(number) else { return nil }
+      return plain(number)
+    }
     switch kind {
-    case .integer(let range): return node.integer.flatMap { range.contains($0) ? .integer($0) : nil }
-    case .number(let least): return node.number.flatMap { $0 >= least ? plain($0) : nil }
-    case .positive: return node.number.flatMap { $0 > 0 ? plain($0) : nil }
-    case .share: return node.number.flatMap { $0 > 0 && $0 < 1 ? plain($0) : nil }
+    case .integer(let range):
+      guard let number = node.integer, range.contains(number) else { return nil }
+      return .integer(number)
+    case .number(let least): return number { $0 >= least }
+    case .positive: return number { $0 > 0 }
+    case .share: return number { $0 > 0 && $0 < 1 }
     case .truth: return node.bool.map { .bool($0) }
     case .levels:
       let (levels, faults) = SharingLevel.read(node)
@@ -155,6 +161,15 @@ public struct MethodValues: Sendable, Equatable {
     var values = self
     for (key, _) in members { values[key] = other[key] ?? self[key] }
     return values
+  }
+
+  /// How they differ from those of an adapter: `key is old there and new here`.
+  public func differences(from adapter: MethodValues) -> [String] {
+    members.compactMap { key, value in
+      let other = adapter[key] ?? .null
+      func text(_ value: JSONValue) -> String { JSONWriter.text(value, pretty: false) }
+      return text(other) == text(value) ? nil : "\(key) is \(text(other)) there and \(text(value)) here"
+    }
   }
 
   /// The values as an object.

@@ -36,7 +36,7 @@ extension AdapterMethod {
     ]
   ) { options in
     let (blocks, block, map) = (options.integer("blocks"), options.size("block_rank"), options.size("map_rank"))
-    return levelled("msplora") { r in
+    return levelled("msplora", sizeKey: "msplora.blocks") { r in
       [
         SharingLevel(.type, rank: r), SharingLevel(.blocks, k: blocks, rank: block ?? r / 2),
         SharingLevel(.map, rank: map ?? r / 4),
@@ -76,15 +76,16 @@ extension AdapterMethod {
     ]
   ) { options in
     let (k, rank) = (options.integer("k"), options.size("group_rank"))
-    return levelled("residual", diagonal: options.truth("diagonal")) { r in
+    return levelled("residual", sizeKey: "residual.k", diagonal: options.truth("diagonal")) { r in
       [SharingLevel(.groups, k: k, rank: rank ?? r), SharingLevel(.map, rank: r)]
     }
   }
 
-  /// The design with the levels that `levels` gives for a map's r. `key` names them where they do not fit. With a `scale` of
-  /// its own every level has that.
+  /// The design with the levels that `levels` gives for a map's r. `key` names them where they do not fit, `sizeKey` a k that
+  /// is an option. With a `scale` of its own every level has that.
   private static func levelled(
-    _ key: String, scale: MethodScale = .alpha, ranksAreBounded: Bool = true, diagonal: Bool = false,
+    _ key: String, sizeKey: String? = nil, scale: MethodScale = .alpha, ranksAreBounded: Bool = true,
+    diagonal: Bool = false,
     _ levels: @escaping @Sendable (_ r: Int) -> [SharingLevel]
   ) -> MethodDesign {
     let form = LevelledForm(levels: levels, dividesAlpha: scale == .alpha, hasDiagonal: diagonal)
@@ -92,7 +93,7 @@ extension AdapterMethod {
       form: form.product, scale: scale, ranksAreBounded: ranksAreBounded,
       misfits: { site, r, maps in
         levels(r).enumerated().flatMap { index, level in
-          level.misfits(key, index + 1, site, rank: level.rank ?? r, maps)
+          level.misfits(key, sizeKey: sizeKey, index + 1, site, rank: level.rank ?? r, maps)
         }
       }
     ) { site, r, maps in

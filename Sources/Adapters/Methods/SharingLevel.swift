@@ -74,8 +74,10 @@ public struct SharingLevel: Sendable, Equatable {
     }
   }
 
-  /// All that does not fit a map, under the config's `key`.
-  func misfits(_ key: String, _ number: Int, _ site: Site, rank: Int, _ maps: AdaptedMaps) -> [MethodMisfit] {
+  /// All that does not fit a map, under the config's `key`, or `sizeKey` if k has one of its own.
+  func misfits(
+    _ key: String, sizeKey: String?, _ number: Int, _ site: Site, rank: Int, _ maps: AdaptedMaps
+  ) -> [MethodMisfit] {
     var misfits: [MethodMisfit] = []
     let smaller = min(site.inFeatures, site.outFeatures), layers = maps.layerCount(of: site)
     if rank < 1 { misfits.append(MethodMisfit(key, "no rank is left for level \(number), \"\(scope.rawValue)\"")) }
@@ -83,8 +85,9 @@ public struct SharingLevel: Sendable, Equatable {
       misfits.append(MethodMisfit(key, "rank \(rank) of level \(number) is above the smaller dimension \(smaller)"))
     }
     if scope.hasSize, k > layers {
-      let problem = "k = \(k) of level \(number) is above the \(layers) layers in which \(site.module) is adapted"
-      misfits.append(MethodMisfit(key, problem, isOfMap: false))
+      let size = sizeKey == nil ? "k = \(k) of level \(number)" : "\(k)"
+      let problem = "\(size) is above the \(layers) layers in which \(site.module) is adapted"
+      misfits.append(MethodMisfit(sizeKey ?? key, problem, isOfMap: false))
     }
     return misfits
   }
@@ -110,29 +113,26 @@ extension SharingLevel {
   }
 
   private static func read(_ node: JSONNode, _ path: String, _ faults: inout [MethodOption.Fault]) -> SharingLevel? {
-    guard let object = node.object, object.keys.allSatisfy({ ["scope", "k", "rank", "alpha"].contains($0) }) else {
-      faults.append(MethodOption.Fault(path, node, "an object with scope, k, rank and alpha, and no other key"))
+    guard let object = node.object else {
+      faults.append(MethodOption.Fault(path, node, "an object with scope, k, rank and alpha"))
       return nil
     }
+    let known = faults.count
     func given(_ key: String) -> JSONNode { object[key] ?? JSONNode(.null, line: node.line) }
+    func add(_ key: String, _ expected: String) {
+      faults.append(MethodOption.Fault("\(path).\(key)", given(key), expected))
+    }
+    for key in object.keys where !["scope", "k", "rank", "alpha"].contains(key) {
+      add(key, "left out (a level has scope, k, rank and alpha)")
+    }
     let scope = given("scope").string.flatMap(Scope.init)
     let k = given("k"), rank = given("rank"), alpha = given("alpha")
-    var problem: (key: String, expected: String)?
-    if scope == nil {
-      problem = ("scope", "one of \(Scope.allCases.map(\.rawValue).joined(separator: ", "))")
-    } else if scope?.hasSize == true, !isSize(k, atLeast: 2) {
-      problem = ("k", "a whole number of at least 2")
-    } else if scope?.hasSize == false, !k.isNull {
-      problem = ("k", "left out for scope \"\(scope?.rawValue ?? "")\"")
-    } else if !rank.isNull, !isSize(rank, atLeast: 1) {
-      problem = ("rank", "a whole number of at least 1 or null")
-    } else if !alpha.isNull, (alpha.number ?? 0) <= 0 {
-      problem = ("alpha", "a number above 0 or null")
-    }
-    if let problem {
-      faults.append(MethodOption.Fault("\(path).\(problem.key)", given(problem.key), problem.expected))
-      return nil
-    }
+    if scope == nil { add("scope", "one of \(Scope.allCases.map(\.rawValue).joined(separator: ", "))") }
+    if scope?.hasSize == true, !isSize(k, atLeast: 2) { add("k", "a whole number of at least 2") }
+    if scope?.hasSize == false, !k.isNull { add("k", "left out for scope \"\(scope?.rawValue ?? "")\"") }
+    if !rank.isNull, !isSize(rank, atLeast: 1) { add("rank", "a whole number of at least 1 or null") }
+    if !alpha.isNull, (alpha.number ?? 0) <= 0 { add("alpha", "a number above 0 or null") }
+    guard faults.count == known else { return nil }
     return scope.map { SharingLevel($0, k: k.integer ?? 1, rank: rank.integer, alpha: alpha.number) }
   }
 

@@ -47,7 +47,7 @@ extension Task {
     }
     if let names = options.labelNames {
       if options.problemType == .regression {
-        problems.append(.badOption(key: "label_names", problem: "goes without problem_type regression"))
+        problems.append(.badOption(key: "label_names", problem: "cannot go with problem_type regression"))
       } else if names.count < 2, options.problemType != .multiLabel {
         problems.append(.badOption(key: "label_names", problem: "must be two names or more"))
       }

@@ -36,7 +36,7 @@ public struct TaskData: Sendable {
       problems.append(.badOption(key: option.rawValue, problem: "task \(task.name) has \(what) of its own"))
     }
     if options.validationSplit != nil, options.validationFile != nil {
-      problems.append(.badOption(key: "validation_split", problem: "goes without validation_file"))
+      problems.append(.badOption(key: "validation_split", problem: "cannot go with validation_file"))
     }
     try problems.throwIfAny()
     reader = try task.open(

@@ -179,6 +179,11 @@ struct ConfigComparison {
     "training.logging_steps", "training.save_steps",
     "training.save_total_limit", "training.max_nonfinite_steps",
   ]
+  /// Values that say what a missing one does.
+  private static let asNotGiven = [
+    "adapter.use_dora": "false", "adapter.init_from_mean": "false", "adapter.init_lora_weights": "true",
+    "adapter.lora_plus_ratio": "1",
+  ]
   /// Compared by the number of steps instead.
   private static let length: Set<String> = ["training.num_train_epochs", "training.max_steps"]
 
@@ -208,7 +213,7 @@ struct ConfigComparison {
       guard let member = object[key] else { continue }
       leaves.merge(Self.leaves(member, at: path.isEmpty ? key : "\(path).\(key)")) { $1 }
     }
-    return leaves
+    return leaves.filter { asNotGiven[$0.key] != $0.value }
   }
 }
 

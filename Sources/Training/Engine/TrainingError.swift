@@ -90,7 +90,7 @@ extension NonFiniteOrigin {
     _ plan: ShardPlan, state: TrainableState, dropout: DropoutSource?, precision: Precision,
     forward: ([Int], Tape) -> [UnitResult]
   ) {
-    let workspace = Workspace(), gradients = FloatStorage(zeros: state.parameterCount)
+    let workspace = Workspace(), gradients = FloatStorage(zeros: state.storageCount)
     /// The first operation that gives such a number.
     func operation(_ units: [Int]) -> String? {
       let trace = NumberTrace()

@@ -168,6 +168,10 @@ public struct AdapterSource: Sendable {
       throw AdapterError.otherMethod(config: table.method.title)
     }
     guard table.method.form != nil, let form, form.table.method == table.method else {
+      if let method = form?.table.method, method.name == table.method.name, !table.method.design.takesPairs {
+        let differences = table.method.options.differences(from: method.options)
+        if !differences.isEmpty { throw AdapterError.otherOptions(method: method.name, differences: differences) }
+      }
       return try expanded.initialise(table, scale: scale)
     }
     try ErrorList.throwIfAny(expanded.misfits(table))

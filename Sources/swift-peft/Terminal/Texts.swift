@@ -80,7 +80,8 @@ extension DryRun {
       let texts = groups.map { $0.map(String.init).joined(separator: "+") }
       entries.append(("layers that share a B", texts.joined(separator: " | ")))
     } else if run.method.procedure?.mergesLayers == true {
-      entries.append(("merges after steps", mergeSteps?.map(String.init).joined(separator: " ") ?? "unknown"))
+      let steps = mergeSteps?.map(String.init).joined(separator: " ")
+      entries.append(("merges after steps", steps.map { $0.isEmpty ? "none" : $0 } ?? "unknown"))
     }
     entries.append(
       (

@@ -79,7 +79,7 @@ private struct ComparisonSubject {
   let labels: Int?
   let head: HeadKind
   let numMerges: Int?
-  /// Every method, that of the config with its options.
+  /// Every method, that of the config with its options, and each with what the config adds if it takes it.
   let methods: [AdapterMethod]
   let merging: ASLoRAOptions.Merging?
   /// Whether its r must be one that LoRA can have: that of a config whose method takes larger ones need not.
@@ -121,7 +121,9 @@ private struct ComparisonSubject {
     placement = config.adapter.placement
     numMerges = config.adapter.aslora.numMerges
     let own = try config.adapter.method(among: config.catalog.methods)
-    methods = config.catalog.methods.map { $0.name == own.name ? own : $0 }
+    methods = config.catalog.methods.map { method in
+      method.name == own.name ? own : method.with(config.adapter.additions.taken(by: method))
+    }
     merging = config.adapter.aslora.merging
     ranksAreLoRAs = own.design.ranksAreBounded
     labels = try Self.labels(config)

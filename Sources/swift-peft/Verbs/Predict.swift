@@ -76,8 +76,11 @@ struct Predict: ParsableCommand {
   ) throws {
     let size = scoring.run.config.training.evalBatchSize * scoring.batchesAtOnce
     for start in stride(from: 0, to: data.items.count, by: size) {
-      let items = Array(data.items[start..<min(start + size, data.items.count)])
-      try use(start, items, scoring.logits(items))
+      let items = Array(data.items[start..<min(start + size, data.items.count)]), scores = scoring.logits(items)
+      if let bad = scores.firstIndex(where: { !$0.allSatisfy(\.isFinite) }) {
+        throw RunError.scoresNotFinite(split: file ?? "stdin", example: start + bad)
+      }
+      try use(start, items, scores)
     }
   }
 

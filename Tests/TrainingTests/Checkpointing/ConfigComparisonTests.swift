@@ -35,6 +35,16 @@ import Testing
       ])
   }
 
+  /// A value that says what a missing one does.
+  @Test func valuesOfLoRAsOwnAreNoChange() throws {
+    let found = try comparison { config in
+      (config.adapter.useDoRA, config.adapter.initFromMean, config.adapter.loraPlusRatio) = (false, false, 1)
+      config.adapter.initLoRAWeights = .standard
+    }
+    #expect(found.differences.isEmpty, "\(found.differences)")
+    #expect(try comparison { $0.adapter.useDoRA = true }.differences == ["adapter.use_dora: not given, now true"])
+  }
+
   @Test func whatDoesNotIsAllowed() throws {
     let found = try comparison { config in
       config.name = "b"

@@ -31,6 +31,7 @@ struct MeasuredData {
     let draft = InitialConfig(
       name: name, modelPath: modelPath, model: model, look: look, strategy: strategy, maxLength: limit)
     var config = try RunConfig.load(text: draft.text, file: "the config", name: name)
+    let all = config
     if task.name != Task.causalLM.name { config.task.maxTrainSamples = Self.sampleSize }
     config.task.maxEvalSamples = Self.sampleSize
     let inspection = try DataInspection(config, threads: ProcessorCount.available)
@@ -46,7 +47,7 @@ struct MeasuredData {
       return
     }
     lengths = items.map { $0.ids.count + $0.cutTokens }.sorted()
-    let rows = try inspection.run.task().load(.train).examples.count
+    let rows = try PreparedRun(all, inputs: .text).task().load(.train).examples.count
     count = rows > 0 && task.isLanguageModelling == false ? rows : items.count < Self.sampleSize ? items.count : nil
     // What at most 1 of 100 examples exceeds, in steps of 16; language tasks leave out what does not fit.
     let long = lengths.dropLast(task.isLanguageModelling ? 0 : lengths.count / 100).last ?? 128
