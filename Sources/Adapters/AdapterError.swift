@@ -174,7 +174,7 @@ public enum AdapterError: UserFacingError, Equatable {
         \(path): what PEFT took out of the weight, which the adapter's file does not hold, is not known: \(reason)
         """
     case .productNotFinite(let path):
-      return "\(path): what the adapter's tensors make up holds NaN or infinite numbers"
+      return "the product of the adapter's tensors for \(path) holds NaN or infinite numbers"
     case .noInverse(let path, let method):
       return """
         \(path): \(method) divides by A Aᵀ, which has no inverse: the rows of A are not independent, or its numbers too large

@@ -264,7 +264,7 @@ extension AdapterError {
   fileprivate var kind: String {
     switch self {
     case .rankTooLarge: "r"
-    case .misfit(let misfit, _): misfit.key
+    case .misfit(let misfit, _): misfit.key + misfit.problem
     case .ranksDiffer: "ranks"
     case .shapesDiffer: "shapes"
     default: description

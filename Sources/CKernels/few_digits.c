@@ -22,17 +22,20 @@ DISPATCHED void ck_digits(void *out, const float *x, long columns) {
   const struct digits row = row_digits(out, padded_parts(columns));
   memset(out, 0, (size_t)ck_digits_size(columns));
   for (long p = 0; p < columns / 32; p++, x += 32) {
-    // The high digit is at most 127, and 127 · 256 = 32512.
-    const float largest = from_bits(ck_largest_bits32(x, 32)), inverse = largest > 0 ? 32512.0f / largest : 0.0f;
-    row.scales[p] = largest / 32512.0f;
+    // The high digit is at most 127, and 127 · 256 = 32512. Numbers whose inverse is infinite count as zero; those that are
+    // not finite make the scale so.
+    const float largest = from_bits(ck_largest_bits32(x, 32));
+    const bool fits = largest > 1e-30f && largest <= 0x1.fffffep127f;
+    const float inverse = fits ? 32512.0f / largest : 0.0f;
+    row.scales[p] = fits || !(largest <= 1e-30f) ? largest / 32512.0f : 0.0f;
     int sum = 0;
     for (int i = 0; i < 32; i++) {
-      const int number = (int)rintf(x[i] * inverse), high = (number + 128) >> 8;
+      const int number = fits ? (int)rintf(x[i] * inverse) : 1, high = (number + 128) >> 8;
       row.digits[64 * p + i] = (int8_t)high;
       row.digits[64 * p + 32 + i] = (int8_t)(number - 256 * high);
       sum += number;
     }
-    // Of what x was rounded to: a minimum of -128 scales then takes away just what the numbers have too much.
+    // Of what x was rounded to, so that a minimum of -128 scales cancels exactly the 128 added to each number.
     row.sums[p] = row.scales[p] * (float)sum;
   }
 }

@@ -68,7 +68,7 @@ public struct AdapterConfig: Sendable, Equatable {
   }
 
   /// What changes the method's tensors.
-  public var additions: MethodAdditions {
+  var additions: MethodAdditions {
     var additions = MethodAdditions()
     (additions.usesDoRA, additions.startsFromMean) = (useDoRA ?? false, initFromMean ?? false)
     additions.start = initLoRAWeights ?? .standard

@@ -41,19 +41,31 @@ extension Evidence {
     let courses = subjects.flatMap { subject -> [String] in
       guard let run = subject.runs[plan.rateSeed] else { return [] }
       let courses = run.mergedModules.map { ($0, run.course(of: $0)) }
-      let isOne = Set(courses.map(\.1)).count == 1
+      let isOne = courses.count > 1 && Set(courses.map(\.1)).count == 1
       return (isOne ? [("all", courses[0].1)] : courses).map { "| \(subject.arm) | \(subject.task) | \($0) | \($1) |" }
     }
     // Groups that are fixed before the first step are the same for every seed.
     let groups = subjects.filter { $0.runs.values.contains { $0.merges.contains { $0.step > 0 } } }.flatMap { subject in
       (subject.runs[plan.rateSeed]?.mergedModules ?? []).map { module in
         let cells = seeds.map { seed in
-          subject.runs[seed].map { $0.largestGroup(of: module) }.map { "\($0.layers) (\($0.owner))" } ?? ""
+          subject.runs[seed].map { $0.largestGroup(of: module) }
+            .map { $0.layers == 1 ? "1" : "\($0.layers) (\($0.owner))" } ?? ""
         }
         return "| \(subject.arm) | \(subject.task) | \(module) | \(cells.joined(separator: " | ")) |"
       }
     }
     guard !courses.isEmpty else { return "" }
+    let sizes =
+      groups.isEmpty
+      ? ""
+      : """
+      How many layers share one B at the end, at most, and in brackets the layer whose B it is, by seed.
+
+      | arm | task | module type | \(seeds.map { "seed \($0)" }.joined(separator: " | ")) |
+      | --- | --- | --- | \(seeds.map { _ in "---:" }.joined(separator: " | ")) |
+      \(groups.joined(separator: "\n"))
+
+      """
     return """
       ## Merges
 
@@ -63,12 +75,7 @@ extension Evidence {
       | --- | --- | --- | --- |
       \(courses.joined(separator: "\n"))
 
-      How many layers share one B at the end, at most, and in brackets the layer whose B it is, by seed.
-
-      | arm | task | module type | \(seeds.map { "seed \($0)" }.joined(separator: " | ")) |
-      | --- | --- | --- | \(seeds.map { _ in "---:" }.joined(separator: " | ")) |
-      \(groups.joined(separator: "\n"))
-
+      \(sizes)
       """
   }
 }

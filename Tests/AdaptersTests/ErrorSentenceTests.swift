@@ -61,7 +61,7 @@ import Testing
     ),
     (
       .productNotFinite(path: "layer.0.query"),
-      "layer.0.query: what the adapter's tensors make up holds NaN or infinite numbers"
+      "the product of the adapter's tensors for layer.0.query holds NaN or infinite numbers"
     ),
     (
       .otherOptions(method: "mos", differences: ["chunks is 4 there and 2 here"]),

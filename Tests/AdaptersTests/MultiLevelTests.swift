@@ -180,11 +180,11 @@ import Testing
 
   @Test(arguments: [
     (AdapterMethod.mspLoRA, [:] as [String: JSONValue], 2, "msplora: no rank is left for level 3, \"map\" ("),
-    (.mspLoRA, ["blocks": 6], 4, "msplora.blocks: 6 is above the 5 layers in which "),
+    (.mspLoRA, ["blocks": 6], 4, "msplora.blocks: 6 is above the number of layers (5) in which "),
     (.bsLoRA, ["local_rank": 5], 4, "bslora: rank 5 of level 3 is above the smaller dimension 4 ("),
     (
       .multiLevel, ["levels": [["scope": "groups", "k": 9]] as JSONValue], 4,
-      "multi-level.levels: k = 9 of level 1 is above the 5 layers in which "
+      "multi-level.levels: k = 9 of level 1 is above the number of layers (5) in which "
     ),
     (
       .multiLevel, ["levels": [["scope": "map", "rank": 2], ["scope": "type"]] as JSONValue], 6,
@@ -222,7 +222,7 @@ import Testing
         "[0].scope \(scopes)", "[1].scope \(scopes)", "[2].k must be a whole number of at least 2",
         "[3].k must be a whole number of at least 2", "[4].k must be left out for scope \"type\"",
         "[5].rank must be a whole number of at least 1 or null", "[6].alpha must be a number above 0 or null",
-        "[7].ranks must be left out (a level has scope, k, rank and alpha)", "[8] \(object)",
+        "[7].ranks must be one of the keys of a level (scope, k, rank, alpha)", "[8] \(object)",
       ])
   }
 }

@@ -152,7 +152,12 @@ import Testing
     #expect(
       try lines(.lora) {
         $0.rankPattern = [ModuleValue("key", 2), ModuleValue("query", 9)]
-      }.sorted().first == "adapter.r")
+      }.sorted() == ["adapter.r", "adapter.r", "adapter.r", "adapter.rank_pattern"])
+    #expect(
+      try lines(.lora) {
+        $0.selection.targets = .suffixes(["nothing"])
+        $0.alphaPattern = [ModuleValue("(", 3)]
+      } == ["adapter.alpha_pattern", "adapter.target_modules"])
     #expect(
       try lines(AdapterMethod.miss.withCLoRA(CLoRAOptions()).withLoRAPlus(ratio: 4)) == [
         "adapter.clora", "adapter.lora_plus_ratio",

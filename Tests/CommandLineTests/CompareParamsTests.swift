@@ -42,27 +42,27 @@ import Testing
     #expect(rows[0]["trainable_parameters"]?.integer == 147_456 + 592_899)
   }
 
-  /// What a config adds is on every method that takes it: a magnitude for each output, or what a start takes out.
-  @Test func whatAConfigAddsIsOnEveryMethod() throws {
+  /// A magnitude for each output of every method that takes them; a start is that of the config's own method.
+  @Test func magnitudesAreOnEveryMethod() throws {
     let sandbox = try robertaBase()
-    func numbers(_ setting: String, _ column: String) throws -> [Int?] {
-      let outcome = try sandbox.run(
-        "compare-params", "\(Repository.path)/configs/roberta-base-mnli-share-a.json", "--set", "model=roberta-base",
-        "--set", setting, "--strategies", "lora,share-a,vera,rosa", "--format", "json")
+    func numbers(_ column: String, _ settings: String...) throws -> [Int?] {
+      let outcome = try sandbox.start(
+        [
+          "compare-params", "\(Repository.path)/configs/roberta-base-mnli-share-a.json", "--set", "model=roberta-base",
+          "--set", "adapter.strategy=lora", "--strategies", "lora,share-a,vera,rosa", "--format", "json",
+        ]
+          + settings.flatMap { ["--set", $0] }
+      ).finish()
       return try #require(try outcome.json()["strategies"]?.array).map { $0[column]?.integer }
     }
-    let plain = try numbers("adapter.use_dora=false", "adapter_parameters").compactMap(\.self)
+    let plain = try numbers("adapter_parameters").compactMap(\.self)
     #expect(
-      try numbers("adapter.use_dora=true", "adapter_parameters") == zip(plain, [1, 1, 1, 0]).map { $0 + $1 * 24 * 768 })
-    let bytes = try numbers("adapter.use_dora=false", "adapter_bytes").compactMap(\.self)
-    // PiSSA's pair that is taken out is as large as the trained one; shared A's cannot have it.
-    let pissa = try sandbox.run(
-      "compare-params", "\(Repository.path)/configs/roberta-base-mnli-share-a.json", "--set", "model=roberta-base",
-      "--set", "adapter.strategy=lora", "--set", "adapter.init_lora_weights=pissa", "--format", "json")
-    let rows = try #require(try pissa.json()["strategies"]?.array)
-    #expect(rows.first?["adapter_bytes"]?.integer == 2 * bytes[0])
+      try numbers("adapter_parameters", "adapter.use_dora=true")
+        == zip(plain, [1, 1, 1, 0]).map { $0 + $1 * 24 * 768 })
+    // The pair that PiSSA takes out is as large as the trained one.
+    let bytes = try numbers("adapter_bytes").compactMap(\.self)
     #expect(
-      !rows.contains { $0["strategy"]?.string == "share-a" } && rows.contains { $0["strategy"]?.string == "vera" })
+      try numbers("adapter_bytes", "adapter.init_lora_weights=pissa") == [2 * bytes[0]] + Array(bytes.dropFirst()))
   }
 
   /// VeRA's ranks are above what LoRA can have; LoRA's numbers at such a rank are still what is compared with.

@@ -10,14 +10,6 @@ public struct MethodAdditions: Sendable, Equatable {
   /// Nothing.
   public init() {}
 
-  /// What of them a method takes.
-  public func taken(by method: AdapterMethod) -> MethodAdditions {
-    var taken = MethodAdditions()
-    taken.usesDoRA = usesDoRA && method.takesDoRA
-    if method.takesStarts { (taken.start, taken.startsFromMean) = (start, startsFromMean) }
-    return taken
-  }
-
   /// Whether methods with either have the same tensors.
   func declaresTheSame(as other: MethodAdditions) -> Bool {
     usesDoRA == other.usesDoRA && start.tensors == other.start.tensors

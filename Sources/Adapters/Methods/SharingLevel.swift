@@ -86,7 +86,7 @@ public struct SharingLevel: Sendable, Equatable {
     }
     if scope.hasSize, k > layers {
       let size = sizeKey == nil ? "k = \(k) of level \(number)" : "\(k)"
-      let problem = "\(size) is above the \(layers) layers in which \(site.module) is adapted"
+      let problem = "\(size) is above the number of layers (\(layers)) in which \(site.module) is adapted"
       misfits.append(MethodMisfit(sizeKey ?? key, problem, isOfMap: false))
     }
     return misfits
@@ -123,7 +123,7 @@ extension SharingLevel {
       faults.append(MethodOption.Fault("\(path).\(key)", given(key), expected))
     }
     for key in object.keys where !["scope", "k", "rank", "alpha"].contains(key) {
-      add(key, "left out (a level has scope, k, rank and alpha)")
+      add(key, "one of the keys of a level (scope, k, rank, alpha)")
     }
     let scope = given("scope").string.flatMap(Scope.init)
     let k = given("k"), rank = given("rank"), alpha = given("alpha")

@@ -45,10 +45,12 @@ public struct AdapterPlacement: Sendable, Equatable {
     if !rule.dividesAlpha {
       errors += unscaled.map { AdapterError.option($0, problem: "\(method.name) does not scale by lora_alpha / r") }
     }
+    let rankRules = Self.compiled(rankPattern, "rank_pattern", &errors)
+    let alphaRules = Self.compiled(alphaPattern, "alpha_pattern", &errors)
     let sites = try ErrorList.after(errors) { try self.sites(of: geometry) }
     let paths = sites.map { "\(geometry.basePrefix).\($0.path)" }
-    let ranks = Self.values(rankPattern, "rank_pattern", paths, &errors)
-    let alphas = Self.values(alphaPattern, "alpha_pattern", paths, &errors)
+    let ranks = Self.values(rankRules, "rank_pattern", paths, &errors)
+    let alphas = Self.values(alphaRules, "alpha_pattern", paths, &errors)
     let scales = zip(ranks, alphas).map { rank, alpha -> Double? in
       if rank == nil, alpha == nil { return nil }
       let own = rule.value(alpha: alpha ?? loraAlpha, rank: rank ?? r, useRSLoRA: useRSLoRA)
@@ -63,7 +65,7 @@ public struct AdapterPlacement: Sendable, Equatable {
     return table
   }
 
-  /// What is put on a method whose tensors in `table` it does not concern, or cannot.
+  /// Additions that have nothing to act on in `table`, or cannot be applied to its tensors.
   private static func misplaced(_ method: AdapterMethod, _ table: SiteTable) -> [AdapterError] {
     let trained = table.tensors.map(table.tensor).filter(\.trains)
     var errors: [AdapterError] = []
@@ -78,25 +80,39 @@ public struct AdapterPlacement: Sendable, Equatable {
     if !start.takesMean { return errors + shared }
     if shared.isEmpty {
       errors.append(
-        .option("init_from_mean", problem: "\(method.title) shares no tensor that starts from the weights of its maps"))
+        .option(
+          "init_from_mean", problem: "no two maps share a tensor of \(method.title) that starts from their weights"))
     }
     return errors
   }
 
-  /// For every path the value of the first pattern that matches its end.
-  private static func values<Value>(
-    _ patterns: [ModuleValue<Value>], _ key: String, _ paths: [String], _ errors: inout [any UserFacingError]
-  ) -> [Value?] {
-    var values = [Value?](repeating: nil, count: paths.count)
+  /// A pattern that is a regular expression, with its value.
+  private typealias Rule<Value> = (text: String, pattern: ModulePattern, value: Value)
+
+  /// The patterns that are regular expressions; the others are added to `errors`.
+  private static func compiled<Value>(
+    _ patterns: [ModuleValue<Value>], _ key: String, _ errors: inout [any UserFacingError]
+  ) -> [Rule<Value>] {
+    var rules: [Rule<Value>] = []
     for entry in patterns {
       do {
-        let pattern = try ModulePattern(key: entry.pattern)
-        let matched = paths.indices.filter { pattern.matches(paths[$0]) }
-        if matched.isEmpty { errors.append(AdapterError.unmatchedPattern(key, entry.pattern)) }
-        for index in matched where values[index] == nil { values[index] = entry.value }
+        rules.append((entry.pattern, try ModulePattern(key: entry.pattern), entry.value))
       } catch {
         errors.append(AdapterError.badPattern(key, error.pattern, reason: error.reason))
       }
+    }
+    return rules
+  }
+
+  /// For every path the value of the first rule that matches its end. A rule that matches none is added to `errors`.
+  private static func values<Value>(
+    _ rules: [Rule<Value>], _ key: String, _ paths: [String], _ errors: inout [any UserFacingError]
+  ) -> [Value?] {
+    var values = [Value?](repeating: nil, count: paths.count)
+    for rule in rules {
+      let matched = paths.indices.filter { rule.pattern.matches(paths[$0]) }
+      if matched.isEmpty { errors.append(AdapterError.unmatchedPattern(key, rule.text)) }
+      for index in matched where values[index] == nil { values[index] = rule.value }
     }
     return values
   }

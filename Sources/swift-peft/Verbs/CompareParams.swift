@@ -79,7 +79,8 @@ private struct ComparisonSubject {
   let labels: Int?
   let head: HeadKind
   let numMerges: Int?
-  /// Every method, that of the config with its options, and each with what the config adds if it takes it.
+  /// Every method, that of the config with its options and its start, and each with DoRA if the config has it and the method
+  /// takes it.
   let methods: [AdapterMethod]
   let merging: ASLoRAOptions.Merging?
   /// Whether its r must be one that LoRA can have: that of a config whose method takes larger ones need not.
@@ -122,7 +123,10 @@ private struct ComparisonSubject {
     numMerges = config.adapter.aslora.numMerges
     let own = try config.adapter.method(among: config.catalog.methods)
     methods = config.catalog.methods.map { method in
-      method.name == own.name ? own : method.with(config.adapter.additions.taken(by: method))
+      if method.name == own.name { return own }
+      var additions = MethodAdditions()
+      additions.usesDoRA = own.additions.usesDoRA && method.takesDoRA
+      return method.with(additions)
     }
     merging = config.adapter.aslora.merging
     ranksAreLoRAs = own.design.ranksAreBounded
