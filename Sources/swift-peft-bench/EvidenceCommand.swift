@@ -32,7 +32,7 @@ struct EvidenceCommand: ParsableCommand {
 
   /// Mean scores against trained numbers.
   private func scores(_ evidence: Evidence, _ task: String, _ group: EvidencePlan.Group) -> EvidencePlot {
-    let series = group.arms.map { arm -> EvidencePlot.Series in
+    let series = group.comparedArms.map { arm -> EvidencePlot.Series in
       let runs = evidence.runs(of: arm, on: task, in: group).values.map { $0 }
       let scores = runs.map(\.reportScore)
       guard let mean = PairedStatistics.mean(scores), let first = runs.first else {

@@ -6,8 +6,7 @@ struct EvidencePage {
   let evidence: Evidence
   /// The hand-written answers.
   let answers: String
-  /// The arm that the others are compared with.
-  private let baseline = "lora"
+  private let baseline = EvidencePlan.Group.baseline
 
   var text: String {
     let runs = evidence.runs, cpus = Set(runs.map(\.cpu)).sorted().joined(separator: ", ")
@@ -65,8 +64,7 @@ struct EvidencePage {
 
   private func table(_ task: String, _ group: EvidencePlan.Group) -> String {
     let baselineRuns = evidence.runs(of: baseline, on: task, in: group)
-    let arms = (group.arms.contains(baseline) ? [] : [baseline]) + group.arms
-    let rows = arms.compactMap { arm -> Row? in
+    let rows = group.comparedArms.compactMap { arm -> Row? in
       let runs = evidence.runs(of: arm, on: task, in: group)
       return runs.isEmpty ? nil : Row(arm, runs, against: arm == baseline ? [:] : baselineRuns)
     }

@@ -12,6 +12,11 @@ struct EvidencePlan {
     let rateTasks: [String]
     let tasks: [String]
     let seeds: [Int]
+
+    /// The arm that the others are compared with.
+    static let baseline = "lora"
+    /// The arms, behind the baseline where it is none of them.
+    var comparedArms: [String] { (arms.contains(Self.baseline) ? [] : [Self.baseline]) + arms }
   }
 
   let groups: [Group]

@@ -160,9 +160,12 @@ enum SlowBLAS {
 
   /// A warning; a note if only the pin is worth mentioning; or nil.
   static func message(_ library: BLASLibrary, _ rates: MachineRates) -> String? {
-    let speed =
-      "at \(fixed(rates.gemm, 0)) GFLOP/s per core, \(percent(rates.efficiency)) of the instruction peak "
-      + "(\(fixed(rates.instructionPeak, 0)))"
+    // Products may use wider instructions than the loop that measures the peak, which then is none.
+    let share =
+      rates.efficiency > 1
+      ? ""
+      : ", \(percent(rates.efficiency)) of the instruction peak (\(fixed(rates.instructionPeak, 0)))"
+    let speed = "at \(fixed(rates.gemm, 0)) GFLOP/s per core" + share
     let isSlow = rates.efficiency < threshold
     guard Products.libraryName == "OpenBLAS" else {
       // OpenBLAS computes only the head, so its pin costs next to nothing.
