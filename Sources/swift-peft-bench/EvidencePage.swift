@@ -34,7 +34,7 @@ struct EvidencePage {
       are not equal steps: hence a rate for each arm.
 
       The plan has \(all) runs, those that choose the learning rates included; \(missing == 0 ? "none" : "\(missing)") \
-      \(missing == 1 ? "is" : "are") missing. The others took \(computing), on \(cpus.isEmpty ? "nothing yet" : cpus), \
+      \(missing == 1 ? "is" : "are") missing. The runs that are there took \(computing), on \(cpus.isEmpty ? "nothing yet" : cpus), \
       with \(programs) build\(programs == 1 ? "" : "s") of the program. CPU s and peak MB are means over an arm's runs: processor time \
       of all threads while it trains, and the largest memory.
 
