@@ -13,11 +13,11 @@ def comparable(record, examples=None, base=None):
 
     `examples` is the size of the training set, needed without `max_steps`; `base` the content of base.json, from which
     a language model's forgetting is taken."""
-    run, train, meta = record["run_info"], record["train_info"], record["meta_info"]
+    run, train, meta, cell = record["run_info"], record["train_info"], record["meta_info"], record["cell"]
     strategy = run["peft_config"]["strategy"]
-    cell = record["cell"]
-    name = f"{cell['task']}/{cell['arm']}/{cell['learning_rate']:g}/{cell['seed']}"
-    run = run | {"experiment_name": name, "peft_config": with_new(run["peft_config"], {"peft_type": TYPES.get(strategy, strategy.upper())})}
+    run = run | {
+        "experiment_name": f"{cell['task']}/{cell['arm']}/{cell['learning_rate']:g}/{cell['seed']}",
+        "peft_config": with_new(run["peft_config"], {"peft_type": TYPES.get(strategy, strategy.upper())})}
     metrics = train["metrics"]
     if "test accuracy" not in metrics[-1]:
         metrics = metrics + [summary(record, examples, base)]
@@ -52,8 +52,8 @@ def summary(record, examples, base):
     test = "accuracy" if "accuracy" in report else metric
     score = None if test == "loss" else report.get("accuracy", record["report_score"])
     return {
-        "step": last["step"], "test accuracy": score, "test metric": test, "train loss": train["train_loss"], "train samples": samples, "train total tokens": 0,
-        "forgetting": forgetting}
+        "step": last["step"], "test accuracy": score, "test metric": test, "train loss": train["train_loss"],
+        "train samples": samples, "train total tokens": 0, "forgetting": forgetting}
 
 
 def packages(run, meta):

@@ -47,13 +47,10 @@ struct MeasuredData {
       return
     }
     lengths = items.map { $0.ids.count + $0.cutTokens }.sorted()
-    if items.count < Self.sampleSize {
-      count = items.count
-    } else if task.isLanguageModelling {
-      count = nil
-    } else {
-      count = try PreparedRun(all, inputs: .text).task().load(.train).examples.count
-    }
+    // Rows of tables; conversations and tagged sentences are none.
+    let rows =
+      task.isLanguageModelling ? 0 : try PreparedRun(all, inputs: .text).task().load(.train).examples.count
+    count = rows > 0 ? rows : items.count < Self.sampleSize ? items.count : nil
     // What at most 1 of 100 examples exceeds, in steps of 16; language tasks leave out what does not fit.
     let long = lengths.dropLast(task.isLanguageModelling ? 0 : lengths.count / 100).last ?? 128
     let most = task.isLanguageModelling ? min(limit, Self.mostOfLanguage) : limit
